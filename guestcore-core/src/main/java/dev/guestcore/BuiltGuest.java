@@ -1,0 +1,89 @@
+package dev.guestcore;
+
+import dev.guestcore.hypervisor.HypervisorFacts;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+
+/** A guest that is the sum of its parts. */
+final class BuiltGuest implements Guest {
+
+    private final Architecture architecture;
+    private final GuestMemory memory;
+    private final Optional<GuestMemory> machineMemory;
+    private final List<Vcpu> vcpus;
+    private final Provenance provenance;
+    private final List<Finding> findings;
+    private final List<HypervisorFacts> facts;
+    private final Optional<Freeze> freeze;
+    private final AtomicReference<Runnable> onClose;
+
+    BuiltGuest(
+            Architecture architecture,
+            GuestMemory memory,
+            Optional<GuestMemory> machineMemory,
+            List<Vcpu> vcpus,
+            Provenance provenance,
+            List<Finding> findings,
+            List<HypervisorFacts> facts,
+            Optional<Freeze> freeze,
+            Runnable onClose) {
+        this.architecture = architecture;
+        this.memory = memory;
+        this.machineMemory = machineMemory;
+        this.vcpus = vcpus;
+        this.provenance = provenance;
+        this.findings = findings;
+        this.facts = facts;
+        this.freeze = freeze;
+        this.onClose = new AtomicReference<>(onClose);
+    }
+
+    @Override
+    public Architecture architecture() {
+        return architecture;
+    }
+
+    @Override
+    public GuestMemory memory() {
+        return memory;
+    }
+
+    @Override
+    public Optional<GuestMemory> machineMemory() {
+        return machineMemory;
+    }
+
+    @Override
+    public List<Vcpu> vcpus() {
+        return vcpus;
+    }
+
+    @Override
+    public Provenance provenance() {
+        return provenance;
+    }
+
+    @Override
+    public List<Finding> findings() {
+        return findings;
+    }
+
+    @Override
+    public List<HypervisorFacts> facts() {
+        return facts;
+    }
+
+    @Override
+    public Optional<Freeze> freeze() {
+        return freeze;
+    }
+
+    @Override
+    public void close() {
+        Runnable action = onClose.getAndSet(null);
+        if (action != null) {
+            action.run();
+        }
+    }
+}

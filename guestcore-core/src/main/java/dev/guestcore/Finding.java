@@ -1,0 +1,36 @@
+package dev.guestcore;
+
+import java.util.Objects;
+
+/**
+ * Something about a source that its user should know: odd, or damaged but not beyond reading.
+ *
+ * @param severity how bad
+ * @param message one line: what, where (file offset), expected, found, what it means for the user
+ */
+public record Finding(Severity severity, String message) {
+
+    /** How bad a finding is. */
+    public enum Severity {
+        /** Unusual, but nothing is lost. */
+        NOTE,
+        /** Part of what the file should hold is lost or wrong; the rest can be used. */
+        DAMAGE
+    }
+
+    /** Checks for null. */
+    public Finding {
+        Objects.requireNonNull(severity);
+        Objects.requireNonNull(message);
+    }
+
+    /** Something odd. */
+    public static Finding note(String message) {
+        return new Finding(Severity.NOTE, message);
+    }
+
+    /** Something lost. */
+    public static Finding damage(String message) {
+        return new Finding(Severity.DAMAGE, message);
+    }
+}

@@ -1,0 +1,129 @@
+package dev.guestcore;
+
+import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.hypervisor.HypervisorFacts;
+import dev.guestcore.internal.memory.RegionMemory;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+
+/** Builds a {@link Guest} from parts. Not thread-safe; what it builds is. */
+public final class GuestBuilder {
+
+    private final List<RegionMemory.Part> parts = new ArrayList<>();
+    private final List<Vcpu> vcpus = new ArrayList<>();
+    private final List<HypervisorFacts> facts = new ArrayList<>();
+    private final List<Finding> findings = new ArrayList<>();
+    private Provenance provenance = Provenance.of("builder", "memory");
+    private Architecture architecture = Architecture.X86;
+    private Optional<GuestMemory> machineMemory = Optional.empty();
+    private Optional<Freeze> freeze = Optional.empty();
+    private Runnable onClose = () -> {};
+
+    GuestBuilder() {}
+
+    /** Adds RAM whose bytes lie in {@code bytes}. */
+    public GuestBuilder ram(long address, MemorySegment bytes) {
+        return memory(address, bytes, MemoryRegion.Kind.RAM, "ram");
+    }
+
+    /** Adds ROM whose bytes lie in {@code bytes}. */
+    public GuestBuilder rom(long address, MemorySegment bytes) {
+        return memory(address, bytes, MemoryRegion.Kind.ROM, "rom");
+    }
+
+    private GuestBuilder memory(long address, MemorySegment bytes, MemoryRegion.Kind kind, String name) {
+        AddressRange range = AddressRange.ofSize(address, bytes.byteSize());
+        return region(new MemoryRegion(range, kind, name), RegionContents.of(bytes));
+    }
+
+    /** Adds a range of device registers, which has no contents. */
+    public GuestBuilder device(long address, long size, String name) {
+        AddressRange range = AddressRange.ofSize(address, size);
+        return region(new MemoryRegion(range, MemoryRegion.Kind.DEVICE, name), RegionContents.absent());
+    }
+
+    /** Adds a region with contents of any kind. */
+    public GuestBuilder region(MemoryRegion region, RegionContents contents) {
+        parts.add(new RegionMemory.Part(region, contents));
+        return this;
+    }
+
+    /** Adds the next vCPU. */
+    public GuestBuilder vcpu(RegisterState registers) {
+        return vcpu(registers, List.of());
+    }
+
+    /** Adds the next vCPU with its raw contexts. */
+    public GuestBuilder vcpu(RegisterState registers, List<RawContext> rawContexts) {
+        vcpus.add(new Vcpu(vcpus.size(), registers, rawContexts));
+        return this;
+    }
+
+    /** Adds facts of a hypervisor. */
+    public GuestBuilder facts(HypervisorFacts hypervisorFacts) {
+        facts.add(Objects.requireNonNull(hypervisorFacts));
+        return this;
+    }
+
+    /** Adds findings about the source. */
+    public GuestBuilder findings(List<Finding> more) {
+        findings.addAll(more);
+        return this;
+    }
+
+    /** Says where the guest comes from. */
+    public GuestBuilder provenance(Provenance origin) {
+        provenance = Objects.requireNonNull(origin);
+        return this;
+    }
+
+    /** Sets the processor family; x86 unless said. */
+    public GuestBuilder architecture(Architecture family) {
+        architecture = Objects.requireNonNull(family);
+        return this;
+    }
+
+    /** Adds the view of the memory by machine address (Xen PV). */
+    public GuestBuilder machineMemory(GuestMemory byMachineAddress) {
+        machineMemory = Optional.of(byMachineAddress);
+        return this;
+    }
+
+    /** Sets the freeze that the guest holds. */
+    public GuestBuilder freeze(Freeze lease) {
+        freeze = Optional.of(lease);
+        return this;
+    }
+
+    /** Sets what to do once when the guest is closed: thaw, unmap. */
+    public GuestBuilder onClose(Runnable action) {
+        onClose = Objects.requireNonNull(action);
+        return this;
+    }
+
+    /**
+     * Builds the guest.
+     *
+     * @throws IllegalArgumentException if regions overlap
+     */
+    public Guest build() {
+        return build(new RegionMemory(parts));
+    }
+
+    /** Builds the guest over a memory of the caller's own; regions added before are ignored. */
+    public Guest build(GuestMemory memory) {
+        return new BuiltGuest(
+                architecture,
+                memory,
+                machineMemory,
+                List.copyOf(vcpus),
+                provenance,
+                List.copyOf(findings),
+                List.copyOf(facts),
+                freeze,
+                onClose);
+    }
+}

@@ -1,0 +1,63 @@
+package dev.guestcore;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The physical memory of a guest, live or from a file, by guest-physical address (unsigned 64 bit).
+ *
+ * <p>Implementations are safe for use by several threads at once. After the {@link Guest} is closed every method throws
+ * {@link IllegalStateException}.
+ */
+public interface GuestMemory {
+
+    /**
+     * All regions, ascending and not overlapping. The list is immutable and may be a view over an index, so it costs no
+     * memory per region.
+     */
+    List<MemoryRegion> regions();
+
+    /** The region that contains {@code address}; O(log n). */
+    Optional<MemoryRegion> regionAt(long address);
+
+    /**
+     * The state of the memory from {@code address} on: a run that starts exactly there, also where it is a hole. O(log n).
+     */
+    PageRun runAt(long address);
+
+    /**
+     * Copies readable bytes from {@code address} on into {@code target} and stops at the first one that is not readable.
+     * {@link #runAt} of the place where it stopped says why. Bytes of {@code target} behind the returned count are
+     * undefined.
+     *
+     * @param address guest-physical address
+     * @param target where to put the bytes; must be writable
+     * @return how many bytes were copied, 0 to {@code target.byteSize()}
+     */
+    long readAvailable(long address, MemorySegment target);
+
+    /**
+     * Fills {@code target} with the bytes from {@code address} on.
+     *
+     * @throws MemoryAccessException if any of them is not readable; names the first such address and its state
+     */
+    default void read(long address, MemorySegment target) {
+        long copied = readAvailable(address, target);
+        if (copied < target.byteSize()) {
+            throw new MemoryAccessException(address + copied, runAt(address + copied).state());
+        }
+    }
+
+    /**
+     * The bytes themselves, without a copy, where the source has them mapped in one piece. A view of a file is only as
+     * good as the file: if another program truncates it, an access through the view raises {@link InternalError}.
+     *
+     * @param address guest-physical address
+     * @param size length in bytes
+     * @return a read-only segment that is valid until the guest is closed, or empty where a copy is needed
+     */
+    default Optional<MemorySegment> view(long address, long size) {
+        return Optional.empty();
+    }
+}

@@ -1,0 +1,34 @@
+package dev.guestcore;
+
+import java.util.List;
+
+/**
+ * Something that a guest can be had from, found but not yet frozen, so that room on the disk can be checked first.
+ * Not thread-safe.
+ */
+public interface GuestSource extends AutoCloseable {
+
+    /** One line for the user: what this is. */
+    String description();
+
+    /** Memory regions as of now, for planning; a running guest may still change them. */
+    List<MemoryRegion> regions();
+
+    /** Number of vCPUs as of now. */
+    int vcpuCount();
+
+    /** Whether it is a live guest that {@link #freeze()} would stop. */
+    boolean isLive();
+
+    /**
+     * Stops the guest if it runs and gives it. The guest holds the freeze until it is closed; several guests of one source
+     * may be had one after the other.
+     *
+     * @throws SourceException if the source fails; the guest runs on then
+     */
+    Guest freeze();
+
+    /** Disconnects. A guest that is still open is closed first. */
+    @Override
+    void close();
+}

@@ -1,0 +1,166 @@
+package dev.guestcore;
+
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.Probe;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.live.SourceProvider;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.ServiceLoader;
+import java.util.stream.Collectors;
+
+/** Opens guests from anywhere. Thread-safe. */
+public final class Guests {
+
+    private static final List<CoreFormat> FORMATS = load(CoreFormat.class, Comparator.comparing(CoreFormat::name));
+    private static final List<SourceProvider> PROVIDERS =
+            load(SourceProvider.class, Comparator.comparing(SourceProvider::scheme));
+
+    private Guests() {}
+
+    private static <T> List<T> load(Class<T> service, Comparator<T> order) {
+        return ServiceLoader.load(service, Guests.class.getClassLoader()).stream()
+                .map(ServiceLoader.Provider::get)
+                .sorted(order)
+                .toList();
+    }
+
+    /** All file formats, by name. */
+    public static List<CoreFormat> formats() {
+        return FORMATS;
+    }
+
+    /** All kinds of live sources, by scheme. */
+    public static List<SourceProvider> providers() {
+        return PROVIDERS;
+    }
+
+    /**
+     * The format of that name.
+     *
+     * @throws UnsupportedRequestException if there is none
+     */
+    public static CoreFormat format(String name) {
+        return FORMATS.stream()
+                .filter(format -> format.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new UnsupportedRequestException("there is no format '" + name + "'; there are "
+                        + FORMATS.stream().map(CoreFormat::name).collect(Collectors.joining(", "))));
+    }
+
+    /**
+     * Finds a guest without freezing it.
+     *
+     * @param location {@code scheme:locator} of a live source, or the path of a core file
+     * @throws GuestcoreException if there is nothing there that can be opened
+     */
+    public static GuestSource source(String location) {
+        Optional<SourceProvider> provider = PROVIDERS.stream()
+                .filter(candidate -> location.startsWith(candidate.scheme() + ":"))
+                .findFirst();
+        if (provider.isPresent()) {
+            return provider.get().connect(location.substring(provider.get().scheme().length() + 1));
+        }
+        try {
+            return new FileSource(open(Path.of(location)));
+        } catch (InvalidPathException e) {
+            throw new SourceException("'" + location + "' is not a path: " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Opens a guest; a live one is frozen until the result is closed.
+     *
+     * @param location {@code scheme:locator} of a live source, or the path of a core file
+     * @throws GuestcoreException if there is nothing there that can be opened
+     */
+    public static Guest open(String location) {
+        GuestSource source = source(location);
+        try {
+            return new SourcedGuest(source.freeze(), source);
+        } catch (RuntimeException | Error e) {
+            source.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Opens a core file, whatever its format.
+     *
+     * @throws UnrecognizedFormatException if no format claims it
+     * @throws MalformedDumpException if it is damaged beyond use
+     */
+    public static Guest open(Path path) {
+        FileBytes file = FileBytes.open(path);
+        try {
+            return recognize(file).open(file);
+        } catch (RuntimeException | Error e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /**
+     * The format of a file by its content.
+     *
+     * @throws UnrecognizedFormatException if no format claims it; says of each why not
+     */
+    public static CoreFormat recognize(FileBytes file) {
+        List<String> reasons = new ArrayList<>();
+        CoreFormat general = null;
+        for (CoreFormat format : FORMATS) {
+            Probe probe = format.probe(file);
+            switch (probe.match()) {
+                case EXACT -> {
+                    return format;
+                }
+                case GENERAL -> general = general == null ? format : general;
+                case NO -> reasons.add(format.name() + ": " + probe.reason());
+                default -> throw new IllegalStateException("unknown match " + probe.match());
+            }
+        }
+        if (general == null) {
+            throw new UnrecognizedFormatException(file.name() + ": no known core format ("
+                    + String.join("; ", reasons) + "); `guestcore formats` lists what can be read");
+        }
+        return general;
+    }
+
+    /** A core file is frozen as it is. */
+    private record FileSource(Guest guest) implements GuestSource {
+
+        @Override
+        public String description() {
+            return guest.provenance().format() + " core " + guest.provenance().source();
+        }
+
+        @Override
+        public List<MemoryRegion> regions() {
+            return guest.memory().regions();
+        }
+
+        @Override
+        public int vcpuCount() {
+            return guest.vcpus().size();
+        }
+
+        @Override
+        public boolean isLive() {
+            return false;
+        }
+
+        @Override
+        public Guest freeze() {
+            return guest;
+        }
+
+        @Override
+        public void close() {
+            guest.close();
+        }
+    }
+}

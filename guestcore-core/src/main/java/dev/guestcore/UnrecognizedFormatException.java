@@ -1,0 +1,15 @@
+package dev.guestcore;
+
+import java.io.Serial;
+
+/** No known format claims the file. The message says for each why not. */
+public final class UnrecognizedFormatException extends GuestcoreException {
+
+    @Serial
+    private static final long serialVersionUID = 1L;
+
+    /** Creates the error with a line for the user. */
+    public UnrecognizedFormatException(String message) {
+        super(message);
+    }
+}

@@ -1,0 +1,15 @@
+package dev.guestcore;
+
+import java.io.Serial;
+
+/** What was asked for cannot be done with this guest, format or option, and nothing was written. */
+public final class UnsupportedRequestException extends GuestcoreException {
+
+    @Serial
+    private static final long serialVersionUID = 1L;
+
+    /** Creates the error with a line for the user. */
+    public UnsupportedRequestException(String message) {
+        super(message);
+    }
+}

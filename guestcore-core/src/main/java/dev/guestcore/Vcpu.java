@@ -1,0 +1,32 @@
+package dev.guestcore;
+
+import dev.guestcore.cpu.RegisterState;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * One virtual processor at the instant of the freeze. Immutable.
+ *
+ * @param index position in the source, from 0; Xen leaves out vCPUs that never ran, so it need not be the guest's number
+ * @param registers what the source knows of its registers
+ * @param rawContexts the source's own structures, byte for byte, for a lossless way back
+ */
+public record Vcpu(int index, RegisterState registers, List<RawContext> rawContexts) {
+
+    /** Copies the list. */
+    public Vcpu {
+        Objects.requireNonNull(registers);
+        rawContexts = List.copyOf(rawContexts);
+    }
+
+    /** A vCPU that has no raw context. */
+    public Vcpu(int index, RegisterState registers) {
+        this(index, registers, List.of());
+    }
+
+    /** The raw context of that kind, if the source had one. */
+    public Optional<RawContext> rawContext(String kind) {
+        return rawContexts.stream().filter(raw -> raw.kind().equals(kind)).findFirst();
+    }
+}

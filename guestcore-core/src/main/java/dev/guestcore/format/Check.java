@@ -1,0 +1,51 @@
+package dev.guestcore.format;
+
+import java.util.Objects;
+import java.util.OptionalLong;
+
+/**
+ * One rule of a format, tried on one file.
+ *
+ * @param id number of the rule, stable over versions ("vbox-07")
+ * @param rule the rule in words
+ * @param source where the rule comes from (a section of the format's documentation in docs/formats)
+ * @param result how it went
+ * @param offset file offset of what was looked at, if there is one place
+ * @param expected what the rule asks for
+ * @param found what is there
+ * @param readers which programs stumble over it and how ("libkdumpfile 0.5 crashes"), or empty
+ */
+public record Check(
+        String id,
+        String rule,
+        String source,
+        Result result,
+        OptionalLong offset,
+        String expected,
+        String found,
+        String readers) {
+
+    /** How a check went. */
+    public enum Result {
+        /** The rule is kept. */
+        PASS,
+        /** Unusual or a trap for some reader, but within the format. */
+        NOTE,
+        /** The rule is broken. */
+        FAIL,
+        /** Could not be tried because an earlier rule is broken. */
+        SKIPPED
+    }
+
+    /** Checks for null. */
+    public Check {
+        Objects.requireNonNull(id);
+        Objects.requireNonNull(rule);
+        Objects.requireNonNull(source);
+        Objects.requireNonNull(result);
+        Objects.requireNonNull(offset);
+        Objects.requireNonNull(expected);
+        Objects.requireNonNull(found);
+        Objects.requireNonNull(readers);
+    }
+}

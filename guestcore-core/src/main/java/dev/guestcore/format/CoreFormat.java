@@ -1,0 +1,52 @@
+package dev.guestcore.format;
+
+import dev.guestcore.Guest;
+import dev.guestcore.Progress;
+import dev.guestcore.UnsupportedRequestException;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A file format of guest cores. Found through {@link java.util.ServiceLoader}; stateless and thread-safe.
+ */
+public interface CoreFormat {
+
+    /** Short name, lower case ("vbox"). */
+    String name();
+
+    /** Full name for people ("VirtualBox VMCore"). */
+    String title();
+
+    /** Looks at the content, never at the file's name. Throws nothing on bad content. */
+    Probe probe(FileBytes file);
+
+    /**
+     * Opens a file that {@link #probe} claimed. What is damaged but readable becomes a
+     * {@linkplain Guest#findings() finding}.
+     *
+     * @param file is closed with the guest, and by the caller if this method throws
+     * @throws dev.guestcore.MalformedDumpException if nothing useful can be read
+     */
+    Guest open(FileBytes file);
+
+    /**
+     * Tries every rule of the format.
+     *
+     * @param deep also rules that need all of the memory to be read
+     */
+    List<Check> verify(FileBytes file, boolean deep, Progress progress);
+
+    /** Whether {@link #writer} works. */
+    boolean canWrite();
+
+    /** What {@link #writer} takes. */
+    List<WriteOption> writeOptions();
+
+    /**
+     * A writer.
+     *
+     * @param options by name of {@link WriteOption}; a switch that is on has the value "true"
+     * @throws UnsupportedRequestException for an unknown option or value
+     */
+    CoreWriter writer(Map<String, String> options);
+}

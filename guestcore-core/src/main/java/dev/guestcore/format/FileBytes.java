@@ -1,0 +1,230 @@
+package dev.guestcore.format;
+
+import dev.guestcore.MalformedDumpException;
+import dev.guestcore.SourceException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * The one door through which a file is read: every access is checked against the file's size, and every failure becomes
+ * one error with file, field, offset, expected and found.
+ *
+ * <p>Fields are read through a mapping; bulk data by positional reads, because a copy out of a mapping that another
+ * program truncates faults in the middle of whoever touches it, while a short read is an ordinary result.
+ *
+ * <p>Thread-safe. Offsets and sizes are bytes from the start of the file.
+ */
+public final class FileBytes implements AutoCloseable {
+
+    private static final int LARGEST_TRANSFER = 1 << 30;
+
+    private final Path path;
+    private final FileChannel channel;
+    private final Arena arena;
+    private final MemorySegment mapped;
+    private final long size;
+
+    private FileBytes(Path path, FileChannel channel, Arena arena, MemorySegment mapped) {
+        this.path = path;
+        this.channel = channel;
+        this.arena = arena;
+        this.mapped = mapped;
+        this.size = mapped.byteSize();
+    }
+
+    /**
+     * Opens a regular file for reading.
+     *
+     * @throws SourceException if there is no such file, it is not a regular file, or it cannot be read
+     */
+    public static FileBytes open(Path path) {
+        if (Files.isDirectory(path)) {
+            throw new SourceException(path + ": is a directory; name the dump file in it");
+        }
+        if (Files.exists(path) && !Files.isRegularFile(path)) {
+            throw new SourceException(
+                    path + ": is not a regular file, and random access is needed; copy its content to a file first");
+        }
+        Arena arena = Arena.ofShared();
+        FileChannel channel = null;
+        try {
+            channel = FileChannel.open(path, StandardOpenOption.READ);
+            MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+            return new FileBytes(path, channel, arena, mapped);
+        } catch (NoSuchFileException e) {
+            arena.close();
+            throw new SourceException(path + ": no such file", e);
+        } catch (IOException e) {
+            closeQuietly(channel, e);
+            arena.close();
+            throw new SourceException(path + ": cannot be opened for reading: " + e.getMessage(), e);
+        }
+    }
+
+    private static void closeQuietly(AutoCloseable closeable, Exception primary) {
+        if (closeable != null) {
+            try {
+                closeable.close();
+            } catch (Exception e) {
+                primary.addSuppressed(e);
+            }
+        }
+    }
+
+    /** The file. */
+    public Path path() {
+        return path;
+    }
+
+    /** Name of the file for messages. */
+    public String name() {
+        return path.toString();
+    }
+
+    /** Size in bytes when the file was opened. */
+    public long size() {
+        return size;
+    }
+
+    /** Whether {@code [offset, offset + length)} lies in the file. Negative values do not. */
+    public boolean holds(long offset, long length) {
+        return offset >= 0 && length >= 0 && length <= size && offset <= size - length;
+    }
+
+    /**
+     * Checks that {@code [offset, offset + length)} lies in the file.
+     *
+     * @param what names the thing that lies there, for the message
+     * @throws MalformedDumpException if it does not
+     */
+    public void require(long offset, long length, String what) {
+        if (!holds(offset, length)) {
+            throw malformed(
+                    offset,
+                    what,
+                    Long.toUnsignedString(length) + " bytes up to offset 0x" + Long.toHexString(offset + length),
+                    "a file of " + size + " bytes",
+                    "the file is cut short or the field that points here is wrong");
+        }
+    }
+
+    /** Reads an unsigned byte. */
+    public int u8(long offset, String field) {
+        require(offset, 1, field);
+        return guarded(() -> mapped.get(ValueLayout.JAVA_BYTE, offset) & 0xff);
+    }
+
+    /** Reads an unsigned 16-bit integer. */
+    public int u16(long offset, ByteOrder order, String field) {
+        require(offset, Short.BYTES, field);
+        return guarded(() -> mapped.get(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(order), offset) & 0xffff);
+    }
+
+    /** Reads a 32-bit integer, zero-extended. */
+    public long u32(long offset, ByteOrder order, String field) {
+        require(offset, Integer.BYTES, field);
+        return guarded(
+                () -> Integer.toUnsignedLong(mapped.get(ValueLayout.JAVA_INT_UNALIGNED.withOrder(order), offset)));
+    }
+
+    /** Reads a 64-bit integer. */
+    public long u64(long offset, ByteOrder order, String field) {
+        require(offset, Long.BYTES, field);
+        return guarded(() -> mapped.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(order), offset));
+    }
+
+    /**
+     * Copies a small piece of the file.
+     *
+     * @param length number of bytes; check it against what the format allows before the call
+     */
+    public byte[] bytes(long offset, int length, String field) {
+        require(offset, length, field);
+        byte[] copy = new byte[length];
+        if (read(offset, MemorySegment.ofArray(copy)) < length) {
+            throw shrunk();
+        }
+        return copy;
+    }
+
+    /** A read-only view of part of the mapped file, valid until {@link #close()}; see the class comment on truncation. */
+    public MemorySegment view(long offset, long length, String field) {
+        require(offset, length, field);
+        return mapped.asSlice(offset, length).asReadOnly();
+    }
+
+    /**
+     * Reads bulk data.
+     *
+     * @param offset where to begin
+     * @param target receives the bytes; native or backed by a byte array
+     * @return how many bytes were read: less than asked for only where the file ends
+     * @throws SourceException if the disk fails
+     */
+    public long read(long offset, MemorySegment target) {
+        long wanted = Math.min(target.byteSize(), Math.max(0, size - offset));
+        long done = 0;
+        try {
+            while (done < wanted) {
+                long chunk = Math.min(wanted - done, LARGEST_TRANSFER);
+                ByteBuffer buffer = target.asSlice(done, chunk).asByteBuffer();
+                int count = channel.read(buffer, offset + done);
+                if (count < 0) {
+                    break;
+                }
+                done += count;
+            }
+        } catch (IOException e) {
+            throw new SourceException(
+                    path + ": reading at offset 0x" + Long.toHexString(offset + done) + " failed: " + e.getMessage(),
+                    e);
+        }
+        return done;
+    }
+
+    /** The channel, for copies from file to file. Do not close it, and do not move its position. */
+    public FileChannel channel() {
+        return channel;
+    }
+
+    /** An error about this file. */
+    public MalformedDumpException malformed(
+            long offset, String field, String expected, String found, String remedy) {
+        return new MalformedDumpException(name(), offset, field, expected, found, remedy);
+    }
+
+    /** The error for a file that became shorter since it was opened. */
+    public SourceException shrunk() {
+        return new SourceException(path + ": the file became shorter than the " + size
+                + " bytes it had when it was opened; let whoever writes it finish, then try again");
+    }
+
+    private <T> T guarded(java.util.function.Supplier<T> access) {
+        try {
+            return access.get();
+        } catch (InternalError e) {
+            throw new SourceException(shrunk().getMessage(), e);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+        try {
+            channel.close();
+        } catch (IOException e) {
+            throw new SourceException(path + ": closing failed: " + e.getMessage(), e);
+        }
+    }
+}

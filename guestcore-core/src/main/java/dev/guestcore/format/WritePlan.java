@@ -1,0 +1,25 @@
+package dev.guestcore.format;
+
+import dev.guestcore.Progress;
+import java.util.List;
+
+/** A core of one guest, laid out but not written: every size and every loss is known. Not thread-safe; write it once. */
+public interface WritePlan {
+
+    /** The variant that will be written ("7.0"). */
+    String layout();
+
+    /** Size of the core in bytes, exactly. */
+    long size();
+
+    /** What the format cannot carry. */
+    List<Loss> losses();
+
+    /**
+     * Writes the core, strictly forward.
+     *
+     * @throws dev.guestcore.OutputException if the output fails
+     * @throws dev.guestcore.CancelledException if {@code progress} says so
+     */
+    WriteReport write(CoreSink sink, Progress progress);
+}

@@ -1,0 +1,142 @@
+package dev.guestcore.internal.memory;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
+import dev.guestcore.format.FileBytes;
+import java.lang.foreign.MemorySegment;
+import java.util.AbstractList;
+import java.util.List;
+import java.util.Optional;
+import java.util.RandomAccess;
+
+/**
+ * Memory that lies uncompressed in a file: a table of ranges, each at one file offset. Heap use does not depend on the
+ * number of ranges. What the file should hold behind its end is {@link PageState#UNREADABLE}.
+ */
+public final class FileMemory implements GuestMemory {
+
+    /** Beside a range, instead of a file offset: the file stores nothing for it, it is a device. */
+    public static final long DEVICE = -1L;
+
+    private final FileBytes file;
+    private final Extents extents;
+    private final List<MemoryRegion> regions;
+
+    /**
+     * Puts the memory together.
+     *
+     * @param file holds the bytes
+     * @param extents guest-physical ranges; beside each its file offset or {@link #DEVICE}. Each is one region.
+     */
+    public FileMemory(FileBytes file, Extents extents) {
+        this.file = file;
+        this.extents = extents;
+        this.regions = new RegionList(extents);
+    }
+
+    @Override
+    public List<MemoryRegion> regions() {
+        return regions;
+    }
+
+    @Override
+    public Optional<MemoryRegion> regionAt(long address) {
+        long index = extents.floor(address);
+        return extents.contains(index, address) ? Optional.of(region(extents, index)) : Optional.empty();
+    }
+
+    @Override
+    public PageRun runAt(long address) {
+        long index = extents.floor(address);
+        if (!extents.contains(index, address)) {
+            long last = index + 1 < extents.count() ? extents.first(index + 1) - 1 : -1L;
+            return new PageRun(new AddressRange(address, last), PageState.ABSENT);
+        }
+        long last = extents.last(index);
+        if (extents.value(index) == DEVICE) {
+            return new PageRun(new AddressRange(address, last), PageState.ABSENT);
+        }
+        long stored = storedFrom(index, address);
+        if (stored == 0) {
+            return new PageRun(new AddressRange(address, last), PageState.UNREADABLE);
+        }
+        return new PageRun(new AddressRange(address, address + stored - 1), PageState.PRESENT);
+    }
+
+    @Override
+    public long readAvailable(long address, MemorySegment target) {
+        long done = 0;
+        long index = extents.floor(address);
+        while (done < target.byteSize() && extents.contains(index, address + done)) {
+            long from = address + done;
+            if (extents.value(index) == DEVICE) {
+                break;
+            }
+            long length = Math.min(storedFrom(index, from), target.byteSize() - done);
+            if (length == 0) {
+                break;
+            }
+            long offset = extents.value(index) + (from - extents.first(index));
+            if (file.read(offset, target.asSlice(done, length)) < length) {
+                throw file.shrunk();
+            }
+            done += length;
+            if (address + done == 0) {
+                break;
+            }
+            index = extents.floor(address + done);
+        }
+        return done;
+    }
+
+    @Override
+    public Optional<MemorySegment> view(long address, long size) {
+        long index = extents.floor(address);
+        if (size <= 0
+                || !extents.contains(index, address)
+                || extents.value(index) == DEVICE
+                || storedFrom(index, address) < size) {
+            return Optional.empty();
+        }
+        long offset = extents.value(index) + (address - extents.first(index));
+        return Optional.of(file.view(offset, size, "memory at 0x" + Long.toHexString(address)));
+    }
+
+    /** How many bytes from {@code address} to the end of its range lie inside the file. */
+    private long storedFrom(long index, long address) {
+        long offset = extents.value(index) + (address - extents.first(index));
+        long inFile = file.size() - offset;
+        if (inFile <= 0) {
+            return 0;
+        }
+        long toEnd = extents.last(index) - address;
+        return Long.compareUnsigned(toEnd, inFile - 1) < 0 ? toEnd + 1 : inFile;
+    }
+
+    private static MemoryRegion region(Extents extents, long index) {
+        MemoryRegion.Kind kind = extents.value(index) == DEVICE ? MemoryRegion.Kind.DEVICE : MemoryRegion.Kind.RAM;
+        return new MemoryRegion(new AddressRange(extents.first(index), extents.last(index)), kind, "");
+    }
+
+    private static final class RegionList extends AbstractList<MemoryRegion> implements RandomAccess {
+
+        private final Extents extents;
+
+        RegionList(Extents extents) {
+            this.extents = extents;
+        }
+
+        @Override
+        public MemoryRegion get(int index) {
+            return region(extents, java.util.Objects.checkIndex(index, size()));
+        }
+
+        @Override
+        public int size() {
+            return Math.toIntExact(extents.count());
+        }
+    }
+}

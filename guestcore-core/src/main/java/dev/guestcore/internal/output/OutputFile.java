@@ -1,0 +1,281 @@
+package dev.guestcore.internal.output;
+
+import dev.guestcore.OutputException;
+import dev.guestcore.format.CoreSink;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileStore;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.HexFormat;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * A file that gets its name only when it is whole: it is written as a hidden sibling that only its owner may read, flushed
+ * to the disk and renamed by {@link #commit()}. Closed without that, it is deleted. An existing file is never opened, and
+ * a symbolic link in its place is replaced, never followed. Not thread-safe.
+ */
+public final class OutputFile implements AutoCloseable {
+
+    private static final Set<OpenOption> CREATE =
+            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
+
+    private final Path target;
+    private final Path partial;
+    private final IfExists ifExists;
+    private final FileChannel channel;
+    private final SparseSink sink;
+    private boolean committed;
+
+    /** What to do about a file that already has the name. */
+    public enum IfExists {
+        /** Refuse. */
+        FAIL,
+        /** Put the new file in its place once that is whole. */
+        REPLACE
+    }
+
+    private OutputFile(Path target, Path partial, IfExists ifExists, FileChannel channel) {
+        this.target = target;
+        this.partial = partial;
+        this.ifExists = ifExists;
+        this.channel = channel;
+        this.sink = new SparseSink(channel, target.toString());
+    }
+
+    /**
+     * Begins a file.
+     *
+     * @throws OutputException if the name is taken (and must not be), or the folder cannot be written
+     */
+    public static OutputFile create(Path target, IfExists ifExists) {
+        if (Files.isDirectory(target, LinkOption.NOFOLLOW_LINKS)) {
+            throw new OutputException(target + ": is a directory; name a file in it");
+        }
+        if (ifExists == IfExists.FAIL && Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+            throw exists(target);
+        }
+        Path absolute = target.toAbsolutePath();
+        Path folder = absolute.getParent();
+        Path name = absolute.getFileName();
+        if (folder == null || name == null) {
+            throw new OutputException(target + ": is not the name of a file");
+        }
+        if (!Files.isDirectory(folder)) {
+            throw new OutputException(target + ": the folder " + folder + " does not exist; create it first");
+        }
+        String suffix = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
+        Path partial = folder.resolve("." + name + "." + suffix + ".partial");
+        try {
+            FileChannel channel = FileChannel.open(partial, CREATE, ownerOnly());
+            return new OutputFile(target, partial, ifExists, channel);
+        } catch (IOException e) {
+            throw new OutputException(
+                    target + ": cannot create a file in " + folder + ": " + reason(e)
+                            + "; choose another folder or change its permissions",
+                    e);
+        }
+    }
+
+    private static FileAttribute<?>[] ownerOnly() {
+        if (!FileSystems.getDefault().supportedFileAttributeViews().contains("posix")) {
+            return new FileAttribute<?>[0];
+        }
+        return new FileAttribute<?>[] {
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))
+        };
+    }
+
+    private static OutputException exists(Path target) {
+        return new OutputException(target + ": exists already; choose another name, or say --force to replace it");
+    }
+
+    private static String reason(IOException e) {
+        return switch (e) {
+            case java.nio.file.AccessDeniedException denied -> "permission denied";
+            case NoSuchFileException gone -> "the folder is gone";
+            case java.nio.file.FileSystemException other when other.getReason() != null -> other.getReason();
+            default -> String.valueOf(e.getMessage());
+        };
+    }
+
+    /**
+     * Checks that the disk has room, so that a guest need not be stopped in vain.
+     *
+     * @param bytes size of the file to come; zero pages become holes, so less may be used
+     * @throws OutputException if there is less room than that
+     */
+    public void requireSpace(long bytes) {
+        requireSpace(target, partial, bytes);
+    }
+
+    private static void requireSpace(Path target, Path onDisk, long bytes) {
+        try {
+            FileStore store = Files.getFileStore(onDisk);
+            long free = store.getUsableSpace();
+            if (Long.compareUnsigned(free, bytes) < 0) {
+                throw new OutputException(target + ": needs " + bytes + " bytes, but only " + free
+                        + " are free on that disk; free some or choose another disk");
+            }
+        } catch (IOException e) {
+            throw new OutputException(target + ": cannot tell the free space: " + reason(e), e);
+        }
+    }
+
+    /** Where to write. */
+    public CoreSink sink() {
+        return sink;
+    }
+
+    /**
+     * Flushes the file to the disk and gives it its name.
+     *
+     * @throws OutputException if the disk fails or, meanwhile, somebody else took the name
+     */
+    public void commit() {
+        try {
+            sink.finish();
+            channel.force(true);
+            channel.close();
+            if (ifExists == IfExists.REPLACE) {
+                Files.move(partial, target.toAbsolutePath(), StandardCopyOption.ATOMIC_MOVE);
+            } else {
+                nameExclusively();
+            }
+            committed = true;
+        } catch (FileAlreadyExistsException e) {
+            throw exists(target);
+        } catch (IOException e) {
+            throw new OutputException(target + ": finishing the file failed: " + reason(e), e);
+        }
+    }
+
+    /** A rename would silently replace a file that appeared in the meantime; a hard link does not. */
+    private void nameExclusively() throws IOException {
+        Path absolute = target.toAbsolutePath();
+        try {
+            Files.createLink(absolute, partial);
+        } catch (UnsupportedOperationException | java.nio.file.FileSystemException e) {
+            if (e instanceof FileAlreadyExistsException taken) {
+                throw taken;
+            }
+            if (Files.exists(absolute, LinkOption.NOFOLLOW_LINKS)) {
+                throw new FileAlreadyExistsException(absolute.toString());
+            }
+            Files.move(partial, absolute, StandardCopyOption.ATOMIC_MOVE);
+            return;
+        }
+        Files.delete(partial);
+    }
+
+    /** Deletes the file if it was not committed. */
+    @Override
+    public void close() {
+        if (committed) {
+            return;
+        }
+        try {
+            channel.close();
+            Files.deleteIfExists(partial);
+        } catch (IOException e) {
+            throw new OutputException(target + ": cannot delete the unfinished " + partial + ": " + reason(e), e);
+        }
+    }
+
+    /** Gathers small writes and skips over zeros, which become holes. */
+    private static final class SparseSink implements CoreSink {
+
+        private static final int BUFFER = 1 << 20;
+        private static final long LARGEST_WRITE = 1 << 30;
+        private static final long SMALLEST_HOLE = 4096;
+
+        private final FileChannel channel;
+        private final String name;
+        private final MemorySegment buffer = Arena.ofAuto().allocate(BUFFER, 4096);
+        private int buffered;
+        private long position;
+
+        SparseSink(FileChannel channel, String name) {
+            this.channel = channel;
+            this.name = name;
+        }
+
+        @Override
+        public long position() {
+            return position;
+        }
+
+        @Override
+        public void write(MemorySegment bytes) {
+            long size = bytes.byteSize();
+            if (size > BUFFER - buffered) {
+                flush();
+            }
+            if (size >= BUFFER) {
+                send(bytes, position);
+            } else {
+                MemorySegment.copy(bytes, 0, buffer, buffered, size);
+                buffered += (int) size;
+            }
+            position += size;
+        }
+
+        @Override
+        public void writeZeros(long count) {
+            if (count >= SMALLEST_HOLE) {
+                flush();
+                position += count;
+                return;
+            }
+            if (count > BUFFER - buffered) {
+                flush();
+            }
+            buffer.asSlice(buffered, count).fill((byte) 0);
+            buffered += (int) count;
+            position += count;
+        }
+
+        private void flush() {
+            if (buffered > 0) {
+                send(buffer.asSlice(0, buffered), position - buffered);
+                buffered = 0;
+            }
+        }
+
+        /** Gives the file its full length even where it ends in a hole. */
+        void finish() throws IOException {
+            flush();
+            if (position > 0 && channel.size() < position) {
+                channel.write(ByteBuffer.allocate(1), position - 1);
+            }
+        }
+
+        private void send(MemorySegment bytes, long offset) {
+            long done = 0;
+            try {
+                while (done < bytes.byteSize()) {
+                    long chunk = Math.min(LARGEST_WRITE, bytes.byteSize() - done);
+                    done += channel.write(bytes.asSlice(done, chunk).asByteBuffer(), offset + done);
+                }
+            } catch (IOException e) {
+                throw new OutputException(
+                        name + ": writing failed at byte " + (offset + done) + ": " + reason(e)
+                                + "; nothing is left under that name",
+                        e);
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+/**
+ * The model: a {@link dev.guestcore.Guest} is a virtual machine frozen at one instant. {@link dev.guestcore.Guests} opens
+ * one from a file or a live source; everything else in the library takes one.
+ *
+ * <p>The model knows no format and no source; arrows point towards it only.
+ */
+@NullMarked
+package dev.guestcore;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,14 @@
+/** The Guestcore library: the guest model, core formats, live sources. */
+module dev.guestcore {
+    requires static org.jspecify;
+    requires tools.jackson.databind;
+
+    exports dev.guestcore;
+    exports dev.guestcore.cpu;
+    exports dev.guestcore.format;
+    exports dev.guestcore.hypervisor;
+    exports dev.guestcore.live;
+
+    uses dev.guestcore.format.CoreFormat;
+    uses dev.guestcore.live.SourceProvider;
+}

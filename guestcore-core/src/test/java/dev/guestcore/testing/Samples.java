@@ -1,0 +1,112 @@
+package dev.guestcore.testing;
+
+import static org.junit.jupiter.api.Assertions.fail;
+import static org.junit.jupiter.api.Assumptions.abort;
+
+import io.airlift.compress.v3.zstd.ZstdInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
+
+/**
+ * Sample dumps for tests. Those that hold only our own patterns lie in the test resources; those that hold the firmware or
+ * kernel of others lie in {@code ../shared/samples} beside the checkout and are skipped out loud where that is missing.
+ */
+public final class Samples {
+
+    /** VMCores that the original writers of six VirtualBox versions wrote over a made-up guest. */
+    public static final List<String> VBOX_GENERATED = List.of(
+            "vbox/4.0.0-A", "vbox/4.3.30-A", "vbox/5.0.10-A", "vbox/6.0.4-A", "vbox/7.0.10-A", "vbox/r32341-A");
+
+    /** VMCores of VirtualBox 7.2.22. */
+    public static final List<String> VBOX_REAL = List.of(
+            "vbox/real/p1-bios-8m-1cpu",
+            "vbox/real/p2-bios-72m-2cpu-high",
+            "vbox/real/p3-ich9-4m-avx-iem",
+            "vbox/real/efi-ich9-64m-iem");
+
+    /** Dump-cores of our own small kernels, from Xen 4.17. */
+    public static final List<String> XEN_MINI =
+            List.of("xen/pv64-mini", "xen/pv32-mini", "xen/pvh-mini", "xen/pvh-mini-si");
+
+    /** Other dump-cores from Xen 4.17. The last one is cut short. */
+    public static final List<String> XEN_OTHERS = List.of("xen/pv64-1", "xen/pvhgrub", "xen/pv64-mini-diskfull");
+
+    private static final Map<String, Path> UNPACKED = new ConcurrentHashMap<>();
+    private static final Path FOLDER = temporaryFolder();
+
+    private Samples() {}
+
+    private static Path temporaryFolder() {
+        try {
+            Path folder = Files.createTempDirectory("guestcore-samples");
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> deleteTree(folder)));
+            return folder;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void deleteTree(Path folder) {
+        try (Stream<Path> tree = Files.walk(folder)) {
+            for (Path path : tree.sorted(Comparator.reverseOrder()).toList()) {
+                Files.deleteIfExists(path);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The unpacked core of a sample, by one of the names above. Do not modify it. */
+    public static Path core(String sample) {
+        return UNPACKED.computeIfAbsent(sample, Samples::unpack);
+    }
+
+    private static Path unpack(String sample) {
+        String packed = sample.startsWith("vbox/") ? "vmcore.elf.zst" : "core.zst";
+        Path target = FOLDER.resolve(sample.replace('/', '_'));
+        try (InputStream compressed = open(sample, packed);
+                InputStream content = new ZstdInputStream(compressed)) {
+            Files.copy(content, target);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return target;
+    }
+
+    /** A text file beside a sample ("truth.txt", "input.json"). */
+    public static String text(String sample, String file) {
+        try (InputStream content = open(sample, file)) {
+            return new String(content.readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static InputStream open(String sample, String file) throws IOException {
+        InputStream resource = Samples.class.getResourceAsStream("/samples/" + sample + "/" + file);
+        return resource != null ? resource : Files.newInputStream(shared(sample).resolve(file));
+    }
+
+    private static Path shared(String sample) {
+        for (Path folder = Path.of("").toAbsolutePath(); folder != null; folder = folder.getParent()) {
+            Path candidate = folder.resolveSibling("shared").resolve("samples").resolve(sample);
+            if (Files.isDirectory(candidate)) {
+                return candidate;
+            }
+        }
+        String message = "sample " + sample + " is not here: it belongs into ../shared/samples beside the checkout";
+        if (System.getenv("CI") != null) {
+            return fail(message);
+        }
+        System.err.println("SKIPPED: " + message);
+        return abort(message);
+    }
+}
