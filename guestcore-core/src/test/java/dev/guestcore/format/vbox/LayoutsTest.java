@@ -258,6 +258,21 @@ class LayoutsTest {
     }
 
     @Test
+    void handsOnTheVmcoreinfoOfTheGuest() {
+        String text = "OSRELEASE=6.1.0-test\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=ffffffff82a15520\n";
+        byte[] page = Arrays.copyOf(text.getBytes(StandardCharsets.US_ASCII), 4096);
+        Guest source = Guest.builder().facts(SmallCore.facts()).ram(0, MemorySegment.ofArray(page)).build();
+        try (Guest guest = SmallCore.open(folder, SmallCore.bytes(source, VmCore.newest().withAnalystNotes()))) {
+            byte[] note = guest.facts(VirtualBoxFacts.class).orElseThrow().extraNotes().getFirst().bytes();
+            assertEquals(11, note[0]);
+            assertEquals(0, note[8]);
+            assertEquals(
+                    "VMCOREINFO\0\0" + text,
+                    new String(note, 12, 12 + text.length(), StandardCharsets.US_ASCII));
+        }
+    }
+
+    @Test
     void takesOptionsByName() {
         VmCoreFormat format = new VmCoreFormat();
         Guest guest = SmallCore.guest();
