@@ -59,6 +59,7 @@ class VerifyTest {
                 of(12, 64, "538", core -> core.putShort(56, (short) 1000)),
                 of(13, 64, "30192", core -> core.putShort(56, (short) 1000)),
                 of(14, LOAD, "p_type 4 in program header 1", core -> core.putInt(LOAD, 4)),
+                of(15, 64, null, core -> core.putInt(64 + 48, 4)),
                 of(16, 72, "288", core -> core.putShort(56, (short) 3)),
                 of(17, 96, "offset 288, size 1048576", core -> core.putLong(96, 1 << 20)),
                 of(18, LOAD, "p_type 6", core -> core.putInt(LOAD, 6)),
@@ -69,10 +70,15 @@ class VerifyTest {
                 of(23, 64, "1 overlaps", core -> core.putLong(LOAD + 112 + 24, 0x3000)),
                 of(24, LOAD + 24, "0x10 with length 0x2000", core -> core.putLong(LOAD + 24, 0x10)),
                 of(25, LOAD + 120, "0x1 in place of 0x6614", core -> core.putLong(LOAD + 120, 1)),
+                of(26, 30228, "30228", core -> core.putLong(LOAD + 120, 0x7000)),
                 of(27, CPU + 8804 * 2, null, core -> core.putLong(96, core.getLong(96) + 4)),
                 of(28, SmallCore.NOTES, "VBCPU", VerifyTest::swapDescriptorBehindCpu),
+                of(28, SmallCore.NOTES, null, core -> core.put(SmallCore.NOTES + 12, (byte) 'X')),
                 of(29, SmallCore.NOTES, "another size or name", core -> core.putInt(SmallCore.NOTES, 7)),
                 of(30, SmallCore.NOTES + 4, "28", core -> core.putInt(SmallCore.NOTES + 4, 28)),
+                of(30, SmallCore.NOTES + 4, "20", core -> core.putInt(SmallCore.NOTES + 4, 20)),
+                of(31, SmallCore.DESCRIPTOR, "0x12345678", core -> core.putInt(SmallCore.DESCRIPTOR, 0x12345678)),
+                of(32, SmallCore.DESCRIPTOR + 4, null, core -> core.putInt(CPU + 4, 8792)),
                 of(32, SmallCore.DESCRIPTOR + 4, "0x10005", core -> core.putInt(SmallCore.DESCRIPTOR + 4, 0x10005)),
                 of(33, SmallCore.DESCRIPTOR + 8, "28", core -> core.putInt(SmallCore.DESCRIPTOR + 8, 28)),
                 of(34, SmallCore.DESCRIPTOR + 12, "the minor version again (0x4010001)",
@@ -131,6 +137,7 @@ class VerifyTest {
         bytes[0] = 0;
         List<Check> checks = verify(SmallCore.file(folder, bytes), true);
         assertEquals(Check.Result.FAIL, checks.getFirst().result());
+        assertEquals("vbox-01", checks.getFirst().id());
         assertEquals(
                 41, checks.stream().filter(check -> check.result() == Check.Result.SKIPPED).count());
     }
