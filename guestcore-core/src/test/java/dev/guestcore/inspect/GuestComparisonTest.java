@@ -73,9 +73,7 @@ class GuestComparisonTest {
     @Test
     void storedZerosEqualKnownZeros() {
         Guest stored = Guest.builder().ram(0, MemorySegment.ofArray(new byte[1 << 20])).build();
-        Guest known = Guest.builder().region(
-                        new MemoryRegion(AddressRange.ofSize(0, MIB), MemoryRegion.Kind.RAM, ""), RegionContents.zeros())
-                .build();
+        Guest known = Guest.builder().region(MadeUp.ram(0, MIB), RegionContents.zeros()).build();
         assertTrue(compare(stored, known).isIdentical());
         byte[] oneByte = new byte[1 << 20];
         oneByte[77_777] = 1;
@@ -213,8 +211,8 @@ class GuestComparisonTest {
     }
 
     /**
-     * Pages fail to read at their offset in the region, which is not the page of the address: the rest of such a page, up to
-     * the end of what the states of both sides have in common, is told as unreadable too.
+     * Pages fail to read at their offset in the region, which is not the page of the address: the rest of such a page,
+     * up to the end of what the states of both sides have in common, is told as unreadable too.
      */
     private static boolean isBesideFailure(Guest a, Guest b, long at) {
         long pageFirst = at & ~4095L;
