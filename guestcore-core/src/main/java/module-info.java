@@ -8,7 +8,10 @@ module dev.guestcore {
     exports dev.guestcore.format;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.live;
+    exports dev.guestcore.live.demo;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
+
+    provides dev.guestcore.live.SourceProvider with dev.guestcore.live.demo.DemoProvider;
 }
