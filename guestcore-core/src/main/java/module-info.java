@@ -13,5 +13,7 @@ module dev.guestcore {
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
 
-    provides dev.guestcore.live.SourceProvider with dev.guestcore.live.demo.DemoProvider;
+    provides dev.guestcore.live.SourceProvider with
+            dev.guestcore.live.demo.DemoProvider,
+            dev.guestcore.live.described.DescribedProvider;
 }

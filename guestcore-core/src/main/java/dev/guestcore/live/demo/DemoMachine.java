@@ -184,7 +184,7 @@ final class DemoMachine implements GuestSource {
         private final Thread thread;
 
         /** Written by the vCPU before it leaves the rendezvous, which makes it visible to whoever freezes. */
-        private Optional<MachineFault> fault = Optional.empty();
+        private Optional<RuntimeException> fault = Optional.empty();
 
         Runner(int number) {
             this.number = number;
@@ -205,7 +205,7 @@ final class DemoMachine implements GuestSource {
                         processor.step();
                     } while (!rendezvous.isRequested());
                 } while (rendezvous.stop());
-            } catch (MachineFault e) {
+            } catch (RuntimeException e) {
                 fault = Optional.of(e);
             } finally {
                 rendezvous.leave();
