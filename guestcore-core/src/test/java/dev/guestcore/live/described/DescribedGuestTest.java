@@ -103,7 +103,7 @@ class DescribedGuestTest {
 
             byte[] page = read(memory, 0x9000, 4096);
             assertArrayEquals(ascii("MYPAGE: "), Arrays.copyOf(page, 8));
-            assertEquals(0x9008, u64(page, 8));
+            assertEquals(0x9000, u64(page, 8));
             for (int i = 16; i < page.length; i++) {
                 assertEquals((byte) (9 * 7 + 13), page[i]);
             }
