@@ -6,6 +6,7 @@ module dev.guestcore {
     exports dev.guestcore;
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
+    exports dev.guestcore.format.vbox;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.live;
     exports dev.guestcore.live.demo;
@@ -13,6 +14,7 @@ module dev.guestcore {
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
 
+    provides dev.guestcore.format.CoreFormat with dev.guestcore.format.vbox.VmCoreFormat;
     provides dev.guestcore.live.SourceProvider with
             dev.guestcore.live.demo.DemoProvider,
             dev.guestcore.live.described.DescribedProvider;
