@@ -13,8 +13,8 @@ public final class Quantities {
     private Quantities() {}
 
     /**
-     * Reads an unsigned 64-bit number: decimal, or hexadecimal after "0x", each with K, M, G or T for 2^10, 2^20, 2^30 or
-     * 2^40 behind it if need be.
+     * Reads an unsigned 64-bit number: decimal, or hexadecimal after "0x", each with K, M, G or T for 2^10, 2^20, 2^30
+     * or 2^40 behind it if need be.
      *
      * @return the number, or empty if the text is none or the number does not fit into 64 bits
      */

@@ -14,14 +14,15 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What holds in the demo guest at every instant between two instructions, and so in every capture of it, live or read back
- * from a file of any format.
+ * What holds in the demo guest at every instant between two instructions, and so in every capture of it, live or read
+ * back from a file of any format.
  *
- * <p>Each vCPU counts rounds in rax and keeps 1 + 2 + … + rax in rbx. In each round it writes all 6,144 words of its 12 own
- * pages, which lie spread below 640 KiB, at 3 MiB and above 4 GiB: a word is rbx xor its own address. So from rip, rax and
- * the loop counters rcx and r11 follow the value of every other general register that the program uses and of every word:
- * those that the round has passed hold the new sum, those in front of it the old one. Once a round each vCPU also increments
- * a counter that all share, which therefore is the sum of all rax, less those that are about to increment it.
+ * <p>Each vCPU counts rounds in rax and keeps 1 + 2 + … + rax in rbx. In each round it writes all 6,144 words of its 12
+ * own pages, which lie spread below 640 KiB, at 3 MiB and above 4 GiB: a word is rbx xor its own address. So from rip,
+ * rax and the loop counters rcx and r11 follow the value of every other general register that the program uses and of
+ * every word: those that the round has passed hold the new sum, those in front of it the old one. Once a round each
+ * vCPU also increments a counter that all share, which therefore is the sum of all rax, less those that are about to
+ * increment it.
  *
  * <p>The vCPU says its own number in r14. Words in pages that the guest reports as not readable are not looked at.
  */

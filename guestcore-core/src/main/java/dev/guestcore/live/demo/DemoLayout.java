@@ -1,8 +1,8 @@
 package dev.guestcore.live.demo;
 
 /**
- * Where things lie in the demo machine. Guest-physical addresses; virtual addresses are the same, because the page tables
- * map one to one.
+ * Where things lie in the demo machine. Guest-physical addresses; virtual addresses are the same, because the page
+ * tables map one to one.
  *
  * <pre>
  *      0x1000  GDT: null, 64-bit code (0x08), data (0x10), then one 16-byte TSS descriptor a vCPU from 0x20 on

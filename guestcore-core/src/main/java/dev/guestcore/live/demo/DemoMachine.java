@@ -77,7 +77,12 @@ final class DemoMachine implements GuestSource {
             }
         }
         DemoMachine machine = new DemoMachine("demo:" + locator, options, memory);
-        machine.runners.forEach(Runner::begin);
+        try {
+            machine.runners.forEach(Runner::begin);
+        } catch (OutOfMemoryError e) {
+            machine.close();
+            throw new SourceException("demo: no thread for each of " + options.vcpus() + " vCPUs; ask for fewer", e);
+        }
         return machine;
     }
 

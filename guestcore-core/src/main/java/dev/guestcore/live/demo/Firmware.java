@@ -4,8 +4,8 @@ import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 
 /**
- * Brings the demo machine to where a boot loader would leave it: 64-bit mode with paging, descriptor tables in memory that
- * agree with the registers (Intel SDM volume 3, chapters 3 to 6), and the program ready to run.
+ * Brings the demo machine to where a boot loader would leave it: 64-bit mode with paging, descriptor tables in memory
+ * that agree with the registers (Intel SDM volume 3, chapters 3 to 6), and the program ready to run.
  */
 final class Firmware {
 

@@ -9,8 +9,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /**
- * RAM and ROM of the demo machine, all in one piece outside the heap, freed when nobody refers to it any more: a reader on
- * another thread never finds it gone.
+ * RAM and ROM of the demo machine, all in one piece outside the heap, freed when nobody refers to it any more: a reader
+ * on another thread never finds it gone.
  */
 final class PhysicalMemory {
 

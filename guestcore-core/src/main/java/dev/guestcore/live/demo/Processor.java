@@ -9,8 +9,9 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
- * One vCPU: executes machine code in 64-bit mode out of guest memory, through the guest's page tables. It has the handful
- * of instructions that the demo program needs, in their real encodings (Intel SDM volume 2), and their real flags:
+ * One vCPU: executes machine code in 64-bit mode out of guest memory, through the guest's page tables. It has the
+ * handful of instructions that the demo program needs, in their real encodings (Intel SDM volume 2), and their real
+ * flags:
  *
  * <pre>
  * 01 /r  add r/m64, r64     31 /r  xor r/m64, r64     89 /r  mov r/m64, r64     8b /r  mov r64, r/m64

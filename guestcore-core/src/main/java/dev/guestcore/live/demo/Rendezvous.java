@@ -4,9 +4,9 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Brings all vCPUs to a stop at an instruction boundary. A vCPU asks {@link #isRequested()} before every instruction, which
- * costs one volatile read, and calls {@link #stop()} if it is. Each thaw opens the gate of one ticket: a vCPU that has not
- * yet left when the next freeze begins leaves all the same, and runs at least one instruction in between.
+ * Brings all vCPUs to a stop at an instruction boundary. A vCPU asks {@link #isRequested()} before every instruction,
+ * which costs one volatile read, and calls {@link #stop()} if it is. Each thaw opens the gate of one ticket: a vCPU
+ * that has not yet left when the next freeze begins leaves all the same, and runs at least one instruction in between.
  */
 final class Rendezvous {
 

@@ -58,7 +58,9 @@ final class ContentsReader {
         List<String> kinds = json.keys().stream().filter(KINDS::contains).toList();
         if (kinds.size() != 1) {
             String found = kinds.isEmpty() ? String.join(", ", json.keys()) : String.join(" and ", kinds);
-            throw json.error("exactly one of the keys " + String.join(", ", KINDS), "found " + (found.isEmpty() ? "none" : JsonValue.shorten(found)));
+            throw json.error(
+                    "exactly one of the keys " + String.join(", ", KINDS),
+                    "found " + (found.isEmpty() ? "none" : JsonValue.shorten(found)));
         }
         String kind = kinds.getFirst();
         boolean once = kind.equals("hex") || kind.equals("text");

@@ -9,8 +9,9 @@ import java.util.List;
 import java.util.TreeSet;
 
 /**
- * Pieces on top of each other over zeros; the last one that covers a byte gives it. Which of the pieces without a choice of
- * pages lies on top is worked out beforehand, so that thousands of them cost O(log n); each of those with one is asked.
+ * Pieces on top of each other over zeros; the last one that covers a byte gives it. Which of the pieces without a
+ * choice of pages lies on top is worked out beforehand, so that thousands of them cost O(log n); each of those with one
+ * is asked.
  */
 final class LayeredContents implements RegionContents {
 

@@ -3,7 +3,8 @@ package dev.guestcore.live.described;
 import java.util.Arrays;
 
 /**
- * Which pages a piece applies to, and which part of each: those whose number modulo {@code modulo} is one of the remainders.
+ * Which pages a piece applies to, and which part of each: those whose number modulo {@code modulo} is one of the
+ * remainders.
  *
  * @param modulo at least 1
  * @param remainders ascending, each below {@code modulo}; do not modify
@@ -23,7 +24,7 @@ record PageChoice(long modulo, long[] remainders, int offset, int size) {
                 && Arrays.binarySearch(remainders, (address >>> PAGE_SHIFT) % modulo) >= 0;
     }
 
-    /** How many bytes from an address on are all chosen or all not; more than there are to the end of memory is fine. */
+    /** How many bytes from an address on are all chosen or all not; may be more than there are to the end of memory. */
     long sameFor(long address) {
         long inPage = address & PAGE_SIZE - 1;
         long remainder = (address >>> PAGE_SHIFT) % modulo;

@@ -87,7 +87,8 @@ final class XenReader {
             boolean list = element.has("mfns");
             boolean hasMachine = list || element.has("mfn");
             if (machine.isPresent() && machine.get() != hasMachine) {
-                throw element.error("machine frames in all elements or in none", hasMachine ? "found some" : "found none");
+                throw element.error(
+                        "machine frames in all elements or in none", hasMachine ? "found some" : "found none");
             }
             machine = Optional.of(hasMachine);
             long pfn = frame(element.get("pfn"));

@@ -289,7 +289,7 @@ class DescribedGuestTest {
         assertRefused("{\"regions\":3}", "regions: expected an array, found 3");
         assertRefused("{\"regions\":[],\"architecture\":\"mips\"}", "architecture: expected one of x86, arm");
         assertRegion("\"address\":0,\"size\":1", "regions[0]: expected the key 'kind'");
-        assertRegion("\"kind\":\"flash\",\"address\":0,\"size\":1", "regions[0].kind: expected one of ram, rom, device");
+        assertRegion("\"kind\":\"flash\",\"address\":0,\"size\":1", "regions[0].kind: expected one of ram, rom,");
         assertRegion("\"kind\":\"ram\",\"address\":-1,\"size\":1", "regions[0].address: expected an unsigned 64-bit");
         assertRegion("\"kind\":\"ram\",\"address\":1.5,\"size\":1", "found 1.5");
         assertRegion("\"kind\":\"ram\",\"address\":0,\"size\":0", "regions[0].size: expected a number from 1");
@@ -298,7 +298,8 @@ class DescribedGuestTest {
         assertRegion("\"kind\":\"ram\",\"address\":\"0xfffffffffffff000\",\"size\":4097", "ends below 2^64");
         assertRegion("\"kind\":\"device\",\"address\":0,\"size\":1,\"contents\":[]", "no contents for a device");
         assertRefused(
-                "{\"regions\":[{\"kind\":\"ram\",\"address\":4095,\"size\":2},{\"kind\":\"rom\",\"address\":0,\"size\":4096}]}",
+                "{\"regions\":[{\"kind\":\"ram\",\"address\":4095,\"size\":2},"
+                        + "{\"kind\":\"rom\",\"address\":0,\"size\":4096}]}",
                 "regions[0]: expected regions that do not overlap, found 0xfff-0x1000 over 0x0-0xfff of regions[1]");
         assertContents("{}", "exactly one of the keys zero, unreadable, fill");
         assertContents("{\"zero\":true,\"fill\":1}", "found zero and fill");
@@ -414,7 +415,7 @@ class DescribedGuestTest {
     void thousandsOfPiecesAreFoundQuickly() throws IOException {
         StringBuilder pieces = new StringBuilder("{\"fill\":1}");
         for (int i = 0; i < 30_000; i++) {
-            pieces.append(",{\"offset\":").append(i * 8192L).append(",\"size\":4096,\"fill\":").append(i & 0xff).append('}');
+            pieces.append(",{\"offset\":" + i * 8192L + ",\"size\":4096,\"fill\":" + (i & 0xff) + "}");
         }
         try (Guest guest = open("{\"regions\":[{\"kind\":\"ram\",\"address\":0,\"size\":\"1G\",\"contents\":[" + pieces
                 + "]}]}")) {
@@ -430,6 +431,16 @@ class DescribedGuestTest {
         assertThrows(SourceException.class, () -> Guests.source("file:" + folder));
         assertThrows(SourceException.class, () -> Guests.source("file:" + folder.resolve("none.json")));
         assertThrows(SourceException.class, () -> Guests.source("file:\0"));
+    }
+
+    @Test
+    void aFileThatShrinksIsNotZeros() throws IOException {
+        try (Guest guest = open(example())) {
+            Files.write(folder.resolve("kernel.bin"), new byte[20]);
+            String message = assertThrows(SourceException.class, () -> read(guest.memory(), 0x8000, 32))
+                    .getMessage();
+            assertTrue(message.contains("kernel.bin: the file became shorter"), message);
+        }
     }
 
     @Test
