@@ -10,9 +10,13 @@ module dev.guestcore {
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.inspect;
     exports dev.guestcore.live;
+    exports dev.guestcore.live.demo;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
 
     provides dev.guestcore.format.CoreFormat with dev.guestcore.format.vbox.VmCoreFormat;
+    provides dev.guestcore.live.SourceProvider with
+            dev.guestcore.live.demo.DemoProvider,
+            dev.guestcore.live.described.DescribedProvider;
 }
