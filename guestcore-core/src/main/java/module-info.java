@@ -6,9 +6,12 @@ module dev.guestcore {
     exports dev.guestcore;
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
+    exports dev.guestcore.format.xen;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.live;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
+
+    provides dev.guestcore.format.CoreFormat with dev.guestcore.format.xen.XenDumpCoreFormat;
 }
