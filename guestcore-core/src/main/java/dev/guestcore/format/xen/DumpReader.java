@@ -29,6 +29,8 @@ final class DumpReader {
 
     /** More than these many vCPUs no Xen has ever run. */
     static final int MOST_VCPUS = 4096;
+    /** Readers count pages in 32 bits, and so do Xen's tools. */
+    private static final long MOST_PAGES = 1L << 32;
     /** No version's structure comes near this size. */
     private static final int LARGEST_ELEMENT = 64 << 10;
     private static final int LARGEST_SMALL_SECTION = 64 << 10;
@@ -305,7 +307,7 @@ final class DumpReader {
         if (Long.compareUnsigned(pageCount(), entries) < 0) {
             entries = pageCount();
         }
-        entries = Math.min(entries, (Long.MAX_VALUE - pagesOffset()) / pageSize());
+        entries = Math.min(Math.min(entries, MOST_PAGES), (Long.MAX_VALUE - pagesOffset()) / pageSize());
         return new FileFrameTable(
                 file,
                 dump.elf().order(),
@@ -504,11 +506,16 @@ final class DumpReader {
         }
         compare(at + "xch_nr_vcpus", header.vcpus(), DumpFile.PRSTATUS, declaredVcpus());
         compare(at + "xch_nr_pages", header.pages(), DumpFile.PAGES, pageCount());
+        if (Long.compareUnsigned(tableCount(), MOST_PAGES) > 0) {
+            findings.add(Finding.damage("expected at most 2^32 entries of the frame table, found "
+                    + Long.toUnsignedString(tableCount()) + "; the rest is not read"));
+        }
         dump.table().ifPresent(table -> {
             if (tableCount() != pageCount()) {
                 findings.add(Finding.damage("at offset 0x" + Long.toHexString(table.headerOffset()) + ": "
                         + table.name() + ": expected " + Long.toUnsignedString(pageCount())
-                        + " entries, one a page, found " + Long.toUnsignedString(tableCount()) + "; the smaller number is read"));
+                        + " entries, one a page, found " + Long.toUnsignedString(tableCount())
+                        + "; the smaller number is read"));
             }
         });
     }
