@@ -201,7 +201,7 @@ final class Losses {
             }
         }
         if (guest.machineMemory().isPresent()) {
-            lose("memory by machine frame", "a VMCore holds guest-physical memory only", false);
+            lose("memory by machine frame", "a VMCore holds guest-physical memory only", true);
         }
     }
 }
