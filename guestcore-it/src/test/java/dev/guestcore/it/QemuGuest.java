@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -36,6 +37,7 @@ import tools.jackson.databind.json.JsonMapper;
 public final class QemuGuest implements AutoCloseable {
 
     private static final Duration STARTING = Duration.ofSeconds(90);
+    private static final int DISK = 2 << 20;
     private static final JsonMapper JSON = new JsonMapper();
 
     private final Path folder;
@@ -83,8 +85,11 @@ public final class QemuGuest implements AutoCloseable {
     public static QemuGuest knownState(String machine, String cpu, String memory) {
         return start(folder -> {
             Path image = folder.resolve("known-state.img");
-            Files.write(image, resource("/boot/known-state.img"));
+            // SeaBIOS does not boot from a SATA disk of 8 KiB.
+            Files.write(image, Arrays.copyOf(resource("/boot/known-state.img"), DISK));
             return List.of(
+                    "-vga",
+                    "std",
                     "-machine",
                     machine,
                     "-accel",
