@@ -6,12 +6,13 @@ module dev.guestcore {
     exports dev.guestcore;
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
+    exports dev.guestcore.format.vbox;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.live;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
 
-    provides dev.guestcore.live.SourceProvider with
-            dev.guestcore.live.qemu.QemuSourceProvider;
+    provides dev.guestcore.format.CoreFormat with dev.guestcore.format.vbox.VmCoreFormat;
+    provides dev.guestcore.live.SourceProvider with dev.guestcore.live.qemu.QemuSourceProvider;
 }
