@@ -1,8 +1,5 @@
 package dev.guestcore.bench;
 
-import dev.guestcore.Guest;
-import dev.guestcore.Guests;
-import dev.guestcore.Progress;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -30,7 +27,8 @@ import java.util.stream.Stream;
  * an ELF core. For how long the guest stood still is told by QEMU itself in both cases: from its event STOP to its event
  * RESUME, heard on a third connection. The guest's memory is a file, part random bytes, part zeros.
  *
- * <p>Arguments: MiB of guest memory, rounds, percent of the memory that is not zero, folder for the files.
+ * <p>Arguments: MiB of guest memory, rounds, percent of the memory that is not zero, folder for the files, the program
+ * {@code guestcore}.
  */
 public final class CaptureVsQemu {
 
@@ -55,7 +53,7 @@ public final class CaptureVsQemu {
             try (Monitor monitor = Monitor.connect(folder.resolve("bench.qmp"))) {
                 // The BIOS takes a moment to look for something to boot; after that the guest waits.
                 TimeUnit.SECONDS.sleep(3);
-                compare(folder, monitor, mebibytes, rounds, filledPercent);
+                compare(folder, monitor, mebibytes, rounds, filledPercent, arguments[4]);
             }
         } finally {
             if (qemu != null) {
@@ -117,7 +115,8 @@ public final class CaptureVsQemu {
         return qemu;
     }
 
-    private static void compare(Path folder, Monitor monitor, int mebibytes, int rounds, int filledPercent)
+    private static void compare(
+            Path folder, Monitor monitor, int mebibytes, int rounds, int filledPercent, String program)
             throws IOException {
         System.out.printf(
                 "guest of %d MiB, %d %% not zero; %d rounds after one that does not count%n",
@@ -127,11 +126,7 @@ public final class CaptureVsQemu {
         List<Cost> ours = new ArrayList<>();
         List<Cost> theirs = new ArrayList<>();
         for (int round = 0; round <= rounds; round++) {
-            Cost our = measure(folder, monitor, file -> {
-                try (Guest guest = Guests.open("qemu:" + folder.resolve("guestcore.qmp"))) {
-                    Guests.format("vbox").writer(Map.of()).write(guest, file, Progress.none());
-                }
-            });
+            Cost our = measure(folder, monitor, file -> run(program, "qemu:" + folder.resolve("guestcore.qmp"), file));
             Cost their = measure(
                     folder,
                     monitor,
@@ -158,6 +153,23 @@ public final class CaptureVsQemu {
         System.out.printf("file   %16s %12s %16s%n", ours.getFirst().fileBytes(), "", theirs.getFirst().fileBytes());
         System.out.printf(
                 "ratio guestcore/qemu: frozen %.2f, total %.2f%n", ourFrozen / theirFrozen, ourTotal / theirTotal);
+    }
+
+    /** The whole command, with the start of its JVM, as a user types it. */
+    private static void run(String program, String source, Path file) throws IOException {
+        Process command = new ProcessBuilder(program, "capture", source, "-o", file.toString(), "--to", "vbox")
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(command.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        try {
+            if (command.waitFor() != 0) {
+                throw new IOException(program + " capture failed: " + output);
+            }
+        } catch (InterruptedException e) {
+            command.destroy();
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        }
     }
 
     private static Cost median(List<Cost> costs, Comparator<Cost> order) {
