@@ -81,13 +81,14 @@ public final class QemuGuest implements AutoCloseable {
      * @param machine with its options ("pc", "q35,max-ram-below-4g=64M")
      * @param cpu model ("qemu64"; "max" has AVX)
      * @param memory as QEMU's -m
+     * @param more arguments of QEMU
      */
-    public static QemuGuest knownState(String machine, String cpu, String memory) {
+    public static QemuGuest knownState(String machine, String cpu, String memory, String... more) {
         return start(folder -> {
             Path image = folder.resolve("known-state.img");
             // SeaBIOS does not boot from a SATA disk of 8 KiB.
             Files.write(image, Arrays.copyOf(resource("/boot/known-state.img"), DISK));
-            return List.of(
+            List<String> arguments = new ArrayList<>(List.of(
                     "-vga",
                     "std",
                     "-machine",
@@ -101,7 +102,9 @@ public final class QemuGuest implements AutoCloseable {
                     "-smp",
                     "2",
                     "-drive",
-                    "file=" + image + ",format=raw,if=ide,snapshot=on");
+                    "file=" + image + ",format=raw,if=ide,snapshot=on"));
+            arguments.addAll(List.of(more));
+            return arguments;
         }, KnownState::isReached);
     }
 
