@@ -13,6 +13,7 @@ import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
+import dev.guestcore.Provenance;
 import dev.guestcore.RawContext;
 import dev.guestcore.RegionContents;
 import dev.guestcore.UnsupportedRequestException;
@@ -32,6 +33,7 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -107,7 +109,8 @@ class LayoutsTest {
                 .orElse("");
         for (X86 register : X86.values()) {
             boolean expected = lacking(layout).contains(register) && register.bits() <= 128;
-            assertEquals(expected, List.of(lost.replaceFirst("^registers? ", "").split(", ")).contains(register.label()),
+            List<String> names = List.of(lost.replaceFirst("^registers? ", "").split(", "));
+            assertEquals(expected, names.contains(register.label()),
                     lost);
         }
         assertEquals(layout.payloadSize() < 2048, lost.contains("upper halves of ymm0 to ymm15"));
@@ -258,6 +261,58 @@ class LayoutsTest {
     }
 
     @Test
+    void handsOnTheVmcoreinfoOfTheGuest() {
+        String text = "OSRELEASE=6.1.0-test\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=ffffffff82a15520\n";
+        byte[] page = Arrays.copyOf(text.getBytes(StandardCharsets.US_ASCII), 4096);
+        Guest source = Guest.builder().facts(SmallCore.facts()).ram(0, MemorySegment.ofArray(page)).build();
+        try (Guest guest = SmallCore.open(folder, SmallCore.bytes(source, VmCore.newest().withAnalystNotes()))) {
+            byte[] note = guest.facts(VirtualBoxFacts.class).orElseThrow().extraNotes().getFirst().bytes();
+            assertEquals(11, note[0]);
+            assertEquals(0, note[8]);
+            assertEquals(
+                    "VMCOREINFO\0\0" + text,
+                    new String(note, 12, 12 + text.length(), StandardCharsets.US_ASCII));
+        }
+    }
+
+    @Test
+    void keepsWhatAVmCoreCannotCarry() {
+        RegisterState registers = RegisterState.builder().set(X86.RAX, 1).set(X86.CR8, 2).build();
+        Guest source = Guest.builder()
+                .rom(0, MemorySegment.ofArray(SmallCore.pattern(4096, 5)))
+                .device(0x2000, 0x1000, "clock")
+                .vcpu(registers, List.of(new RawContext("other.context", new byte[] {1, 2, 3})))
+                .provenance(new Provenance(
+                        "x", "elsewhere", "", Optional.of("Hyper"), Optional.of("9"), Optional.empty()))
+                .build();
+        WriteReport report = VmCore.newest().withKeep().write(source, folder.resolve("core"), Progress.none());
+        assertTrue(report.losses().size() > 3);
+        assertTrue(report.losses().stream().allMatch(Loss::kept));
+        try (Guest back = Guests.open(folder.resolve("core"))) {
+            assertEquals(source.memory().regions(), back.memory().regions());
+            assertEquals(registers, back.vcpus().getFirst().registers());
+            assertTrue(back.vcpus().getFirst().rawContext("other.context").isPresent());
+            assertEquals(Optional.of("Hyper"), back.provenance().hypervisor());
+            byte[] rom = new byte[4096];
+            back.memory().read(0, MemorySegment.ofArray(rom));
+            assertArrayEquals(SmallCore.pattern(4096, 5), rom);
+        }
+    }
+
+    @Test
+    void readsOnWithoutADamagedRecord() throws Exception {
+        byte[] bytes = SmallCore.bytes(SmallCore.guest(), VmCore.newest().withKeep());
+        String text = new String(bytes, StandardCharsets.ISO_8859_1);
+        bytes[text.indexOf("GCKEEP01")] = 'X';
+        try (Guest guest = SmallCore.open(folder, bytes)) {
+            assertEquals("vbox", guest.provenance().format());
+            assertEquals(
+                    SmallCore.registers(0).toString(), guest.vcpus().getFirst().registers().toString());
+            assertTrue(guest.findings().getLast().message().contains("GCKEEP01"), guest.findings()::toString);
+        }
+    }
+
+    @Test
     void takesOptionsByName() {
         VmCoreFormat format = new VmCoreFormat();
         Guest guest = SmallCore.guest();
@@ -268,10 +323,11 @@ class LayoutsTest {
                 List.of("r32341", "4.0", "4.2", "5.0", "5.1", "7.0"),
                 format.writeOptions().getFirst().values());
         assertEquals(
-                "format vbox has no layout '9'; there are r32341, 4.0, 4.2, 5.0/8736, 5.0/8744, 5.0, 5.1, 7.0/8776, 7.0",
+                "format vbox has no layout '9'; there are r32341, 4.0, 4.2, 5.0/8736, 5.0/8744, 5.0, 5.1,"
+                        + " 7.0/8776, 7.0",
                 refusal(() -> format.writer(Map.of("layout", "9"))));
         assertEquals(
-                "format vbox has no option 'speed'; there are layout, large-phnum, analyst-notes",
+                "format vbox has no option 'speed'; there are layout, large-phnum, analyst-notes, keep",
                 refusal(() -> format.writer(Map.of("speed", "9"))));
         assertEquals(
                 "option large-phnum of format vbox is a switch: expected true or false, found 'yes'",
