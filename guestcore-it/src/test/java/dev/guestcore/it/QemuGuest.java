@@ -30,9 +30,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A QEMU process with a guest that is known: software emulation, no display. It has two QMP sockets: one for Guestcore, one
- * for the test, which is held by this class and shares no code with Guestcore. Closing ends the process and deletes its
- * files. Not thread-safe.
+ * A QEMU process with a guest that is known: software emulation, no display. It has two QMP sockets: one for Guestcore,
+ * one for the test, which is held by this class and shares no code with Guestcore. Closing ends the process and deletes
+ * its files. Not thread-safe.
  */
 public final class QemuGuest implements AutoCloseable {
 
@@ -109,7 +109,8 @@ public final class QemuGuest implements AutoCloseable {
     }
 
     /**
-     * A Debian kernel with 512 MiB and two vCPUs whose only process holds a text in its memory; ready when this returns.
+     * A Debian kernel with 512 MiB and two vCPUs whose only process holds a text in its memory; ready when this
+     * returns.
      *
      * @param needle what the process puts at the start of four pages
      */
