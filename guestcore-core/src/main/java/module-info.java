@@ -18,5 +18,6 @@ module dev.guestcore {
     provides dev.guestcore.format.CoreFormat with dev.guestcore.format.vbox.VmCoreFormat;
     provides dev.guestcore.live.SourceProvider with
             dev.guestcore.live.demo.DemoProvider,
-            dev.guestcore.live.described.DescribedProvider;
+            dev.guestcore.live.described.DescribedProvider,
+            dev.guestcore.live.qemu.QemuSourceProvider;
 }
