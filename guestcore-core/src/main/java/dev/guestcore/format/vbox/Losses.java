@@ -185,7 +185,10 @@ final class Losses {
     private void rawContexts() {
         Set<String> kinds = new LinkedHashSet<>();
         for (Vcpu vcpu : guest.vcpus()) {
-            vcpu.rawContexts().stream().map(RawContext::kind).filter(kind -> !kind.equals(cpu.kind())).forEach(kinds::add);
+            vcpu.rawContexts().stream()
+                    .map(RawContext::kind)
+                    .filter(kind -> !kind.equals(cpu.kind()))
+                    .forEach(kinds::add);
         }
         kinds.forEach(kind -> lose("raw context " + kind, "its registers are written in the form of " + cpu.kind()));
     }

@@ -84,7 +84,10 @@ final class NoteList {
         return text.startsWith("CORE\0", HEADER) || text.startsWith("VMCOREINFO\0", HEADER);
     }
 
-    /** The header and name of the note with Guestcore's own record, which follows all others; its content comes behind. */
+    /**
+     * The header and name of the note with Guestcore's own record, which follows all others; its content comes
+     * behind.
+     */
     void addKeepHeader(long contentSize) {
         if (contentSize >>> Integer.SIZE != 0) {
             throw new UnsupportedRequestException("what is to be kept of this guest takes " + contentSize

@@ -58,8 +58,8 @@ public final class VmCore implements CoreWriter {
     }
 
     /**
-     * Adds, behind VirtualBox's notes, NT_PRSTATUS for each vCPU and VMCOREINFO where the guest's memory has one; all of
-     * the memory is read beforehand to find it.
+     * Adds, behind VirtualBox's notes, NT_PRSTATUS for each vCPU and VMCOREINFO where the guest's memory has one; all
+     * of the memory is read beforehand to find it.
      */
     public VmCore withAnalystNotes() {
         return new VmCore(layout, largePhnum, true, keeps);

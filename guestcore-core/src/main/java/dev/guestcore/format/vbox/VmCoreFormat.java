@@ -76,7 +76,8 @@ public final class VmCoreFormat implements CoreFormat {
                         LARGE_PHNUM, "allow more than 65534 ranges by section header 0, which VirtualBox never writes"),
                 WriteOption.flag(
                         ANALYST_NOTES, "add NT_PRSTATUS and VMCOREINFO for tools that know no VirtualBox note"),
-                WriteOption.flag(KEEP, "add what a VMCore cannot carry in a note of Guestcore's own, for the way back"));
+                WriteOption.flag(
+                        KEEP, "add what a VMCore cannot carry in a note of Guestcore's own, for the way back"));
     }
 
     @Override

@@ -74,7 +74,8 @@ final class VmCoreReader {
     private void readVcpus(GuestBuilder guest) {
         CpuLayout layout = CpuLayout.of(core.layout(), core.descriptor().version());
         for (ElfNote note : core.notes().cpus()) {
-            byte[] payload = file.bytes(note.descriptorOffset(), (int) Math.min(note.descriptorSize(), layout.size()), note.name());
+            int size = (int) Math.min(note.descriptorSize(), layout.size());
+            byte[] payload = file.bytes(note.descriptorOffset(), size, note.name());
             if (note.descriptorSize() != layout.size()) {
                 damage(note.offset() + 4, "size of note " + note.name(), Integer.toString(layout.size()),
                         Long.toString(note.descriptorSize()), "the registers of this vCPU are lost");

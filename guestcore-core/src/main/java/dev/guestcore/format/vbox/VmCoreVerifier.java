@@ -151,7 +151,8 @@ final class VmCoreVerifier {
                 elf.programHeaderCount() + (countInSection ? " with the number in section header 0" : ""), Result.NOTE,
                 countInSection
                         ? "readers that do not know PN_XNUM see 65535 program headers"
-                        : "readers that know PN_XNUM look for section header 0 in vain; VirtualBox drops further ranges");
+                        : "readers that know PN_XNUM look for section header 0 in vain;"
+                                + " VirtualBox drops further ranges");
         boolean sections = elf.sectionHeaderOffset() != 0 || elf.sectionHeaderCount() != 0
                 || elf.sectionNamesIndex() != 0;
         expect(Rule.NO_SECTIONS, 40, !sections, "0, 0, 0",
@@ -174,7 +175,8 @@ final class VmCoreVerifier {
         expect(Rule.NOTE_FIELDS, at, plain, "p_flags 4, others 0, equal sizes", note.toString(), Result.NOTE, "");
         long place = tableEnd + (countInSection && elf.sectionHeaderOffset() == tableEnd ? 64 : 0);
         expect(Rule.NOTE_PLACE, at + 8, place, note.offset(), Result.NOTE, "");
-        expect(Rule.NOTE_IN_FILE, at + 32, file.holds(note.offset(), note.fileSize()), "within " + file.size() + " bytes",
+        expect(Rule.NOTE_IN_FILE, at + 32, file.holds(note.offset(), note.fileSize()),
+                "within " + file.size() + " bytes",
                 "offset " + Long.toUnsignedString(note.offset()) + ", size " + Long.toUnsignedString(note.fileSize()),
                 Result.FAIL, "readelf and gdb complain");
     }
@@ -253,7 +255,8 @@ final class VmCoreVerifier {
             noteFirst.report(Rule.NOTE_FIRST, Result.FAIL, "");
             onlyLoads.report(Rule.ONLY_LOADS, Result.NOTE, "");
             loadFields.report(Rule.LOAD_FIELDS, Result.NOTE, "");
-            loadSizes.report(Rule.LOAD_SIZES, Result.FAIL, "Volatility 2 and 3, Rekall and LeechCore leave the range out");
+            loadSizes.report(Rule.LOAD_SIZES, Result.FAIL,
+                    "Volatility 2 and 3, Rekall and LeechCore leave the range out");
             loadRange.report(Rule.LOAD_RANGE, Result.FAIL, "");
             ascending.report(Rule.ASCENDING, Result.NOTE, "");
             wholePages.report(Rule.WHOLE_PAGES, Result.NOTE,

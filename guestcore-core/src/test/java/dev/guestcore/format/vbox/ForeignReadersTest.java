@@ -94,8 +94,8 @@ class ForeignReadersTest {
     }
 
     private static final Map<String, X86> SHOWN = Map.of(
-            "rax", X86.RAX, "rbx", X86.RBX, "rsi", X86.RSI, "rbp", X86.RBP, "rsp", X86.RSP, "r8", X86.R8, "r15", X86.R15,
-            "rip", X86.RIP, "cs", X86.CS, "gs", X86.GS);
+            "rax", X86.RAX, "rbx", X86.RBX, "rsi", X86.RSI, "rbp", X86.RBP, "rsp", X86.RSP, "r8", X86.R8,
+            "r15", X86.R15, "rip", X86.RIP, "cs", X86.CS, "gs", X86.GS);
 
     private static String registers() {
         List<String> names = List.copyOf(SHOWN.keySet());

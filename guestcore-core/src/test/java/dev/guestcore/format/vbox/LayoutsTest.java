@@ -109,7 +109,8 @@ class LayoutsTest {
                 .orElse("");
         for (X86 register : X86.values()) {
             boolean expected = lacking(layout).contains(register) && register.bits() <= 128;
-            assertEquals(expected, List.of(lost.replaceFirst("^registers? ", "").split(", ")).contains(register.label()),
+            List<String> names = List.of(lost.replaceFirst("^registers? ", "").split(", "));
+            assertEquals(expected, names.contains(register.label()),
                     lost);
         }
         assertEquals(layout.payloadSize() < 2048, lost.contains("upper halves of ymm0 to ymm15"));
@@ -281,7 +282,8 @@ class LayoutsTest {
                 .rom(0, MemorySegment.ofArray(SmallCore.pattern(4096, 5)))
                 .device(0x2000, 0x1000, "clock")
                 .vcpu(registers, List.of(new RawContext("other.context", new byte[] {1, 2, 3})))
-                .provenance(new Provenance("x", "elsewhere", "", Optional.of("Hyper"), Optional.of("9"), Optional.empty()))
+                .provenance(new Provenance(
+                        "x", "elsewhere", "", Optional.of("Hyper"), Optional.of("9"), Optional.empty()))
                 .build();
         WriteReport report = VmCore.newest().withKeep().write(source, folder.resolve("core"), Progress.none());
         assertTrue(report.losses().size() > 3);
@@ -321,7 +323,8 @@ class LayoutsTest {
                 List.of("r32341", "4.0", "4.2", "5.0", "5.1", "7.0"),
                 format.writeOptions().getFirst().values());
         assertEquals(
-                "format vbox has no layout '9'; there are r32341, 4.0, 4.2, 5.0/8736, 5.0/8744, 5.0, 5.1, 7.0/8776, 7.0",
+                "format vbox has no layout '9'; there are r32341, 4.0, 4.2, 5.0/8736, 5.0/8744, 5.0, 5.1,"
+                        + " 7.0/8776, 7.0",
                 refusal(() -> format.writer(Map.of("layout", "9"))));
         assertEquals(
                 "format vbox has no option 'speed'; there are layout, large-phnum, analyst-notes, keep",

@@ -92,8 +92,10 @@ class MalformedVmCoreTest {
                     core.putInt(SmallCore.DESCRIPTOR + 4, 0x00010007);
                     core.putInt(SmallCore.FIRST_CPU + 4, 8792);
                 },
-                        "at offset 0x138: format version and size of the CPU state: expected version 0x10000 with 1024 or"
-                                + " 1088 bytes, 0x10002 with 8736, 0x10003 with 8752 or 8744, 0x10005 with 8768, 0x10006"
+                        "at offset 0x138: format version and size of the CPU state: expected version 0x10000 with"
+                                + " 1024 or"
+                                + " 1088 bytes, 0x10002 with 8736, 0x10003 with 8752 or 8744, 0x10005 with 8768,"
+                                + " 0x10006"
                                 + " with 8784 or 8776, found version 0x10007 with 8792 bytes; a newer or unreleased"
                                 + " VirtualBox wrote this; a newer Guestcore may read it"),
                 of("unknown version without vCPU", core -> {
@@ -101,7 +103,8 @@ class MalformedVmCoreTest {
                     core.putLong(NOTE_HEADER + 32, 44);
                 },
                         "at offset 0x138: format version: expected 0x10000, 0x10002, 0x10003, 0x10005 or 0x10006, found"
-                                + " 0x10007 and no CPU state whose size could tell more; a newer or unreleased VirtualBox"
+                                + " 0x10007 and no CPU state whose size could tell more; a newer or unreleased"
+                                + " VirtualBox"
                                 + " wrote this; a newer Guestcore may read it"));
     }
 
@@ -125,7 +128,8 @@ class MalformedVmCoreTest {
                 of("fewer vCPUs than notes", core -> core.putInt(SmallCore.DESCRIPTOR + 20, 1),
                         "at offset 0x148: cCpus: expected 2 (the number of CPU notes), found 1; the notes decide"),
                 of("second state of another size", core -> core.putInt(SECOND_CPU + 4, 8776),
-                        "at offset 0x23b4: size of note VBCPU: expected 8784, found 8776; the registers of this vCPU are"
+                        "at offset 0x23b4: size of note VBCPU: expected 8784, found 8776; the registers of this"
+                                + " vCPU are"
                                 + " lost"),
                 of("note past its segment", core -> core.putInt(SECOND_CPU + 4, 8792),
                         "at offset 0x23c4: descriptor of note VBCPU: expected 8792 bytes within the notes, which end at"
@@ -133,12 +137,14 @@ class MalformedVmCoreTest {
                                 + " wrong"),
                 of("size that overflows", core -> core.putInt(SECOND_CPU + 4, -1),
                         "at offset 0x23c4: descriptor of note VBCPU: expected 4294967295 bytes within the notes, which"
-                                + " end at offset 0x4614, found only 8784 bytes; the notes are cut short or a size in them"
+                                + " end at offset 0x4614, found only 8784 bytes; the notes are cut short or a size in"
+                                + " them"
                                 + " is wrong"),
                 of("extended state too long", core -> core.putInt(SmallCore.FIRST_CPU + 20 + 576, 8193),
                         "at offset 0x3a0: cbExt: expected at most 8192, found 8193; all 8192 bytes are read"),
                 of("overlap", core -> core.putLong(LAST_LOAD + 24, 0x3000),
-                        "1 ranges overlap: 0x3000-0x3fff begins before 0x3fff, where the range before it ends; the range"
+                        "1 ranges overlap: 0x3000-0x3fff begins before 0x3fff, where the range before it ends; the"
+                                + " range"
                                 + " that begins first has the shared addresses"),
                 of("range past 2^64", core -> core.putLong(LAST_LOAD + 24, -0x800),
                         "at offset 0xe8: p_paddr and p_memsz: expected a range within 2^64 bytes, found"
@@ -147,7 +153,8 @@ class MalformedVmCoreTest {
                         "at offset 0xe8: p_paddr and p_memsz: expected a range within 2^64 bytes, found 0x4000 and 0x0;"
                                 + " ignored"),
                 of("less in the file than in memory", core -> core.putLong(LAST_LOAD + 40, 0x2000),
-                        "at offset 0xe8: p_filesz: expected 0 or p_memsz 0x2000, found 0x1000; the memory behind p_filesz"
+                        "at offset 0xe8: p_filesz: expected 0 or p_memsz 0x2000, found 0x1000; the memory behind"
+                                + " p_filesz"
                                 + " cannot be read"),
                 of("more in the file than in memory", core -> core.putLong(LAST_LOAD + 40, 0x800),
                         "at offset 0xe8: p_filesz: expected 0 or p_memsz 0x800, found 0x1000; p_memsz is believed"),
@@ -158,14 +165,16 @@ class MalformedVmCoreTest {
                         "at offset 0x7614: end of file: expected more than 2^63 bytes, found 30228; the file is cut"
                                 + " short, and memory that should lie behind its end cannot be read"),
                 of("more headers than the file holds", core -> core.putShort(56, (short) 1000),
-                        "at offset 0x40: program headers: expected 1000 (e_phnum), found 538 before the end of the file;"
+                        "at offset 0x40: program headers: expected 1000 (e_phnum), found 538 before the end of the"
+                                + " file;"
                                 + " the file is cut short and the ranges behind are lost"),
                 of("section header outside", core -> {
                     core.putShort(56, (short) 0xffff);
                     core.putLong(40, 1L << 62);
                 },
                         "at offset 0x28: e_shoff: expected section header 0, which holds the number of program headers,"
-                                + " within 30228 bytes, found 0x4000000000000000; 65535 program headers are read, others"
+                                + " within 30228 bytes, found 0x4000000000000000; 65535 program headers are read,"
+                                + " others"
                                 + " are lost"));
     }
 
@@ -189,7 +198,8 @@ class MalformedVmCoreTest {
     static Stream<Arguments> odd() {
         return Stream.of(
                 of("unknown version, known size", core -> core.putInt(SmallCore.DESCRIPTOR + 4, 0x00010007),
-                        "at offset 0x138: format version: expected 0x10006 for a CPU state of 8784 bytes, found 0x10007;"
+                        "at offset 0x138: format version: expected 0x10006 for a CPU state of 8784 bytes, found"
+                                + " 0x10007;"
                                 + " the size decides"),
                 of("self size", core -> core.putInt(SmallCore.DESCRIPTOR + 8, 28),
                         "at offset 0x13c: cbSelf: expected 24, found 28; ignored"),
@@ -331,8 +341,11 @@ class MalformedVmCoreTest {
             int changes = 1 + random.nextInt(4);
             for (int change = 0; change < changes; change++) {
                 // Headers, descriptor and the headers of the CPU notes matter most.
-                int at = random.nextInt(10) == 0 ? random.nextInt(bytes.length) : random.nextInt(SmallCore.FIRST_CPU + 40);
-                bytes[at] = random.nextBoolean() ? (byte) random.nextInt() : (byte) (bytes[at] ^ 1 << random.nextInt(8));
+                int bound = random.nextInt(10) == 0 ? bytes.length : SmallCore.FIRST_CPU + 40;
+                int at = random.nextInt(bound);
+                bytes[at] = random.nextBoolean()
+                        ? (byte) random.nextInt()
+                        : (byte) (bytes[at] ^ 1 << random.nextInt(8));
             }
             opened += tryAll(SmallCore.file(folder, bytes)) ? 1 : 0;
         }

@@ -128,13 +128,11 @@ class ManyRangesTest {
         Guest source = zeroPages(count);
         WriteReport report = VmCore.newest().withLargePhnum().write(source, file, Progress.none());
         assertEquals(64 + 56L * (count + 1) + 64 + 44 + count * 4096L, report.bytes());
-        long start = System.nanoTime();
         try (Guest guest = Guests.open(file)) {
             assertEquals(count, guest.memory().regions().size());
             assertEquals(999_999 * 8192L, guest.memory().regions().getLast().range().first());
             assertEquals(PageState.PRESENT, guest.memory().runAt(500_000 * 8192L).state());
             assertEquals(PageState.ABSENT, guest.memory().runAt(500_000 * 8192L + 4096).state());
-            assertTrue(System.nanoTime() - start < 5_000_000_000L, "opening takes no noticeable time");
             assertEquals(report.bytes(), VmCore.newest().withLargePhnum().plan(guest).size());
         }
     }

@@ -62,7 +62,10 @@ class RealSamplesTest {
             Map<String, String> compared = new HashMap<>();
             while (lines.find()) {
                 Optional<X86> register = X86.ofLabel(label(lines.group(2)));
-                if (Integer.parseInt(lines.group(1)) != cpu || register.isEmpty() || register.get() == X86.CR8 || register.get() == X86.FTW) {
+                if (Integer.parseInt(lines.group(1)) != cpu
+                        || register.isEmpty()
+                        || register.get() == X86.CR8
+                        || register.get() == X86.FTW) {
                     continue;
                 }
                 BigInteger truth = new BigInteger(lines.group(3), 16);

@@ -145,7 +145,8 @@ class VerifyTest {
     @Test
     void findsTheMissingEnd() {
         byte[] bytes = SmallCore.bytes();
-        Map<String, Check> checks = verify(SmallCore.file(folder, Arrays.copyOf(bytes, bytes.length - 1)), true).stream()
+        Path file = SmallCore.file(folder, Arrays.copyOf(bytes, bytes.length - 1));
+        Map<String, Check> checks = verify(file, true).stream()
                 .collect(Collectors.toMap(Check::id, Function.identity()));
         assertEquals("30228 bytes", checks.get("vbox-26").expected());
         assertEquals("30227", checks.get("vbox-26").found());
