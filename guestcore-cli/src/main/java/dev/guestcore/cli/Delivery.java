@@ -6,6 +6,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.OutputException;
+import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
@@ -54,7 +55,7 @@ final class Delivery {
             output.requireSpace(expectedBytes(source));
             Outcome outcome;
             try (Guest guest = source.freeze()) {
-                WritePlan plan = writer.plan(guest);
+                WritePlan plan = plan(guest);
                 output.requireSpace(plan.size());
                 WriteReport report = plan.write(output.sink(), progress);
                 outcome = thaw(guest, report);
@@ -70,12 +71,22 @@ final class Delivery {
         WritableByteChannel channel = console.outChannel();
         console.cancellation().closeOnRequest(channel);
         try (Guest guest = source.freeze()) {
-            WritePlan plan = writer.plan(guest);
+            WritePlan plan = plan(guest);
             ChannelSink sink = new ChannelSink(channel, "standard output");
             WriteReport report = plan.write(sink, progress);
             sink.flush();
             progress.close();
             return thaw(guest, report);
+        }
+    }
+
+    /** Where a damaged source is the reason that nothing can be written, its damage is told with the refusal. */
+    private WritePlan plan(Guest guest) {
+        try {
+            return writer.plan(guest);
+        } catch (UnsupportedRequestException e) {
+            Findings.damage(guest.findings()).forEach(finding -> console.err().println(Findings.remark(finding)));
+            throw e;
         }
     }
 

@@ -29,6 +29,11 @@ final class Findings {
         return json;
     }
 
+    /** A finding of damage beside a result. */
+    static String remark(Finding damage) {
+        return "guestcore: damaged: " + Printable.of(damage.message());
+    }
+
     /** One finding for people. */
     static String line(Finding finding, Style style) {
         String label = Names.of(finding.severity());

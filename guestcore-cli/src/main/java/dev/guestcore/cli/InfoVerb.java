@@ -133,6 +133,10 @@ final class InfoVerb extends Verb {
     private void describeRegions(List<MemoryRegion> regions) {
         print("");
         print(console().style().heading("memory map"));
+        if (regions.isEmpty()) {
+            print("  no memory");
+            return;
+        }
         Table table = new Table("first", "last", "size>", "kind", "name");
         long most = all ? Long.MAX_VALUE : MOST_REGIONS;
         long shown = 0;

@@ -63,7 +63,7 @@ abstract class Verb implements Callable<Integer> {
     /** Says what is damaged and gives the exit code. */
     final int report(List<Finding> findings) {
         List<Finding> damage = Findings.damage(findings);
-        damage.forEach(finding -> remark("guestcore: damaged: " + Printable.of(finding.message())));
+        damage.forEach(finding -> remark(Findings.remark(finding)));
         return damage.isEmpty() ? ExitCode.DONE : ExitCode.DAMAGED;
     }
 
