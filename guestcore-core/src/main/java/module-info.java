@@ -13,6 +13,9 @@ module dev.guestcore {
     exports dev.guestcore.inspect;
     exports dev.guestcore.live;
     exports dev.guestcore.live.demo;
+    // The command line decides itself when to thaw and when to commit; not for others.
+    exports dev.guestcore.internal.output to
+            dev.guestcore.cli;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
