@@ -4,6 +4,7 @@ module dev.guestcore {
     requires tools.jackson.databind;
 
     exports dev.guestcore;
+    exports dev.guestcore.address;
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
     exports dev.guestcore.hypervisor;
