@@ -8,6 +8,7 @@ module dev.guestcore {
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
     exports dev.guestcore.hypervisor;
+    exports dev.guestcore.inspect;
     exports dev.guestcore.live;
 
     uses dev.guestcore.format.CoreFormat;
