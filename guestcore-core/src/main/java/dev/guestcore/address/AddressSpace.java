@@ -126,7 +126,7 @@ public final class AddressSpace {
     }
 
     /** The memory behind the page tables: guest-physical, or by machine address for a Xen PV guest. */
-    GuestMemory physicalMemory() {
+    public GuestMemory physicalMemory() {
         return memory;
     }
 
@@ -186,10 +186,32 @@ public final class AddressSpace {
         return summary;
     }
 
+    /** Takes the pieces of memory that an address space is made of. */
+    @FunctionalInterface
+    public interface PieceConsumer {
+
+        /**
+         * A piece that is contiguous behind the page tables, or one page that is shown again and again.
+         *
+         * @param virtual lowest virtual address
+         * @param physical where it leads, in {@link #physicalMemory()}
+         * @param size bytes
+         * @param pageSize bytes of a page
+         * @param repeated whether all pages of the piece are the page at {@code physical}
+         */
+        void accept(long virtual, long physical, long size, long pageSize, boolean repeated);
+    }
+
     /**
-     * Gives every contiguous piece of memory behind the mapped ranges, in ascending order of virtual addresses.
+     * Gives every contiguous piece of memory behind the mapped addresses of {@code range}, ascending, whatever its rights.
+     *
+     * @param range virtual addresses
+     * @param mostTables how many tables may be read
+     * @param consumer may throw to stop
      */
-    MappingSummary pieces(AddressRange range, long mostTables, TableWalk.Visitor visitor) {
+    public MappingSummary pieces(AddressRange range, long mostTables, PieceConsumer consumer) {
+        TableWalk.Visitor visitor = (first, size, physical, pageShift, rights, layout) ->
+                consumer.accept(first, physical, size, 1L << pageShift, layout == TableWalk.Layout.REPEATED);
         return new TableWalk(memory, cache, paging, range, mostTables, true, visitor).run();
     }
 
