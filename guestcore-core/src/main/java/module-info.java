@@ -7,10 +7,13 @@ module dev.guestcore {
     exports dev.guestcore.address;
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
+    exports dev.guestcore.format.vbox;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.inspect;
     exports dev.guestcore.live;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
+
+    provides dev.guestcore.format.CoreFormat with dev.guestcore.format.vbox.VmCoreFormat;
 }
