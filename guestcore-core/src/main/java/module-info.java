@@ -16,4 +16,6 @@ module dev.guestcore {
     uses dev.guestcore.live.SourceProvider;
 
     provides dev.guestcore.format.CoreFormat with dev.guestcore.format.vbox.VmCoreFormat;
+    provides dev.guestcore.live.SourceProvider with
+            dev.guestcore.live.qemu.QemuSourceProvider;
 }
