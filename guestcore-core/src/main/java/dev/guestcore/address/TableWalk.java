@@ -87,21 +87,20 @@ final class TableWalk {
                 size = addedSize;
                 layout = addedLayout;
             } else if (state == ALIKE && pageShift == addedShift && rights == addedRights) {
-                layout = joined(addedPhysical, addedLayout);
+                layout = joined(addedPhysical, addedSize, addedLayout);
                 size += addedSize;
             } else {
                 state = MIXED;
             }
         }
 
-        private Layout joined(long addedPhysical, Layout addedLayout) {
+        private Layout joined(long addedPhysical, long addedSize, Layout addedLayout) {
             long page = 1L << pageShift;
-            boolean single = size == page;
             if (addedPhysical == physical + size && layout == Layout.CONTIGUOUS && addedLayout == Layout.CONTIGUOUS) {
                 return Layout.CONTIGUOUS;
             }
-            boolean repeatedSoFar = layout == Layout.REPEATED || single;
-            boolean repeatedNow = addedLayout == Layout.REPEATED || addedLayout == Layout.CONTIGUOUS && single;
+            boolean repeatedSoFar = layout == Layout.REPEATED || size == page;
+            boolean repeatedNow = addedLayout == Layout.REPEATED || addedSize == page;
             return repeatedSoFar && repeatedNow && addedPhysical == physical ? Layout.REPEATED : Layout.SCATTERED;
         }
     }

@@ -15,7 +15,9 @@ final class SearchBatch {
     /** Bytes of a stretch. */
     static final int SIZE = 1 << 19;
 
-    private static final int MOST_PIECES = 1024;
+    /** More than the longest overlap has bytes, so that a stretch always has room for new pieces. */
+    private static final int MOST_PIECES = 2 * SearchPattern.LONGEST;
+
     private static final int MOST_HITS = 2048;
     private static final int PAGE = 4096;
     private static final int MOST_SEGMENTS = 2 * MOST_PIECES + SIZE / PAGE;
