@@ -10,6 +10,7 @@ module dev.guestcore {
     exports dev.guestcore.format.vbox;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.inspect;
+    exports dev.guestcore.kernel;
     exports dev.guestcore.live;
 
     uses dev.guestcore.format.CoreFormat;
