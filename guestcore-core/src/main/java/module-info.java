@@ -8,6 +8,7 @@ module dev.guestcore {
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
     exports dev.guestcore.format.vbox;
+    exports dev.guestcore.format.xen;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.inspect;
     exports dev.guestcore.kernel;
@@ -16,7 +17,9 @@ module dev.guestcore {
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
 
-    provides dev.guestcore.format.CoreFormat with dev.guestcore.format.vbox.VmCoreFormat;
+    provides dev.guestcore.format.CoreFormat with
+            dev.guestcore.format.vbox.VmCoreFormat,
+            dev.guestcore.format.xen.XenDumpCoreFormat;
     provides dev.guestcore.live.SourceProvider with
             dev.guestcore.live.qemu.QemuSourceProvider;
 }
