@@ -19,8 +19,11 @@ final class TableEntries {
     private static final long ADDRESS_64 = 0x000f_ffff_ffff_f000L;
     private static final long ADDRESS_32 = 0xffff_f000L;
 
-    /** Bits 1, 2 and 5 to 8 of a PDPTE of PAE paging. */
-    private static final long PAE_ROOT_RESERVED = 0x1e6;
+    /**
+     * Bits 1, 2 and 6 to 8 of a PDPTE of PAE paging. Bit 5 is reserved as well, but QEMU's software emulation sets it on
+     * use as if it were the accessed bit of any other entry.
+     */
+    private static final long PAE_ROOT_RESERVED = 0x1c6;
 
     /** Xen lets bits 1, 2, 5 and 6 of a PV guest's be set: the processor walks them with four levels. */
     private static final long PAE_ROOT_RESERVED_XEN = 0x180;

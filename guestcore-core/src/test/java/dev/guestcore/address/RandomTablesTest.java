@@ -137,7 +137,7 @@ class RandomTablesTest {
             return FAULT;
         }
         long pointer = made.tables().word64(at);
-        if ((pointer & 1) == 0 || (pointer & 0x1e6) != 0 || pointer >>> made.width() != 0) {
+        if ((pointer & 1) == 0 || (pointer & 0x1c6) != 0 || pointer >>> made.width() != 0) {
             return FAULT;
         }
         at = (pointer & ~0xfffL) + (virtual >>> 21 & 511) * 8;
