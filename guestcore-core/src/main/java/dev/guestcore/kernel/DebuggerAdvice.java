@@ -40,7 +40,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         Optional<XenFacts> xen = guest.facts(XenFacts.class);
         List<DebuggerAdvice> advice = new ArrayList<>();
         advice.add(crash(format, location, facts, xen));
-        advice.add(drgn(format, location));
+        advice.add(drgn(format, location, facts));
         advice.add(gdb(location, facts));
         return advice;
     }
@@ -94,11 +94,16 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         return true;
     }
 
-    private static DebuggerAdvice drgn(String format, String location) {
+    private static DebuggerAdvice drgn(String format, String location, KernelFacts facts) {
         String open = "drgn -s vmlinux -c ";
         return switch (format) {
             case "elf", "kdump" -> new DebuggerAdvice(
-                    "drgn", Optional.empty(), open + quoted(location), "drgn takes the load address from VMCOREINFO");
+                    "drgn",
+                    Optional.empty(),
+                    open + quoted(location),
+                    facts.vmcoreInfo().isPresent()
+                            ? "drgn takes the load address from VMCOREINFO"
+                            : "without VMCOREINFO, which is not known here, drgn reads physical memory only");
             case "vbox" -> converted("drgn", format, location, open, "libelf wants EI_VERSION 1, a VMCore has 0");
             case "xen" -> converted("drgn", format, location, open, "drgn finds no memory in a dump-core");
             default -> converted("drgn", format, location, open, "drgn does not know this kind of source");
