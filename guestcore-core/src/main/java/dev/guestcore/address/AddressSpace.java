@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class AddressSpace {
 
-    /** How many tables {@link #mappings(Consumer)} reads before it gives up: enough to map 8 TiB in 4 KiB pages. */
-    public static final long MOST_TABLES = 1L << 22;
+    /** How many tables {@link #mappings(Consumer)} reads before it gives up: enough to map 4 TiB in 4 KiB pages. */
+    public static final long MOST_TABLES = 1L << 21;
 
     /** All addresses. */
     private static final AddressRange EVERYTHING = new AddressRange(0, -1L);
