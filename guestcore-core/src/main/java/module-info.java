@@ -1,5 +1,6 @@
 /** The Guestcore library: the guest model, core formats, live sources. */
 module dev.guestcore {
+    requires jdk.net;
     requires static org.jspecify;
     requires tools.jackson.databind;
 
@@ -13,6 +14,7 @@ module dev.guestcore {
     exports dev.guestcore.inspect;
     exports dev.guestcore.kernel;
     exports dev.guestcore.live;
+    exports dev.guestcore.live.demo;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
@@ -21,5 +23,7 @@ module dev.guestcore {
             dev.guestcore.format.vbox.VmCoreFormat,
             dev.guestcore.format.xen.XenDumpCoreFormat;
     provides dev.guestcore.live.SourceProvider with
+            dev.guestcore.live.demo.DemoProvider,
+            dev.guestcore.live.described.DescribedProvider,
             dev.guestcore.live.qemu.QemuSourceProvider;
 }

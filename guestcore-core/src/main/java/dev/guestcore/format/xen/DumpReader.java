@@ -4,6 +4,8 @@ import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Provenance;
 import dev.guestcore.RawContext;
 import dev.guestcore.cpu.RegisterState;
@@ -13,6 +15,7 @@ import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
+import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.FileMemory;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
@@ -29,6 +32,8 @@ final class DumpReader {
 
     /** More than these many vCPUs no Xen has ever run. */
     static final int MOST_VCPUS = 4096;
+    /** Readers count pages in 32 bits, and so do Xen's tools. */
+    private static final long MOST_PAGES = 1L << 32;
     /** No version's structure comes near this size. */
     private static final int LARGEST_ELEMENT = 64 << 10;
     private static final int LARGEST_SMALL_SECTION = 64 << 10;
@@ -111,7 +116,21 @@ final class DumpReader {
                 known ? Optional.of(version.text()) : Optional.empty(),
                 Optional.empty()));
         guest.findings(findings);
-        return guest.build(new FileMemory(file, index.runs()));
+        return restored(guest, new FileMemory(file, index.runs()));
+    }
+
+    /** With Guestcore's own record, if the file has one, the guest is what it was before it became a dump-core. */
+    private Guest restored(GuestBuilder builder, GuestMemory memory) {
+        Guest guest = builder.build(memory);
+        Optional<Section> record = dump.section(DumpFile.KEEP);
+        if (record.isEmpty()) {
+            return guest;
+        }
+        try {
+            return KeepRecord.restore(guest, file, record.get().offset(), record.get().size());
+        } catch (MalformedDumpException e) {
+            return builder.findings(List.of(Finding.damage(e.getMessage()))).build(memory);
+        }
     }
 
     private String variant(boolean paravirtualized) {
@@ -305,7 +324,7 @@ final class DumpReader {
         if (Long.compareUnsigned(pageCount(), entries) < 0) {
             entries = pageCount();
         }
-        entries = Math.min(entries, (Long.MAX_VALUE - pagesOffset()) / pageSize());
+        entries = Math.min(Math.min(entries, MOST_PAGES), (Long.MAX_VALUE - pagesOffset()) / pageSize());
         return new FileFrameTable(
                 file,
                 dump.elf().order(),
@@ -407,7 +426,9 @@ final class DumpReader {
                 findings.add(Finding.note("section " + section.index() + " is a second " + section.name()
                         + " and is not looked at"));
             }
-            if (!section.name().isEmpty() && !DumpFile.KNOWN.contains(section.name())) {
+            if (!section.name().isEmpty()
+                    && !DumpFile.KNOWN.contains(section.name())
+                    && !section.name().equals(DumpFile.KEEP)) {
                 findings.add(Finding.note("section " + section.index() + " '" + section.name()
                         + "' is none of the format's and is not looked at"));
             }
@@ -504,11 +525,16 @@ final class DumpReader {
         }
         compare(at + "xch_nr_vcpus", header.vcpus(), DumpFile.PRSTATUS, declaredVcpus());
         compare(at + "xch_nr_pages", header.pages(), DumpFile.PAGES, pageCount());
+        if (Long.compareUnsigned(tableCount(), MOST_PAGES) > 0) {
+            findings.add(Finding.damage("expected at most 2^32 entries of the frame table, found "
+                    + Long.toUnsignedString(tableCount()) + "; the rest is not read"));
+        }
         dump.table().ifPresent(table -> {
             if (tableCount() != pageCount()) {
                 findings.add(Finding.damage("at offset 0x" + Long.toHexString(table.headerOffset()) + ": "
                         + table.name() + ": expected " + Long.toUnsignedString(pageCount())
-                        + " entries, one a page, found " + Long.toUnsignedString(tableCount()) + "; the smaller number is read"));
+                        + " entries, one a page, found " + Long.toUnsignedString(tableCount())
+                        + "; the smaller number is read"));
             }
         });
     }

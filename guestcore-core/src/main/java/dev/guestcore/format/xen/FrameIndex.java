@@ -1,5 +1,6 @@
 package dev.guestcore.format.xen;
 
+import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.internal.memory.Extents;
 import java.lang.foreign.Arena;
@@ -36,6 +37,9 @@ record FrameIndex(
     /** How many entries are read at once. */
     static final int CHUNK = 1 << 15;
 
+    /** Sorting takes 32 bytes an entry; a dump that claims more is not worth the machine's memory. */
+    static final long MOST_SORTED = 1L << 27;
+
     private static final long PAIR = 2L * Long.BYTES;
     private static final int RADIX_BITS = 16;
 
@@ -46,10 +50,16 @@ record FrameIndex(
      * @param pageShift binary logarithm of the page size
      * @param base where the page of entry 0 is
      * @param arena the runs live as long
+     * @throws UnsupportedRequestException if the entries are not in order and too many to sort
      */
     static FrameIndex build(FrameTable table, boolean machine, int pageShift, long base, Arena arena) {
         Scan scan = new Scan(table, machine, pageShift, base, arena);
         if (!scan.ascending()) {
+            if (table.size() > MOST_SORTED) {
+                throw new UnsupportedRequestException("the frame table of this Xen dump-core has " + table.size()
+                        + " entries that are not in order; more than " + MOST_SORTED + " are not sorted, because"
+                        + " that takes gigabytes of memory; page frames of a sound dump ascend");
+            }
             try (Arena scratch = Arena.ofConfined()) {
                 scan.sorted(scratch);
             }

@@ -12,6 +12,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.UnrecognizedFormatException;
+import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.Guests;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
@@ -21,8 +22,10 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -155,6 +158,29 @@ class XenHostileTest {
                             + " the end")));
             assertEquals(PageState.UNREADABLE, guest.memory().runAt(0).state());
         }
+    }
+
+    @Test
+    void aSparseTableThatWouldTakeGigabytesToSort() throws IOException {
+        XenImage image = new XenImage();
+        image.tableFirst = true;
+        image.pfns = new long[] {7, 3};
+        byte[] bytes = image.build();
+        long entries = (1L << 27) + 1;
+        // Section 5 is the table, 6 the pages; the table is moved to the end and grows there.
+        long end = bytes.length;
+        buffer(bytes).putLong(64 + 5 * 64 + 24, end).putLong(64 + 5 * 64 + 32, entries * 8);
+        buffer(bytes).putLong(64 + 6 * 64 + 32, entries * 4096);
+        Files.write(core(), XenImage.join(bytes, new byte[] {7, 0, 0, 0, 0, 0, 0, 0, 3}));
+        try (FileChannel channel = FileChannel.open(core(), StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.allocate(1), end + entries * 8 - 1);
+        }
+        UnsupportedRequestException error =
+                assertThrows(UnsupportedRequestException.class, () -> Guests.open(core()).close());
+        assertEquals(
+                "the frame table of this Xen dump-core has 134217729 entries that are not in order; more than 134217728"
+                        + " are not sorted, because that takes gigabytes of memory; page frames of a sound dump ascend",
+                error.getMessage());
     }
 
     @Test

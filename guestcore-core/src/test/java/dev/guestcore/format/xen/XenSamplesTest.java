@@ -26,10 +26,14 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -266,6 +270,28 @@ class XenSamplesTest {
             assertEquals(1, table & 1, "entry of level " + level + " is not present");
         }
         return (table & 0xf_ffff_ffff_f000L) + (address & 0xfff);
+    }
+
+    @Test
+    void machineMemoryIsSafeForManyThreadsAtOnce() throws Exception {
+        try (Guest guest = Guests.open(Samples.core("xen/pv64-mini"));
+                ExecutorService pool = Executors.newFixedThreadPool(8)) {
+            FrameTable frames = guest.facts(XenFacts.class).orElseThrow().frames().orElseThrow();
+            List<Future<Integer>> counts = new ArrayList<>();
+            for (int i = 0; i < 8; i++) {
+                counts.add(pool.submit(() -> {
+                    int present = 0;
+                    for (long entry = 0; entry < frames.size(); entry++) {
+                        PageState state = guest.machineMemory().orElseThrow().runAt(frames.mfn(entry) << 12).state();
+                        present += state == PageState.PRESENT ? 1 : 0;
+                    }
+                    return present;
+                }));
+            }
+            for (Future<Integer> count : counts) {
+                assertEquals(2042, count.get());
+            }
+        }
     }
 
     @Test
