@@ -8,7 +8,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.OptionalLong;
 
 /**
- * Finds the page frame of a machine frame: Xen's table turned around, in memory outside the heap. Immutable, thread-safe.
+ * Finds the page frame of a machine frame: Xen's table turned around, in memory outside the heap. Immutable,
+ * thread-safe.
  */
 final class MachineFrames {
 

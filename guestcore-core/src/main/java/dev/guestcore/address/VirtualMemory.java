@@ -17,10 +17,11 @@ import java.util.RandomAccess;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Guest memory by virtual address, so that whatever works on {@link GuestMemory} works on virtual memory too. Thread-safe.
+ * Guest memory by virtual address, so that whatever works on {@link GuestMemory} works on virtual memory too.
+ * Thread-safe.
  *
- * <p>A region is a {@linkplain Mapping mapped range}, named by its rights; an address that the page tables do not map is a
- * hole, one whose page tables are damaged or missing is {@link PageState#UNREADABLE}.
+ * <p>A region is a {@linkplain Mapping mapped range}, named by its rights; an address that the page tables do not map
+ * is a hole, one whose page tables are damaged or missing is {@link PageState#UNREADABLE}.
  */
 public final class VirtualMemory implements GuestMemory {
 
@@ -40,8 +41,8 @@ public final class VirtualMemory implements GuestMemory {
     }
 
     /**
-     * All mapped ranges. The first call passes over all page tables; {@link AddressSpace#mappings} streams instead, needs
-     * no memory, and tells whether it was stopped.
+     * All mapped ranges. The first call passes over all page tables; {@link AddressSpace#mappings} streams instead,
+     * needs no memory, and tells whether it was stopped.
      *
      * @throws UnsupportedRequestException if there are more than {@link #MOST_REGIONS}, as damaged tables may show
      */

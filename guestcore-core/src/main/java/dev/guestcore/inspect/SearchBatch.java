@@ -7,8 +7,8 @@ import java.lang.foreign.MemorySegment;
  * A stretch of neighbouring addresses to search, and what was found in it. Its memory is of fixed size. Filled by one
  * thread, then worked on by another.
  *
- * <p>Of two stretches that follow one another the second repeats the end of the first, so that a match always lies in one:
- * a match is looked for where it has all the room that the longest may need.
+ * <p>Of two stretches that follow one another the second repeats the end of the first, so that a match always lies in
+ * one: a match is looked for where it has all the room that the longest may need.
  */
 final class SearchBatch {
 

@@ -9,7 +9,8 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * How to open a guest in one debugger. {@code vmlinux} in a command stands for the kernel's file with debug information.
+ * How to open a guest in one debugger. {@code vmlinux} in a command stands for the kernel's file with debug
+ * information.
  *
  * @param tool the debugger: "crash", "drgn", "gdb"
  * @param conversion a command to run first, where the debugger does not take the file as it is
@@ -54,7 +55,9 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                         "crash",
                         Optional.empty(),
                         "crash " + (self ? "" : crashOptions(facts)) + "vmlinux " + quoted(location),
-                        self ? "crash takes the load address from VMCOREINFO" : "without VMCOREINFO crash must be told");
+                        self
+                                ? "crash takes the load address from VMCOREINFO"
+                                : "without VMCOREINFO crash must be told");
             }
             case "xen" -> xen.filter(XenFacts::paravirtualized).isPresent()
                     ? crashOfParavirtualized(location, xen.get())
@@ -82,7 +85,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                 "crash vmlinux " + quoted(location),
                 dense
                         ? "crash finds its way through .xen_p2m"
-                        : "crash takes the place in .xen_p2m for the frame number, so it may fail: this table has holes");
+                        : "crash takes the place in .xen_p2m for the frame number and may fail: this table has holes");
     }
 
     private static boolean isDense(FrameTable frames) {
@@ -154,7 +157,8 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
 
     /** As one word for a shell. */
     private static String quoted(String text) {
-        boolean plain = text.chars().allMatch(c -> c < 0x80 && (Character.isLetterOrDigit(c) || "/._-+:=,@%".indexOf(c) >= 0));
+        boolean plain = text.chars()
+                .allMatch(c -> c < 0x80 && (Character.isLetterOrDigit(c) || "/._-+:=,@%".indexOf(c) >= 0));
         return plain && !text.isEmpty() ? text : "'" + text.replace("'", "'\\''") + "'";
     }
 }

@@ -30,10 +30,10 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Draws the conclusions. Facts about Linux on x86-64 (documentation of Linux, arch/x86/x86_64/mm): the kernel's image is
- * mapped from 0xffffffff80000000 on, in at most 1 GiB; it is linked for 0xffffffff81000000 unless configured otherwise;
- * KASLR moves it by a multiple of 2 MiB; after booting nothing below its first byte is mapped there. With page-table
- * isolation the table of user mode lies 4 KiB behind the kernel's and maps little of the image.
+ * Draws the conclusions. Facts about Linux on x86-64 (documentation of Linux, arch/x86/x86_64/mm): the kernel's image
+ * is mapped from 0xffffffff80000000 on, in at most 1 GiB; it is linked for 0xffffffff81000000 unless configured
+ * otherwise; KASLR moves it by a multiple of 2 MiB; after booting nothing below its first byte is mapped there. With
+ * page-table isolation the table of user mode lies 4 KiB behind the kernel's and maps little of the image.
  */
 final class KernelExaminer {
 
@@ -114,7 +114,9 @@ final class KernelExaminer {
 
     /** Adds what a search of all memory finds where page tables did not lead to a banner. */
     KernelFacts searchBanner(KernelFacts facts, Progress progress) {
-        if (facts.banner().isPresent() || facts.system().filter(system -> system.value().startsWith("Win")).isPresent()) {
+        boolean windows =
+                facts.system().filter(system -> system.value().startsWith("Windows")).isPresent();
+        if (facts.banner().isPresent() || windows) {
             return facts;
         }
         List<SearchHit> hits = new ArrayList<>();

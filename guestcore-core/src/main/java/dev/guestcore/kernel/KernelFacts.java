@@ -8,15 +8,15 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * What is known of the guest's kernel. What could not be found is empty; of a guest that shows no sign of Linux nothing is
- * said that holds for Linux only.
+ * What is known of the guest's kernel. What could not be found is empty; of a guest that shows no sign of Linux nothing
+ * is said that holds for Linux only.
  *
  * @param system which system it is, with its version ("Linux 6.1.0-18-amd64", "Windows 10.0 build 19045")
  * @param banner Linux: the line that {@code /proc/version} shows
  * @param release Linux: what {@code uname -r} says
  * @param kaslrOffset Linux on x86-64: bytes by which the kernel runs above the virtual address it was linked for
- * @param physicalBase Linux on x86-64: {@code phys_base}, guest-physical address of what runs at 0xffffffff80000000; may be
- *     negative
+ * @param physicalBase Linux on x86-64: {@code phys_base}, guest-physical address of what runs at 0xffffffff80000000;
+ *     may be negative
  * @param pageTableRoot Linux: table with the kernel's own mappings, in the form of CR3
  * @param vmcoreInfo Linux: the kernel's note for dump analysers
  */

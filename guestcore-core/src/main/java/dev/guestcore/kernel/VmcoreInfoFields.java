@@ -7,8 +7,8 @@ import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
- * The lines {@code KEY=VALUE} of VMCOREINFO (documentation of Linux, admin-guide/kdump/vmcoreinfo). Immutable. Lines that
- * are no such pair are left out; of a key that occurs twice the last counts.
+ * The lines {@code KEY=VALUE} of VMCOREINFO (documentation of Linux, admin-guide/kdump/vmcoreinfo). Immutable. Lines
+ * that are no such pair are left out; of a key that occurs twice the last counts.
  */
 public final class VmcoreInfoFields {
 

@@ -13,8 +13,8 @@ import java.util.random.RandomGeneratorFactory;
 import org.junit.jupiter.api.Test;
 
 /**
- * Random tables, walked by the code under test and by a plain walk written from the manuals for each mode, without sharing
- * a line.
+ * Random tables, walked by the code under test and by a plain walk written from the manuals for each mode, without
+ * sharing a line.
  */
 class RandomTablesTest {
 
@@ -124,7 +124,8 @@ class RandomTablesTest {
                 if (large && (frame & pageSize - 1 & ~0x1000L) != 0) {
                     return FAULT;
                 }
-                return text(frame & -pageSize | virtual & pageSize - 1, writable, executable, user, (entry & 0x100) != 0);
+                long physical = frame & -pageSize | virtual & pageSize - 1;
+                return text(physical, writable, executable, user, (entry & 0x100) != 0);
             }
             table = entry & 0xf_ffff_ffff_f000L;
         }

@@ -60,7 +60,8 @@ class MemorySearchTest {
         byte[] low = new byte[3 * MEGABYTE];
         byte[] next = new byte[MEGABYTE];
         List<Long> expected = new ArrayList<>();
-        for (int at : new int[] {0, 4090, SearchBatch.SIZE - 9, SearchBatch.SIZE - 8, MEGABYTE - 7, 2 * MEGABYTE - 15}) {
+        int batch = SearchBatch.SIZE;
+        for (int at : new int[] {0, 4090, batch - 9, batch - 8, MEGABYTE - 7, 2 * MEGABYTE - 15}) {
             put(low, at, "needle-A");
         }
         put(low, SearchBatch.SIZE - 9, "needle-needle-A");
@@ -274,7 +275,8 @@ class MemorySearchTest {
             MemorySegment.copy(MemorySegment.ofArray(bytes), offset, target, 0, readable);
             return readable;
         };
-        MemoryRegion region = new MemoryRegion(AddressRange.ofSize(0x10000, bytes.length), MemoryRegion.Kind.RAM, "main");
+        MemoryRegion region =
+                new MemoryRegion(AddressRange.ofSize(0x10000, bytes.length), MemoryRegion.Kind.RAM, "main");
         GuestMemory memory = Guest.builder().region(region, failing).build().memory();
         List<SearchHit> found = new ArrayList<>();
         SearchSummary summary = MemorySearch.of(SearchPattern.bytes(ascii("needle")))

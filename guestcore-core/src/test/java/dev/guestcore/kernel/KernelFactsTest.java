@@ -164,7 +164,8 @@ class KernelFactsTest {
     @Test
     void takesVmcoreInfoApart() {
         VmcoreInfoFields fields = VmcoreInfoFields.parse(
-                "OSRELEASE=5.10\nNUMBER(phys_base)=-4096\nSYMBOL(_stext)=ffffffff81000000\nKERNELOFFSET=zz\nno pair\n=x\n");
+                "OSRELEASE=5.10\nNUMBER(phys_base)=-4096\nSYMBOL(_stext)=ffffffff81000000\n"
+                        + "KERNELOFFSET=zz\nno pair\n=x\n");
         assertEquals(Optional.of("5.10"), fields.release());
         assertEquals(OptionalLong.of(-4096), fields.number("phys_base"));
         assertEquals(OptionalLong.of(0xffff_ffff_8100_0000L), fields.symbol("_stext"));

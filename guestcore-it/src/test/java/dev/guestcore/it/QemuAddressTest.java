@@ -90,15 +90,20 @@ class QemuAddressTest {
 
     private static void assertSameAsMonitor(QemuGuest qemu, AddressSpace space, int least) {
         Iterator<String> expected =
-                qemu.monitor("info tlb").lines().map(QemuAddressTest::withoutNoExecute).filter(line -> !line.isEmpty()).iterator();
+                qemu.monitor("info tlb")
+                        .lines()
+                        .map(QemuAddressTest::withoutNoExecute)
+                        .filter(line -> !line.isEmpty())
+                        .iterator();
         int[] count = {0};
-        MappingSummary summary = space.pieces(EVERYTHING, AddressSpace.MOST_TABLES, (virtual, physical, size, pageSize, repeated) -> {
+        AddressSpace.PieceConsumer comparison = (virtual, physical, size, pageSize, repeated) -> {
             for (long done = 0; done < size; done += pageSize) {
                 assertTrue(expected.hasNext(), () -> "QEMU has no 0x" + Long.toHexString(virtual));
                 assertEquals(expected.next(), line(space, virtual + done, pageSize));
                 count[0]++;
             }
-        });
+        };
+        MappingSummary summary = space.pieces(EVERYTHING, AddressSpace.MOST_TABLES, comparison);
         assertFalse(expected.hasNext(), "QEMU lists more");
         assertTrue(summary.isComplete());
         assertTrue(count[0] >= least, "only " + count[0] + " pages were compared");
