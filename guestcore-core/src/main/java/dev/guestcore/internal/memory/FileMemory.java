@@ -102,7 +102,7 @@ public final class FileMemory implements GuestMemory {
             return Optional.empty();
         }
         long offset = extents.value(index) + (address - extents.first(index));
-        return Optional.of(file.view(offset, size, "memory at 0x" + Long.toHexString(address)));
+        return file.view(offset, size, "memory at 0x" + Long.toHexString(address));
     }
 
     /** How many bytes from {@code address} to the end of its range lie inside the file. */
