@@ -11,4 +11,7 @@ module dev.guestcore {
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
+
+    provides dev.guestcore.format.CoreFormat with
+            dev.guestcore.format.elf.ElfCoreFormat;
 }

@@ -21,6 +21,15 @@ public final class FileMemory implements GuestMemory {
     /** Beside a range, instead of a file offset: the file stores nothing for it, it is a device. */
     public static final long DEVICE = -1L;
 
+    /** Beside a range, instead of a file offset: whoever made the dump left the content out. */
+    public static final long EXCLUDED = -2L;
+
+    /** Beside a range, instead of a file offset: the content should be there but lies nowhere in the file. */
+    public static final long UNREADABLE = -3L;
+
+    /** Beside a range, instead of a file offset: known to be zero and not stored. */
+    public static final long ZERO = -4L;
+
     private final FileBytes file;
     private final Extents extents;
     private final List<MemoryRegion> regions;
@@ -29,7 +38,7 @@ public final class FileMemory implements GuestMemory {
      * Puts the memory together.
      *
      * @param file holds the bytes
-     * @param extents guest-physical ranges; beside each its file offset or {@link #DEVICE}. Each is one region.
+     * @param extents guest-physical ranges; beside each its file offset or one of the marks above. Each is one region.
      */
     public FileMemory(FileBytes file, Extents extents) {
         this.file = file;
@@ -56,8 +65,8 @@ public final class FileMemory implements GuestMemory {
             return new PageRun(new AddressRange(address, last), PageState.ABSENT);
         }
         long last = extents.last(index);
-        if (extents.value(index) == DEVICE) {
-            return new PageRun(new AddressRange(address, last), PageState.ABSENT);
+        if (extents.value(index) < 0) {
+            return new PageRun(new AddressRange(address, last), stateOf(extents.value(index)));
         }
         long stored = storedFrom(index, address);
         if (stored == 0) {
@@ -72,15 +81,19 @@ public final class FileMemory implements GuestMemory {
         long index = extents.floor(address);
         while (done < target.byteSize() && extents.contains(index, address + done)) {
             long from = address + done;
-            if (extents.value(index) == DEVICE) {
+            boolean zero = extents.value(index) == ZERO;
+            if (extents.value(index) < 0 && !zero) {
                 break;
             }
-            long length = Math.min(storedFrom(index, from), target.byteSize() - done);
+            long available = zero ? upTo(extents.last(index) - from) : storedFrom(index, from);
+            long length = Math.min(available, target.byteSize() - done);
             if (length == 0) {
                 break;
             }
             long offset = extents.value(index) + (from - extents.first(index));
-            if (file.read(offset, target.asSlice(done, length)) < length) {
+            if (zero) {
+                target.asSlice(done, length).fill((byte) 0);
+            } else if (file.read(offset, target.asSlice(done, length)) < length) {
                 throw file.shrunk();
             }
             done += length;
@@ -97,7 +110,7 @@ public final class FileMemory implements GuestMemory {
         long index = extents.floor(address);
         if (size <= 0
                 || !extents.contains(index, address)
-                || extents.value(index) == DEVICE
+                || extents.value(index) < 0
                 || storedFrom(index, address) < size) {
             return Optional.empty();
         }
@@ -114,6 +127,21 @@ public final class FileMemory implements GuestMemory {
         }
         long toEnd = extents.last(index) - address;
         return Long.compareUnsigned(toEnd, inFile - 1) < 0 ? toEnd + 1 : inFile;
+    }
+
+    /** A size from one less than it, at most 2^63 - 1. */
+    private static long upTo(long lessOne) {
+        return lessOne < 0 || lessOne == Long.MAX_VALUE ? Long.MAX_VALUE : lessOne + 1;
+    }
+
+    private static PageState stateOf(long mark) {
+        if (mark == EXCLUDED) {
+            return PageState.EXCLUDED;
+        }
+        if (mark == ZERO) {
+            return PageState.ZERO;
+        }
+        return mark == UNREADABLE ? PageState.UNREADABLE : PageState.ABSENT;
     }
 
     private static MemoryRegion region(Extents extents, long index) {
