@@ -6,6 +6,7 @@ module dev.guestcore {
     exports dev.guestcore;
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
+    exports dev.guestcore.format.vbox;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.live;
 
@@ -13,5 +14,6 @@ module dev.guestcore {
     uses dev.guestcore.live.SourceProvider;
 
     provides dev.guestcore.format.CoreFormat with
-            dev.guestcore.format.elf.ElfCoreFormat;
+            dev.guestcore.format.elf.ElfCoreFormat,
+            dev.guestcore.format.vbox.VmCoreFormat;
 }

@@ -14,6 +14,7 @@ import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.inspect.VmcoreInfo;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
@@ -68,7 +69,9 @@ record ElfCoreWriter(OptionalInt machine) implements CoreWriter {
         Optional<ElfFacts> facts = guest.facts(ElfFacts.class);
         ByteOrder order = facts.map(ElfFacts::order).orElse(ByteOrder.LITTLE_ENDIAN);
         List<ElfFacts.Note> others = facts.map(ElfFacts::notes).orElse(List.of());
-        Optional<byte[]> vmcoreInfo = guest.facts(KernelFacts.class).map(KernelFacts::vmcoreInfo);
+        Optional<byte[]> vmcoreInfo = guest.facts(KernelFacts.class)
+                .map(KernelFacts::vmcoreInfo)
+                .or(() -> VmcoreInfo.find(guest.memory(), Progress.none()).map(VmcoreInfo::bytes));
         byte[] notes = CoreNotes.write(guest, chosen, order, vmcoreInfo, others);
         return new Plan(guest, content, segments, chosen, order, notes);
     }

@@ -11,6 +11,7 @@ import java.util.AbstractList;
 import java.util.List;
 import java.util.Optional;
 import java.util.RandomAccess;
+import java.util.function.LongUnaryOperator;
 
 /**
  * Memory that lies uncompressed in a file: a table of ranges, each at one file offset. Heap use does not depend on the
@@ -32,6 +33,7 @@ public final class FileMemory implements GuestMemory {
 
     private final FileBytes file;
     private final Extents extents;
+    private final LongUnaryOperator storedBytes;
     private final List<MemoryRegion> regions;
 
     /**
@@ -41,8 +43,21 @@ public final class FileMemory implements GuestMemory {
      * @param extents guest-physical ranges; beside each its file offset or one of the marks above. Each is one region.
      */
     public FileMemory(FileBytes file, Extents extents) {
+        this(file, extents, index -> -1L);
+    }
+
+    /**
+     * Puts the memory together where a writer stored less than its table says.
+     *
+     * @param file holds the bytes
+     * @param extents guest-physical ranges; beside each its file offset or {@link #DEVICE}. Each is one region.
+     * @param storedBytes by index of a range: how many bytes from its start the file really holds, unsigned; what follows
+     *     is {@link PageState#UNREADABLE}
+     */
+    public FileMemory(FileBytes file, Extents extents, LongUnaryOperator storedBytes) {
         this.file = file;
         this.extents = extents;
+        this.storedBytes = storedBytes;
         this.regions = new RegionList(extents);
     }
 
@@ -120,13 +135,18 @@ public final class FileMemory implements GuestMemory {
 
     /** How many bytes from {@code address} to the end of its range lie inside the file. */
     private long storedFrom(long index, long address) {
-        long offset = extents.value(index) + (address - extents.first(index));
-        long inFile = file.size() - offset;
-        if (inFile <= 0) {
+        long into = address - extents.first(index);
+        long available = Math.max(0, file.size() - extents.value(index));
+        long stored = storedBytes.applyAsLong(index);
+        if (Long.compareUnsigned(stored, available) < 0) {
+            available = stored;
+        }
+        if (Long.compareUnsigned(into, available) >= 0) {
             return 0;
         }
         long toEnd = extents.last(index) - address;
-        return Long.compareUnsigned(toEnd, inFile - 1) < 0 ? toEnd + 1 : inFile;
+        long left = available - into;
+        return Long.compareUnsigned(toEnd, left - 1) < 0 ? toEnd + 1 : left;
     }
 
     /** A size from one less than it, at most 2^63 - 1. */

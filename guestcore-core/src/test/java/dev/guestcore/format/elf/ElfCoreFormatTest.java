@@ -296,7 +296,7 @@ class ElfCoreFormatTest {
     void survivesFlippedBytes() {
         byte[] core = wholeCore();
         Random random = new Random(20260102);
-        for (int round = 0; round < 6000; round++) {
+        for (int round = 0; round < 2500; round++) {
             byte[] damaged = core.clone();
             for (int i = 0; i < 1 + round % 3; i++) {
                 damaged[random.nextInt(round % 2 == 0 ? 0x140 : core.length)] = (byte) random.nextInt();
