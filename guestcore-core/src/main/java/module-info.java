@@ -1,6 +1,7 @@
 /** The Guestcore library: the guest model, core formats, live sources. */
 module dev.guestcore {
     requires static org.jspecify;
+    requires aircompressor.v3;
     requires tools.jackson.databind;
 
     exports dev.guestcore;
@@ -15,5 +16,7 @@ module dev.guestcore {
 
     provides dev.guestcore.format.CoreFormat with
             dev.guestcore.format.elf.ElfCoreFormat,
+            dev.guestcore.format.lime.AvmlFormat,
+            dev.guestcore.format.lime.LimeFormat,
             dev.guestcore.format.vbox.VmCoreFormat;
 }
