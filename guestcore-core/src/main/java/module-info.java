@@ -18,5 +18,8 @@ module dev.guestcore {
             dev.guestcore.format.elf.ElfCoreFormat,
             dev.guestcore.format.lime.AvmlFormat,
             dev.guestcore.format.lime.LimeFormat,
+            dev.guestcore.format.raw.RawFormat,
             dev.guestcore.format.vbox.VmCoreFormat;
+    provides dev.guestcore.live.SourceProvider with
+            dev.guestcore.format.raw.RawSourceProvider;
 }
