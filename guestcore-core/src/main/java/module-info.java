@@ -8,6 +8,7 @@ module dev.guestcore {
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
     exports dev.guestcore.format.vbox;
+    exports dev.guestcore.format.xen;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.live;
 
@@ -19,7 +20,8 @@ module dev.guestcore {
             dev.guestcore.format.lime.AvmlFormat,
             dev.guestcore.format.lime.LimeFormat,
             dev.guestcore.format.raw.RawFormat,
-            dev.guestcore.format.vbox.VmCoreFormat;
+            dev.guestcore.format.vbox.VmCoreFormat,
+            dev.guestcore.format.xen.XenDumpCoreFormat;
     provides dev.guestcore.live.SourceProvider with
             dev.guestcore.format.raw.RawSourceProvider;
 }
