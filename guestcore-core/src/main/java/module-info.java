@@ -21,7 +21,8 @@ module dev.guestcore {
             dev.guestcore.format.lime.LimeFormat,
             dev.guestcore.format.raw.RawFormat,
             dev.guestcore.format.vbox.VmCoreFormat,
-            dev.guestcore.format.xen.XenDumpCoreFormat;
+            dev.guestcore.format.xen.XenDumpCoreFormat,
+            dev.guestcore.format.xenlegacy.XenLegacyFormat;
     provides dev.guestcore.live.SourceProvider with
             dev.guestcore.format.raw.RawSourceProvider;
 }
