@@ -297,6 +297,15 @@ class ElfCoreWriterTest {
         }
     }
 
+    /** crash takes the file for a dump: it finds VMCOREINFO in it. */
+    @Test
+    void crashFindsTheKernelRelease() {
+        ForeignTools.require("crash");
+        try (Guest guest = guest()) {
+            assertEquals("6.1.0-test\n", ForeignTools.output("crash", "--osrelease", write(guest, "core").toString()));
+        }
+    }
+
     @Test
     void libkdumpfileReadsThePagesAndRegisters() throws IOException {
         ForeignTools.requirePython("kdumpfile");
