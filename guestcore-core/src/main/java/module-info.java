@@ -1,5 +1,6 @@
 /** The Guestcore library: the guest model, core formats, live sources. */
 module dev.guestcore {
+    requires jdk.net;
     requires static org.jspecify;
     requires aircompressor.v3;
     requires tools.jackson.databind;
@@ -10,7 +11,12 @@ module dev.guestcore {
     exports dev.guestcore.format.vbox;
     exports dev.guestcore.format.xen;
     exports dev.guestcore.hypervisor;
+    exports dev.guestcore.inspect;
     exports dev.guestcore.live;
+    exports dev.guestcore.live.demo;
+    // The command line decides itself when to thaw and when to commit; not for others.
+    exports dev.guestcore.internal.output to
+            dev.guestcore.cli;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
@@ -24,5 +30,8 @@ module dev.guestcore {
             dev.guestcore.format.xen.XenDumpCoreFormat,
             dev.guestcore.format.xenlegacy.XenLegacyFormat;
     provides dev.guestcore.live.SourceProvider with
-            dev.guestcore.format.raw.RawSourceProvider;
+            dev.guestcore.format.raw.RawSourceProvider,
+            dev.guestcore.live.demo.DemoProvider,
+            dev.guestcore.live.described.DescribedProvider,
+            dev.guestcore.live.qemu.QemuSourceProvider;
 }

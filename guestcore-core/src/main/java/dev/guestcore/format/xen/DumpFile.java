@@ -26,6 +26,9 @@ final class DumpFile {
     static final String P2M = ".xen_p2m";
     static final String PFN = ".xen_pfn";
 
+    /** Our own record of what a dump-core has no place for; other readers skip it. */
+    static final String KEEP = ".guestcore";
+
     /** Every name that the format knows. */
     static final List<String> KNOWN =
             List.of(NAMES, NOTES, PRSTATUS, SHARED_INFO, MAPPED_REGISTERS, PAGES, P2M, PFN);

@@ -16,6 +16,7 @@ import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.SectionHeader;
+import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.output.MemoryCopier;
 import dev.guestcore.internal.xen.ContextLayout;
 import dev.guestcore.internal.xen.VcpuContext;
@@ -74,7 +75,7 @@ final class DumpPlan implements WritePlan {
         }
     }
 
-    static DumpPlan of(Guest guest, XenDumpCore.Flavour flavour) {
+    static DumpPlan of(Guest guest, XenDumpCore.Flavour flavour, boolean keeps) {
         if (guest.vcpus().isEmpty()) {
             throw new UnsupportedRequestException("a Xen dump-core needs at least one vCPU, and this guest has none"
                     + " (Xen itself refuses to dump it); choose another format, or give it a vCPU");
@@ -82,7 +83,7 @@ final class DumpPlan implements WritePlan {
         Optional<XenFacts> facts = guest.facts(XenFacts.class);
         if (flavour == XenDumpCore.Flavour.SOURCE && facts.isPresent()) {
             Optional<DumpPlan> same = asItWas(guest, facts.get());
-            if (same.isPresent()) {
+            if (same.isPresent() && (!keeps || same.get().losses().isEmpty())) {
                 return same.get();
             }
         }
@@ -97,7 +98,7 @@ final class DumpPlan implements WritePlan {
             case HVM -> false;
             case SOURCE -> machineFrames && facts.orElseThrow().paravirtualized();
         };
-        return anew(guest, pv, facts);
+        return anew(guest, pv, facts, keeps);
     }
 
     // --- as it was ---
@@ -200,7 +201,7 @@ final class DumpPlan implements WritePlan {
 
     // --- anew ---
 
-    private static DumpPlan anew(Guest guest, boolean pv, Optional<XenFacts> facts) {
+    private static DumpPlan anew(Guest guest, boolean pv, Optional<XenFacts> facts, boolean keeps) {
         boolean x86 = guest.architecture() == Architecture.X86;
         boolean samePlace = facts.map(known -> known.paravirtualized() == pv).orElse(true);
         int width = pv ? facts.orElseThrow().guestWidth() : 8;
@@ -222,6 +223,7 @@ final class DumpPlan implements WritePlan {
         byte[] sharedInfo = sharedInfo(facts, (int) pageSize);
 
         PageSelection selection = new PageSelection(guest.memory());
+        List<Loss> gone = new ArrayList<>();
         List<Loss> losses = new ArrayList<>();
         long pages;
         Content pageContent;
@@ -231,7 +233,7 @@ final class DumpPlan implements WritePlan {
             FrameIndex index = FrameIndex.build(frames, false, pageShift, 0, Arena.ofAuto());
             PageSelection.Missing missing = selection.missingFrom(index.runs());
             if (missing.bytes() > 0) {
-                losses.add(new Loss(
+                gone.add(new Loss(
                         missing.bytes() + " bytes of memory, the first at " + missing.firstRange(),
                         "the frame table gives no machine frame for them",
                         false));
@@ -285,6 +287,18 @@ final class DumpPlan implements WritePlan {
                 DumpFile.PAGES, Elf.SHT_PROGBITS, pages * pageSize, pageSize, pageSize, pageContent));
         sections.add(new NewSection(
                 pv ? DumpFile.P2M : DumpFile.PFN, Elf.SHT_PROGBITS, pages * entry, 8, entry, tableContent));
+        if (keeps) {
+            KeepRecord record = KeepRecord.of(guest);
+            sections.add(new NewSection(
+                    DumpFile.KEEP,
+                    Elf.SHT_PROGBITS,
+                    record.size(),
+                    8,
+                    0,
+                    (sink, copier, progress) -> record.write(sink)));
+            losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
+        }
+        losses.addAll(0, gone);
         int machine = machine(guest.architecture(), pv && width == 4);
         return new DumpPlan(pv ? "pv" : "hvm", guest, layOut(machine, sections), pages * pageSize, losses);
     }

@@ -4,6 +4,8 @@ import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Provenance;
 import dev.guestcore.RawContext;
 import dev.guestcore.cpu.RegisterState;
@@ -13,6 +15,7 @@ import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
+import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.xen.ContextLayout;
 import dev.guestcore.internal.xen.VcpuContext;
@@ -115,7 +118,21 @@ final class DumpReader {
                 known ? Optional.of(version.text()) : Optional.empty(),
                 Optional.empty()));
         guest.findings(findings);
-        return guest.build(new FileMemory(file, index.runs()));
+        return restored(guest, new FileMemory(file, index.runs()));
+    }
+
+    /** With Guestcore's own record, if the file has one, the guest is what it was before it became a dump-core. */
+    private Guest restored(GuestBuilder builder, GuestMemory memory) {
+        Guest guest = builder.build(memory);
+        Optional<Section> record = dump.section(DumpFile.KEEP);
+        if (record.isEmpty()) {
+            return guest;
+        }
+        try {
+            return KeepRecord.restore(guest, file, record.get().offset(), record.get().size());
+        } catch (MalformedDumpException e) {
+            return builder.findings(List.of(Finding.damage(e.getMessage()))).build(memory);
+        }
     }
 
     private String variant(boolean paravirtualized) {
@@ -411,7 +428,9 @@ final class DumpReader {
                 findings.add(Finding.note("section " + section.index() + " is a second " + section.name()
                         + " and is not looked at"));
             }
-            if (!section.name().isEmpty() && !DumpFile.KNOWN.contains(section.name())) {
+            if (!section.name().isEmpty()
+                    && !DumpFile.KNOWN.contains(section.name())
+                    && !section.name().equals(DumpFile.KEEP)) {
                 findings.add(Finding.note("section " + section.index() + " '" + section.name()
                         + "' is none of the format's and is not looked at"));
             }

@@ -24,9 +24,11 @@ public final class XenDumpCore implements CoreWriter {
     }
 
     private final Flavour flavour;
+    private final boolean keeps;
 
-    XenDumpCore(Flavour flavour) {
+    private XenDumpCore(Flavour flavour, boolean keeps) {
         this.flavour = flavour;
+        this.keeps = keeps;
     }
 
     /**
@@ -34,12 +36,12 @@ public final class XenDumpCore implements CoreWriter {
      * ascending and none of them invalid.
      */
     public static XenDumpCore hvm() {
-        return new XenDumpCore(Flavour.HVM);
+        return new XenDumpCore(Flavour.HVM, false);
     }
 
     /** Writes a guest whose machine frames are known as a PV guest, in the same order of sections. */
     public static XenDumpCore pv() {
-        return new XenDumpCore(Flavour.PV);
+        return new XenDumpCore(Flavour.PV, false);
     }
 
     /**
@@ -47,11 +49,16 @@ public final class XenDumpCore implements CoreWriter {
      * and section order; a guest with machine frames becomes a PV dump, any other an HVM dump.
      */
     public static XenDumpCore asSource() {
-        return new XenDumpCore(Flavour.SOURCE);
+        return new XenDumpCore(Flavour.SOURCE, false);
+    }
+
+    /** Adds what a dump-core cannot carry in a section of Guestcore's own, {@code .guestcore}, for the way back. */
+    public XenDumpCore withKeep() {
+        return new XenDumpCore(flavour, true);
     }
 
     @Override
     public WritePlan plan(Guest guest) {
-        return DumpPlan.of(guest, flavour);
+        return DumpPlan.of(guest, flavour, keeps);
     }
 }

@@ -20,6 +20,7 @@ import java.util.Map;
 public final class XenDumpCoreFormat implements CoreFormat {
 
     private static final String FLAVOUR = "flavour";
+    private static final String KEEP = "keep";
 
     /** For {@link java.util.ServiceLoader}. */
     public XenDumpCoreFormat() {}
@@ -85,27 +86,31 @@ public final class XenDumpCoreFormat implements CoreFormat {
 
     @Override
     public List<WriteOption> writeOptions() {
-        return List.of(new WriteOption(
-                FLAVOUR,
-                List.of("source", "hvm", "pv"),
-                "kind of dump: as the source was (default; a dump-core comes out byte for byte), hvm or pv"));
+        return List.of(
+                new WriteOption(
+                        FLAVOUR,
+                        List.of("source", "hvm", "pv"),
+                        "kind of dump: as the source was (default; a dump-core comes out byte for byte), hvm or pv"),
+                WriteOption.flag(
+                        KEEP, "add what a dump-core cannot carry in a section of Guestcore's own, for the way back"));
     }
 
     @Override
     public CoreWriter writer(Map<String, String> options) {
         for (String option : options.keySet()) {
-            if (!option.equals(FLAVOUR)) {
-                throw new UnsupportedRequestException(
-                        "format xen has no option '" + option + "'; it has '" + FLAVOUR + "'");
+            if (!option.equals(FLAVOUR) && !option.equals(KEEP)) {
+                throw new UnsupportedRequestException("format xen has no option '" + option + "'; it has '" + FLAVOUR
+                        + "' and '" + KEEP + "'");
             }
         }
         String flavour = options.getOrDefault(FLAVOUR, "source");
-        return switch (flavour) {
+        XenDumpCore writer = switch (flavour) {
             case "source" -> XenDumpCore.asSource();
             case "hvm" -> XenDumpCore.hvm();
             case "pv" -> XenDumpCore.pv();
             default -> throw new UnsupportedRequestException(
                     "format xen has no flavour '" + flavour + "'; it has source, hvm, pv");
         };
+        return options.getOrDefault(KEEP, "false").equals("true") ? writer.withKeep() : writer;
     }
 }
