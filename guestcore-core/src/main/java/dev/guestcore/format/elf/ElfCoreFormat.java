@@ -112,7 +112,7 @@ public final class ElfCoreFormat implements CoreFormat {
                         arena.close();
                         file.close();
                     })
-                    .build(new FileMemory(file, extents));
+                    .build(FileMemory.joined(file, extents, arena));
         } catch (RuntimeException | Error e) {
             arena.close();
             throw e;

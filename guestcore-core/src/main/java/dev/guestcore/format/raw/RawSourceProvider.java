@@ -27,7 +27,7 @@ public final class RawSourceProvider implements SourceProvider {
 
     @Override
     public String help() {
-        return "FILE[@BASE]: a raw image of memory that begins at guest-physical address BASE (0x..., default 0)";
+        return "raw:FILE[@BASE]  a raw image of memory that begins at guest-physical address BASE (0x..., default 0)";
     }
 
     @Override

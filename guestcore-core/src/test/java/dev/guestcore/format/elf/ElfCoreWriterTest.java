@@ -177,6 +177,7 @@ class ElfCoreWriterTest {
             assertEquals(List.of(new AddressRange(0x13000, 0x13fff), new AddressRange(0x17000, 0x17fff)), report.unreadable());
             assertEquals(0x2000, report.unreadableBytes());
             try (Guest copy = Guests.open(target)) {
+                assertEquals(List.of(region), copy.memory().regions());
                 for (long page = 0x10; page < 0x1a; page++) {
                     PageState expected = (page & 2) == 0 ? PageState.PRESENT : PageState.EXCLUDED;
                     assertEquals(expected, copy.memory().runAt(page << 12).state(), "page " + page);
@@ -197,7 +198,7 @@ class ElfCoreWriterTest {
                 .build()) {
             Path target = write(guest, "many");
             try (Guest copy = Guests.open(target)) {
-                assertEquals(2L * count, copy.memory().regions().size());
+                assertEquals(1, copy.memory().regions().size());
                 assertEquals(PageState.PRESENT, copy.memory().runAt((count - 1) * 4 * 64L).state());
             }
             if (Files.isExecutable(Path.of("/usr/bin/readelf"))) {
