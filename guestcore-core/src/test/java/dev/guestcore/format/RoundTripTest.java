@@ -1,5 +1,6 @@
 package dev.guestcore.format;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.guestcore.Guest;
@@ -7,6 +8,7 @@ import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.KernelFacts;
 import dev.guestcore.testing.Patterns;
 import java.lang.foreign.MemorySegment;
@@ -74,6 +76,29 @@ class RoundTripTest {
                         expected.hex(register), found.hex(register), register.label()));
             }
             assertEquals(2, elf.vcpus().stream().map(Vcpu::index).distinct().count());
+        }
+    }
+
+    /** The facts of an ELF core survive in Guestcore's own record. */
+    @Test
+    void factsTravelInTheRecordOfOtherFormats() {
+        for (String format : List.of("vbox", "xen")) {
+            try (Guest original = guest();
+                    Guest elf = Guests.open(write("elf", original, "first-" + format))) {
+                Path target = folder.resolve("kept-" + format);
+                Guests.format(format).writer(Map.of("keep", "true")).write(elf, target, Progress.none());
+                try (Guest kept = Guests.open(target)) {
+                    assertArrayEquals(
+                            elf.facts(KernelFacts.class).orElseThrow().vmcoreInfo(),
+                            kept.facts(KernelFacts.class).orElseThrow().vmcoreInfo());
+                    assertEquals(
+                            elf.facts(ElfFacts.class).orElseThrow().machine(),
+                            kept.facts(ElfFacts.class).orElseThrow().machine());
+                    assertEquals(
+                            elf.facts(ElfFacts.class).orElseThrow().order(),
+                            kept.facts(ElfFacts.class).orElseThrow().order());
+                }
+            }
         }
     }
 }
