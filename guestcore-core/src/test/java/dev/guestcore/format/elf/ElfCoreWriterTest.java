@@ -209,6 +209,29 @@ class ElfCoreWriterTest {
     }
 
     @Test
+    void keepsWhatTheFormatCannotCarry() {
+        RegisterState registers = Patterns.longMode(1).toBuilder().set(X86.LSTAR, 5).build();
+        MemoryRegion mixed = new MemoryRegion(new AddressRange(0x10000, 0x17fff), MemoryRegion.Kind.RAM, "mixed");
+        try (Guest guest = Guest.builder()
+                .rom(0x1000, MemorySegment.ofArray(Patterns.bytes(0x1000, 1)))
+                .device(0x2000, 0x1000, "apic")
+                .region(mixed, new Patchy(12))
+                .vcpu(registers)
+                .build()) {
+            Path target = folder.resolve("kept");
+            WriteReport report =
+                    new ElfCoreFormat().writer(Map.of("keep", "true")).write(guest, target, Progress.none());
+            assertTrue(report.losses().stream().allMatch(Loss::kept), report.losses()::toString);
+            try (Guest copy = Guests.open(target)) {
+                assertEquals(guest.memory().regions(), copy.memory().regions());
+                assertEquals(registers, copy.vcpus().getFirst().registers());
+                assertEquals(PageState.UNREADABLE, copy.memory().runAt(0x13000).state());
+                assertEquals(PageState.EXCLUDED, copy.memory().runAt(0x12000).state());
+            }
+        }
+    }
+
+    @Test
     void streamsTheSameBytes() throws Exception {
         try (Guest guest = guest()) {
             Path streamed = folder.resolve("streamed");
