@@ -30,8 +30,8 @@ module dev.guestcore {
             dev.guestcore.format.xen.XenDumpCoreFormat,
             dev.guestcore.format.xenlegacy.XenLegacyFormat;
     provides dev.guestcore.live.SourceProvider with
-            dev.guestcore.format.raw.RawSourceProvider,
             dev.guestcore.live.demo.DemoProvider,
             dev.guestcore.live.described.DescribedProvider,
-            dev.guestcore.live.qemu.QemuSourceProvider;
+            dev.guestcore.live.qemu.QemuSourceProvider,
+            dev.guestcore.live.raw.RawSourceProvider;
 }
