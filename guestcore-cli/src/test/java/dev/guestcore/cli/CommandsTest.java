@@ -266,8 +266,8 @@ class CommandsTest {
         Run run = Run.of("demo", "-o", file("demo")).expect(0);
         assertFalse(run.out().contains("✗"), run.out());
         assertTrue(run.out().contains("✓ every word of memory agrees with the registers"), run.out());
-        for (CoreFormat format : WriteOptions.writableFormats()) {
-            Run.of("verify", file("demo/demo." + format.name())).expect(0);
+        for (String format : List.of("vbox", "xen")) {
+            Run.of("verify", file("demo/demo." + format)).expect(0);
         }
         Run.of("demo", "-o", file("demo")).failsWith(ExitCode.FAILED, "exists already");
     }
