@@ -2,6 +2,7 @@
 module dev.guestcore {
     requires jdk.net;
     requires static org.jspecify;
+    requires aircompressor.v3;
     requires tools.jackson.databind;
 
     exports dev.guestcore;
@@ -23,10 +24,16 @@ module dev.guestcore {
     uses dev.guestcore.live.SourceProvider;
 
     provides dev.guestcore.format.CoreFormat with
+            dev.guestcore.format.elf.ElfCoreFormat,
+            dev.guestcore.format.lime.AvmlFormat,
+            dev.guestcore.format.lime.LimeFormat,
+            dev.guestcore.format.raw.RawFormat,
             dev.guestcore.format.vbox.VmCoreFormat,
-            dev.guestcore.format.xen.XenDumpCoreFormat;
+            dev.guestcore.format.xen.XenDumpCoreFormat,
+            dev.guestcore.format.xenlegacy.XenLegacyFormat;
     provides dev.guestcore.live.SourceProvider with
             dev.guestcore.live.demo.DemoProvider,
             dev.guestcore.live.described.DescribedProvider,
-            dev.guestcore.live.qemu.QemuSourceProvider;
+            dev.guestcore.live.qemu.QemuSourceProvider,
+            dev.guestcore.live.raw.RawSourceProvider;
 }
