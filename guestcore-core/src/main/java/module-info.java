@@ -1,5 +1,6 @@
 /** The Guestcore library: the guest model, core formats, live sources. */
 module dev.guestcore {
+    requires jdk.net;
     requires static org.jspecify;
     requires tools.jackson.databind;
 
@@ -21,5 +22,6 @@ module dev.guestcore {
             dev.guestcore.format.xen.XenDumpCoreFormat;
     provides dev.guestcore.live.SourceProvider with
             dev.guestcore.live.demo.DemoProvider,
-            dev.guestcore.live.described.DescribedProvider;
+            dev.guestcore.live.described.DescribedProvider,
+            dev.guestcore.live.qemu.QemuSourceProvider;
 }
