@@ -231,14 +231,26 @@ record WrittenCore(Origin origin, String name, Kind kind, boolean analystNotes, 
     }
 
     private Truth write(Guest guest) {
-        ALL.stream()
-                .filter(core -> core.origin == origin)
-                .forEach(core -> core.writer.write(guest, core.path(), Progress.none()));
+        for (WrittenCore core : ALL) {
+            if (core.origin == origin) {
+                // A test before this one may have failed in the middle.
+                delete(core.path());
+                core.writer.write(guest, core.path(), Progress.none());
+            }
+        }
         return new Truth(
                 List.copyOf(guest.memory().regions()),
                 MemoryDigest.of(guest.memory()),
                 guest.machineMemory().map(MemoryDigest::of).orElse(List.of()),
                 guest.vcpus().stream().map(Vcpu::registers).toList());
+    }
+
+    private static void delete(Path file) {
+        try {
+            Files.deleteIfExists(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** A copy of this VMCore in which EI_VERSION is 1, as the ELF standard has it, and not 0, as VirtualBox has it. */
