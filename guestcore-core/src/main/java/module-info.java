@@ -5,14 +5,19 @@ module dev.guestcore {
     requires tools.jackson.databind;
 
     exports dev.guestcore;
+    exports dev.guestcore.address;
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
     exports dev.guestcore.format.vbox;
     exports dev.guestcore.format.xen;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.inspect;
+    exports dev.guestcore.kernel;
     exports dev.guestcore.live;
     exports dev.guestcore.live.demo;
+    // The command line decides itself when to thaw and when to commit; not for others.
+    exports dev.guestcore.internal.output to
+            dev.guestcore.cli;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;

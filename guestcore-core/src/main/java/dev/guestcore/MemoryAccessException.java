@@ -3,7 +3,7 @@ package dev.guestcore;
 import java.io.Serial;
 
 /** A read of guest memory met an address that gives no bytes. */
-public final class MemoryAccessException extends GuestcoreException {
+public class MemoryAccessException extends GuestcoreException {
 
     @Serial
     private static final long serialVersionUID = 1L;
@@ -23,6 +23,19 @@ public final class MemoryAccessException extends GuestcoreException {
         this.state = state;
     }
 
+    /**
+     * Creates the error with a line of its own, for memory that is not addressed guest-physically.
+     *
+     * @param message line for the user
+     * @param address first address that could not be read
+     * @param state why
+     */
+    protected MemoryAccessException(String message, long address, PageState state) {
+        super(message);
+        this.address = address;
+        this.state = state;
+    }
+
     private static String explain(PageState state) {
         return switch (state) {
             case PRESENT, ZERO -> "the memory changed its state while it was read; try again";
@@ -32,7 +45,7 @@ public final class MemoryAccessException extends GuestcoreException {
         };
     }
 
-    /** First guest-physical address that could not be read. */
+    /** First address that could not be read. */
     public long address() {
         return address;
     }

@@ -23,9 +23,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * Captures one running QEMU guest by turns with Guestcore, to a VMCore, and with QEMU's own {@code dump-guest-memory}, to
- * an ELF core. For how long the guest stood still is told by QEMU itself in both cases: from its event STOP to its event
- * RESUME, heard on a third connection. The guest's memory is a file, part random bytes, part zeros.
+ * Captures one running QEMU guest by turns with Guestcore, to a VMCore, and with QEMU's own {@code dump-guest-memory},
+ * to an ELF core. For how long the guest stood still is told by QEMU itself in both cases: from its event STOP to its
+ * event RESUME, heard on a third connection. The guest's memory is a file, part random bytes, part zeros.
  *
  * <p>Arguments: MiB of guest memory, rounds, percent of the memory that is not zero, folder for the files, the program
  * {@code guestcore}.

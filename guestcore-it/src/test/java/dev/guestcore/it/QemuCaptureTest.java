@@ -85,7 +85,7 @@ class QemuCaptureTest {
             RegisterState expected = KnownState.registers(vcpu.index(), avx);
             for (var register : expected.known()) {
                 assertTrue(found.knows(register), register.label());
-                assertEquals(expected.hex(register), found.hex(register), "vcpu " + vcpu.index() + " " + register.label());
+                assertEquals(expected.hex(register), found.hex(register), vcpu.index() + " " + register.label());
             }
             assertEquals(expected.known(), found.known());
             KnownState.HIDDEN.forEach(register -> assertFalse(found.knows(register), register.label()));
@@ -344,7 +344,8 @@ class QemuCaptureTest {
             System.err.println("SKIPPED: to drop the right to trace takes root");
             abort("takes root");
         }
-        Process child = child(List.of(setpriv.toString(), "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"), "digest");
+        List<String> prefix = List.of(setpriv.toString(), "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace");
+        Process child = child(prefix, "digest");
         String[] lines = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8).split("\n");
         assertEquals(0, child.waitFor());
         assertEquals(digest(), lines[0]);

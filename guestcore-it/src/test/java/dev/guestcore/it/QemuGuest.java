@@ -30,9 +30,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A QEMU process with a guest that is known: software emulation, no display. It has two QMP sockets: one for Guestcore, one
- * for the test, which is held by this class and shares no code with Guestcore. Closing ends the process and deletes its
- * files. Not thread-safe.
+ * A QEMU process with a guest that is known: software emulation, no display. It has two QMP sockets: one for Guestcore,
+ * one for the test, which is held by this class and shares no code with Guestcore. Closing ends the process and deletes
+ * its files. Not thread-safe.
  */
 public final class QemuGuest implements AutoCloseable {
 
@@ -109,7 +109,32 @@ public final class QemuGuest implements AutoCloseable {
     }
 
     /**
-     * A Debian kernel with 512 MiB and two vCPUs whose only process holds a text in its memory; ready when this returns.
+     * A guest of ours that consists of a boot sector; it writes 1 to 0x7000 when it is ready.
+     *
+     * @param image name of the boot sector ("pae")
+     * @param cpu model with its options ("max,la57=on")
+     */
+    public static QemuGuest bootSector(String image, String cpu) {
+        return start(folder -> {
+            Path disk = folder.resolve("disk.img");
+            Files.write(disk, resource("/boot/" + image + ".img"));
+            return List.of(
+                    "-machine",
+                    "pc",
+                    "-accel",
+                    "tcg",
+                    "-cpu",
+                    cpu,
+                    "-m",
+                    "64M",
+                    "-drive",
+                    "file=" + disk + ",format=raw,if=ide,snapshot=on");
+        }, guest -> guest.monitor("xp /1wx 0x7000").contains("0x00000001"));
+    }
+
+    /**
+     * A Debian kernel with 512 MiB and two vCPUs whose only process holds a text in its memory; ready when this
+     * returns.
      *
      * @param needle what the process puts at the start of four pages
      */

@@ -14,10 +14,10 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Finds QEMU's process. Two ways, since each fails somewhere: the thread ids that QMP gives of the vCPUs mean nothing in
- * another PID namespace; the open socket of a process can only be seen with the right to trace it. The credentials that
- * the socket has (SO_PEERCRED) are no third one: they are those of whoever made the socket listen, which is libvirt's
- * daemon for its guests. Candidates only: their memory must be compared with the guest's.
+ * Finds QEMU's process. Two ways, since each fails somewhere: the thread ids that QMP gives of the vCPUs mean nothing
+ * in another PID namespace; the open socket of a process can only be seen with the right to trace it. The credentials
+ * that the socket has (SO_PEERCRED) are no third one: they are those of whoever made the socket listen, which is
+ * libvirt's daemon for its guests. Candidates only: their memory must be compared with the guest's.
  */
 final class HostProcess {
 

@@ -24,8 +24,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides for each region of a stopped guest how it is read: from QEMU's process where the monitor tells its host address
- * and the process proves to hold the guest's bytes there, else through files.
+ * Decides for each region of a stopped guest how it is read: from QEMU's process where the monitor tells its host
+ * address and the process proves to hold the guest's bytes there, else through files.
  */
 final class MemoryAccess implements AutoCloseable {
 
@@ -72,8 +72,8 @@ final class MemoryAccess implements AutoCloseable {
             throw e;
         }
         if (process.isEmpty()) {
-            findings.add(Finding.note("memory is read through files that QEMU saves (pmemsave), about ten times slower than"
-                    + " from its process, because " + reason));
+            findings.add(Finding.note("memory is read through files that QEMU saves (pmemsave), about ten times"
+                    + " slower than from its process, because " + reason));
         }
     }
 
@@ -101,7 +101,8 @@ final class MemoryAccess implements AutoCloseable {
     private void findHostAddresses() throws IOException {
         for (MemoryRegion region : regions) {
             if (region.hasContent()) {
-                String answer = qmp.monitor("gpa2hva 0x" + Long.toHexString(region.range().first()), QemuSource.COMMAND);
+                String first = Long.toHexString(region.range().first());
+                String answer = qmp.monitor("gpa2hva 0x" + first, QemuSource.COMMAND);
                 Matcher matcher = HOST_ADDRESS.matcher(answer.strip());
                 if (matcher.find()) {
                     hostAddresses.put(region, Long.parseUnsignedLong(matcher.group(1), 16));

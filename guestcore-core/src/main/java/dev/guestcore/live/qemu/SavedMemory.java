@@ -15,9 +15,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Guest memory by way of files: QEMU saves a window with {@code pmemsave} into a folder that only we and QEMU can enter,
- * and the last windows are kept. A file loses its name as soon as it is open, so nothing is left behind even if this
- * process is killed. Thread-safe.
+ * Guest memory by way of files: QEMU saves a window with {@code pmemsave} into a folder that only we and QEMU can
+ * enter, and the last windows are kept. A file loses its name as soon as it is open, so nothing is left behind even if
+ * this process is killed. Thread-safe.
  */
 final class SavedMemory implements AutoCloseable {
 
@@ -33,8 +33,8 @@ final class SavedMemory implements AutoCloseable {
     private boolean closed;
 
     /**
-     * Prepares the folder. Where we may, it is given to the user who listens at the other end of the socket, as the kernel
-     * says: so QEMU can write there, and we still can read as root.
+     * Prepares the folder. Where we may, it is given to the user who listens at the other end of the socket, as the
+     * kernel says: so QEMU can write there, and we still can read as root.
      *
      * @param parent where to make it; both we and QEMU must reach it by this name
      */
@@ -116,8 +116,8 @@ final class SavedMemory implements AutoCloseable {
             return saved;
         } catch (IOException e) {
             throw new SourceException(
-                    "cannot get the memory that QEMU saved at " + file + " (the folder of java.io.tmpdir must be the same"
-                            + " for both): " + e.getMessage(),
+                    "cannot get the memory that QEMU saved at " + file + " (the folder of java.io.tmpdir must be the"
+                            + " same for both): " + e.getMessage(),
                     e);
         } finally {
             delete(file);
@@ -153,7 +153,8 @@ final class SavedMemory implements AutoCloseable {
         try {
             Files.deleteIfExists(file);
         } catch (IOException e) {
-            throw new SourceException("cannot delete " + file + ", which holds memory of the guest: delete it by hand", e);
+            throw new SourceException("cannot delete " + file + ", which holds memory of the guest: delete it by hand",
+                    e);
         }
     }
 

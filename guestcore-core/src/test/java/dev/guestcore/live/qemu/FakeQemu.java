@@ -33,8 +33,8 @@ final class FakeQemu implements AutoCloseable {
      * Begins to listen.
      *
      * @param greeting what everybody hears first
-     * @param answers to a command and its whole message: lines without the id of the reply, where {@code %s} stands for it;
-     *     null hangs up
+     * @param answers to a command and its whole message: lines without the id of the reply, where {@code %s} stands for
+     *     it; null hangs up
      */
     FakeQemu(Path socket, String greeting, BiFunction<String, JsonNode, @Nullable String> answers) throws IOException {
         server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);

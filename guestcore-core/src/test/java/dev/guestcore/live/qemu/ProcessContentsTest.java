@@ -82,7 +82,10 @@ class ProcessContentsTest {
                 .downcallHandle(
                         Linker.nativeLinker().defaultLookup().findOrThrow("mprotect"),
                         FunctionDescriptor.of(
-                                ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
+                                ValueLayout.JAVA_INT,
+                                ValueLayout.ADDRESS,
+                                ValueLayout.JAVA_LONG,
+                                ValueLayout.JAVA_INT));
         assertEquals(0, (int) mprotect.invokeExact(pages, pages.byteSize(), rights));
     }
 }

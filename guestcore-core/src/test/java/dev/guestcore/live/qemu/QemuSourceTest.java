@@ -36,7 +36,8 @@ class QemuSourceTest {
              AS "memory", root: system
               00000000fee00000-00000000feefffff (prio 0, i/o): apic-msi
             """;
-    private static final String REGISTERS = "CPU#0\r\nEIP=00000001 EFL=00000002 [-------]\r\nCR0=00000010 CR3=00000000\r\n";
+    private static final String REGISTERS = "CPU#0\r\nEIP=00000001 EFL=00000002 [-------]\r\n"
+            + "CR0=00000010 CR3=00000000\r\n";
 
     @TempDir
     private Path folder;
@@ -124,7 +125,9 @@ class QemuSourceTest {
         try (FakeQemu qemu = new FakeQemu(
                 socket(),
                 FakeQemu.GREETING,
-                (command, message) -> command.equals("cont") && first.getAndSet(false) ? null : behave(command, message))) {
+                (command, message) -> command.equals("cont") && first.getAndSet(false)
+                        ? null
+                        : behave(command, message))) {
             Guests.open(location()).close();
             assertTrue(running.get());
             assertEquals(2, Collections.frequency(qemu.commands(), "qmp_capabilities"));
@@ -170,8 +173,8 @@ class QemuSourceTest {
                 socket(),
                 FakeQemu.GREETING,
                 (command, message) -> command.equals("stop")
-                        ? "{\"id\": %s, \"error\": {\"class\": \"GenericError\", \"desc\": \"Resetting the Virtual Machine is"
-                                + " required\"}}\r\n"
+                        ? "{\"id\": %s, \"error\": {\"class\": \"GenericError\", \"desc\": \"Resetting the Virtual"
+                                + " Machine is required\"}}\r\n"
                         : behave(command, message))) {
             refused("QMP command stop failed: GenericError: Resetting the Virtual Machine is required");
             assertFalse(qemu.commands().isEmpty());

@@ -1,0 +1,27 @@
+package dev.guestcore.address;
+
+import java.util.Objects;
+import java.util.OptionalLong;
+
+/**
+ * How a walk over a whole address space went.
+ *
+ * @param stoppedAt the virtual address where the walk gave up because it had read as many tables as it was allowed to:
+ *     what lies behind is not listed. Only tables that refer to each other in circles, or were not page tables, need
+ *     that.
+ * @param tables how many tables were read
+ * @param unreadableTables how many tables lie in memory that the source does not have, wholly or in part
+ * @param reservedEntries how many entries have reserved bits set
+ */
+public record MappingSummary(OptionalLong stoppedAt, long tables, long unreadableTables, long reservedEntries) {
+
+    /** Checks for null. */
+    public MappingSummary {
+        Objects.requireNonNull(stoppedAt);
+    }
+
+    /** Whether everything that the tables map was listed. */
+    public boolean isComplete() {
+        return stoppedAt.isEmpty() && unreadableTables == 0;
+    }
+}

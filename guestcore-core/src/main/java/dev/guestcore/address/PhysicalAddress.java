@@ -1,0 +1,47 @@
+package dev.guestcore.address;
+
+import java.util.Objects;
+
+/**
+ * An address behind the page tables. Which memory it counts is part of the type, because a Xen PV guest has two: mixing
+ * them up gives wrong bytes, not an error.
+ *
+ * @param space what the number counts
+ * @param value the address, unsigned
+ */
+public record PhysicalAddress(Space space, long value) {
+
+    /** What a physical address counts. */
+    public enum Space {
+        /** Guest-physical, as in {@link dev.guestcore.Guest#memory()}; pseudo-physical for a Xen PV guest. */
+        GUEST("guest-physical"),
+        /** The host's machine addresses, as in {@link dev.guestcore.Guest#machineMemory()}. */
+        MACHINE("machine");
+
+        private final String title;
+
+        Space(String title) {
+            this.title = title;
+        }
+
+        /** Name for people. */
+        public String title() {
+            return title;
+        }
+    }
+
+    /** Checks for null. */
+    public PhysicalAddress {
+        Objects.requireNonNull(space);
+    }
+
+    /** The address {@code offset} bytes further on, in the same space. */
+    public PhysicalAddress plus(long offset) {
+        return new PhysicalAddress(space, value + offset);
+    }
+
+    @Override
+    public String toString() {
+        return space.title() + " 0x" + Long.toHexString(value);
+    }
+}

@@ -1,0 +1,64 @@
+package dev.guestcore.address;
+
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * What the registers of a dump cannot tell about translation. Immutable.
+ *
+ * @param mode the paging mode, stated instead of read from CR0, CR4 and EFER
+ * @param root the page-table root in the form of CR3, instead of the vCPU's CR3
+ * @param encryptionMask address bits that mark encrypted (AMD SME and SEV) or shared (Intel TDX) pages and are no part
+ *     of the address; 0 for none
+ * @param physicalBits width of a physical address (MAXPHYADDR), 32 to 52; entries with address bits above it are
+ *     reserved
+ */
+public record TranslationOptions(
+        Optional<PagingMode> mode, OptionalLong root, long encryptionMask, int physicalBits) {
+
+    private static final int WIDEST = 52;
+    private static final TranslationOptions DEFAULTS =
+            new TranslationOptions(Optional.empty(), OptionalLong.empty(), 0, WIDEST);
+
+    /** Checks the numbers. */
+    public TranslationOptions {
+        Objects.requireNonNull(mode);
+        Objects.requireNonNull(root);
+        if (physicalBits < 32 || physicalBits > WIDEST) {
+            throw new IllegalArgumentException("a physical address has 32 to 52 bits, found " + physicalBits);
+        }
+        if ((encryptionMask & 0xfff) != 0 || encryptionMask >>> WIDEST != 0) {
+            throw new IllegalArgumentException("an encryption mask has bits from 12 to 51 only, found 0x"
+                    + Long.toHexString(encryptionMask));
+        }
+    }
+
+    /** Everything from the registers, 52 physical address bits, no encryption. */
+    public static TranslationOptions defaults() {
+        return DEFAULTS;
+    }
+
+    /** States the paging mode. */
+    public TranslationOptions withMode(PagingMode stated) {
+        return new TranslationOptions(Optional.of(stated), root, encryptionMask, physicalBits);
+    }
+
+    /** Uses another page-table root, in the form of CR3. For a Xen PV guest it is a machine address. */
+    public TranslationOptions withRoot(long cr3) {
+        return new TranslationOptions(mode, OptionalLong.of(cr3), encryptionMask, physicalBits);
+    }
+
+    /** Takes bit {@code bit} (the C-bit, commonly 47 or 51) out of all addresses in page tables. */
+    public TranslationOptions withEncryptionBit(int bit) {
+        if (bit < 12 || bit >= WIDEST) {
+            throw new IllegalArgumentException("the encryption bit is one of 12 to 51, found " + bit);
+        }
+        return new TranslationOptions(mode, root, encryptionMask | 1L << bit, physicalBits);
+    }
+
+    /** Sets the width of a physical address. */
+    public TranslationOptions withPhysicalBits(int bits) {
+        return new TranslationOptions(mode, root, encryptionMask, bits);
+    }
+}

@@ -1,0 +1,195 @@
+package dev.guestcore.address;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.internal.memory.Extents;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.AbstractList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.RandomAccess;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Guest memory by virtual address, so that whatever works on {@link GuestMemory} works on virtual memory too.
+ * Thread-safe.
+ *
+ * <p>A region is a {@linkplain Mapping mapped range}, named by its rights; an address that the page tables do not map
+ * is a hole, one whose page tables are damaged or missing is {@link PageState#UNREADABLE}.
+ */
+public final class VirtualMemory implements GuestMemory {
+
+    /** The longest list of mapped ranges that is kept. */
+    public static final int MOST_REGIONS = 1 << 20;
+
+    private final AddressSpace space;
+    private volatile @Nullable RegionList regions;
+
+    VirtualMemory(AddressSpace space) {
+        this.space = space;
+    }
+
+    /** The address space that this is a view of. */
+    public AddressSpace addressSpace() {
+        return space;
+    }
+
+    /**
+     * All mapped ranges. The first call passes over all page tables; {@link AddressSpace#mappings} streams instead,
+     * needs no memory, and tells whether it was stopped.
+     *
+     * @throws UnsupportedRequestException if there are more than {@link #MOST_REGIONS}, as damaged tables may show
+     */
+    @Override
+    public List<MemoryRegion> regions() {
+        RegionList ready = regions;
+        if (ready == null) {
+            synchronized (this) {
+                ready = regions;
+                if (ready == null) {
+                    ready = new RegionList(listMappings());
+                    regions = ready;
+                }
+            }
+        }
+        return ready;
+    }
+
+    private Extents listMappings() {
+        Extents.Builder builder = new Extents.Builder(Arena.ofAuto());
+        space.mappings(mapping -> {
+            if (builder.count() == MOST_REGIONS) {
+                throw new UnsupportedRequestException("the page tables at " + space.root() + " map more than "
+                        + MOST_REGIONS + " ranges; name a smaller range");
+            }
+            PageRights rights = mapping.rights();
+            int bits = (rights.writable() ? PageRights.WRITABLE : 0)
+                    | (rights.executable() ? PageRights.EXECUTABLE : 0)
+                    | (rights.user() ? PageRights.USER : 0)
+                    | (rights.global() ? PageRights.GLOBAL : 0);
+            builder.add(mapping.range().first(), mapping.range().last(), bits);
+        });
+        return builder.build();
+    }
+
+    @Override
+    public Optional<MemoryRegion> regionAt(long address) {
+        RegionList list = (RegionList) regions();
+        long index = list.extents.floor(address);
+        return list.extents.contains(index, address) ? Optional.of(list.get((int) index)) : Optional.empty();
+    }
+
+    @Override
+    public PageRun runAt(long address) {
+        AddressSpace.Resolved resolved = space.resolve(address);
+        if (resolved.outcome() == Translation.Outcome.NOT_CANONICAL) {
+            return new PageRun(new AddressRange(address, lastOutside(address)), PageState.ABSENT);
+        }
+        long last = address | (1L << resolved.spanShift()) - 1;
+        return switch (resolved.outcome()) {
+            case MAPPED -> behind(address, last, resolved.physical());
+            case NOT_PRESENT -> new PageRun(new AddressRange(address, last), PageState.ABSENT);
+            case RESERVED_BITS, TABLE_UNREADABLE, NOT_CANONICAL ->
+                new PageRun(new AddressRange(address, last), PageState.UNREADABLE);
+        };
+    }
+
+    private PageRun behind(long address, long last, long physical) {
+        PageRun run = space.physicalMemory().runAt(physical);
+        long inRun = run.range().last() - physical;
+        long inPage = last - address;
+        long length = Long.compareUnsigned(inRun, inPage) < 0 ? inRun : inPage;
+        return new PageRun(new AddressRange(address, address + length), run.state());
+    }
+
+    /** The last address before the next one that the mode has. */
+    private long lastOutside(long address) {
+        PagingMode mode = space.paging().mode();
+        long upperHalf = -1L << mode.virtualBits() - 1;
+        return mode.isLong() && Long.compareUnsigned(address, upperHalf) < 0 ? upperHalf - 1 : -1L;
+    }
+
+    @Override
+    public long readAvailable(long address, MemorySegment target) {
+        long done = 0;
+        long size = target.byteSize();
+        while (done < size) {
+            AddressSpace.Resolved start = space.resolve(address + done);
+            if (start.outcome() != Translation.Outcome.MAPPED) {
+                return done;
+            }
+            long wanted = contiguousFrom(address + done, start, size - done);
+            long copied = space.physicalMemory().readAvailable(start.physical(), target.asSlice(done, wanted));
+            done += copied;
+            if (copied < wanted || address + done == 0) {
+                return done;
+            }
+        }
+        return done;
+    }
+
+    /** How many bytes, at most {@code limit}, follow one another behind the page tables too. */
+    private long contiguousFrom(long virtual, AddressSpace.Resolved start, long limit) {
+        long size = toEndOfPage(virtual, start.spanShift());
+        while (size < limit && virtual + size != 0) {
+            AddressSpace.Resolved next = space.resolve(virtual + size);
+            if (next.outcome() != Translation.Outcome.MAPPED || next.physical() != start.physical() + size) {
+                return size;
+            }
+            size += toEndOfPage(virtual + size, next.spanShift());
+        }
+        return Math.min(size, limit);
+    }
+
+    private static long toEndOfPage(long virtual, int shift) {
+        return (1L << shift) - (virtual & (1L << shift) - 1);
+    }
+
+    @Override
+    public void read(long address, MemorySegment target) {
+        long copied = readAvailable(address, target);
+        if (copied < target.byteSize()) {
+            long failed = address + copied;
+            throw new VirtualAccessException(space.translate(failed), runAt(failed).state());
+        }
+    }
+
+    @Override
+    public Optional<MemorySegment> view(long address, long size) {
+        AddressSpace.Resolved start = space.resolve(address);
+        if (size <= 0
+                || start.outcome() != Translation.Outcome.MAPPED
+                || contiguousFrom(address, start, size) < size) {
+            return Optional.empty();
+        }
+        return space.physicalMemory().view(start.physical(), size);
+    }
+
+    private static final class RegionList extends AbstractList<MemoryRegion> implements RandomAccess {
+
+        private final Extents extents;
+
+        RegionList(Extents extents) {
+            this.extents = extents;
+        }
+
+        @Override
+        public MemoryRegion get(int index) {
+            Objects.checkIndex(index, size());
+            PageRights rights = PageRights.ofBits((int) extents.value(index));
+            AddressRange range = new AddressRange(extents.first(index), extents.last(index));
+            return new MemoryRegion(range, MemoryRegion.Kind.RAM, rights.toString());
+        }
+
+        @Override
+        public int size() {
+            return Math.toIntExact(extents.count());
+        }
+    }
+}

@@ -1,0 +1,8 @@
+/**
+ * From guest-virtual addresses to memory: page-table walks with a vCPU's own control registers, and a view of memory by
+ * virtual address. Begin with {@link dev.guestcore.address.AddressSpace}.
+ */
+@NullMarked
+package dev.guestcore.address;
+
+import org.jspecify.annotations.NullMarked;
