@@ -5,10 +5,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Counts distinct 64-bit hashes in bounded memory outside the heap: exactly as long as they fit, beyond that by adaptive
- * sampling (Flajolet, "On adaptive sampling", 1990): when a table is full, only hashes whose top bit is 0 are kept, next
- * time those whose top two bits are 0, and so on. What is left, times 2 to the number of these bits, is an unbiased estimate
- * of the whole. The result does not depend on the order or the threads in which hashes come.
+ * Counts distinct 64-bit hashes in bounded memory outside the heap: exactly as long as they fit, beyond that by
+ * adaptive sampling (Flajolet, "On adaptive sampling", 1990): when a table is full, only hashes whose top bit is 0 are
+ * kept, next time those whose top two bits are 0, and so on. What is left, times 2 to the number of these bits, is an
+ * unbiased estimate of the whole. The result does not depend on the order or the threads in which hashes come.
  *
  * <p>Split into shards by the lowest bits, each a table of its own with its own lock. Thread-safe.
  */

@@ -383,7 +383,7 @@ public record GuestComparison(
                 }
                 // A page of which a part is missing is missing; the one behind it is tried again.
                 long stop = at + both;
-                long pageStart = Long.compareUnsigned(stop & ~Pages.OFFSET_MASK, at) > 0 ? stop & ~Pages.OFFSET_MASK : at;
+                long pageStart = startOfPage(stop, at);
                 if (pageStart != at) {
                     comparePages(at, pageStart - at);
                 }
@@ -421,9 +421,7 @@ public record GuestComparison(
                     return;
                 }
                 long differs = first + done + mismatch;
-                long pageFirst = Long.compareUnsigned(differs & ~Pages.OFFSET_MASK, first + done) > 0
-                        ? differs & ~Pages.OFFSET_MASK
-                        : first + done;
+                long pageFirst = startOfPage(differs, first + done);
                 if (pageFirst != first + done) {
                     results.add(same(first + done, pageFirst - 1));
                 }
@@ -432,6 +430,12 @@ public record GuestComparison(
                 results.add(new Result(pageFirst, pageLast, PageState.PRESENT, PageState.PRESENT, bytes, differs));
                 done = pageLast - first + 1;
             }
+        }
+
+        /** Where the page of {@code address} begins, or {@code lowest} where that is higher. */
+        private static long startOfPage(long address, long lowest) {
+            long start = address & ~Pages.OFFSET_MASK;
+            return Long.compareUnsigned(start, lowest) > 0 ? start : lowest;
         }
 
         private static Result same(long first, long last) {

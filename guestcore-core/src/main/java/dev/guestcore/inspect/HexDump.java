@@ -18,9 +18,9 @@ import java.util.Arrays;
  * 0000000000002000
  * </pre>
  *
- * <p>Lines begin at multiples of 16; a byte that was not asked for is blank. {@code ??} is a byte that cannot be read. A
- * {@code *} stands for any number of lines that equal the one before. The last line is the address behind the last byte.
- * Only printable ASCII is written, so no byte of the guest can steer a terminal.
+ * <p>Lines begin at multiples of 16; a byte that was not asked for is blank. {@code ??} is a byte that cannot be read.
+ * A {@code *} stands for any number of lines that equal the one before. The last line is the address behind the last
+ * byte. Only printable ASCII is written, so no byte of the guest can steer a terminal.
  */
 public final class HexDump {
 
@@ -49,7 +49,8 @@ public final class HexDump {
     }
 
     /**
-     * Writes a hex dump, streaming: neither memory in use nor, for long holes and known zeros, time grows with the length.
+     * Writes a hex dump, streaming: neither memory in use nor, for long holes and known zeros, time grows with the
+     * length.
      *
      * @param memory where the bytes are
      * @param address guest-physical address of the first byte

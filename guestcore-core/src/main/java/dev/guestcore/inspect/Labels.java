@@ -38,7 +38,8 @@ final class Labels {
             return text;
         }
         int kept = Math.max(0, most - ellipsis.length());
-        return text.substring(0, text.offsetByCodePoints(0, kept)) + ellipsis.substring(0, Math.min(most, ellipsis.length()));
+        String beginning = text.substring(0, text.offsetByCodePoints(0, kept));
+        return beginning + ellipsis.substring(0, Math.min(most, ellipsis.length()));
     }
 
     /** Base-2 logarithm of an unsigned number as a whole number of sixteenths, the same on every machine. */

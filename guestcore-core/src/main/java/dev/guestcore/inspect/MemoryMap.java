@@ -16,8 +16,8 @@ import java.util.PriorityQueue;
 import java.util.TreeSet;
 
 /**
- * The picture of guest-physical memory as data: what lies where, from address 0 on, with holes between. Bounded: of a memory
- * with many regions, neighbours are put together. {@link TextMap} and {@link SvgMap} draw it.
+ * The picture of guest-physical memory as data: what lies where, from address 0 on, with holes between. Bounded: of a
+ * memory with many regions, neighbours are put together. {@link TextMap} and {@link SvgMap} draw it.
  *
  * @param title what the guest is, for people
  * @param rows areas and holes, ascending, without gaps
@@ -29,8 +29,9 @@ public record MemoryMap(String title, List<Row> rows, MemorySummary summary, boo
     /** At most so many areas are in a picture. */
     public static final int MOST_AREAS = 200;
 
-    /** Copies the list. */
+    /** Copies the list; takes out of the title what could steer a terminal. */
     public MemoryMap {
+        title = Labels.clean(title);
         rows = List.copyOf(rows);
     }
 
@@ -61,8 +62,9 @@ public record MemoryMap(String title, List<Row> rows, MemorySummary summary, boo
             Optional<RegionScan> scan)
             implements Row {
 
-        /** Makes the map immutable. */
+        /** Makes the map immutable; takes out of the name what could steer a terminal. */
         public Area {
+            name = Labels.clean(name);
             bytes = Collections.unmodifiableMap(new EnumMap<>(bytes));
         }
 
@@ -121,7 +123,7 @@ public record MemoryMap(String title, List<Row> rows, MemorySummary summary, boo
             index++;
         }
         area.moveTo(rows);
-        return new MemoryMap(Labels.clean(title), rows, MemorySummary.of(memory, 0), !scans.isEmpty());
+        return new MemoryMap(title, rows, MemorySummary.of(memory, 0), !scans.isEmpty());
     }
 
     private static String title(Provenance provenance) {
@@ -176,12 +178,15 @@ public record MemoryMap(String title, List<Row> rows, MemorySummary summary, boo
         void add(MemoryRegion region, Optional<RegionScan> found) {
             if (regionCount == 0) {
                 first = region.range().first();
-                name = Labels.clean(region.name());
+                name = region.name();
                 scan = found;
             } else {
                 name = "";
                 scan = found.map(more -> new RegionScan(
-                        present + more.presentPages(), zero + more.zeroPages(), missing + more.missingPages(), List.of()));
+                        present + more.presentPages(),
+                        zero + more.zeroPages(),
+                        missing + more.missingPages(),
+                        List.of()));
             }
             scan.ifPresent(sum -> {
                 present = sum.presentPages();

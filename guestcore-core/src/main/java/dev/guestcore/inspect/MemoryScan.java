@@ -16,8 +16,8 @@ import java.util.List;
  *
  * <p>Equal content is told by a 64-bit hash (XXH64). Two different contents out of n share a hash with a probability of
  * about n²/2^65: one in a million for 24 GiB of different pages. Up to {@link #EXACT_CONTENTS} different contents are
- * counted exactly; where there are more, {@code distinctContents} and {@code duplicatePages} are unbiased estimates with a
- * standard error of about 0.1 percent of {@code distinctContents}, and {@code exact} is false.
+ * counted exactly; where there are more, {@code distinctContents} and {@code duplicatePages} are unbiased estimates
+ * with a standard error of about 0.1 percent of {@code distinctContents}, and {@code exact} is false.
  *
  * @param pages all pages of regions that have content
  * @param presentPages pages that were read and have a byte other than zero
@@ -29,8 +29,8 @@ import java.util.List;
  * @param duplicatePages present pages whose content occurred before, at a lower address
  * @param exact whether the two counts before are exact
  * @param unreadable where the unreadable pages are
- * @param regions what was found in each region, in the order of {@link GuestMemory#regions()}; empty if there are more than
- *     {@link #MOST_REGIONS} regions
+ * @param regions what was found in each region, in the order of {@link GuestMemory#regions()}; empty if there are more
+ *     than {@link #MOST_REGIONS} regions
  */
 public record MemoryScan(
         long pages,

@@ -10,9 +10,9 @@ import java.util.function.Consumer;
 import java.util.function.IntFunction;
 
 /**
- * Hands batches to worker threads and takes them back in the order in which they were handed out. The number of batches is
- * fixed, each is used again and again, so memory in use is bounded. Threads are never interrupted, since an interrupt would
- * close a file channel for everybody. All methods are called from one thread.
+ * Hands batches to worker threads and takes them back in the order in which they were handed out. The number of batches
+ * is fixed, each is used again and again, so memory in use is bounded. Threads are never interrupted, since an
+ * interrupt would close a file channel for everybody. All methods are called from one thread.
  *
  * @param <B> a batch: what to do, and what came out
  */

@@ -81,8 +81,8 @@ final class Pages {
     }
 
     /**
-     * The same, in whole pages: a page that holds runs of several states counts as the worst of them, so every run begins
-     * and ends at the border of a page or of its region.
+     * The same, in whole pages: a page that holds runs of several states counts as the worst of them, so every run
+     * begins and ends at the border of a page or of its region.
      */
     static void walkPages(GuestMemory memory, RunVisitor visitor) {
         int index = -1;
@@ -160,7 +160,9 @@ final class Pages {
         return bytes;
     }
 
-    /** Why a read stopped at {@code address}. A source that says it is readable, but gave nothing, failed to read it. */
+    /**
+     * Why a read stopped at {@code address}. A source that says it is readable, but gave nothing, failed to read it.
+     */
     static PageState stateOfFailure(GuestMemory memory, long address) {
         PageState state = memory.runAt(address).state();
         return state.isReadable() ? PageState.UNREADABLE : state;

@@ -8,8 +8,8 @@ import java.util.List;
  * @param presentPages pages with a byte other than zero
  * @param zeroPages pages that are all zero
  * @param missingPages pages that give no bytes: unreadable, left out, or without backing
- * @param profile for each 64th of the region, from its start on, the share of pages with a byte other than zero, 0 to 1;
- *     empty where the memory has too many regions for that, and for devices
+ * @param profile for each 64th of the region, from its start on, the share of pages with a byte other than zero, 0 to
+ *     1; empty where the memory has too many regions for that, and for devices
  */
 public record RegionScan(long presentPages, long zeroPages, long missingPages, List<Double> profile) {
 

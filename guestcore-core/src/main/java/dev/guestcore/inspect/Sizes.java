@@ -14,8 +14,9 @@ public final class Sizes {
     private Sizes() {}
 
     /**
-     * A number of bytes in the largest binary unit that it fills: "72 MiB", "3.5 GiB". A number without decimals, or with
-     * other decimals than ".0", of which there are at most two, is exact; else one decimal, rounded ("960.0 KiB", "1.3 MiB").
+     * A number of bytes in the largest binary unit that it fills: "72 MiB", "3.5 GiB". A number without decimals, or
+     * with other decimals than ".0", of which there are at most two, is exact; else one decimal, rounded ("960.0 KiB",
+     * "1.3 MiB").
      *
      * @param bytes how many, unsigned
      */

@@ -9,9 +9,9 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
- * Draws a {@link MemoryMap} as a picture: a standalone SVG, dark or light as the viewer prefers. Addresses ascend from top to
- * bottom, and within the bar of an area from left to right; heights follow the logarithm of the size, so that a page of
- * device registers beside gigabytes of RAM can still be seen and named. The same map gives the same bytes.
+ * Draws a {@link MemoryMap} as a picture: a standalone SVG, dark or light as the viewer prefers. Addresses ascend from
+ * top to bottom, and within the bar of an area from left to right; heights follow the logarithm of the size, so that a
+ * page of device registers beside gigabytes of RAM can still be seen and named. The same map gives the same bytes.
  */
 public final class SvgMap {
 
@@ -38,20 +38,31 @@ public final class SvgMap {
     private static final String STYLE =
             """
             <style>
-              text { font-family: ui-sans-serif, system-ui, "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif; font-size: 13px; fill: #1c2430 }
-              .mono { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 12px }
-              .card { fill: #fbfaf7; stroke: #e2ded5 } .h1 { font-size: 23px; font-weight: 650 } .name { font-weight: 600 }
-              .soft { fill: #667080 } .dim { fill: #b3b5b8 } .small { font-size: 11.5px } .end { text-anchor: end }
-              .tick { stroke: #b9bcc0 } .torn { fill: none; stroke: #9aa1aa; stroke-width: 1.3; stroke-linejoin: round }
-              .void { fill: #9aa1aa; fill-opacity: .1 } .side { stroke: #b9bcc0; stroke-dasharray: 2 4; fill: none }
+              text {
+                font-family: ui-sans-serif, system-ui, "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;
+                font-size: 13px; fill: #1c2430
+              }
+              .mono {
+                font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 12px
+              }
+              .h1 { font-size: 23px; font-weight: 650 } .name { font-weight: 600 } .small { font-size: 11.5px }
+              .end { text-anchor: end }
+              .card { fill: #fbfaf7; stroke: #e2ded5 }
+              .soft { fill: #667080 } .dim { fill: #b3b5b8 }
+              .tick { stroke: #b9bcc0 } .side { stroke: #b9bcc0; stroke-dasharray: 2 4; fill: none }
+              .torn { fill: none; stroke: #9aa1aa; stroke-width: 1.3; stroke-linejoin: round }
+              .void { fill: #9aa1aa; fill-opacity: .1 }
               .RAM { fill: #2f6fde } .ROM { fill: #e39a1f } .DEVICE { fill: #8a63d2 } .base { fill-opacity: .17 }
-              .lost { fill: #d33a3a } .seam { stroke: #fbfaf7; stroke-width: 2 } .hatch { stroke: #8a63d2; stroke-opacity: .55; stroke-width: 2.5 }
+              .hatch { stroke: #8a63d2; stroke-opacity: .55; stroke-width: 2.5 }
+              .lost { fill: #d33a3a } .seam { stroke: #fbfaf7; stroke-width: 2 }
               .tRAM { fill: #2259b8 } .tROM { fill: #8f5a00 } .tDEVICE { fill: #6b45b3 }
               @media (prefers-color-scheme: dark) {
-                text { fill: #e8ebf0 } .card { fill: #12161d; stroke: #2a313c } .soft { fill: #9aa5b4 } .dim { fill: #4b5563 }
-                .tick { stroke: #4b5563 } .torn { stroke: #6f7b8b } .void { fill: #6f7b8b } .side { stroke: #4b5563 }
+                text { fill: #e8ebf0 } .card { fill: #12161d; stroke: #2a313c }
+                .soft { fill: #9aa5b4 } .dim { fill: #4b5563 }
+                .tick { stroke: #4b5563 } .side { stroke: #4b5563 } .torn { stroke: #6f7b8b } .void { fill: #6f7b8b }
                 .RAM { fill: #5b95f5 } .ROM { fill: #f0b34a } .DEVICE { fill: #a98bea } .base { fill-opacity: .2 }
-                .lost { fill: #f26a6a } .seam { stroke: #12161d } .hatch { stroke: #a98bea; stroke-opacity: .6 }
+                .hatch { stroke: #a98bea; stroke-opacity: .6 }
+                .lost { fill: #f26a6a } .seam { stroke: #12161d }
                 .tRAM { fill: #8db5f9 } .tROM { fill: #f0b34a } .tDEVICE { fill: #bfa7f2 }
               }
             </style>
@@ -116,7 +127,8 @@ public final class SvgMap {
                 <svg xmlns="http://www.w3.org/2000/svg" width="%1$d" height="%2$d" viewBox="0 0 %1$d %2$d" role="img" \
                 aria-labelledby="guestcore-map-title guestcore-map-description">
                 """,
-                WIDTH, height);
+                WIDTH,
+                height);
         svg.append("<title id=\"guestcore-map-title\">").append(escape(heading())).append("</title>\n");
         svg.append("<desc id=\"guestcore-map-description\">")
                 .append(escape(TextMap.totals(map)))
@@ -125,13 +137,16 @@ public final class SvgMap {
         emit(
                 """
                 <defs>
-                <pattern id="guestcore-map-hatch" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">\
-                <line class="hatch" x1="4" y1="0" x2="4" y2="8"/></pattern>
+                <pattern id="guestcore-map-hatch" width="8" height="8" patternUnits="userSpaceOnUse" \
+                patternTransform="rotate(45)"><line class="hatch" x1="4" y1="0" x2="4" y2="8"/></pattern>
                 <path id="guestcore-map-tear" class="torn" d="%s"/>
                 </defs>
                 """,
                 tear());
-        emit("<rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"%d\" height=\"%d\" rx=\"14\"/>\n", WIDTH - 1, height - 1);
+        emit(
+                "<rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"%d\" height=\"%d\" rx=\"14\"/>\n",
+                WIDTH - 1,
+                height - 1);
         text(MARGIN, 58, "h1", escape(heading()));
         text(MARGIN, 82, "soft", escape(TextMap.totals(map)));
     }
@@ -165,7 +180,8 @@ public final class SvgMap {
         text(LABEL_LEFT, y, "soft small", "pages in use: none");
         int left = LABEL_LEFT + 116;
         for (int shade = 0; shade <= SHADES; shade++) {
-            rectangle("RAM" + (shade == 0 ? " base" : ""), left + shade * 11, y - 11, 11, 14, shade == 0 ? "" : opacity(shade));
+            boolean empty = shade == 0;
+            rectangle(empty ? "RAM base" : "RAM", left + shade * 11, y - 11, 11, 14, empty ? "" : opacity(shade));
         }
         text(left + (SHADES + 1) * 11 + 8, y, "soft small", "all");
         rectangle("lost", left + (SHADES + 1) * 11 + 36, y - 5, 14, 4);
@@ -341,7 +357,12 @@ public final class SvgMap {
         boolean device = kind == MemoryRegion.Kind.DEVICE;
         rectangle(kind + (device ? " base" : ""), x, y, width, height);
         if (device) {
-            emit("<rect fill=\"url(#guestcore-map-hatch)\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", x, y, width, height);
+            emit(
+                    "<rect fill=\"url(#guestcore-map-hatch)\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n",
+                    x,
+                    y,
+                    width,
+                    height);
         }
     }
 
@@ -350,7 +371,14 @@ public final class SvgMap {
     }
 
     private void rectangle(String classes, int x, int y, int width, int height, String more) {
-        emit("<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"%s/>\n", classes, x, y, width, height, more);
+        emit(
+                "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"%s/>\n",
+                classes,
+                x,
+                y,
+                width,
+                height,
+                more);
     }
 
     /** In no language, so that digits are the same everywhere. */

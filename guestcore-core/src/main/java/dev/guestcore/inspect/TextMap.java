@@ -6,7 +6,10 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
-/** Draws a {@link MemoryMap} with characters: one line for each area and hole, the bar as long as the logarithm of its size. */
+/**
+ * Draws a {@link MemoryMap} with characters: one line for each area and hole, the bar as long as the logarithm of its
+ * size.
+ */
 public final class TextMap {
 
     /** The narrowest map. */
@@ -94,7 +97,8 @@ public final class TextMap {
 
     private String line(MemoryMap.Area area) {
         int log = Labels.logSixteenths(area.size()) - SMALLEST_LOG;
-        int length = 1 + Math.clamp((long) (barWidth - 1) * log / Math.max(1, largestLog - SMALLEST_LOG), 0, barWidth - 1);
+        int span = Math.max(1, largestLog - SMALLEST_LOG);
+        int length = 1 + Math.clamp((barWidth - 1) * log / span, 0, barWidth - 1);
         String bar = bar(area, length);
         String share = area.scan()
                 .filter(scan -> scan.pages() > 0)
