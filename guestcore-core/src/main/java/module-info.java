@@ -11,6 +11,7 @@ module dev.guestcore {
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.inspect;
     exports dev.guestcore.live;
+    exports dev.guestcore.serve.gdb;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
