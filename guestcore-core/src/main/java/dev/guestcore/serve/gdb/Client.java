@@ -34,14 +34,28 @@ final class Client {
         errorStyle = ErrorStyle.NUMBER_AND_TEXT;
     }
 
+    /** Whether it is lldb, which alone asks for numbered texts. */
+    boolean isLldb() {
+        return errorStyle == ErrorStyle.NUMBER_AND_TEXT;
+    }
+
     /** An error reply as this client understands it. */
     String error(int number, String message) {
-        String plain = String.format(Locale.ROOT, "E%02d", number);
+        String plain = plain(number);
         return switch (errorStyle) {
             case NUMBER -> plain;
             case TEXT -> "E." + clean(message);
             case NUMBER_AND_TEXT -> plain + ";" + Hex.ofText(message);
         };
+    }
+
+    /** An error reply to {@code m}: of a text there, gdb before 16 takes the dot for a byte of memory. */
+    String memoryError(int number, String message) {
+        return errorStyle == ErrorStyle.NUMBER_AND_TEXT ? error(number, message) : plain(number);
+    }
+
+    private static String plain(int number) {
+        return String.format(Locale.ROOT, "E%02d", number);
     }
 
     /** Such replies have no escapes. */

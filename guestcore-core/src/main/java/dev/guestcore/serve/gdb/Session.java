@@ -19,6 +19,11 @@ final class Session {
     private static final String CANNOT_RUN = READ_ONLY + "it cannot run or step";
     private static final String CANNOT_BREAK = READ_ONLY + "it never runs, so there are no breakpoints";
 
+    /** Signals by their numbers in gdb. */
+    private static final String TRAPPED = "05";
+
+    private static final String INTERRUPTED = "02";
+
     private final PacketStream stream;
     private final GuestView view;
     private final TargetDescription description;
@@ -57,9 +62,9 @@ final class Session {
         String rest = packet.isEmpty() ? "" : packet.substring(1);
         char kind = packet.isEmpty() ? 0 : packet.charAt(0);
         switch (kind) {
-            case '?' -> stream.send(stopReply());
+            case '?' -> stream.send(stopReply(TRAPPED));
             case 'g' -> stream.send(description.all(view.vcpu().registers()));
-            case 'p' -> stream.send(description.one(Hex.number(rest), view.vcpu().registers()));
+            case 'p' -> readRegister(Hex.number(rest));
             case 'm' -> readMemory(rest);
             case 'x' -> readMemoryBinary(rest);
             case 'H' -> select(rest);
@@ -92,14 +97,25 @@ final class Session {
         }
     }
 
-    /** A client that lets go waits for a stop and may show text meanwhile. */
+    /**
+     * A client that lets go waits for a stop and may show text meanwhile. The stop is an interruption: after a trap at the
+     * same instruction debuggers would try to step again and again.
+     */
     private void refuseToRun() throws IOException {
         stream.send("O" + Hex.ofText("guestcore: " + CANNOT_RUN + "\n"));
-        stream.send(stopReply());
+        stream.send(stopReply(INTERRUPTED));
     }
 
-    private String stopReply() {
-        return "T05thread:" + ThreadId.of(view.selected(), client.multiprocess()) + ";";
+    private String stopReply(String signal) {
+        return "T" + signal + "thread:" + ThreadId.of(view.selected(), client.multiprocess()) + ";";
+    }
+
+    private void readRegister(long number) throws IOException {
+        String value = description.one(number, view.vcpu().registers());
+        // lldb takes the letters that say "unavailable" for a value.
+        stream.send(value.startsWith("x") && client.isLldb()
+                ? client.error(RequestException.INVALID, "the source does not know this register")
+                : value);
     }
 
     private void select(String text) throws IOException {
@@ -125,8 +141,13 @@ final class Session {
     }
 
     private void readMemory(String range) throws IOException {
-        byte[] bytes = read(range, PacketStream.LARGEST / 2);
-        stream.send(Hex.of(bytes, bytes.length));
+        try {
+            byte[] bytes = read(range, PacketStream.LARGEST / 2);
+            stream.send(Hex.of(bytes, bytes.length));
+        } catch (GuestcoreException e) {
+            int number = e instanceof RequestException request ? request.number() : RequestException.FAULT;
+            stream.send(client.memoryError(number, e.getMessage()));
+        }
     }
 
     private void readMemoryBinary(String range) throws IOException {
