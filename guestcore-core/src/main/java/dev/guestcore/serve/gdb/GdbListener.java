@@ -119,7 +119,7 @@ public final class GdbListener implements AutoCloseable {
     /**
      * Waits for a client and serves it until it leaves.
      *
-     * @return false if the listener was closed
+     * @return false if the listener was closed before a client came
      * @throws SourceException if no client can be accepted
      */
     public boolean serveNext(GdbServer guest) {
@@ -133,18 +133,19 @@ public final class GdbListener implements AutoCloseable {
         }
         try (SocketChannel client = accepted) {
             current = client;
-            if (!closed) {
-                if (socketFile.isEmpty()) {
-                    client.setOption(StandardSocketOptions.TCP_NODELAY, true);
-                }
-                guest.serve(Channels.newInputStream(client), Channels.newOutputStream(client));
+            if (closed) {
+                return false;
             }
+            if (socketFile.isEmpty()) {
+                client.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            }
+            guest.serve(Channels.newInputStream(client), Channels.newOutputStream(client));
         } catch (IOException e) {
             System.getLogger(GdbListener.class.getName()).log(System.Logger.Level.DEBUG, "the client is gone", e);
         } finally {
             current = null;
         }
-        return !closed;
+        return true;
     }
 
     /** Ends the session under way and stops listening. */
