@@ -1,5 +1,6 @@
 /** The Guestcore library: the guest model, core formats, live sources. */
 module dev.guestcore {
+    requires jdk.net;
     requires static org.jspecify;
     requires tools.jackson.databind;
 
@@ -8,15 +9,24 @@ module dev.guestcore {
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
     exports dev.guestcore.format.vbox;
+    exports dev.guestcore.format.xen;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.inspect;
     exports dev.guestcore.live;
+    exports dev.guestcore.live.demo;
     exports dev.guestcore.serve.gdb;
+    // The command line decides itself when to thaw and when to commit; not for others.
+    exports dev.guestcore.internal.output to
+            dev.guestcore.cli;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
 
-    provides dev.guestcore.format.CoreFormat with dev.guestcore.format.vbox.VmCoreFormat;
+    provides dev.guestcore.format.CoreFormat with
+            dev.guestcore.format.vbox.VmCoreFormat,
+            dev.guestcore.format.xen.XenDumpCoreFormat;
     provides dev.guestcore.live.SourceProvider with
+            dev.guestcore.live.demo.DemoProvider,
+            dev.guestcore.live.described.DescribedProvider,
             dev.guestcore.live.qemu.QemuSourceProvider;
 }

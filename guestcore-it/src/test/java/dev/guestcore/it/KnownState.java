@@ -63,7 +63,7 @@ public final class KnownState {
         segment(state, "fs", 0x28, 0xffff8f5f00001000L + vcpu, 0x12345, 0x4091);
         segment(state, "gs", 0x30, 0xffff969600002000L + vcpu, 0xffffff, 0xc097);
         // A loaded task register is busy (0x8b); QEMU's software emulation keeps 0x89 in its hidden part.
-        segment(state, "tr", vcpu == 0 ? 0x38 : 0x48, 0xffff800000007100L + 0x100 * vcpu, vcpu == 0 ? 0x67 : 0x6f, 0x89);
+        segment(state, "tr", 0x38 + 0x10 * vcpu, 0xffff800000007100L + 0x100 * vcpu, 0x67 + 8 * vcpu, 0x89);
         segment(state, "ldtr", 0x58, 0xffff800000008200L, 0x0f, 0x82);
         state.set(X86.GDTR_BASE, 0x8800).set(X86.GDTR_LIMIT, 0x67);
         state.set(X86.IDTR_BASE, 0xffff800000009300L).set(X86.IDTR_LIMIT, 0xfff);

@@ -5,7 +5,7 @@ import dev.guestcore.cpu.X86;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Writes registers the way QEMU's monitor prints those of a vCPU in 64-bit code, to be compared with what it prints. */
+/** Writes registers the way QEMU's monitor prints those of a vCPU in 64-bit code, to be compared with it. */
 final class MonitorText {
 
     private MonitorText() {}

@@ -1,5 +1,6 @@
 package dev.guestcore.it;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -72,7 +73,7 @@ class QemuCaptureTest {
                 Guest guest = Guests.open(q35.location())) {
             checkRegisters(guest, q35, true);
             checkRegions(guest, q35);
-            checkAllMemory(guest, q35);
+            checkAllMemory(guest, q35, 64 << 20);
         }
     }
 
@@ -84,7 +85,7 @@ class QemuCaptureTest {
             RegisterState expected = KnownState.registers(vcpu.index(), avx);
             for (var register : expected.known()) {
                 assertTrue(found.knows(register), register.label());
-                assertEquals(expected.hex(register), found.hex(register), "vcpu " + vcpu.index() + " " + register.label());
+                assertEquals(expected.hex(register), found.hex(register), vcpu.index() + " " + register.label());
             }
             assertEquals(expected.known(), found.known());
             KnownState.HIDDEN.forEach(register -> assertFalse(found.knows(register), register.label()));
@@ -141,7 +142,7 @@ class QemuCaptureTest {
     void memoryIsWhatQemuSaves() {
         try (Guest guest = Guests.open(qemu.location())) {
             assertEquals(List.of(), guest.findings());
-            checkAllMemory(guest, qemu);
+            checkAllMemory(guest, qemu, 128 << 20);
         }
     }
 
@@ -159,7 +160,7 @@ class QemuCaptureTest {
     }
 
     /** The test's monitor saves while Guestcore holds the freeze, so both see the same instant. */
-    private static void checkAllMemory(Guest guest, QemuGuest source) {
+    private static void checkAllMemory(Guest guest, QemuGuest source, long atLeast) {
         long compared = 0;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment ours = arena.allocate(CHUNK);
@@ -189,7 +190,7 @@ class QemuCaptureTest {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        assertTrue(compared >= 64 << 20);
+        assertTrue(compared >= atLeast);
     }
 
     @Test
@@ -307,12 +308,33 @@ class QemuCaptureTest {
             try (Guest guest = Guests.open(qemu.location())) {
                 assertEquals(1, guest.findings().size());
                 assertTrue(guest.findings().getFirst().message().contains("pmemsave"));
-                checkAllMemory(guest, qemu);
+                checkAllMemory(guest, qemu, 128 << 20);
             }
         } finally {
             System.clearProperty(FORCE);
         }
         assertEquals(List.of(), leftFolders());
+    }
+
+    @Test
+    void aFlashChipIsReadThroughFiles() throws Exception {
+        Path bios = Path.of("/usr/share/seabios/bios-256k.bin");
+        if (!Files.isReadable(bios)) {
+            Tools.missing(bios + " is not installed");
+        }
+        try (QemuGuest withFlash = QemuGuest.knownState("pc", "qemu64", "32M", "-drive",
+                        "if=pflash,format=raw,readonly=on,file=" + bios);
+                Guest guest = Guests.open(withFlash.location())) {
+            MemoryRegion flash = guest.memory().regionAt(0xffffffffL).orElseThrow();
+            assertEquals(MemoryRegion.Kind.ROM, flash.kind());
+            assertTrue(withFlash.monitor("info mtree -f").contains("romd): " + flash.name()));
+            byte[] content = Files.readAllBytes(bios);
+            byte[] found = new byte[content.length];
+            guest.memory().read((1L << 32) - content.length, MemorySegment.ofArray(found));
+            assertArrayEquals(content, found);
+            checkAllMemory(guest, withFlash, 32 << 20);
+            assertEquals(List.of(), guest.findings());
+        }
     }
 
     @Test
@@ -322,7 +344,8 @@ class QemuCaptureTest {
             System.err.println("SKIPPED: to drop the right to trace takes root");
             abort("takes root");
         }
-        Process child = child(List.of(setpriv.toString(), "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"), "digest");
+        List<String> prefix = List.of(setpriv.toString(), "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace");
+        Process child = child(prefix, "digest");
         String[] lines = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8).split("\n");
         assertEquals(0, child.waitFor());
         assertEquals(digest(), lines[0]);

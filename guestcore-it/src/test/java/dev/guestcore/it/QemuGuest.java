@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -29,13 +30,14 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A QEMU process with a guest that is known: software emulation, no display. It has two QMP sockets: one for Guestcore, one
- * for the test, which is held by this class and shares no code with Guestcore. Closing ends the process and deletes its
- * files. Not thread-safe.
+ * A QEMU process with a guest that is known: software emulation, no display. It has two QMP sockets: one for Guestcore,
+ * one for the test, which is held by this class and shares no code with Guestcore. Closing ends the process and deletes
+ * its files. Not thread-safe.
  */
 public final class QemuGuest implements AutoCloseable {
 
     private static final Duration STARTING = Duration.ofSeconds(90);
+    private static final int DISK = 2 << 20;
     private static final JsonMapper JSON = new JsonMapper();
 
     private final Path folder;
@@ -79,12 +81,16 @@ public final class QemuGuest implements AutoCloseable {
      * @param machine with its options ("pc", "q35,max-ram-below-4g=64M")
      * @param cpu model ("qemu64"; "max" has AVX)
      * @param memory as QEMU's -m
+     * @param more arguments of QEMU
      */
-    public static QemuGuest knownState(String machine, String cpu, String memory) {
+    public static QemuGuest knownState(String machine, String cpu, String memory, String... more) {
         return start(folder -> {
             Path image = folder.resolve("known-state.img");
-            Files.write(image, resource("/boot/known-state.img"));
-            return List.of(
+            // SeaBIOS does not boot from a SATA disk of 8 KiB.
+            Files.write(image, Arrays.copyOf(resource("/boot/known-state.img"), DISK));
+            List<String> arguments = new ArrayList<>(List.of(
+                    "-vga",
+                    "std",
                     "-machine",
                     machine,
                     "-accel",
@@ -96,12 +102,15 @@ public final class QemuGuest implements AutoCloseable {
                     "-smp",
                     "2",
                     "-drive",
-                    "file=" + image + ",format=raw,if=ide,snapshot=on");
+                    "file=" + image + ",format=raw,if=ide,snapshot=on"));
+            arguments.addAll(List.of(more));
+            return arguments;
         }, KnownState::isReached);
     }
 
     /**
-     * A Debian kernel with 512 MiB and two vCPUs whose only process holds a text in its memory; ready when this returns.
+     * A Debian kernel with 512 MiB and two vCPUs whose only process holds a text in its memory; ready when this
+     * returns.
      *
      * @param needle what the process puts at the start of four pages
      */

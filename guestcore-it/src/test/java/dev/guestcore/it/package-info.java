@@ -1,4 +1,4 @@
-/** Tests against real hypervisors and real readers, and what they share: tools of the machine, guests that are known. */
+/** Tests against real hypervisors and real readers, and what they share: tools of the machine, known guests. */
 @NullMarked
 package dev.guestcore.it;
 

@@ -64,7 +64,11 @@ final class FactsJson {
         @Override
         public void serialize(FrameTable table, JsonGenerator json, SerializationContext context) {
             BlobPlace place = putFrames.apply(table);
-            json.writePOJO(new FramesPlace(place.offset(), place.size(), table.hasMachineFrames()));
+            json.writeStartObject();
+            json.writeNumberProperty("offset", place.offset());
+            json.writeNumberProperty("size", place.size());
+            json.writeBooleanProperty("machineFrames", table.hasMachineFrames());
+            json.writeEndObject();
         }
     }
 
@@ -79,7 +83,11 @@ final class FactsJson {
 
         @Override
         public FrameTable deserialize(JsonParser json, DeserializationContext context) {
-            return openFrames.apply(context.readValue(json, FramesPlace.class));
+            JsonNode place = context.readTree(json);
+            return openFrames.apply(new FramesPlace(
+                    place.path("offset").asLong(-1),
+                    place.path("size").asLong(-1),
+                    place.path("machineFrames").asBoolean(false)));
         }
     }
 }

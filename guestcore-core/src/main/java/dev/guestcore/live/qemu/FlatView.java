@@ -68,8 +68,8 @@ final class FlatView {
             if (Long.compareUnsigned(
                             regions.get(i).range().first(), regions.get(i - 1).range().last())
                     <= 0) {
-                throw new SourceException("QEMU's flat view is not in ascending order: " + regions.get(i - 1) + " before "
-                        + regions.get(i));
+                throw new SourceException("QEMU's flat view is not in ascending order: " + regions.get(i - 1)
+                        + " before " + regions.get(i));
             }
         }
         return List.copyOf(regions);

@@ -14,10 +14,10 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Finds QEMU's process. Two ways, since each fails somewhere: the thread ids that QMP gives of the vCPUs mean nothing in
- * another PID namespace; the open socket of a process can only be seen with the right to trace it. The credentials that
- * the socket has (SO_PEERCRED) are no third one: they are those of whoever made the socket listen, which is libvirt's
- * daemon for its guests. Candidates only: their memory must be compared with the guest's.
+ * Finds QEMU's process. Two ways, since each fails somewhere: the thread ids that QMP gives of the vCPUs mean nothing
+ * in another PID namespace; the open socket of a process can only be seen with the right to trace it. The credentials
+ * that the socket has (SO_PEERCRED) are no third one: they are those of whoever made the socket listen, which is
+ * libvirt's daemon for its guests. Candidates only: their memory must be compared with the guest's.
  */
 final class HostProcess {
 
@@ -26,26 +26,16 @@ final class HostProcess {
     private HostProcess() {}
 
     /**
-     * Processes that may be QEMU, best first.
+     * The process that has those threads.
      *
      * @param threads thread ids of the vCPUs as QEMU knows them
-     * @param socket the QMP socket
      */
-    static List<Integer> candidates(List<Long> threads, Path socket) {
+    static List<Integer> ofThreads(List<Long> threads) {
         Set<Integer> found = new LinkedHashSet<>();
         for (long thread : threads) {
             statusField(thread, "Tgid").ifPresent(found::add);
         }
-        if (found.size() != 1) {
-            found.clear();
-        }
-        found.addAll(holders(socket));
-        return List.copyOf(found);
-    }
-
-    /** The user that a process runs as. */
-    static Optional<Integer> user(long process) {
-        return statusField(process, "Uid");
+        return found.size() == 1 ? List.copyOf(found) : List.of();
     }
 
     private static Optional<Integer> statusField(long process, String name) {
@@ -61,7 +51,8 @@ final class HostProcess {
         return Optional.empty();
     }
 
-    private static List<Integer> holders(Path socket) {
+    /** Processes that hold a UNIX socket of that name open; looks at every process that we may trace. */
+    static List<Integer> holdersOf(Path socket) {
         Set<String> targets = new HashSet<>();
         for (String line : lines(PROC.resolve("net/unix"))) {
             // Num RefCount Protocol Flags Type St Inode Path

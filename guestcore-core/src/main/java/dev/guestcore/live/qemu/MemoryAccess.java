@@ -2,6 +2,7 @@ package dev.guestcore.live.qemu;
 
 import dev.guestcore.Finding;
 import dev.guestcore.MemoryRegion;
+import dev.guestcore.PageState;
 import dev.guestcore.RegionContents;
 import dev.guestcore.SourceException;
 import dev.guestcore.internal.memory.RegionMemory;
@@ -23,8 +24,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides for each region of a stopped guest how it is read: from QEMU's process where the monitor tells its host address
- * and the process proves to hold the guest's bytes there, else through files.
+ * Decides for each region of a stopped guest how it is read: from QEMU's process where the monitor tells its host
+ * address and the process proves to hold the guest's bytes there, else through files.
  */
 final class MemoryAccess implements AutoCloseable {
 
@@ -43,44 +44,36 @@ final class MemoryAccess implements AutoCloseable {
     private final Map<MemoryRegion, Long> hostAddresses = new HashMap<>();
     private final List<Finding> findings = new ArrayList<>();
     private final LeasedMemory memory;
+    private String refusal = "QEMU's process was not found here (does it run in a container, or as another user?)";
     private @Nullable SavedMemory saved;
 
     private MemoryAccess(QmpClient qmp, List<MemoryRegion> regions, List<Long> threads) throws IOException {
         this.qmp = qmp;
         this.regions = regions;
-        List<Integer> candidates = HostProcess.candidates(threads, qmp.socket());
         Optional<ProcessMemory> process = Optional.empty();
-        String reason = null;
+        String reason;
         if (System.getProperty(QemuSourceProvider.MEMORY_PROPERTY, "").equals("pmemsave")) {
             reason = "the system property " + QemuSourceProvider.MEMORY_PROPERTY + " says so";
         } else if (!ProcessMemory.isSupported()) {
             reason = "this system has no process_vm_readv";
         } else {
             findHostAddresses();
-            reason = candidates.isEmpty()
-                    ? "QEMU's process was not found here (does it run in a container, or as another user?)"
-                    : "no process has the guest's bytes where the monitor says";
-            for (int candidate : candidates) {
-                try {
-                    ProcessMemory tried = new ProcessMemory(candidate);
-                    if (holdsGuest(tried)) {
-                        process = Optional.of(tried);
-                        break;
-                    }
-                } catch (SourceException e) {
-                    reason = e.getMessage();
-                }
+            process = choose(HostProcess.ofThreads(threads));
+            if (process.isEmpty()) {
+                // A slow search, so only where it is needed: the guest stands still meanwhile.
+                process = choose(HostProcess.holdersOf(qmp.socket()));
             }
+            reason = refusal;
         }
         try {
-            memory = new LeasedMemory(new RegionMemory(parts(process, candidates)));
+            memory = new LeasedMemory(new RegionMemory(parts(process)));
         } catch (RuntimeException | Error e) {
             close();
             throw e;
         }
         if (process.isEmpty()) {
-            findings.add(Finding.note("memory is read through files that QEMU saves (pmemsave), about ten times slower than"
-                    + " from its process, because " + reason));
+            findings.add(Finding.note("memory is read through files that QEMU saves (pmemsave), about ten times"
+                    + " slower than from its process, because " + reason));
         }
     }
 
@@ -108,13 +101,29 @@ final class MemoryAccess implements AutoCloseable {
     private void findHostAddresses() throws IOException {
         for (MemoryRegion region : regions) {
             if (region.hasContent()) {
-                String answer = qmp.monitor("gpa2hva 0x" + Long.toHexString(region.range().first()), QemuSource.COMMAND);
+                String first = Long.toHexString(region.range().first());
+                String answer = qmp.monitor("gpa2hva 0x" + first, QemuSource.COMMAND);
                 Matcher matcher = HOST_ADDRESS.matcher(answer.strip());
                 if (matcher.find()) {
                     hostAddresses.put(region, Long.parseUnsignedLong(matcher.group(1), 16));
                 }
             }
         }
+    }
+
+    private Optional<ProcessMemory> choose(List<Integer> candidates) throws IOException {
+        for (int candidate : candidates) {
+            try {
+                ProcessMemory process = new ProcessMemory(candidate);
+                if (holdsGuest(process)) {
+                    return Optional.of(process);
+                }
+                refusal = "process " + candidate + " has not the guest's bytes where the monitor says";
+            } catch (SourceException e) {
+                refusal = e.getMessage();
+            }
+        }
+        return Optional.empty();
     }
 
     /** Keeps only the host addresses that proved right, if this is the process. */
@@ -172,7 +181,7 @@ final class MemoryAccess implements AutoCloseable {
         return true;
     }
 
-    private List<RegionMemory.Part> parts(Optional<ProcessMemory> process, List<Integer> candidates) {
+    private List<RegionMemory.Part> parts(Optional<ProcessMemory> process) {
         List<RegionMemory.Part> parts = new ArrayList<>();
         for (MemoryRegion region : regions) {
             RegionContents contents;
@@ -181,31 +190,54 @@ final class MemoryAccess implements AutoCloseable {
             } else if (process.isPresent() && hostAddresses.containsKey(region)) {
                 contents = new ProcessContents(process.get(), hostAddresses.get(region));
             } else {
-                contents = new SavedContents(savedMemory(candidates), region.range());
+                contents = saved(region, process.isPresent());
             }
             parts.add(new RegionMemory.Part(region, contents));
         }
         return parts;
     }
 
-    /** The folder belongs to QEMU's user where we may give it away: then QEMU can write there, and we can read as root. */
-    private SavedMemory savedMemory(List<Integer> candidates) {
+    /** A flash chip that cannot be had is no reason to give up all the rest; if it is all there is to have, it is. */
+    private RegionContents saved(MemoryRegion region, boolean isTheRest) {
+        try {
+            return new SavedContents(savedMemory(region), region.range());
+        } catch (SourceException e) {
+            if (!isTheRest) {
+                throw e;
+            }
+            findings.add(Finding.damage("region " + region.name() + " at 0x"
+                    + Long.toHexString(region.range().first()) + " cannot be read: " + e.getMessage()));
+            return new UnreadableContents();
+        }
+    }
+
+    private SavedMemory savedMemory(MemoryRegion first) {
         SavedMemory ready = saved;
         if (ready == null) {
-            Optional<Integer> user = candidates.isEmpty() ? Optional.empty() : HostProcess.user(candidates.getFirst());
-            boolean other = user.isPresent()
-                    && !user.equals(HostProcess.user(ProcessHandle.current().pid()));
-            ready = new SavedMemory(
-                    qmp, Path.of(System.getProperty("java.io.tmpdir")), other ? user : Optional.empty());
+            ready = new SavedMemory(qmp, Path.of(System.getProperty("java.io.tmpdir")));
+            try {
+                ready.check(first.range().first());
+            } catch (SourceException e) {
+                ready.close();
+                throw e;
+            }
             saved = ready;
-            ready.check(regions.stream()
-                    .filter(MemoryRegion::hasContent)
-                    .findFirst()
-                    .orElseThrow()
-                    .range()
-                    .first());
         }
         return ready;
+    }
+
+    /** What there is no way to. */
+    private static final class UnreadableContents implements RegionContents {
+
+        @Override
+        public long readAvailable(long offset, MemorySegment target) {
+            return 0;
+        }
+
+        @Override
+        public Run runAt(long offset, long remaining) {
+            return new Run(PageState.UNREADABLE, remaining);
+        }
     }
 
     @Override

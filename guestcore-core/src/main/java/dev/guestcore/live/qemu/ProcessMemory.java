@@ -12,8 +12,8 @@ import java.lang.invoke.VarHandle;
 import java.util.Optional;
 
 /**
- * Reads the memory of another process with {@code process_vm_readv} (Linux, 64 bit). Needs the right to trace it: the same
- * user where {@code ptrace_scope} allows, or CAP_SYS_PTRACE. Thread-safe.
+ * Reads the memory of another process with {@code process_vm_readv} (Linux, 64 bit). Needs the right to trace it: the
+ * same user where {@code ptrace_scope} allows, or CAP_SYS_PTRACE. Thread-safe.
  */
 final class ProcessMemory {
 
@@ -125,8 +125,8 @@ final class ProcessMemory {
         int errno = (int) ERRNO.get(errnoState, 0L);
         return switch (errno) {
             case EFAULT -> 0;
-            case ESRCH -> throw new SourceException("QEMU (process " + process + ") is gone: it ended while its memory was"
-                    + " read");
+            case ESRCH -> throw new SourceException("QEMU (process " + process + ") is gone: it ended while its"
+                    + " memory was read");
             case EPERM -> throw new SourceException("the memory of process " + process + " may not be read: run as the"
                     + " user of QEMU with kernel.yama.ptrace_scope 0, or with CAP_SYS_PTRACE");
             default -> throw new SourceException("process_vm_readv of process " + process + " at 0x"

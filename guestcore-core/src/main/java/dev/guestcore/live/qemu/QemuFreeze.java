@@ -65,8 +65,8 @@ final class QemuFreeze implements Freeze {
             if (qmp.execute("query-status", Map.of(), QemuSource.COMMAND)
                     .path("running")
                     .asBoolean(true)) {
-                throw new SourceException(qmp.socket() + ": the guest still runs after `stop`; does someone else control"
-                        + " it (libvirt)?");
+                throw new SourceException(qmp.socket() + ": the guest still runs after `stop`; does someone else"
+                        + " control it (libvirt)?");
             }
         } catch (IOException | RuntimeException | Error e) {
             try {
@@ -135,8 +135,8 @@ final class QemuFreeze implements Freeze {
             forgetShutdown();
         }
         if (resumedByOthers) {
-            throw new SourceException(qmp.socket() + ": somebody else resumed the guest while it was frozen; what was read"
-                    + " is not of one instant. Do it again, and keep others (libvirt) from it");
+            throw new SourceException(qmp.socket() + ": somebody else resumed the guest while it was frozen; what was"
+                    + " read is not of one instant. Do it again, and keep others (libvirt) from it");
         }
     }
 

@@ -46,7 +46,8 @@ final class QemuSource implements GuestSource {
         this.qmp = qmp;
         String architecture = ask("query-target").path("arch").asString("unknown");
         if (!architecture.equals("x86_64") && !architecture.equals("i386")) {
-            throw new SourceException("qemu:" + locator + ": the guest is a " + architecture + " machine; only x86 is known");
+            throw new SourceException("qemu:" + locator + ": the guest is a " + architecture + " machine;"
+                    + " only x86 is known");
         }
         version = versionText(qmp.version());
         cpus = cpus();

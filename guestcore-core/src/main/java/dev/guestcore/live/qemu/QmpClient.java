@@ -13,12 +13,14 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.UserPrincipal;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
+import jdk.net.ExtendedSocketOptions;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -28,8 +30,8 @@ import tools.jackson.databind.json.JsonMapper;
  * A connection to a QMP socket: one JSON object a line, a greeting, then commands and replies with events between them
  * (QEMU Machine Protocol Specification). Thread-safe: one command at a time.
  *
- * <p>What QEMU answers with an error is a {@link SourceException} and leaves the connection usable; a connection that is
- * lost, late or not QMP at all is an {@link IOException} and closes it.
+ * <p>What QEMU answers with an error is a {@link SourceException} and leaves the connection usable; a connection that
+ * is lost, late or not QMP at all is an {@link IOException} and closes it.
  */
 final class QmpClient implements AutoCloseable {
 
@@ -81,8 +83,8 @@ final class QmpClient implements AutoCloseable {
                 channel.connect(UnixDomainSocketAddress.of(socket));
             } catch (IOException e) {
                 throw new IOException(
-                        "cannot connect (" + e.getMessage() + "): it must be a UNIX socket at which a running QEMU listens"
-                                + " and that you may write to",
+                        "cannot connect (" + e.getMessage() + "): it must be a UNIX socket at which a running QEMU"
+                                + " listens and that you may write to",
                         e);
             }
             channel.configureBlocking(false);
@@ -104,8 +106,8 @@ final class QmpClient implements AutoCloseable {
             greeting = nextMessage(deadline);
         } catch (TimeoutException e) {
             throw new IOException(
-                    "no QMP greeting came in time: either this is no QMP socket, or another client holds it (QEMU serves"
-                            + " one at a time; give it a second -qmp socket)",
+                    "no QMP greeting came in time: either this is no QMP socket, or another client holds it (QEMU"
+                            + " serves one at a time; give it a second -qmp socket)",
                     e);
         }
         JsonNode qmp = greeting.path("QMP");
@@ -124,6 +126,11 @@ final class QmpClient implements AutoCloseable {
     /** The socket's path. */
     Path socket() {
         return socket;
+    }
+
+    /** The user who listens at the other end: QEMU's, or that of a manager which opened the socket for it. */
+    UserPrincipal listener() throws IOException {
+        return channel.getOption(ExtendedSocketOptions.SO_PEERCRED).user();
     }
 
     /** Whether the connection is of no more use. */
@@ -276,7 +283,8 @@ final class QmpClient implements AutoCloseable {
 
     private static IOException notQmp(String line, @Nullable Throwable cause) {
         String hint = line.startsWith("QEMU ") ? " (a human monitor; QMP is -qmp or -mon mode=control)" : "";
-        return new IOException("this is not a QMP socket: expected a JSON object, found " + shorten(line) + hint, cause);
+        return new IOException("this is not a QMP socket: expected a JSON object, found " + shorten(line) + hint,
+                cause);
     }
 
     private String nextLine(long deadline) throws IOException {

@@ -13,8 +13,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Reads what QEMU's monitor prints for {@code info registers -a} of x86 vCPUs. QEMU prints 64-bit registers only while the
- * vCPU runs 64-bit code; elsewhere the lower 32 bits of eight registers, which is all that such code sees.
+ * Reads what QEMU's monitor prints for {@code info registers -a} of x86 vCPUs. QEMU prints 64-bit registers only while
+ * the vCPU runs 64-bit code; elsewhere the lower 32 bits of eight registers, which is all that such code sees.
  *
  * <pre>
  * CPU#0

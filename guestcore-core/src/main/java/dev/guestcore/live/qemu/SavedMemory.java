@@ -8,16 +8,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserPrincipal;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Optional;
 
 /**
- * Guest memory by way of files: QEMU saves a window with {@code pmemsave} into a folder that only we and QEMU can enter,
- * and the last windows are kept. A file loses its name as soon as it is open, so nothing is left behind even if this
- * process is killed. Thread-safe.
+ * Guest memory by way of files: QEMU saves a window with {@code pmemsave} into a folder that only we and QEMU can
+ * enter, and the last windows are kept. A file loses its name as soon as it is open, so nothing is left behind even if
+ * this process is killed. Thread-safe.
  */
 final class SavedMemory implements AutoCloseable {
 
@@ -33,28 +33,33 @@ final class SavedMemory implements AutoCloseable {
     private boolean closed;
 
     /**
-     * Prepares the folder.
+     * Prepares the folder. Where we may, it is given to the user who listens at the other end of the socket, as the
+     * kernel says: so QEMU can write there, and we still can read as root.
      *
      * @param parent where to make it; both we and QEMU must reach it by this name
-     * @param owner number of the user that QEMU runs as, if that is known and another one than ours
      */
-    SavedMemory(QmpClient qmp, Path parent, Optional<Integer> owner) {
+    SavedMemory(QmpClient qmp, Path parent) {
         this.qmp = qmp;
         try {
             folder = Files.createTempDirectory(
                     parent,
                     "guestcore-",
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-            if (owner.isPresent()) {
-                // The JDK takes a number for a name.
-                Files.setOwner(
-                        folder,
-                        folder.getFileSystem()
-                                .getUserPrincipalLookupService()
-                                .lookupPrincipalByName(owner.get().toString()));
-            }
         } catch (IOException e) {
             throw new SourceException("cannot make a folder for QEMU to save memory to in " + parent + ": " + e, e);
+        }
+        giveAway();
+    }
+
+    private void giveAway() {
+        try {
+            UserPrincipal listener = qmp.listener();
+            if (!Files.getOwner(folder).equals(listener)) {
+                Files.setOwner(folder, listener);
+            }
+        } catch (IOException | UnsupportedOperationException e) {
+            // We may not. QEMU may be allowed to write here all the same, as root; the first save tells.
+            return;
         }
     }
 
@@ -111,8 +116,8 @@ final class SavedMemory implements AutoCloseable {
             return saved;
         } catch (IOException e) {
             throw new SourceException(
-                    "cannot get the memory that QEMU saved at " + file + " (the folder of java.io.tmpdir must be the same"
-                            + " for both): " + e.getMessage(),
+                    "cannot get the memory that QEMU saved at " + file + " (the folder of java.io.tmpdir must be the"
+                            + " same for both): " + e.getMessage(),
                     e);
         } finally {
             delete(file);
@@ -148,7 +153,8 @@ final class SavedMemory implements AutoCloseable {
         try {
             Files.deleteIfExists(file);
         } catch (IOException e) {
-            throw new SourceException("cannot delete " + file + ", which holds memory of the guest: delete it by hand", e);
+            throw new SourceException("cannot delete " + file + ", which holds memory of the guest: delete it by hand",
+                    e);
         }
     }
 
