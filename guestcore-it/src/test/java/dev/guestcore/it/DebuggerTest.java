@@ -7,20 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.cpu.X86;
-import dev.guestcore.serve.gdb.GdbListener;
-import dev.guestcore.serve.gdb.GdbServer;
 import dev.guestcore.testing.DebuggedGuest;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
-import java.net.InetSocketAddress;
-import java.net.SocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,55 +21,15 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(180)
 class DebuggerTest {
 
-    private static final int PATIENCE_SECONDS = 60;
-
     @TempDir
     Path folder;
 
-    /** Runs a debugger against a guest to its end and gives all that it printed. */
-    private String run(Guest guest, List<String> command, String connect, String flag, String... lines) {
-        GdbListener listener = GdbListener.onLoopback(0);
-        try {
-            CompletableFuture<Boolean> served =
-                    CompletableFuture.supplyAsync(() -> listener.serveNext(new GdbServer(guest)));
-            List<String> all = new ArrayList<>(command);
-            all.add(flag);
-            all.add(connect.formatted(port(listener.address())));
-            for (String line : lines) {
-                all.add(flag);
-                all.add(line);
-            }
-            Path shown = folder.resolve("shown");
-            Process process = new ProcessBuilder(all)
-                    .redirectErrorStream(true)
-                    .redirectOutput(shown.toFile())
-                    .redirectInput(ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
-                    .start();
-            boolean ended = process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS);
-            process.destroyForcibly();
-            String text = Files.readString(shown, StandardCharsets.ISO_8859_1);
-            assertTrue(ended, "the debugger hangs: " + text);
-            assertTrue(served.get(PATIENCE_SECONDS, TimeUnit.SECONDS), "the client came and left");
-            return text;
-        } catch (Exception e) {
-            throw new AssertionError(e);
-        } finally {
-            listener.close();
-        }
-    }
-
-    private static int port(SocketAddress address) {
-        return ((InetSocketAddress) address).getPort();
-    }
-
     private String gdb(Guest guest, String... lines) {
-        String gdb = Tools.require("gdb").toString();
-        return run(guest, List.of(gdb, "-nx", "-q", "-batch"), "target remote :%d", "-ex", lines);
+        return Debuggers.serve(guest, port -> Debuggers.gdb(folder, ":" + port, lines));
     }
 
     private String lldb(Guest guest, String... lines) {
-        String lldb = Tools.require("lldb").toString();
-        return run(guest, List.of(lldb, "--no-lldbinit", "-b"), "gdb-remote 127.0.0.1:%d", "-o", lines);
+        return Debuggers.serve(guest, port -> Debuggers.lldb(folder, "127.0.0.1:" + port, lines));
     }
 
     private static void contains(String text, String... parts) {
