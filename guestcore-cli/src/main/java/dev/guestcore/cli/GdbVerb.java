@@ -18,10 +18,11 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "gdb",
         description = {
-            "Serve a core file or a frozen guest to gdb or lldb: vCPUs are threads, memory is what their page tables show.",
+            "Serve a core file or a frozen guest to gdb or lldb: vCPUs are threads, memory is what their page tables"
+                    + " show.",
             "",
-            "Nothing can be changed and nothing runs. A live guest stays frozen until the command ends (Ctrl-C). The protocol"
-                    + " has no password, so only this machine can connect unless --listen says otherwise."
+            "Nothing can be changed and nothing runs. A live guest stays frozen until the command ends (Ctrl-C). The"
+                    + " protocol has no password, so only this machine can connect unless --listen says otherwise."
         },
         footer = {
             "",
@@ -61,7 +62,9 @@ final class GdbVerb extends Verb {
     @Nullable
     String socket;
 
-    @Option(names = "--stdio", description = "Speak over standard input and output, for 'target remote | guestcore ...'.")
+    @Option(
+            names = "--stdio",
+            description = "Speak over standard input and output, for 'target remote | guestcore ...'.")
     boolean stdio;
 
     @Option(names = "--once", description = "End when the first debugger leaves.")

@@ -45,7 +45,8 @@ class GdbVerbTest {
         List<String> command = new ArrayList<>();
         command.add(ProcessHandle.current().info().command().orElseThrow());
         command.addAll(List.of("-Xmx128m", "--enable-native-access=dev.guestcore", "-p"));
-        command.addAll(List.of(System.getProperty("jdk.module.path"), "-m", "dev.guestcore.cli/" + Main.class.getName()));
+        command.add(System.getProperty("jdk.module.path"));
+        command.addAll(List.of("-m", "dev.guestcore.cli/" + Main.class.getName()));
         command.add("gdb");
         command.addAll(List.of(arguments));
         return new ProcessBuilder(command).start();
@@ -163,6 +164,7 @@ class GdbVerbTest {
         Run.of("gdb", sample(), "--stdio", "--port", "0").refuses("choose one of");
         Run.of("gdb", sample(), "--port", "70000").refuses("0 to 65535");
         Run.of("gdb", folder.resolve("nothing").toString(), "--stdio").failsWith(ExitCode.FAILED, "nothing");
-        Run.of("gdb", sample(), "--listen", "no.such.machine.invalid").failsWith(ExitCode.FAILED, "no machine of the name");
+        Run.of("gdb", sample(), "--listen", "no.such.machine.invalid")
+                .failsWith(ExitCode.FAILED, "no machine of the name");
     }
 }

@@ -18,8 +18,8 @@ import java.nio.charset.StandardCharsets;
  *  0xc000 stack, every word its own address times three                0xd000 all the byte values in order
  * </pre>
  *
- * From {@link #BASE} on, virtual page k is physical page 9 + k, but page 1 is 0xb000 for vCPU 1, and page 2 shows the code
- * again. Page 7 is not mapped.
+ * From {@link #BASE} on, virtual page k is physical page 9 + k, but page 1 is 0xb000 for vCPU 1, and page 2 shows the
+ * code again. Page 7 is not mapped.
  */
 public final class DebuggedGuest {
 

@@ -41,8 +41,8 @@ final class Debuggers {
 
     /** What gdb prints for some commands. */
     static String gdb(Path folder, String target, String... lines) {
-        List<String> command =
-                new ArrayList<>(List.of(Tools.require("gdb").toString(), "-nx", "-q", "-batch", "-ex", "target remote " + target));
+        String gdb = Tools.require("gdb").toString();
+        List<String> command = new ArrayList<>(List.of(gdb, "-nx", "-q", "-batch", "-ex", "target remote " + target));
         for (String line : lines) {
             command.addAll(List.of("-ex", line));
         }
@@ -51,8 +51,8 @@ final class Debuggers {
 
     /** What lldb prints for some commands; it ends at the first that fails. */
     static String lldb(Path folder, String target, String... lines) {
-        List<String> command =
-                new ArrayList<>(List.of(Tools.require("lldb").toString(), "--no-lldbinit", "-b", "-o", "gdb-remote " + target));
+        String lldb = Tools.require("lldb").toString();
+        List<String> command = new ArrayList<>(List.of(lldb, "--no-lldbinit", "-b", "-o", "gdb-remote " + target));
         for (String line : lines) {
             command.addAll(List.of("-o", line));
         }

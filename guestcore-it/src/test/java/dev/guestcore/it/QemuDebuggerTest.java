@@ -24,8 +24,8 @@ class QemuDebuggerTest {
 
     /** QEMU's monitor, where the frozen guest comes from, tells neither cr8 nor the kernel's gs_base. */
     private static final List<String> REGISTERS = List.of(
-            "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-            "rip", "cs", "ss", "ds", "es", "fs", "gs", "fs_base", "gs_base", "cr0", "cr2", "cr3",
+            "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+            "r15", "rip", "cs", "ss", "ds", "es", "fs", "gs", "fs_base", "gs_base", "cr0", "cr2", "cr3",
             "cr4", "efer", "fctrl", "fstat");
 
     @TempDir
@@ -35,7 +35,9 @@ class QemuDebuggerTest {
         List<String> lines = new ArrayList<>();
         for (int thread = 1; thread <= 2; thread++) {
             lines.add("thread " + thread);
-            REGISTERS.forEach(register -> lines.add("printf \"" + register + " %lx\\n\", (unsigned long) $" + register));
+            for (String register : REGISTERS) {
+                lines.add("printf \"" + register + " %lx\\n\", (unsigned long) $" + register);
+            }
             lines.add("p/x $eflags");
             lines.add("p/x $mxcsr");
             for (int i = 0; i < 16; i++) {
@@ -94,8 +96,8 @@ class QemuDebuggerTest {
     void gdbFindsTheBannerOfLinux() {
         try (QemuGuest qemu = QemuGuest.linux("GUESTCORE-NEEDLE-" + UUID.randomUUID());
                 Guest guest = Guests.open(qemu.location())) {
-            String found = Debuggers.serve(guest, port -> Debuggers.gdb(
-                    folder, ":" + port, "find /b1 0xffffffff80000000, 0xffffffffbfffffff, " + characters("Linux version ")));
+            String find = "find /b1 0xffffffff80000000, 0xffffffffbfffffff, " + characters("Linux version ");
+            String found = Debuggers.serve(guest, port -> Debuggers.gdb(folder, ":" + port, find));
             Matcher matcher = Pattern.compile("^(0xffffffff[0-9a-f]{8})$", Pattern.MULTILINE).matcher(found);
             assertTrue(matcher.find(), found);
             String shown = Debuggers.serve(guest, port -> Debuggers.gdb(

@@ -4,8 +4,8 @@ import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 
 /**
- * Tells for people in which mode a vCPU is, from CR0.PE, RFLAGS.VM, EFER.LMA and the code segment's L, D and DPL (Intel SDM
- * volume 3, sections 2.2 and 3.4.5).
+ * Tells for people in which mode a vCPU is, from CR0.PE, RFLAGS.VM, EFER.LMA and the code segment's L, D and DPL (Intel
+ * SDM volume 3, sections 2.2 and 3.4.5).
  */
 final class CpuMode {
 

@@ -9,12 +9,12 @@ import java.io.OutputStream;
 import java.util.Objects;
 
 /**
- * Serves a guest to gdb and lldb over the GDB remote protocol (GDB manual, appendix "GDB Remote Serial Protocol"): vCPUs are
- * threads, memory is what the selected vCPU's page tables show. Nothing can be changed and nothing runs; a client that asks
- * for it is told so.
+ * Serves a guest to gdb and lldb over the GDB remote protocol (GDB manual, appendix "GDB Remote Serial Protocol"):
+ * vCPUs are threads, memory is what the selected vCPU's page tables show. Nothing can be changed and nothing runs; a
+ * client that asks for it is told so.
  *
- * <p>A client may send anything: it gets at most an error reply, and memory in use stays bounded. One that sends nothing but
- * rubbish is left. Thread-safe; valid until the guest is closed, which the server does not do.
+ * <p>A client may send anything: it gets at most an error reply, and memory in use stays bounded. One that sends
+ * nothing but rubbish is left. Thread-safe; valid until the guest is closed, which the server does not do.
  *
  * <pre>{@code
  * try (Guest guest = Guests.open("vm.core"); GdbListener listener = GdbListener.onLoopback(1234)) {

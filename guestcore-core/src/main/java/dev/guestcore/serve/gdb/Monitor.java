@@ -100,7 +100,8 @@ final class Monitor {
     private void info() {
         Guest guest = view.guest();
         Provenance provenance = guest.provenance();
-        print("source      " + provenance.source() + " (" + (provenance.format() + " " + provenance.layout()).strip() + ")");
+        String format = (provenance.format() + " " + provenance.layout()).strip();
+        print("source      " + provenance.source() + " (" + format + ")");
         provenance.hypervisor().ifPresent(name ->
                 print("hypervisor  " + name + " " + provenance.hypervisorVersion().orElse("")));
         provenance.takenAt().ifPresent(time -> print("taken at    " + time));
@@ -121,8 +122,8 @@ final class Monitor {
         for (int i = 0; i < shown; i++) {
             view.select(i);
             Vcpu vcpu = view.vcpu();
-            print((i == selected ? "* " : "  ") + "vCPU " + vcpu.index() + ": " + CpuMode.describe(vcpu.registers()) + "; "
-                    + paging());
+            String mode = CpuMode.describe(vcpu.registers());
+            print((i == selected ? "* " : "  ") + "vCPU " + vcpu.index() + ": " + mode + "; " + paging());
         }
         view.select(selected);
         if (shown < view.vcpus().size()) {

@@ -9,20 +9,23 @@ import java.util.HexFormat;
 import java.util.Optional;
 
 /**
- * The packet layer of the GDB remote protocol (GDB manual, appendix "GDB Remote Serial Protocol", sections "Overview" and
- * "Packet Acknowledgment"): {@code $} body {@code #} and two hexadecimal digits, the sum of the body's bytes modulo 256.
- * In a body {@code }} stands before a byte that is XORed with 0x20, and in a reply {@code *} and a count repeat the byte
- * before.
+ * The packet layer of the GDB remote protocol (GDB manual, appendix "GDB Remote Serial Protocol", sections "Overview"
+ * and "Packet Acknowledgment"): {@code $} body {@code #} and two hexadecimal digits, the sum of the body's bytes modulo
+ * 256. In a body {@code }} stands before a byte that is XORed with 0x20, and in a reply {@code *} and a count repeat
+ * the byte before.
  *
- * <p>Bytes become characters of the same number and back. Memory in use is bounded by {@link #LARGEST}, whatever the client
- * sends. Not thread-safe.
+ * <p>Bytes become characters of the same number and back. Memory in use is bounded by {@link #LARGEST}, whatever the
+ * client sends. Not thread-safe.
  */
 final class PacketStream {
 
     /** Most bytes of a body, in either direction, as they are on the wire. */
     static final int LARGEST = 0x2_0000;
 
-    /** Bytes between packets that are no part of the protocol, and packets in a row that are damaged: more, and we leave. */
+    /**
+     * Bytes between packets that are no part of the protocol, and packets in a row that are damaged: more, and we
+     * leave.
+     */
     private static final int MOST_RUBBISH = 1024;
 
     private static final int MOST_DAMAGED = 16;

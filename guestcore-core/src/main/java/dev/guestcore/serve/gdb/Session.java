@@ -9,8 +9,8 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /**
- * What one client asks and gets (GDB manual, appendix "GDB Remote Serial Protocol", sections "Packets" and "General Query
- * Packets"). A packet that it does not know gets the empty reply, as the protocol has it. Not thread-safe.
+ * What one client asks and gets (GDB manual, appendix "GDB Remote Serial Protocol", sections "Packets" and "General
+ * Query Packets"). A packet that it does not know gets the empty reply, as the protocol has it. Not thread-safe.
  */
 final class Session {
 
@@ -98,8 +98,8 @@ final class Session {
     }
 
     /**
-     * A client that lets go waits for a stop and may show text meanwhile. The stop is an interruption: after a trap at the
-     * same instruction debuggers would try to step again and again.
+     * A client that lets go waits for a stop and may show text meanwhile. The stop is an interruption: after a trap at
+     * the same instruction debuggers would try to step again and again.
      */
     private void refuseToRun() throws IOException {
         stream.send("O" + Hex.ofText("guestcore: " + CANNOT_RUN + "\n"));

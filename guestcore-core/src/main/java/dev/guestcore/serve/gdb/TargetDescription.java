@@ -14,9 +14,9 @@ import java.util.function.Function;
 
 /**
  * The registers that a client gets, in the order of their numbers, and the XML that tells it so (GDB manual, appendix
- * "Target Descriptions", "i386 Features"). The standard features have the registers and types that gdb demands; those that
- * no standard feature has are in {@code dev.guestcore.x86.system}, under the names that QEMU gives them where it has them.
- * Immutable.
+ * "Target Descriptions", "i386 Features"). The standard features have the registers and types that gdb demands; those
+ * that no standard feature has are in {@code dev.guestcore.x86.system}, under the names that QEMU gives them where it
+ * has them. Immutable.
  */
 final class TargetDescription {
 
@@ -151,7 +151,8 @@ final class TargetDescription {
 
     private void core() {
         begin("org.gnu.gdb.i386.core");
-        flags("i386_eflags", 4, "CF:0 PF:2 AF:4 ZF:6 SF:7 TF:8 IF:9 DF:10 OF:11 NT:14 RF:16 VM:17 AC:18 VIF:19 VIP:20 ID:21");
+        flags("i386_eflags", 4, "CF:0 PF:2 AF:4 ZF:6 SF:7 TF:8 IF:9 DF:10 OF:11 NT:14 RF:16 VM:17 AC:18 VIF:19 VIP:20"
+                + " ID:21");
         int width = wide ? Long.SIZE : Integer.SIZE;
         List<X86> general = wide
                 ? List.of(X86.RAX, X86.RBX, X86.RCX, X86.RDX, X86.RSI, X86.RDI, X86.RBP, X86.RSP)
@@ -247,8 +248,8 @@ final class TargetDescription {
     private void system() {
         begin("dev.guestcore.x86.system");
         flags("x86_cr0", 8, "PE:0 MP:1 EM:2 TS:3 ET:4 NE:5 WP:16 AM:18 NW:29 CD:30 PG:31");
-        flags("x86_cr4", 8, "VME:0 PVI:1 TSD:2 DE:3 PSE:4 PAE:5 MCE:6 PGE:7 PCE:8 OSFXSR:9 OSXMMEXCPT:10 UMIP:11 LA57:12"
-                + " VMXE:13 SMXE:14 FSGSBASE:16 PCIDE:17 OSXSAVE:18 SMEP:20 SMAP:21 PKE:22 CET:23 PKS:24");
+        flags("x86_cr4", 8, "VME:0 PVI:1 TSD:2 DE:3 PSE:4 PAE:5 MCE:6 PGE:7 PCE:8 OSFXSR:9 OSXMMEXCPT:10 UMIP:11"
+                + " LA57:12 VMXE:13 SMXE:14 FSGSBASE:16 PCIDE:17 OSXSAVE:18 SMEP:20 SMAP:21 PKE:22 CET:23 PKS:24");
         flags("x86_efer", 8, "SCE:0 LME:8 LMA:10 NXE:11 SVME:12 LMSLE:13 FFXSR:14 TCE:15");
         if (!wide) {
             systemRegister("fs_base", X86.FS_BASE, "uint64");

@@ -1,8 +1,8 @@
 package dev.guestcore.serve.gdb;
 
 /**
- * A thread-id of the protocol: {@code 1f}, or {@code p1.1f} with multiprocess extensions; -1 is all, 0 is any. The guest is
- * process 1, its vCPUs are threads from 1 on.
+ * A thread-id of the protocol: {@code 1f}, or {@code p1.1f} with multiprocess extensions; -1 is all, 0 is any. The
+ * guest is process 1, its vCPUs are threads from 1 on.
  *
  * @param process process number, -1 or 0; 1 where the client did not say
  * @param thread thread number, -1 or 0

@@ -4,8 +4,8 @@ import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 
 /**
- * The full x87 tag word out of FXSAVE's abridged one and the registers themselves (Intel SDM volume 1, section 8.1.7 and
- * table 10-1): two bits a register, 0 valid, 1 zero, 2 special, 3 empty.
+ * The full x87 tag word out of FXSAVE's abridged one and the registers themselves (Intel SDM volume 1, section 8.1.7
+ * and table 10-1): two bits a register, 0 valid, 1 zero, 2 special, 3 empty.
  */
 final class X87Tags {
 

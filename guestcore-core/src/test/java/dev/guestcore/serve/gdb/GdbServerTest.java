@@ -6,12 +6,18 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.AddressRange;
 import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.RegionContents;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.testing.DebuggedGuest;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -19,6 +25,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.locks.LockSupport;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -271,7 +278,8 @@ class GdbServerTest {
     @Test
     void monitorTranslates() {
         String shown = monitor("Hg2", command("translate 0x" + Long.toHexString(DebuggedGuest.TEXT + 5)));
-        assertTrue(shown.contains("PML4E[511] at guest-physical 0x5ff8 = 0x6003: table at guest-physical 0x6000"), shown);
+        String root = "PML4E[511] at guest-physical 0x5ff8 = 0x6003: table at guest-physical 0x6000";
+        assertTrue(shown.contains(root), shown);
         assertTrue(shown.contains("PTE[1] at guest-physical 0x8008 = 0xb003: page at guest-physical 0xb000"), shown);
         assertTrue(shown.endsWith("virtual 0xffffffff81001005 = guest-physical 0xb005, rwx--\n"), shown);
         assertTrue(monitor(command("translate $rip")).contains("= guest-physical 0x9000,"));
@@ -349,6 +357,49 @@ class GdbServerTest {
         assertTrue(text(replies.getFirst().substring(1)).contains("does not know register cr0"), replies.toString());
     }
 
+    /** Memory of 1 GiB of which every read takes so many milliseconds. */
+    private static Guest slow(int millisecondsAChunk) {
+        RegionContents contents = (offset, target) -> {
+            LockSupport.parkNanos(millisecondsAChunk * 1_000_000L);
+            target.fill((byte) 1);
+            return target.byteSize();
+        };
+        MemoryRegion region = new MemoryRegion(AddressRange.ofSize(0, 1L << 30), MemoryRegion.Kind.RAM, "slow");
+        return Guest.builder().region(region, contents).build();
+    }
+
+    @Test
+    void aSlowSearchKeepsTheClientWaiting() {
+        StringBuilder signs = new StringBuilder();
+        OutputStream out = new OutputStream() {
+            @Override
+            public void write(int value) {
+                signs.append((char) value);
+            }
+        };
+        byte[] sent = Wire.bytes(Wire.frame("qSearch:memory:0;4000000;nothing"));
+        new GdbServer(slow(30)).serve(new ByteArrayInputStream(sent), out);
+        // gdb waits two seconds after every byte.
+        assertTrue(signs.toString().matches("\\+\\++\\$0#30"), signs.toString());
+    }
+
+    @Test
+    void aSearchEndsWhenTheClientIsGone() {
+        OutputStream out = new OutputStream() {
+            private int left = 2;
+
+            @Override
+            public void write(int value) throws IOException {
+                if (left-- == 0) {
+                    throw new IOException("Broken pipe");
+                }
+            }
+        };
+        byte[] sent = Wire.bytes(Wire.frame("qSearch:memory:0;40000000;nothing"));
+        assertTimeoutPreemptively(
+                Duration.ofSeconds(60), () -> new GdbServer(slow(1000)).serve(new ByteArrayInputStream(sent), out));
+    }
+
     @Test
     void servesX86Only() {
         Guest arm = Guest.builder().architecture(Architecture.ARM).build();
@@ -371,8 +422,8 @@ class GdbServerTest {
                     StringBuilder body = new StringBuilder(heads.get(random.nextInt(heads.size())));
                     int length = random.nextInt(30);
                     for (int i = 0; i < length; i++) {
-                        boolean any = random.nextInt(30) == 0;
-                        body.append(any ? (char) random.nextInt(256) : symbols.charAt(random.nextInt(symbols.length())));
+                        int any = random.nextInt(30) == 0 ? random.nextInt(256) : 0;
+                        body.append(any != 0 ? (char) any : symbols.charAt(random.nextInt(symbols.length())));
                     }
                     sent.append(Wire.frame(body.toString())).append('+');
                 }
