@@ -6,13 +6,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
+import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.testing.DebuggedGuest;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -197,6 +200,91 @@ class DebuggerTest {
                     "x/s 0x700000000000");
             contains(shown, "Thread 1.1 (vCPU 0", "\"PROBE cpu=", "needle-in-guest-memory-8807d986");
             assertFalse(shown.contains("internal-error"), shown);
+        }
+    }
+
+    /** A vCPU in 32-bit protected mode without paging. */
+    private static Guest narrow() {
+        byte[] memory = new byte[0x10000];
+        byte[] text = "Guestcore shows 32 bits".getBytes(StandardCharsets.US_ASCII);
+        System.arraycopy(text, 0, memory, 0x8000, text.length);
+        memory[0x7c00] = (byte) 0x90;
+        memory[0x7c01] = (byte) 0xb8;
+        memory[0x7c02] = 0x78;
+        memory[0x7c03] = 0x56;
+        memory[0x7c04] = 0x34;
+        memory[0x7c05] = 0x12;
+        RegisterState.Builder registers = RegisterState.builder();
+        for (int i = 0; i < 8; i++) {
+            registers.set(X86.general(i), 0x1111_1110 * (i + 1L));
+            byte[] xmm = new byte[16];
+            Arrays.fill(xmm, (byte) (i + 1));
+            registers.set(X86.xmm(i), xmm);
+        }
+        registers.set(X86.RSP, 0x9000).set(X86.RIP, 0x7c00).set(X86.RFLAGS, 2).set(X86.CS, 8);
+        registers.set(X86.CS_ATTRIBUTES, 0xc09b).set(X86.CR0, 0x11).set(X86.CR3, 0x1000).set(X86.EFER, 0);
+        registers.set(X86.FS_BASE, 0x1234).set(X86.MXCSR, 0x1f80);
+        return Guest.builder()
+                .ram(0, MemorySegment.ofArray(memory))
+                .vcpu(registers.build())
+                .build();
+    }
+
+    @Test
+    void gdbShowsA32BitGuest() {
+        try (Guest guest = narrow()) {
+            String shown = gdb(
+                    guest,
+                    "info threads",
+                    "info registers",
+                    "p $xmm7.v16_int8[3]",
+                    "x/s 0x8000",
+                    "x/2i $pc",
+                    "info registers fs_base cr0 efer",
+                    "bt");
+            contains(
+                    shown,
+                    "(vCPU 0: 32-bit protected, ring 0, rip 0x7c00) 0x00007c00 in ?? ()",
+                    "edi            0x88888880 ",
+                    "eip            0x7c00              0x7c00\n",
+                    "eflags         0x2                 [ ]",
+                    "$1 = 8\n",
+                    "0x8000:\t\"Guestcore shows 32 bits\"",
+                    "0x7c01:\tmov    $0x12345678,%eax",
+                    "fs_base        0x1234 ",
+                    "cr0            0x11                [ PE ET ]",
+                    "efer           0x0                 [ ]",
+                    "#0  0x00007c00 in ?? ()");
+            assertFalse(shown.contains("warning: while parsing"), shown);
+        }
+    }
+
+    @Test
+    void lldbShowsA32BitGuest() {
+        try (Guest guest = narrow()) {
+            contains(
+                    lldb(
+                            guest,
+                            "register read eip edi cr0",
+                            "memory read --format s 0x8000",
+                            "disassemble -c 2 -s $pc",
+                            "detach"),
+                    "eip = 0x00007c00",
+                    "edi = 0x88888880",
+                    "cr0 = 0x0000000000000011",
+                    "\"Guestcore shows 32 bits\"",
+                    "movl   $0x12345678, %eax",
+                    "Process 1 detached");
+        }
+    }
+
+    @Test
+    void gdbReadsA32BitParavirtualizedGuestOfXen() {
+        try (Guest guest = Guests.open(Samples.core("xen/pv32-mini").toString())) {
+            long rip = guest.vcpus().getFirst().registers().get(X86.RIP);
+            String shown = gdb(guest, "info registers eip", "x/2i $pc", "monitor translate $rip");
+            contains(shown, "eip            " + hex(rip), "= machine 0x");
+            assertFalse(shown.contains("Cannot access memory"), shown);
         }
     }
 

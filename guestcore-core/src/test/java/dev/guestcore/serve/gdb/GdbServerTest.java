@@ -342,6 +342,7 @@ class GdbServerTest {
         Guest bare = Guest.builder().ram(0x1000, MemorySegment.ofArray(new byte[] {1, 2, 3})).build();
         assertEquals("m1", Wire.ask(bare, "qfThreadInfo").getLast());
         assertEquals("010203", Wire.ask(bare, "m1000,8").getLast());
+        assertEquals("E14", Wire.ask(bare, "mffffffffffffffff,ffffffffffffffff").getLast());
         assertTrue(Wire.ask(bare, "g").getLast().matches("x+"));
     }
 
