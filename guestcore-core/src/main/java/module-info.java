@@ -12,6 +12,7 @@ module dev.guestcore {
     exports dev.guestcore.format.xen;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.inspect;
+    exports dev.guestcore.kernel;
     exports dev.guestcore.live;
     exports dev.guestcore.live.demo;
     exports dev.guestcore.serve.gdb;

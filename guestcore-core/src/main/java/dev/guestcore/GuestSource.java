@@ -21,6 +21,14 @@ public interface GuestSource extends AutoCloseable {
     boolean isLive();
 
     /**
+     * Does beforehand what would otherwise take time while the guest stands still. The guest runs on; nothing that is seen
+     * here is kept. May be left out.
+     */
+    default void prepare() {
+        // Most sources have nothing to prepare.
+    }
+
+    /**
      * Stops the guest if it runs and gives it. The guest holds the freeze until it is closed; several guests of one source
      * may be had one after the other.
      *

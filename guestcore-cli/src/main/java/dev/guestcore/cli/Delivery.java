@@ -53,6 +53,7 @@ final class Delivery {
         OutputFile.IfExists ifExists = replace ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
         try (OutputFile output = OutputFile.create(file, ifExists)) {
             output.requireSpace(expectedBytes(source));
+            source.prepare();
             Outcome outcome;
             try (Guest guest = source.freeze()) {
                 WritePlan plan = plan(guest);
@@ -70,6 +71,7 @@ final class Delivery {
     Outcome toStandardOutput(ShownProgress progress) {
         WritableByteChannel channel = console.outChannel();
         console.cancellation().closeOnRequest(channel);
+        source.prepare();
         try (Guest guest = source.freeze()) {
             WritePlan plan = plan(guest);
             ChannelSink sink = new ChannelSink(channel, "standard output");

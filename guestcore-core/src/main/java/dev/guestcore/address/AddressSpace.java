@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class AddressSpace {
 
-    /** How many tables {@link #mappings(Consumer)} reads before it gives up: enough to map 8 TiB in 4 KiB pages. */
-    public static final long MOST_TABLES = 1L << 22;
+    /** How many tables {@link #mappings(Consumer)} reads before it gives up: enough to map 4 TiB in 4 KiB pages. */
+    public static final long MOST_TABLES = 1L << 21;
 
     /** All addresses. */
     private static final AddressRange EVERYTHING = new AddressRange(0, -1L);
@@ -72,8 +72,8 @@ public final class AddressSpace {
      */
     public static AddressSpace of(Guest guest, Vcpu vcpu, TranslationOptions options) {
         if (guest.architecture() != Architecture.X86) {
-            throw new UnsupportedRequestException("virtual addresses can be translated for x86 guests only, this one is "
-                    + guest.architecture());
+            throw new UnsupportedRequestException(
+                    "virtual addresses can be translated for x86 guests only, this one is " + guest.architecture());
         }
         Optional<XenFacts> xen = guest.facts(XenFacts.class);
         Optional<GuestMemory> machineMemory = guest.machineMemory();
@@ -89,8 +89,8 @@ public final class AddressSpace {
                     new TableCache(memory));
         }
         if (xen.isPresent() && xen.get().paravirtualized()) {
-            throw new UnsupportedRequestException("the page tables of a Xen PV guest hold machine frames, and this source"
-                    + " does not say which they are; take the dump with .xen_p2m");
+            throw new UnsupportedRequestException("the page tables of a Xen PV guest hold machine frames, and this"
+                    + " source does not say which they are; take the dump with .xen_p2m");
         }
         return of(guest.memory(), Paging.of(vcpu, options));
     }
@@ -164,7 +164,8 @@ public final class AddressSpace {
     }
 
     /**
-     * Lists all mapped ranges in ascending (unsigned) order. Neighbouring pages of the same rights and size are one range.
+     * Lists all mapped ranges in ascending (unsigned) order. Neighbouring pages of the same rights and size are one
+     * range.
      *
      * @param consumer may throw to stop
      */
@@ -203,7 +204,8 @@ public final class AddressSpace {
     }
 
     /**
-     * Gives every contiguous piece of memory behind the mapped addresses of {@code range}, ascending, whatever its rights.
+     * Gives every contiguous piece of memory behind the mapped addresses of {@code range}, ascending, whatever its
+     * rights.
      *
      * @param range virtual addresses
      * @param mostTables how many tables may be read

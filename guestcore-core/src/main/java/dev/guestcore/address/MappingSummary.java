@@ -7,7 +7,8 @@ import java.util.OptionalLong;
  * How a walk over a whole address space went.
  *
  * @param stoppedAt the virtual address where the walk gave up because it had read as many tables as it was allowed to:
- *     what lies behind is not listed. Only tables that refer to each other in circles, or were not page tables, need that.
+ *     what lies behind is not listed. Only tables that refer to each other in circles, or were not page tables, need
+ *     that.
  * @param tables how many tables were read
  * @param unreadableTables how many tables lie in memory that the source does not have, wholly or in part
  * @param reservedEntries how many entries have reserved bits set

@@ -1,11 +1,11 @@
 package dev.guestcore.address;
 
 /**
- * What the bits of a page-table entry mean, by mode and level (Intel SDM volume 3, tables "Format of ..." of the chapter
- * "Paging"). Immutable.
+ * What the bits of a page-table entry mean, by mode and level (Intel SDM volume 3, tables "Format of ..." of the
+ * chapter "Paging"). Immutable.
  *
- * <p>Bits of every present entry: 0 present, 1 writable, 2 user, 5 accessed, 6 dirty, 7 page size, 8 global (of a page),
- * 63 no-execute.
+ * <p>Bits of every present entry: 0 present, 1 writable, 2 user, 5 accessed, 6 dirty, 7 page size, 8 global (of a
+ * page), 63 no-execute.
  */
 final class TableEntries {
 
@@ -19,8 +19,11 @@ final class TableEntries {
     private static final long ADDRESS_64 = 0x000f_ffff_ffff_f000L;
     private static final long ADDRESS_32 = 0xffff_f000L;
 
-    /** Bits 1, 2 and 5 to 8 of a PDPTE of PAE paging. */
-    private static final long PAE_ROOT_RESERVED = 0x1e6;
+    /**
+     * Bits 1, 2 and 6 to 8 of a PDPTE of PAE paging. Bit 5 is reserved as well, but QEMU's software emulation sets it
+     * on use as if it were the accessed bit of any other entry.
+     */
+    private static final long PAE_ROOT_RESERVED = 0x1c6;
 
     /** Xen lets bits 1, 2, 5 and 6 of a PV guest's be set: the processor walks them with four levels. */
     private static final long PAE_ROOT_RESERVED_XEN = 0x180;
@@ -80,7 +83,9 @@ final class TableEntries {
         long aboveWidth = -1L << physicalBits;
         if (mode == PagingMode.PAE) {
             if (level == TableLevel.PDPT) {
-                return paravirtualized ? aboveWidth & ~NO_EXECUTE | PAE_ROOT_RESERVED_XEN : aboveWidth | PAE_ROOT_RESERVED;
+                return paravirtualized
+                        ? aboveWidth & ~NO_EXECUTE | PAE_ROOT_RESERVED_XEN
+                        : aboveWidth | PAE_ROOT_RESERVED;
             }
             return (noExecute ? aboveWidth & ~NO_EXECUTE : aboveWidth) | insidePage(depth, page);
         }
@@ -88,7 +93,9 @@ final class TableEntries {
         return level == TableLevel.PML4 || level == TableLevel.PML5 ? mask | PAGE_SIZE : mask;
     }
 
-    /** Address bits that must be clear because a page begins at a multiple of its size; bit 12 is PAT in a large one. */
+    /**
+     * Address bits that must be clear because a page begins at a multiple of its size; bit 12 is PAT in a large one.
+     */
     private long insidePage(int depth, boolean page) {
         return page && mode.levels().get(depth) != TableLevel.PT ? (1L << mode.shift(depth)) - (1L << 13) : 0;
     }

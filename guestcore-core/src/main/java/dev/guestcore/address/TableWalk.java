@@ -10,10 +10,10 @@ import java.util.OptionalLong;
 /**
  * One pass over all page tables below a root, in ascending order of virtual addresses. Not thread-safe; use once.
  *
- * <p>Page tables are a graph, not a tree: one table may serve in many places, and may contain itself. Following every path
- * can take longer than anyone waits, so a table whose pages are all alike is remembered and not read again where it is met
- * again (the shadow of KASAN is millions of references to one table), and the number of tables that may be read is
- * limited. What is remembered has a fixed size.
+ * <p>Page tables are a graph, not a tree: one table may serve in many places, and may contain itself. Following every
+ * path can take longer than anyone waits, so a table whose pages are all alike is remembered and not read again where
+ * it is met again (the shadow of KASAN is millions of references to one table), and the number of tables that may be
+ * read is limited. What is remembered has a fixed size.
  */
 final class TableWalk {
 
@@ -87,21 +87,20 @@ final class TableWalk {
                 size = addedSize;
                 layout = addedLayout;
             } else if (state == ALIKE && pageShift == addedShift && rights == addedRights) {
-                layout = joined(addedPhysical, addedLayout);
+                layout = joined(addedPhysical, addedSize, addedLayout);
                 size += addedSize;
             } else {
                 state = MIXED;
             }
         }
 
-        private Layout joined(long addedPhysical, Layout addedLayout) {
+        private Layout joined(long addedPhysical, long addedSize, Layout addedLayout) {
             long page = 1L << pageShift;
-            boolean single = size == page;
             if (addedPhysical == physical + size && layout == Layout.CONTIGUOUS && addedLayout == Layout.CONTIGUOUS) {
                 return Layout.CONTIGUOUS;
             }
-            boolean repeatedSoFar = layout == Layout.REPEATED || single;
-            boolean repeatedNow = addedLayout == Layout.REPEATED || addedLayout == Layout.CONTIGUOUS && single;
+            boolean repeatedSoFar = layout == Layout.REPEATED || size == page;
+            boolean repeatedNow = addedLayout == Layout.REPEATED || addedSize == page;
             return repeatedSoFar && repeatedNow && addedPhysical == physical ? Layout.REPEATED : Layout.SCATTERED;
         }
     }
@@ -143,8 +142,8 @@ final class TableWalk {
      *
      * @param range virtual addresses of interest
      * @param limit most tables to read
-     * @param splitScattered whether the visitor wants every contiguous piece by itself; otherwise it may get a large range
-     *     whose pages are scattered at once
+     * @param splitScattered whether the visitor wants every contiguous piece by itself; otherwise it may get a large
+     *     range whose pages are scattered at once
      */
     TableWalk(
             GuestMemory memory,

@@ -9,9 +9,10 @@ import java.util.OptionalLong;
  *
  * @param mode the paging mode, stated instead of read from CR0, CR4 and EFER
  * @param root the page-table root in the form of CR3, instead of the vCPU's CR3
- * @param encryptionMask address bits that mark encrypted (AMD SME and SEV) or shared (Intel TDX) pages and are no part of
- *     the address; 0 for none
- * @param physicalBits width of a physical address (MAXPHYADDR), 32 to 52; entries with address bits above it are reserved
+ * @param encryptionMask address bits that mark encrypted (AMD SME and SEV) or shared (Intel TDX) pages and are no part
+ *     of the address; 0 for none
+ * @param physicalBits width of a physical address (MAXPHYADDR), 32 to 52; entries with address bits above it are
+ *     reserved
  */
 public record TranslationOptions(
         Optional<PagingMode> mode, OptionalLong root, long encryptionMask, int physicalBits) {

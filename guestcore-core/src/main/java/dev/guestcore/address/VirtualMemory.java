@@ -5,6 +5,7 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
+import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.internal.memory.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -16,12 +17,16 @@ import java.util.RandomAccess;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Guest memory by virtual address, so that whatever works on {@link GuestMemory} works on virtual memory too. Thread-safe.
+ * Guest memory by virtual address, so that whatever works on {@link GuestMemory} works on virtual memory too.
+ * Thread-safe.
  *
- * <p>A region is a {@linkplain Mapping mapped range}, named by its rights; an address that the page tables do not map is a
- * hole, one whose page tables are damaged or missing is {@link PageState#UNREADABLE}.
+ * <p>A region is a {@linkplain Mapping mapped range}, named by its rights; an address that the page tables do not map
+ * is a hole, one whose page tables are damaged or missing is {@link PageState#UNREADABLE}.
  */
 public final class VirtualMemory implements GuestMemory {
+
+    /** The longest list of mapped ranges that is kept. */
+    public static final int MOST_REGIONS = 1 << 20;
 
     private final AddressSpace space;
     private volatile @Nullable RegionList regions;
@@ -36,8 +41,10 @@ public final class VirtualMemory implements GuestMemory {
     }
 
     /**
-     * All mapped ranges. The first call passes over all page tables; {@link AddressSpace#mappings} streams instead and
-     * tells whether it was stopped.
+     * All mapped ranges. The first call passes over all page tables; {@link AddressSpace#mappings} streams instead,
+     * needs no memory, and tells whether it was stopped.
+     *
+     * @throws UnsupportedRequestException if there are more than {@link #MOST_REGIONS}, as damaged tables may show
      */
     @Override
     public List<MemoryRegion> regions() {
@@ -57,6 +64,10 @@ public final class VirtualMemory implements GuestMemory {
     private Extents listMappings() {
         Extents.Builder builder = new Extents.Builder(Arena.ofAuto());
         space.mappings(mapping -> {
+            if (builder.count() == MOST_REGIONS) {
+                throw new UnsupportedRequestException("the page tables at " + space.root() + " map more than "
+                        + MOST_REGIONS + " ranges; name a smaller range");
+            }
             PageRights rights = mapping.rights();
             int bits = (rights.writable() ? PageRights.WRITABLE : 0)
                     | (rights.executable() ? PageRights.EXECUTABLE : 0)

@@ -17,8 +17,8 @@ import java.util.OptionalLong;
 import java.util.function.Consumer;
 
 /**
- * Finds bytes, texts and regular expressions in the memory of a guest, on all processors, in ascending order of addresses.
- * A match may lie across pages and regions that are neighbours by address. Immutable and thread-safe.
+ * Finds bytes, texts and regular expressions in the memory of a guest, on all processors, in ascending order of
+ * addresses. A match may lie across pages and regions that are neighbours by address. Immutable and thread-safe.
  *
  * <p>Memory in use is fixed, whatever is found: finds are handed on as a stream.
  *
@@ -85,8 +85,8 @@ public final class MemorySearch {
     }
 
     /**
-     * Searches what page tables map, by virtual address. A page that is mapped in several places is found in each; a long
-     * run of addresses that all show one page is searched at its edges only, and the rest counted.
+     * Searches what page tables map, by virtual address. A page that is mapped in several places is found in each; a
+     * long run of addresses that all show one page is searched at its edges only, and the rest counted.
      *
      * @param consumer gets the finds in ascending order, in the caller's thread; may throw to stop
      * @param progress may cancel
@@ -139,7 +139,8 @@ public final class MemorySearch {
         long size() {
             long sum = 0;
             for (MemoryRegion region : memory.regions()) {
-                Optional<AddressRange> part = region.hasContent() ? region.range().intersection(range) : Optional.empty();
+                Optional<AddressRange> part =
+                        region.hasContent() ? region.range().intersection(range) : Optional.empty();
                 sum += part.map(AddressRange::size).orElse(0L);
             }
             return sum;

@@ -6,8 +6,8 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
- * Finds one string of bytes. Looks at two of its bytes only, the rarest, at eight places with each pair of 64-bit loads;
- * the whole is compared where both agree. Immutable and thread-safe.
+ * Finds one string of bytes. Looks at two of its bytes only, the rarest, at eight places with each pair of 64-bit
+ * loads; the whole is compared where both agree. Immutable and thread-safe.
  */
 final class NeedleFinder {
 
@@ -17,7 +17,9 @@ final class NeedleFinder {
     private static final long HIGH_BITS = 0x8080_8080_8080_8080L;
 
     /** What memory is full of: the more frequent, the higher. */
-    private static final byte[] FREQUENT = {0, -1, ' ', 'e', 't', 'a', 'o', 'i', 'n', 's', 'r', 'H', 1, 2, 4, 8, 15, '_'};
+    private static final byte[] FREQUENT = {
+        0, -1, ' ', 'e', 't', 'a', 'o', 'i', 'n', 's', 'r', 'H', 1, 2, 4, 8, 15, '_'
+    };
 
     private final byte[] needle;
     private final int rare;

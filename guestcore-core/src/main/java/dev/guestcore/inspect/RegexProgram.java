@@ -7,7 +7,8 @@ import java.util.Collections;
 import java.util.List;
 
 /**
- * A regular expression as a nondeterministic automaton over bytes (Thompson's construction). State 0 accepts. Immutable.
+ * A regular expression as a nondeterministic automaton over bytes (Thompson's construction). State 0 accepts.
+ * Immutable.
  */
 final class RegexProgram {
 

@@ -7,15 +7,17 @@ import java.lang.foreign.MemorySegment;
  * A stretch of neighbouring addresses to search, and what was found in it. Its memory is of fixed size. Filled by one
  * thread, then worked on by another.
  *
- * <p>Of two stretches that follow one another the second repeats the end of the first, so that a match always lies in one:
- * a match is looked for where it has all the room that the longest may need.
+ * <p>Of two stretches that follow one another the second repeats the end of the first, so that a match always lies in
+ * one: a match is looked for where it has all the room that the longest may need.
  */
 final class SearchBatch {
 
     /** Bytes of a stretch. */
     static final int SIZE = 1 << 19;
 
-    private static final int MOST_PIECES = 1024;
+    /** More than the longest overlap has bytes, so that a stretch always has room for new pieces. */
+    private static final int MOST_PIECES = 2 * SearchPattern.LONGEST;
+
     private static final int MOST_HITS = 2048;
     private static final int PAGE = 4096;
     private static final int MOST_SEGMENTS = 2 * MOST_PIECES + SIZE / PAGE;

@@ -11,8 +11,8 @@ import java.util.Optional;
  * @param length bytes of the match
  * @param physical where it begins behind the page tables; empty for a search of physical memory
  * @param region name or kind of the region it begins in ("pc.ram"), or rights of the page ("rw---")
- * @param context bytes around it and the match itself, as far as they can be read; cut where the match is longer than a few
- *     lines
+ * @param context bytes around it and the match itself, as far as they can be read; cut where the match is longer than a
+ *     few lines
  * @param contextAddress address of the first byte of {@code context}
  */
 public record SearchHit(

@@ -82,8 +82,9 @@ public abstract sealed class SearchPattern permits NeedlePattern, RegexPattern {
     /**
      * A regular expression over bytes, matched in time that grows with the memory only, whatever the expression.
      *
-     * <p>{@code . [a-z] [^x] \d \w \s \D \W \S \xHH \n \r \t \0 | ( ) (?: ) * + ? {m,n}}; {@code (?i)} in front ignores the
-     * case of ASCII letters, {@code (?s)} lets the dot match a line feed too. Other characters stand for their UTF-8 bytes.
+     * <p>{@code . [a-z] [^x] \d \w \s \D \W \S \xHH \n \r \t \0 | ( ) (?: ) * + ? {m,n}}; {@code (?i)} in front ignores
+     * the case of ASCII letters, {@code (?s)} lets the dot match a line feed too. Other characters stand for their
+     * UTF-8 bytes.
      *
      * @param expression the expression
      * @param longestMatch most bytes of a match, up to {@link #LONGEST}

@@ -15,6 +15,7 @@ import dev.guestcore.PageState;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.hypervisor.FrameTable;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -366,6 +367,7 @@ class AddressSpaceTest {
         assertFalse(summary.isComplete());
         assertEquals(20_000, summary.tables());
         assertEquals(5, space.translate(0x1234).steps().size());
+        assertThrows(UnsupportedRequestException.class, () -> space.memory().regions());
     }
 
     @Test
@@ -434,6 +436,20 @@ class AddressSpaceTest {
                 space.memory().runAt(0x8000_0000_0000L));
         assertEquals("rwx--", space.memory().regionAt(0x2fff).orElseThrow().name());
         assertEquals(7, space.memory().regions().size());
+    }
+
+    @Test
+    void machineFramesAreTurnedAroundInAnyOrder() {
+        long[] pfns = {0, 1, 2, 3, 9, FrameTable.INVALID, 5, 6};
+        long[] mfns = {0x500, 0x501, 0x502, 0x17, 0x8_0000_0001L, 0x99, FrameTable.INVALID, 0x501};
+        MachineFrames frames = MachineFrames.of(FrameTable.of(pfns, mfns));
+        assertEquals(OptionalLong.of(0x1234), frames.guestPhysical(0x501234));
+        assertEquals(OptionalLong.of(0x2fff), frames.guestPhysical(0x502fff));
+        assertEquals(OptionalLong.of(0x3000), frames.guestPhysical(0x17000));
+        assertEquals(OptionalLong.of(0x9008), frames.guestPhysical(0x8_0000_0001L << 12 | 8));
+        assertEquals(OptionalLong.empty(), frames.guestPhysical(0x99000));
+        assertEquals(OptionalLong.empty(), frames.guestPhysical(0x503000));
+        assertEquals(OptionalLong.empty(), frames.guestPhysical(-1L));
     }
 
     @Test

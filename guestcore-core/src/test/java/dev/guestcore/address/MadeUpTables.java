@@ -3,6 +3,7 @@ package dev.guestcore.address;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 
 /** Page tables written by hand: every entry is set by number, with no help from the code under test. */
 final class MadeUpTables {
@@ -27,12 +28,8 @@ final class MadeUpTables {
         return this;
     }
 
-    void fill(int address, int size, int value) {
-        java.util.Arrays.fill(memory, address, address + size, (byte) value);
-    }
-
     void text(int address, String text) {
-        byte[] source = text.getBytes(java.nio.charset.StandardCharsets.ISO_8859_1);
+        byte[] source = text.getBytes(StandardCharsets.ISO_8859_1);
         System.arraycopy(source, 0, memory, address, source.length);
     }
 

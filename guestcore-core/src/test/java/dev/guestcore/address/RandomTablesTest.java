@@ -13,8 +13,8 @@ import java.util.random.RandomGeneratorFactory;
 import org.junit.jupiter.api.Test;
 
 /**
- * Random tables, walked by the code under test and by a plain walk written from the manuals for each mode, without sharing
- * a line.
+ * Random tables, walked by the code under test and by a plain walk written from the manuals for each mode, without
+ * sharing a line.
  */
 class RandomTablesTest {
 
@@ -124,7 +124,8 @@ class RandomTablesTest {
                 if (large && (frame & pageSize - 1 & ~0x1000L) != 0) {
                     return FAULT;
                 }
-                return text(frame & -pageSize | virtual & pageSize - 1, writable, executable, user, (entry & 0x100) != 0);
+                long physical = frame & -pageSize | virtual & pageSize - 1;
+                return text(physical, writable, executable, user, (entry & 0x100) != 0);
             }
             table = entry & 0xf_ffff_ffff_f000L;
         }
@@ -137,7 +138,7 @@ class RandomTablesTest {
             return FAULT;
         }
         long pointer = made.tables().word64(at);
-        if ((pointer & 1) == 0 || (pointer & 0x1e6) != 0 || pointer >>> made.width() != 0) {
+        if ((pointer & 1) == 0 || (pointer & 0x1c6) != 0 || pointer >>> made.width() != 0) {
             return FAULT;
         }
         at = (pointer & ~0xfffL) + (virtual >>> 21 & 511) * 8;

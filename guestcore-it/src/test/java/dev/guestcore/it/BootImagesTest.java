@@ -13,7 +13,13 @@ import org.junit.jupiter.params.provider.CsvSource;
 class BootImagesTest {
 
     @ParameterizedTest
-    @CsvSource({"known-state.asm, known-state.img", "needle-init.asm, needle-init"})
+    @CsvSource({
+        "known-state.asm, known-state.img",
+        "needle-init.asm, needle-init",
+        "two-level.asm, two-level.img",
+        "pae.asm, pae.img",
+        "five-level.asm, five-level.img"
+    })
     void imageIsItsAssembledSource(String source, String image, @TempDir Path folder) throws Exception {
         Path assembled = folder.resolve(image);
         Process nasm = new ProcessBuilder(

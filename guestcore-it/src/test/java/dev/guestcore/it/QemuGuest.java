@@ -109,6 +109,30 @@ public final class QemuGuest implements AutoCloseable {
     }
 
     /**
+     * A guest of ours that consists of a boot sector; it writes 1 to 0x7000 when it is ready.
+     *
+     * @param image name of the boot sector ("pae")
+     * @param cpu model with its options ("max,la57=on")
+     */
+    public static QemuGuest bootSector(String image, String cpu) {
+        return start(folder -> {
+            Path disk = folder.resolve("disk.img");
+            Files.write(disk, resource("/boot/" + image + ".img"));
+            return List.of(
+                    "-machine",
+                    "pc",
+                    "-accel",
+                    "tcg",
+                    "-cpu",
+                    cpu,
+                    "-m",
+                    "64M",
+                    "-drive",
+                    "file=" + disk + ",format=raw,if=ide,snapshot=on");
+        }, guest -> guest.monitor("xp /1wx 0x7000").contains("0x00000001"));
+    }
+
+    /**
      * A Debian kernel with 512 MiB and two vCPUs whose only process holds a text in its memory; ready when this
      * returns.
      *

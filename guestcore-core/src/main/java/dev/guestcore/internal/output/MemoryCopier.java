@@ -2,7 +2,9 @@ package dev.guestcore.internal.output;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
+import dev.guestcore.GuestcoreException;
 import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.WriteReport;
@@ -10,6 +12,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * Copies guest memory into a core, page by page: zero pages become holes, unreadable ones zeros that are counted. Not
@@ -24,7 +29,7 @@ public final class MemoryCopier {
     private final GuestMemory memory;
     private final CoreSink sink;
     private final Progress progress;
-    private final MemorySegment buffer = Arena.ofAuto().allocate(CHUNK, PAGE);
+    private final Chunk[] chunks = {new Chunk(), new Chunk()};
     private final MemorySegment zeroPage = Arena.ofAuto().allocate(PAGE, PAGE);
     private final List<AddressRange> unreadable = new ArrayList<>();
     private long unreadableBytes;
@@ -45,7 +50,8 @@ public final class MemoryCopier {
         while (left > 0) {
             PageRun run = memory.runAt(address);
             // A step at a time, so that a terabyte of zeros on its way into a pipe can be cancelled.
-            long runSize = sizeUpTo(run.range(), Math.min(left, LARGEST_STEP));
+            boolean present = run.state() == PageState.PRESENT;
+            long runSize = sizeUpTo(run.range(), present ? left : Math.min(left, LARGEST_STEP));
             switch (run.state()) {
                 case ZERO -> {
                     zeros(runSize);
@@ -70,23 +76,66 @@ public final class MemoryCopier {
         return Long.compareUnsigned(lessOne, limit - 1) >= 0 ? limit : lessOne + 1;
     }
 
-    /** Copies up to {@code size} bytes; gives how many are done, which is less where a page turned out unreadable. */
+    /**
+     * Copies up to {@code size} bytes; gives how many are done, which is less where a page turned out unreadable. While
+     * one chunk is written the next is read and searched for zero pages.
+     */
     private long copyPresent(long address, long size) {
         long done = 0;
-        while (done < size) {
-            // The first chunk ends on a chunk boundary so that pages stay whole whatever the range's start.
-            long toBoundary = CHUNK - (address + done & CHUNK - 1);
-            long wanted = Math.min(size - done, toBoundary);
-            MemorySegment chunk = buffer.asSlice(0, wanted);
-            long copied = memory.readAvailable(address + done, chunk);
-            emit(address + done, chunk.asSlice(0, copied));
-            done += copied;
-            progress.advance(copied);
-            if (copied < wanted) {
+        Chunk chunk = chunks[0];
+        chunk.prepare(address, size);
+        chunk.fill();
+        while (true) {
+            long wanted = chunk.wanted;
+            long next = address + done + wanted;
+            FutureTask<Chunk> ahead = null;
+            if (chunk.copied == wanted && done + wanted < size) {
+                Chunk other = chunk == chunks[0] ? chunks[1] : chunks[0];
+                other.prepare(next, size - done - wanted);
+                ahead = new FutureTask<>(other::fill, other);
+                Thread.ofVirtual().start(ahead);
+            }
+            try {
+                emit(chunk);
+                progress.advance(chunk.copied);
+            } catch (RuntimeException | Error e) {
+                // The guest may be closed as soon as this method is left: nothing may still be reading it.
+                if (ahead != null) {
+                    awaitQuietly(ahead);
+                }
+                throw e;
+            }
+            done += chunk.copied;
+            if (chunk.copied < wanted) {
                 return done + skipFailedPage(address + done, size - done);
             }
+            if (ahead == null) {
+                return done;
+            }
+            chunk = await(ahead);
         }
-        return done;
+    }
+
+    private static Chunk await(FutureTask<Chunk> task) {
+        try {
+            return task.get();
+        } catch (ExecutionException e) {
+            switch (e.getCause()) {
+                case RuntimeException problem -> throw problem;
+                case Error problem -> throw problem;
+                default -> throw new GuestcoreException("reading the guest failed: " + e.getCause(), e.getCause());
+            }
+        } catch (InterruptedException e) {
+            awaitQuietly(task);
+            Thread.currentThread().interrupt();
+            throw new GuestcoreException("interrupted while reading the guest", e);
+        }
+    }
+
+    private static void awaitQuietly(FutureTask<Chunk> task) {
+        while (!task.isDone()) {
+            LockSupport.parkNanos(100_000);
+        }
     }
 
     /** The source failed only now: the rest of that page is lost, the page after it is tried again. */
@@ -98,22 +147,20 @@ public final class MemoryCopier {
         return size;
     }
 
-    private void emit(long address, MemorySegment bytes) {
-        long size = bytes.byteSize();
+    private void emit(Chunk chunk) {
         long runStart = 0;
-        long at = 0;
         boolean runIsZero = false;
-        while (at < size) {
-            long pageSize = Math.min(PAGE - (address + at & PAGE - 1), size - at);
-            boolean zero = MemorySegment.mismatch(bytes, at, at + pageSize, zeroPage, 0, pageSize) < 0;
+        int page = 0;
+        for (long at = 0; at < chunk.copied; page++) {
+            boolean zero = chunk.zero[page];
             if (zero != runIsZero && at > runStart) {
-                flushRun(bytes, runStart, at, runIsZero);
+                flushRun(chunk.buffer, runStart, at, runIsZero);
                 runStart = at;
             }
             runIsZero = zero;
-            at += pageSize;
+            at += chunk.pageSize(at);
         }
-        flushRun(bytes, runStart, size, runIsZero);
+        flushRun(chunk.buffer, runStart, chunk.copied, runIsZero);
     }
 
     private void flushRun(MemorySegment bytes, long from, long to, boolean zero) {
@@ -124,6 +171,35 @@ public final class MemoryCopier {
             zeros(to - from);
         } else {
             sink.write(bytes.asSlice(from, to - from));
+        }
+    }
+
+    /** Bytes on their way; never crosses a multiple of the chunk size, so that pages stay whole whatever the start. */
+    private final class Chunk {
+
+        private final MemorySegment buffer = Arena.ofAuto().allocate(CHUNK, PAGE);
+        private final boolean[] zero = new boolean[CHUNK / PAGE];
+        private long address;
+        private long wanted;
+        private long copied;
+
+        void prepare(long from, long limit) {
+            address = from;
+            wanted = Math.min(limit, CHUNK - (from & CHUNK - 1));
+        }
+
+        void fill() {
+            copied = memory.readAvailable(address, buffer.asSlice(0, wanted));
+            int page = 0;
+            for (long at = 0; at < copied; page++) {
+                long size = pageSize(at);
+                zero[page] = MemorySegment.mismatch(buffer, at, at + size, zeroPage, 0, size) < 0;
+                at += size;
+            }
+        }
+
+        long pageSize(long at) {
+            return Math.min(PAGE - (address + at & PAGE - 1), copied - at);
         }
     }
 

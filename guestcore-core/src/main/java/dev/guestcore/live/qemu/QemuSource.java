@@ -1,13 +1,17 @@
 package dev.guestcore.live.qemu;
 
+import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
+import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.SourceException;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.internal.output.ForgetfulSink;
+import dev.guestcore.internal.output.MemoryCopier;
 import java.io.IOException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -27,6 +31,9 @@ final class QemuSource implements GuestSource {
     static final Duration COMMAND = Duration.ofSeconds(30);
 
     private static final Duration CONNECTING = Duration.ofSeconds(5);
+
+    /** Bytes of memory that a rehearsal reads: enough for the compiler to notice. */
+    private static final long REHEARSAL = 64 << 20;
 
     /** A vCPU as QEMU numbers it, and its thread on the host. */
     private record Cpu(int index, long thread) {}
@@ -127,6 +134,28 @@ final class QemuSource implements GuestSource {
     @Override
     public boolean isLive() {
         return true;
+    }
+
+    /** Goes the whole way once while the guest runs, so that all code is loaded and compiled when it stands still. */
+    @Override
+    public void prepare() {
+        try (MemoryAccess access =
+                MemoryAccess.open(qmp, regions, cpus.stream().map(Cpu::thread).toList())) {
+            RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
+            MemoryCopier copier = new MemoryCopier(access.memory(), new ForgetfulSink(), Progress.none());
+            for (MemoryRegion region : regions) {
+                long left = REHEARSAL - copier.memoryBytes();
+                if (region.hasContent() && left > 0) {
+                    AddressRange range = region.range();
+                    long last = Long.compareUnsigned(range.last() - range.first(), left - 1) < 0
+                            ? range.last()
+                            : range.first() + left - 1;
+                    copier.copy(new AddressRange(range.first(), last));
+                }
+            }
+        } catch (IOException e) {
+            throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
+        }
     }
 
     @Override

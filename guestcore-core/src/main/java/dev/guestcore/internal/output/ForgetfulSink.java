@@ -1,0 +1,28 @@
+package dev.guestcore.internal.output;
+
+import dev.guestcore.format.CoreSink;
+import java.lang.foreign.MemorySegment;
+
+/** Counts bytes and keeps none of them. */
+public final class ForgetfulSink implements CoreSink {
+
+    private long position;
+
+    /** Begins at 0. */
+    public ForgetfulSink() {}
+
+    @Override
+    public long position() {
+        return position;
+    }
+
+    @Override
+    public void write(MemorySegment bytes) {
+        position += bytes.byteSize();
+    }
+
+    @Override
+    public void writeZeros(long count) {
+        position += count;
+    }
+}

@@ -1,0 +1,164 @@
+package dev.guestcore.kernel;
+
+import dev.guestcore.Guest;
+import dev.guestcore.hypervisor.FrameTable;
+import dev.guestcore.hypervisor.XenFacts;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * How to open a guest in one debugger. {@code vmlinux} in a command stands for the kernel's file with debug
+ * information.
+ *
+ * @param tool the debugger: "crash", "drgn", "gdb"
+ * @param conversion a command to run first, where the debugger does not take the file as it is
+ * @param command the command that opens it
+ * @param reason why so, for people
+ */
+public record DebuggerAdvice(String tool, Optional<String> conversion, String command, String reason) {
+
+    /** Checks for null. */
+    public DebuggerAdvice {
+        Objects.requireNonNull(tool);
+        Objects.requireNonNull(conversion);
+        Objects.requireNonNull(command);
+        Objects.requireNonNull(reason);
+    }
+
+    /**
+     * Advice for a Linux guest; empty for any other, for which these tools have no use.
+     *
+     * @param guest its provenance tells the format
+     * @param location what was opened: path of the file, or a live source
+     */
+    public static List<DebuggerAdvice> of(Guest guest, String location, KernelFacts facts) {
+        if (facts.release().isEmpty()) {
+            return List.of();
+        }
+        String format = guest.provenance().format();
+        Optional<XenFacts> xen = guest.facts(XenFacts.class);
+        List<DebuggerAdvice> advice = new ArrayList<>();
+        advice.add(crash(format, location, facts, xen));
+        advice.add(drgn(format, location, facts));
+        advice.add(gdb(location, facts));
+        return advice;
+    }
+
+    private static DebuggerAdvice crash(
+            String format, String location, KernelFacts facts, Optional<XenFacts> xen) {
+        return switch (format) {
+            case "elf", "kdump" -> {
+                boolean self = facts.vmcoreInfo().isPresent();
+                yield new DebuggerAdvice(
+                        "crash",
+                        Optional.empty(),
+                        "crash " + (self ? "" : crashOptions(facts)) + "vmlinux " + quoted(location),
+                        self
+                                ? "crash takes the load address from VMCOREINFO"
+                                : "without VMCOREINFO crash must be told");
+            }
+            case "xen" -> xen.filter(XenFacts::paravirtualized).isPresent()
+                    ? crashOfParavirtualized(location, xen.get())
+                    : new DebuggerAdvice(
+                            "crash",
+                            Optional.empty(),
+                            "crash " + crashOptions(facts) + "vmlinux " + quoted(location),
+                            "crash derives no load address from a dump-core");
+            default -> converted(
+                    "crash",
+                    format,
+                    location,
+                    "crash " + crashOptions(facts) + "vmlinux ",
+                    format.equals("vbox")
+                            ? "crash wants EI_VERSION 1, a VMCore has 0"
+                            : "crash does not know this kind of source");
+        };
+    }
+
+    private static DebuggerAdvice crashOfParavirtualized(String location, XenFacts xen) {
+        boolean dense = xen.frames().map(DebuggerAdvice::isDense).orElse(false);
+        return new DebuggerAdvice(
+                "crash",
+                Optional.empty(),
+                "crash vmlinux " + quoted(location),
+                dense
+                        ? "crash finds its way through .xen_p2m"
+                        : "crash takes the place in .xen_p2m for the frame number and may fail: this table has holes");
+    }
+
+    private static boolean isDense(FrameTable frames) {
+        for (long i = 0; i < frames.size(); i++) {
+            if (frames.pfn(i) != i) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static DebuggerAdvice drgn(String format, String location, KernelFacts facts) {
+        String open = "drgn -s vmlinux -c ";
+        return switch (format) {
+            case "elf", "kdump" -> new DebuggerAdvice(
+                    "drgn",
+                    Optional.empty(),
+                    open + quoted(location),
+                    facts.vmcoreInfo().isPresent()
+                            ? "drgn takes the load address from VMCOREINFO"
+                            : "without VMCOREINFO, which is not known here, drgn reads physical memory only");
+            case "vbox" -> converted("drgn", format, location, open, "libelf wants EI_VERSION 1, a VMCore has 0");
+            case "xen" -> converted("drgn", format, location, open, "drgn finds no memory in a dump-core");
+            default -> converted("drgn", format, location, open, "drgn does not know this kind of source");
+        };
+    }
+
+    private static DebuggerAdvice gdb(String location, KernelFacts facts) {
+        String offset = facts.kaslrOffset()
+                .filter(found -> found.value() != 0)
+                .map(found -> "-o " + hex(found.value()) + " ")
+                .orElse("");
+        String remote = "target remote | guestcore gdb " + quoted(location) + " --stdio";
+        return new DebuggerAdvice(
+                "gdb",
+                Optional.empty(),
+                "gdb -ex " + quoted("symbol-file " + offset + "vmlinux") + " -ex " + quoted(remote),
+                "guestcore answers gdb with every vCPU's registers and virtual memory");
+    }
+
+    private static DebuggerAdvice converted(
+            String tool, String format, String location, String open, String reason) {
+        boolean file = switch (format) {
+            case "vbox", "xen", "lime", "raw", "avml", "xen-legacy", "elf", "kdump" -> true;
+            default -> false;
+        };
+        String target = file ? location + ".elf" : "guest.elf";
+        String verb = file ? "convert " : "capture ";
+        String conversion = "guestcore " + verb + quoted(location) + " -o " + quoted(target) + " --to elf";
+        return new DebuggerAdvice(tool, Optional.of(conversion), open + quoted(target), reason);
+    }
+
+    /** Options that tell crash where the kernel is; empty where it is where it was linked for. */
+    private static String crashOptions(KernelFacts facts) {
+        String kaslr = facts.kaslrOffset()
+                .filter(found -> found.value() != 0)
+                .map(found -> "--kaslr=" + hex(found.value()) + " ")
+                .orElse("");
+        String base = facts.physicalBase()
+                .filter(found -> found.value() != 0)
+                .map(found -> "-m phys_base=" + hex(found.value()) + " ")
+                .orElse("");
+        return kaslr + base;
+    }
+
+    private static String hex(long value) {
+        return "0x" + Long.toHexString(value);
+    }
+
+    /** As one word for a shell. */
+    private static String quoted(String text) {
+        boolean plain = text.chars()
+                .allMatch(c -> c < 0x80 && (Character.isLetterOrDigit(c) || "/._-+:=,@%".indexOf(c) >= 0));
+        return plain && !text.isEmpty() ? text : "'" + text.replace("'", "'\\''") + "'";
+    }
+}

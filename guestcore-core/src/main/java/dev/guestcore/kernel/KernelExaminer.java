@@ -1,0 +1,341 @@
+package dev.guestcore.kernel;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.Architecture;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.GuestcoreException;
+import dev.guestcore.Progress;
+import dev.guestcore.Vcpu;
+import dev.guestcore.address.AddressSpace;
+import dev.guestcore.address.Mapping;
+import dev.guestcore.address.PhysicalAddress;
+import dev.guestcore.address.Translation;
+import dev.guestcore.inspect.MemorySearch;
+import dev.guestcore.inspect.SearchHit;
+import dev.guestcore.inspect.SearchPattern;
+import dev.guestcore.inspect.VmcoreInfo;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Draws the conclusions. Facts about Linux on x86-64 (documentation of Linux, arch/x86/x86_64/mm): the kernel's image
+ * is mapped from 0xffffffff80000000 on, in at most 1 GiB; it is linked for 0xffffffff81000000 unless configured
+ * otherwise; KASLR moves it by a multiple of 2 MiB; after booting nothing below its first byte is mapped there. With
+ * page-table isolation the table of user mode lies 4 KiB behind the kernel's and maps little of the image.
+ */
+final class KernelExaminer {
+
+    static final long IMAGE_WINDOW = 0xffff_ffff_8000_0000L;
+    private static final long IMAGE_WINDOW_SIZE = 1L << 30;
+    private static final long LINKED_START = 0xffff_ffff_8100_0000L;
+    private static final long TWO_MEGABYTES = 1L << 21;
+    private static final long SMALLEST_IMAGE = 1L << 21;
+    private static final long ISOLATION_BIT = 0x1000;
+    private static final long MOST_TABLES = 1 << 12;
+
+    /** The kernel's variable ends with a line feed and a zero; copies in logs do not. */
+    private static final SearchPattern BANNER =
+            SearchPattern.regex("Linux version [0-9]+\\.[0-9]+[ -~]{8,480}\\n\\x00", 512);
+
+    private static final long WINDOWS_SHARED_64 = 0xffff_f780_0000_0000L;
+    private static final long WINDOWS_SHARED_32 = 0xffdf_0000L;
+    private static final int WINDOWS_SYSTEM_ROOT = 0x30;
+    private static final int WINDOWS_BUILD = 0x260;
+    private static final int WINDOWS_MAJOR = 0x26c;
+    private static final int WINDOWS_SHARED_SIZE = 0x274;
+    private static final Pattern RELEASE = Pattern.compile("Linux version (\\S+) .*");
+
+    private static final ValueLayout.OfShort LITTLE_SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt LITTLE_INT =
+            ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final Guest guest;
+
+    KernelExaminer(Guest guest) {
+        this.guest = guest;
+    }
+
+    /** Where a vCPU's page tables show something like a kernel's image. */
+    private record Image(AddressSpace space, String root, long start, long size, PhysicalAddress physical) {
+
+        long physicalBase() {
+            return physical.value() - (start - IMAGE_WINDOW);
+        }
+    }
+
+    KernelFacts examine(Optional<VmcoreInfo> vmcoreInfo) {
+        List<AddressSpace> spaces = new ArrayList<>();
+        Optional<Image> image = guest.architecture() == Architecture.X86 ? findImage(spaces) : Optional.empty();
+        Optional<SearchHit> banner = image.flatMap(KernelExaminer::bannerIn);
+        if (banner.isEmpty() && vmcoreInfo.isEmpty()) {
+            return new KernelFacts(
+                    windows(spaces),
+                    Optional.empty(),
+                    Optional.empty(),
+                    Optional.empty(),
+                    Optional.empty(),
+                    Optional.empty(),
+                    Optional.empty());
+        }
+        Optional<Derived<String>> bannerText = banner.map(hit -> new Derived<>(
+                text(image.orElseThrow().space().memory(), hit),
+                "in the kernel's image at virtual 0x" + Long.toHexString(hit.address()),
+                Derived.Confidence.CERTAIN));
+        Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> VmcoreInfoFields.parse(info.text()));
+        Optional<Derived<String>> release = release(fields, bannerText);
+        Optional<Derived<Long>> kaslrOffset = kaslrOffset(fields, image);
+        Optional<Derived<Long>> physicalBase = physicalBase(fields, image);
+        return new KernelFacts(
+                release.map(found ->
+                        new Derived<>("Linux " + found.value(), found.how(), found.confidence())),
+                bannerText,
+                release,
+                kaslrOffset,
+                physicalBase,
+                root(fields, image, physicalBase),
+                vmcoreInfo.map(info -> new Derived<>(
+                        info,
+                        "text at guest-physical 0x" + Long.toHexString(info.address()),
+                        Derived.Confidence.CERTAIN)));
+    }
+
+    /** Adds what a search of all memory finds where page tables did not lead to a banner. */
+    KernelFacts searchBanner(KernelFacts facts, Progress progress) {
+        boolean windows =
+                facts.system().filter(system -> system.value().startsWith("Windows")).isPresent();
+        if (facts.banner().isPresent() || windows) {
+            return facts;
+        }
+        List<SearchHit> hits = new ArrayList<>();
+        MemorySearch.of(BANNER).limit(1).context(0).physical(guest.memory(), hits::add, progress);
+        if (hits.isEmpty()) {
+            return facts;
+        }
+        SearchHit hit = hits.getFirst();
+        Derived<String> banner = new Derived<>(
+                text(guest.memory(), hit),
+                "found at guest-physical 0x" + Long.toHexString(hit.address()) + ", not confirmed by page tables",
+                Derived.Confidence.LIKELY);
+        Optional<Derived<String>> release =
+                facts.release().or(() -> release(Optional.empty(), Optional.of(banner)));
+        return new KernelFacts(
+                facts.system()
+                        .or(() -> release.map(found ->
+                                new Derived<>("Linux " + found.value(), found.how(), found.confidence()))),
+                Optional.of(banner),
+                release,
+                facts.kaslrOffset(),
+                facts.physicalBase(),
+                facts.pageTableRoot(),
+                facts.vmcoreInfo());
+    }
+
+    /** The vCPU and root whose page tables show most of an image; also collects all address spaces that work. */
+    private Optional<Image> findImage(List<AddressSpace> spaces) {
+        Image best = null;
+        for (Vcpu vcpu : guest.vcpus()) {
+            AddressSpace space;
+            try {
+                space = AddressSpace.of(guest, vcpu);
+            } catch (GuestcoreException e) {
+                // Without its registers this vCPU tells nothing; another one may.
+                continue;
+            }
+            spaces.add(space);
+            if (!space.paging().mode().isLong()) {
+                continue;
+            }
+            String root = "cr3 of vCPU " + vcpu.index();
+            best = larger(best, imageIn(space, root));
+            if ((space.root().value() & ISOLATION_BIT) != 0) {
+                AddressSpace kernelSide = space.withRoot(space.root().value() ^ ISOLATION_BIT);
+                best = larger(best, imageIn(kernelSide, root + ", turned from the user's to the kernel's table"));
+            }
+        }
+        return Optional.ofNullable(best);
+    }
+
+    private static @Nullable Image larger(
+            @Nullable Image left, Optional<Image> right) {
+        if (right.isEmpty()) {
+            return left;
+        }
+        return left == null || right.get().size() > left.size() ? right.get() : left;
+    }
+
+    private static Optional<Image> imageIn(AddressSpace space, String root) {
+        long[] extent = {0, 0, 0};
+        AddressRange window = AddressRange.ofSize(IMAGE_WINDOW, IMAGE_WINDOW_SIZE);
+        space.mappings(window, MOST_TABLES, mapping -> grow(extent, mapping));
+        long start = extent[0];
+        long size = extent[1] - start;
+        if (start == 0 || size < SMALLEST_IMAGE || start % TWO_MEGABYTES != 0) {
+            return Optional.empty();
+        }
+        return space.guestPhysical(new PhysicalAddress(space.physicalSpace(), extent[2]))
+                .map(physical -> new Image(space, root, start, size, physical));
+    }
+
+    /** Joins mappings that are neighbours, whatever their rights: first byte, end, physical address of the first. */
+    private static void grow(long[] extent, Mapping mapping) {
+        if (extent[0] == 0) {
+            extent[0] = mapping.range().first();
+            extent[1] = mapping.range().last() + 1;
+            extent[2] = mapping.physical().value();
+        } else if (extent[1] == mapping.range().first()) {
+            extent[1] = mapping.range().last() + 1;
+        }
+    }
+
+    private static Optional<SearchHit> bannerIn(Image image) {
+        List<SearchHit> hits = new ArrayList<>();
+        // Parts of the image are freed and unmapped after booting, so the whole window behind its start is searched.
+        AddressRange range = new AddressRange(image.start(), IMAGE_WINDOW + IMAGE_WINDOW_SIZE - 1);
+        MemorySearch.of(BANNER).in(range).limit(1).context(0).virtual(image.space(), hits::add, Progress.none());
+        return hits.stream().findFirst();
+    }
+
+    /** The banner without its end. It was found in {@code memory}. */
+    private static String text(GuestMemory memory, SearchHit hit) {
+        byte[] bytes = new byte[hit.length()];
+        memory.read(hit.address(), MemorySegment.ofArray(bytes));
+        return new String(bytes, StandardCharsets.ISO_8859_1).lines().findFirst().orElse("");
+    }
+
+    private static Optional<Derived<String>> release(
+            Optional<VmcoreInfoFields> fields, Optional<Derived<String>> banner) {
+        Optional<String> stated = fields.flatMap(VmcoreInfoFields::release);
+        Optional<String> fromBanner = banner.map(Derived::value)
+                .map(RELEASE::matcher)
+                .filter(Matcher::matches)
+                .map(matcher -> matcher.group(1));
+        if (stated.isPresent()) {
+            boolean agrees = fromBanner.isEmpty() || fromBanner.equals(stated);
+            return stated.map(value -> new Derived<>(
+                    value,
+                    agrees ? "OSRELEASE of VMCOREINFO" : "OSRELEASE of VMCOREINFO; the banner says " + fromBanner.get(),
+                    agrees ? Derived.Confidence.CERTAIN : Derived.Confidence.DOUBTFUL));
+        }
+        return fromBanner.map(
+                value -> new Derived<>(value, "banner", banner.orElseThrow().confidence()));
+    }
+
+    private static Optional<Derived<Long>> kaslrOffset(Optional<VmcoreInfoFields> fields, Optional<Image> image) {
+        OptionalLong stated = stated(fields, VmcoreInfoFields::kernelOffset);
+        Optional<Long> seen = image.map(found -> found.start() - LINKED_START);
+        return combine(
+                stated,
+                "KERNELOFFSET of VMCOREINFO",
+                seen,
+                image.map(found -> "image mapped from 0x" + Long.toHexString(found.start()) + " on by " + found.root()
+                                + ", if linked for the usual 0x" + Long.toHexString(LINKED_START))
+                        .orElse(""));
+    }
+
+    private static Optional<Derived<Long>> physicalBase(Optional<VmcoreInfoFields> fields, Optional<Image> image) {
+        OptionalLong stated = stated(fields, values -> values.number("phys_base"));
+        return combine(
+                stated,
+                "NUMBER(phys_base) of VMCOREINFO",
+                image.map(Image::physicalBase),
+                image.map(found -> "image at 0x" + Long.toHexString(found.start()) + " leads to " + found.physical()
+                                + " by " + found.root())
+                        .orElse(""));
+    }
+
+    private static OptionalLong stated(
+            Optional<VmcoreInfoFields> fields, Function<VmcoreInfoFields, OptionalLong> field) {
+        return fields.map(field).orElse(OptionalLong.empty());
+    }
+
+    private static Optional<Derived<Long>> combine(
+            OptionalLong stated, String statedBy, Optional<Long> seen, String seenBy) {
+        if (stated.isPresent()) {
+            long value = stated.getAsLong();
+            if (seen.isEmpty() || seen.get() == value) {
+                String how = seen.isEmpty() ? statedBy : statedBy + ", and " + seenBy;
+                return Optional.of(new Derived<>(value, how, Derived.Confidence.CERTAIN));
+            }
+            String how = statedBy + "; but page tables say " + hex(seen.get()) + " (" + seenBy + ")";
+            return Optional.of(new Derived<>(value, how, Derived.Confidence.DOUBTFUL));
+        }
+        return seen.map(value -> new Derived<>(value, seenBy, Derived.Confidence.LIKELY));
+    }
+
+    private Optional<Derived<PhysicalAddress>> root(
+            Optional<VmcoreInfoFields> fields, Optional<Image> image, Optional<Derived<Long>> physicalBase) {
+        boolean paravirtualized = guest.machineMemory().isPresent();
+        for (String name : List.of("init_top_pgt", "swapper_pg_dir", "init_level4_pgt")) {
+            OptionalLong symbol = stated(fields, values -> values.symbol(name));
+            if (symbol.isEmpty()) {
+                continue;
+            }
+            if (image.isPresent()) {
+                Translation translation = image.get().space().translate(symbol.getAsLong());
+                if (translation.physical().isPresent()) {
+                    return translation.physical()
+                            .map(found -> new Derived<>(
+                                    found,
+                                    "SYMBOL(" + name + ") of VMCOREINFO, translated by " + image.get().root(),
+                                    Derived.Confidence.CERTAIN));
+                }
+            }
+            boolean inWindow = Long.compareUnsigned(symbol.getAsLong(), IMAGE_WINDOW) >= 0;
+            if (physicalBase.isPresent() && inWindow && !paravirtualized) {
+                long physical = symbol.getAsLong() - IMAGE_WINDOW + physicalBase.get().value();
+                return Optional.of(new Derived<>(
+                        new PhysicalAddress(PhysicalAddress.Space.GUEST, physical),
+                        "SYMBOL(" + name + ") and phys_base of VMCOREINFO",
+                        physicalBase.get().confidence()));
+            }
+        }
+        return image.map(found -> new Derived<>(
+                found.space().root(),
+                found.root() + ", whose task shares the kernel's mappings",
+                Derived.Confidence.LIKELY));
+    }
+
+    private static String hex(long value) {
+        return value < 0 ? "-0x" + Long.toHexString(-value) : "0x" + Long.toHexString(value);
+    }
+
+    /** Windows shows every process a page with its version at a fixed address (KUSER_SHARED_DATA of its driver kit). */
+    private static Optional<Derived<String>> windows(List<AddressSpace> spaces) {
+        for (AddressSpace space : spaces) {
+            long address = space.paging().mode().isLong() ? WINDOWS_SHARED_64 : WINDOWS_SHARED_32;
+            MemorySegment page = MemorySegment.ofArray(new byte[WINDOWS_SHARED_SIZE]);
+            if (space.memory().readAvailable(address, page) < page.byteSize()) {
+                continue;
+            }
+            char drive = (char) (page.get(LITTLE_SHORT, WINDOWS_SYSTEM_ROOT) & 0xffff);
+            boolean path = drive >= 'A'
+                    && drive <= 'Z'
+                    && page.get(LITTLE_SHORT, WINDOWS_SYSTEM_ROOT + 2) == ':'
+                    && page.get(LITTLE_SHORT, WINDOWS_SYSTEM_ROOT + 4) == '\\';
+            int major = page.get(LITTLE_INT, WINDOWS_MAJOR);
+            int minor = page.get(LITTLE_INT, WINDOWS_MAJOR + Integer.BYTES);
+            if (path && major >= 3 && major < 100 && minor >= 0 && minor < 100) {
+                int build = page.get(LITTLE_INT, WINDOWS_BUILD) & 0xffff;
+                String version = "Windows " + major + "." + minor + (build == 0 ? "" : " build " + build);
+                return Optional.of(new Derived<>(
+                        version,
+                        "shared user data at virtual 0x" + Long.toHexString(address),
+                        Derived.Confidence.LIKELY));
+            }
+        }
+        return Optional.empty();
+    }
+}

@@ -1,0 +1,75 @@
+package dev.guestcore.kernel;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * The lines {@code KEY=VALUE} of VMCOREINFO (documentation of Linux, admin-guide/kdump/vmcoreinfo). Immutable. Lines
+ * that are no such pair are left out; of a key that occurs twice the last counts.
+ */
+public final class VmcoreInfoFields {
+
+    private final Map<String, String> values;
+
+    private VmcoreInfoFields(Map<String, String> values) {
+        this.values = values;
+    }
+
+    /** Takes the text apart. Never fails. */
+    public static VmcoreInfoFields parse(String text) {
+        Map<String, String> values = new LinkedHashMap<>();
+        text.lines().forEach(line -> {
+            int equals = line.indexOf('=');
+            if (equals > 0) {
+                values.put(line.substring(0, equals), line.substring(equals + 1));
+            }
+        });
+        return new VmcoreInfoFields(Collections.unmodifiableMap(values));
+    }
+
+    /** All pairs in the order of the text. */
+    public Map<String, String> values() {
+        return values;
+    }
+
+    /** The value of a key. */
+    public Optional<String> value(String key) {
+        return Optional.ofNullable(values.get(key));
+    }
+
+    /** Release of the kernel ("6.1.0-18-amd64"). */
+    public Optional<String> release() {
+        return value("OSRELEASE");
+    }
+
+    /** {@code SYMBOL(name)}: the virtual address of a symbol, written in hexadecimal. */
+    public OptionalLong symbol(String name) {
+        return parsed("SYMBOL(" + name + ")", 16);
+    }
+
+    /** {@code NUMBER(name)}: a number, written in decimal, possibly negative. */
+    public OptionalLong number(String name) {
+        return parsed("NUMBER(" + name + ")", 10);
+    }
+
+    /** {@code KERNELOFFSET}: by how much KASLR moved the kernel in virtual memory, written in hexadecimal. */
+    public OptionalLong kernelOffset() {
+        return parsed("KERNELOFFSET", 16);
+    }
+
+    private OptionalLong parsed(String key, int radix) {
+        String value = values.get(key);
+        if (value == null) {
+            return OptionalLong.empty();
+        }
+        try {
+            return OptionalLong.of(
+                    value.startsWith("-") ? Long.parseLong(value, radix) : Long.parseUnsignedLong(value, radix));
+        } catch (NumberFormatException e) {
+            return OptionalLong.empty();
+        }
+    }
+}
