@@ -18,6 +18,7 @@ import dev.guestcore.inspect.MemorySummary;
 import dev.guestcore.inspect.SearchHit;
 import dev.guestcore.inspect.SearchPattern;
 import dev.guestcore.inspect.SearchSummary;
+import dev.guestcore.kernel.KernelFacts;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -116,6 +117,7 @@ final class Monitor {
                         total.regionCount()));
             }
         });
+        kernel();
         print("reading     memory by " + (view.isPhysical() ? "guest-physical" : "virtual") + " address");
         int selected = view.selected();
         int shown = Math.min(view.vcpus().size(), MOST_VCPUS);
@@ -132,6 +134,15 @@ final class Monitor {
         for (Finding finding : guest.findings()) {
             print(finding.severity().name().toLowerCase(Locale.ROOT) + ": " + finding.message());
         }
+    }
+
+    private void kernel() {
+        KernelFacts facts = KernelFacts.glance(view.guest());
+        facts.system().ifPresent(system -> print("kernel      " + system.value()));
+        facts.kaslrOffset()
+                .filter(offset -> offset.value() != 0)
+                .ifPresent(offset -> print("            moved when it started; for symbols: symbol-file -o "
+                        + hex(offset.value()) + " vmlinux"));
     }
 
     private String paging() {

@@ -31,11 +31,16 @@ final class PacketStream {
     private static final int MOST_DAMAGED = 16;
     private static final int MOST_RESENDS = 8;
     private static final int LONGEST_RUN = 97;
-    private static final int INTERRUPT = 0x03;
     private static final int ESCAPE = '}';
     private static final int ESCAPE_MASK = 0x20;
     private static final int COUNT_OFFSET = 29;
     private static final int FIRST_BUFFER = 1024;
+
+    /** What reading a body gives instead of its size. */
+    private static final int END = -1;
+
+    private static final int DAMAGED = -2;
+    private static final int OVERSIZED = -3;
 
     private final InputStream in;
     private final OutputStream out;
@@ -96,17 +101,12 @@ final class PacketStream {
                 }
                 case '+' -> rubbish += acknowledging ? 0 : 1;
                 case '-' -> resend();
-                // Nothing ever runs, so there is nothing to interrupt.
-                case INTERRUPT -> rubbish++;
+                // Ctrl-C among them: nothing ever runs, so there is nothing to interrupt.
                 default -> rubbish++;
             }
         }
         return Optional.empty();
     }
-
-    private static final int END = -1;
-    private static final int DAMAGED = -2;
-    private static final int OVERSIZED = -3;
 
     /** Reads on behind the dollar sign. Gives the size of the body without escapes, or a negative number. */
     private int readBody() throws IOException {

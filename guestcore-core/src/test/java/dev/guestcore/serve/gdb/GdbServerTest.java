@@ -356,6 +356,8 @@ class GdbServerTest {
         assertEquals("00000000", Wire.ask(blind, command("phys on"), "m0,4").getLast());
         List<String> replies = Wire.ask(blind, command("translate 0"));
         assertTrue(text(replies.getFirst().substring(1)).contains("does not know register cr0"), replies.toString());
+        List<String> info = Wire.ask(blind, command("info"));
+        assertTrue(text(info.get(info.size() - 2).substring(1)).startsWith("* vCPU 0: mode unknown"), info.toString());
     }
 
     /** Memory of 1 GiB of which every read takes so many milliseconds. */
