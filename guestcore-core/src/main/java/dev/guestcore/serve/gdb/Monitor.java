@@ -32,12 +32,14 @@ final class Monitor {
 
     private static final String HELP = """
             monitor info               where the guest comes from, its memory, its vCPUs
-            monitor regs               all registers of the selected vCPU
-            monitor translate ADDRESS  the walk through the page tables, entry by entry
+            monitor regs [VCPU]        all registers that the source knows
+            monitor translate ADDRESS [VCPU]
+                                       the walk through the page tables, entry by entry
             monitor search TEXT        where TEXT lies in memory, as UTF-8 and UTF-16
             monitor phys [on|off]      read memory by guest-physical instead of virtual address
             monitor help               this
-            An ADDRESS is hexadecimal with 0x, decimal without, or a register such as $rip.
+            An ADDRESS is hexadecimal with 0x, decimal without, or a register such as $rip. A VCPU is a number
+            from 0; without it, the vCPU is that of the thread from which the debugger read last.
             """;
     private static final int MOST_HITS = 100;
     private static final int MOST_RUNS = 1 << 20;
@@ -62,8 +64,12 @@ final class Monitor {
         try {
             switch (verb) {
                 case "info" -> info();
-                case "regs" -> registers();
-                case "translate" -> translate(argument);
+                case "regs" -> onVcpu(argument, this::registers);
+                case "translate" -> {
+                    int end = argument.indexOf(' ');
+                    String address = end < 0 ? argument : argument.substring(0, end);
+                    onVcpu(end < 0 ? "" : argument.substring(end).strip(), () -> translate(address));
+                }
                 case "search" -> search(argument);
                 case "phys" -> physical(argument);
                 case "help", "" -> print(HELP.stripTrailing());
@@ -73,6 +79,24 @@ final class Monitor {
             throw e.getCause();
         } catch (GuestcoreException e) {
             print(String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** Does something with the vCPU of that number, or with the one that is looked at. */
+    private void onVcpu(String number, Runnable work) {
+        int selected = view.selected();
+        if (!number.isEmpty()) {
+            int last = view.vcpus().size() - 1;
+            boolean known = number.matches("[0-9]{1,9}") && Integer.parseInt(number) <= last;
+            if (!known) {
+                throw RequestException.invalid("the vCPU '" + cut(number) + "'; the last is " + last);
+            }
+            view.select(Integer.parseInt(number));
+        }
+        try {
+            work.run();
+        } finally {
+            view.select(selected);
         }
     }
 
@@ -160,6 +184,7 @@ final class Monitor {
             print("the source knows no registers");
             return;
         }
+        print("vCPU " + view.vcpu().index() + ": " + CpuMode.describe(state));
         List<String> line = new ArrayList<>();
         Register.Group group = null;
         for (Register register : state.known()) {

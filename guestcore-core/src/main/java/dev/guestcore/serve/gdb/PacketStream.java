@@ -79,6 +79,7 @@ final class PacketStream {
                     return Optional.empty();
                 }
                 case '$' -> {
+                    int start = receivedStart - 1;
                     int size = readBody();
                     if (size == END) {
                         return Optional.empty();
@@ -93,11 +94,13 @@ final class PacketStream {
                         throw new RequestException(
                                 RequestException.INVALID, "a packet has at most " + LARGEST + " bytes");
                     }
-                    if (size >= 0) {
+                    if (size >= 0 && !isRepeated(start)) {
                         return Optional.of(new String(body, 0, size, StandardCharsets.ISO_8859_1));
                     }
-                    damaged++;
-                    acknowledge('-');
+                    if (size == DAMAGED) {
+                        damaged++;
+                        acknowledge('-');
+                    }
                 }
                 case '+' -> rubbish += acknowledging ? 0 : 1;
                 case '-' -> resend();
@@ -106,6 +109,20 @@ final class PacketStream {
             }
         }
         return Optional.empty();
+    }
+
+    /**
+     * Whether the packet that began at {@code start} in the buffer is there once more: a client that got no
+     * acknowledgement in time, because we were still starting, sent it again and expects one reply.
+     */
+    private boolean isRepeated(int start) {
+        int size = receivedStart - start;
+        return acknowledging
+                && start >= 0
+                && size > 0
+                && size <= receivedEnd - receivedStart
+                && received[start] == '$'
+                && Arrays.equals(received, start, receivedStart, received, receivedStart, receivedStart + size);
     }
 
     /** Reads on behind the dollar sign. Gives the size of the body without escapes, or a negative number. */

@@ -301,6 +301,9 @@ class GdbServerTest {
         String shown = monitor(command("regs"));
         assertTrue(shown.contains("rip            0xffffffff81000000"), shown);
         assertTrue(shown.contains("kernel_gs_base 0x1234"), shown);
+        assertTrue(monitor(command("regs 1")).contains("rip            0xffffffff81000002"));
+        assertTrue(monitor(command("translate $cr3 1")).startsWith("vCPU 1, 4-level"));
+        assertTrue(monitor(command("regs 2")).contains("the vCPU '2'; the last is 1"));
         assertTrue(monitor(command("help")).contains("monitor translate ADDRESS"));
         assertTrue(monitor(command("dance")).contains("no command 'dance'"));
     }

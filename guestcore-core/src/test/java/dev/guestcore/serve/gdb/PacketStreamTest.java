@@ -95,6 +95,18 @@ class PacketStreamTest {
     }
 
     @Test
+    void aPacketSentAgainBeforeWeWereReadyIsOne() throws IOException {
+        PacketStream stream = stream("+$qC#b4$qC#b4$qC#b4$g#67");
+        assertEquals(Optional.of("qC"), stream.next());
+        assertEquals("+++", written());
+        assertEquals(Optional.of("g"), stream.next());
+        PacketStream silent = stream("$qC#b4$qC#b4");
+        silent.stopAcknowledging();
+        assertEquals(Optional.of("qC"), silent.next());
+        assertEquals(Optional.of("qC"), silent.next());
+    }
+
+    @Test
     void refusesALargerPacketAndGoesOn() throws IOException {
         PacketStream stream = stream(Wire.frame("X".repeat(PacketStream.LARGEST + 1)) + "$g#67");
         RequestException refused = assertThrows(RequestException.class, stream::next);
