@@ -1,6 +1,7 @@
 /** The Guestcore library: the guest model, core formats, live sources. */
 module dev.guestcore {
     requires static org.jspecify;
+    requires aircompressor.v3;
     requires tools.jackson.databind;
 
     exports dev.guestcore;
@@ -11,4 +12,7 @@ module dev.guestcore {
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
+
+    provides dev.guestcore.format.CoreFormat with
+            dev.guestcore.format.kdump.KdumpFormat;
 }

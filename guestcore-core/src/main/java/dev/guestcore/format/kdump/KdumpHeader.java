@@ -1,0 +1,186 @@
+package dev.guestcore.format.kdump;
+
+import dev.guestcore.format.FileBytes;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
+
+/**
+ * Header and sub-header, checked: every place that they name lies in the file or is empty.
+ *
+ * @param order byte order of the crashed machine
+ * @param layout its word size
+ * @param version header_version, 1 to 6
+ * @param utsname system, node, release, version, machine, domain; empty strings where the writer left them out
+ * @param status codec flags that the writer meant to use
+ * @param blockSize bytes of a block and of a page, a power of two
+ * @param bitmapOffset file offset of the first bitmap
+ * @param bitmapSize bytes of one bitmap
+ * @param pageCount pages that the bitmaps speak of: highest PFN + 1
+ * @param descriptorsOffset file offset of the first page descriptor
+ * @param physicalBase phys_base of the kernel as the writer saw it; QEMU writes it wrong under KASLR
+ * @param dumpLevel which pages makedumpfile left out (its option -d)
+ * @param split the part of the page frames that this file of a split set holds
+ * @param vmcoreInfo where VMCOREINFO lies
+ * @param notes where the ELF notes lie
+ * @param eraseInfo where the list of erased data lies
+ */
+record KdumpHeader(
+        ByteOrder order,
+        KdumpLayout layout,
+        int version,
+        List<String> utsname,
+        long status,
+        int blockSize,
+        long bitmapOffset,
+        long bitmapSize,
+        long pageCount,
+        long descriptorsOffset,
+        long physicalBase,
+        int dumpLevel,
+        Optional<Split> split,
+        Optional<Place> vmcoreInfo,
+        Optional<Place> notes,
+        Optional<Place> eraseInfo) {
+
+    private static final int LARGEST_PAGE = 1 << 20;
+    private static final int SMALLEST_PAGE = 512;
+
+    /** The page frames of one file of a split set. */
+    record Split(long firstPfn, long endPfn) {}
+
+    /** Bytes in the file. */
+    record Place(long offset, long size) {}
+
+    static boolean isKdump(FileBytes file) {
+        return file.size() >= KdumpLayout.BITS_64.processorCount + Integer.BYTES
+                && file.u64(0, ByteOrder.BIG_ENDIAN, "signature") == KdumpLayout.SIGNATURE;
+    }
+
+    static KdumpHeader read(FileBytes file) {
+        ByteOrder order = byteOrder(file);
+        int version = (int) file.u32(KdumpLayout.HEADER_VERSION, order, "header_version");
+        KdumpLayout layout = layout(file, order);
+        int blockSize = (int) file.u32(layout.blockSize, order, "block_size");
+        long subHeaderBlocks = file.u32(layout.subHeaderBlocks, order, "sub_hdr_size");
+        long bitmapBlocks = file.u32(layout.bitmapBlocks, order, "bitmap_blocks");
+        long subHeader = blockSize;
+        long subHeaderEnd = subHeader + subHeaderBlocks * blockSize;
+        long pageCount = file.u32(layout.maxMapNumber, order, "max_mapnr");
+        if (version >= 6) {
+            pageCount = file.u64(subHeader + layout.maxMapNumber64, order, "max_mapnr_64");
+        }
+        long bitmapsSize = bitmapBlocks * blockSize;
+        file.require(subHeaderEnd, bitmapsSize, "bitmaps");
+        long neededBlocks = (ceilingDivide(pageCount, Byte.SIZE) + blockSize - 1) / blockSize;
+        // Kernels before makedumpfile wrote one bitmap only: then every page that exists is in the dump.
+        long bitmapSize = neededBlocks < bitmapBlocks ? bitmapsSize / 2 : bitmapsSize;
+        if (pageCount < 0 || ceilingDivide(pageCount, Byte.SIZE) > bitmapSize) {
+            throw file.malformed(
+                    layout.maxMapNumber,
+                    "max_mapnr",
+                    "at most " + bitmapSize * Byte.SIZE + " pages, as many as a bitmap has bits",
+                    Long.toUnsignedString(pageCount),
+                    "the header is damaged");
+        }
+        Optional<Split> split = Optional.empty();
+        if (version >= 2 && file.u32(subHeader + layout.split, order, "split") != 0) {
+            split = Optional.of(
+                    version >= 6
+                            ? new Split(
+                                    file.u64(subHeader + layout.splitStart64, order, "start_pfn_64"),
+                                    file.u64(subHeader + layout.splitEnd64, order, "end_pfn_64"))
+                            : new Split(
+                                    word(file, layout, order, subHeader + layout.splitStart, "start_pfn"),
+                                    word(file, layout, order, subHeader + layout.splitEnd, "end_pfn")));
+        }
+        return new KdumpHeader(
+                order,
+                layout,
+                version,
+                utsname(file),
+                file.u32(layout.status, order, "status"),
+                blockSize,
+                subHeaderEnd,
+                bitmapSize,
+                pageCount,
+                subHeaderEnd + bitmapsSize,
+                word(file, layout, order, subHeader + layout.physicalBase, "phys_base"),
+                version >= 1 ? (int) file.u32(subHeader + layout.dumpLevel, order, "dump_level") : 0,
+                split,
+                place(file, layout, order, subHeader + layout.vmcoreInfoOffset, version >= 3, "vmcoreinfo"),
+                place(file, layout, order, subHeader + layout.notesOffset, version >= 4, "note"),
+                place(file, layout, order, subHeader + layout.eraseInfoOffset, version >= 5, "eraseinfo"));
+    }
+
+    private static ByteOrder byteOrder(FileBytes file) {
+        for (ByteOrder order : List.of(ByteOrder.LITTLE_ENDIAN, ByteOrder.BIG_ENDIAN)) {
+            long version = file.u32(KdumpLayout.HEADER_VERSION, order, "header_version");
+            if (version >= KdumpLayout.OLDEST_VERSION && version <= KdumpLayout.NEWEST_VERSION) {
+                return order;
+            }
+        }
+        throw file.malformed(
+                KdumpLayout.HEADER_VERSION,
+                "header_version",
+                KdumpLayout.OLDEST_VERSION + " to " + KdumpLayout.NEWEST_VERSION,
+                Long.toString(file.u32(KdumpLayout.HEADER_VERSION, ByteOrder.LITTLE_ENDIAN, "header_version")),
+                "the header is damaged, or a newer makedumpfile wrote it: look for a newer Guestcore");
+    }
+
+    /** Nothing in the header tells the word size; only one of the two layouts finds a sensible block size. */
+    private static KdumpLayout layout(FileBytes file, ByteOrder order) {
+        for (KdumpLayout layout : KdumpLayout.values()) {
+            long blockSize = file.u32(layout.blockSize, order, "block_size");
+            long subHeaderBlocks = file.u32(layout.subHeaderBlocks, order, "sub_hdr_size");
+            boolean powerOfTwo = blockSize >= SMALLEST_PAGE
+                    && blockSize <= LARGEST_PAGE
+                    && (blockSize & blockSize - 1) == 0;
+            if (powerOfTwo && subHeaderBlocks > 0 && file.holds(blockSize, subHeaderBlocks * blockSize)) {
+                return layout;
+            }
+        }
+        throw file.malformed(
+                KdumpLayout.BITS_64.blockSize,
+                "block_size",
+                "a power of two from " + SMALLEST_PAGE + " to " + LARGEST_PAGE + " and a sub-header within the file",
+                Long.toString(file.u32(KdumpLayout.BITS_64.blockSize, order, "block_size")),
+                "the header is damaged");
+    }
+
+    private static List<String> utsname(FileBytes file) {
+        return IntStream.range(0, 6)
+                .mapToObj(index -> {
+                    long offset = KdumpLayout.UTSNAME + (long) index * KdumpLayout.UTSNAME_STRING;
+                    byte[] bytes = file.bytes(offset, KdumpLayout.UTSNAME_STRING, "utsname");
+                    String text = new String(bytes, StandardCharsets.ISO_8859_1);
+                    int nul = text.indexOf('\0');
+                    return nul < 0 ? text : text.substring(0, nul);
+                })
+                .toList();
+    }
+
+    private static Optional<Place> place(
+            FileBytes file, KdumpLayout layout, ByteOrder order, long at, boolean present, String what) {
+        if (!present) {
+            return Optional.empty();
+        }
+        long offset = file.u64(at, order, "offset_" + what);
+        long size = word(file, layout, order, at + Long.BYTES, "size_" + what);
+        if (offset == 0 || size == 0) {
+            return Optional.empty();
+        }
+        file.require(offset, size, what);
+        return Optional.of(new Place(offset, size));
+    }
+
+    private static long word(FileBytes file, KdumpLayout layout, ByteOrder order, long at, String field) {
+        return layout.word == Long.BYTES ? file.u64(at, order, field) : file.u32(at, order, field);
+    }
+
+    private static long ceilingDivide(long value, long divisor) {
+        return value / divisor + (value % divisor != 0 ? 1 : 0);
+    }
+}
