@@ -7,6 +7,7 @@ module dev.guestcore {
     exports dev.guestcore;
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
+    exports dev.guestcore.format.vbox;
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.live;
 
@@ -14,5 +15,7 @@ module dev.guestcore {
     uses dev.guestcore.live.SourceProvider;
 
     provides dev.guestcore.format.CoreFormat with
-            dev.guestcore.format.kdump.KdumpFormat;
+            dev.guestcore.format.elf.ElfCoreFormat,
+            dev.guestcore.format.kdump.KdumpFormat,
+            dev.guestcore.format.vbox.VmCoreFormat;
 }

@@ -9,7 +9,7 @@ public interface WritePlan {
     /** The variant that will be written ("7.0"). */
     String layout();
 
-    /** Size of the core in bytes, exactly. */
+    /** Size of the core in bytes: exactly, or, of a format that compresses, the most that it can be. */
     long size();
 
     /** What the format cannot carry. */

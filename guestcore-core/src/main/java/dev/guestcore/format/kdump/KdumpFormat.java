@@ -13,13 +13,19 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /** The compressed kdump format. */
 public final class KdumpFormat implements CoreFormat {
 
+    static final String NAME = "kdump";
+
+    private static final String COMPRESSION = "compression";
+    private static final String EXCLUDE = "exclude";
+
     @Override
     public String name() {
-        return "kdump";
+        return NAME;
     }
 
     @Override
@@ -62,16 +68,36 @@ public final class KdumpFormat implements CoreFormat {
 
     @Override
     public boolean canWrite() {
-        return false;
+        return true;
     }
 
     @Override
     public List<WriteOption> writeOptions() {
-        return List.of();
+        List<String> codecs = Stream.of(PageCodec.values()).map(PageCodec::label).toList();
+        return List.of(
+                new WriteOption(COMPRESSION, codecs, "how pages are compressed (default: zlib, which all readers know)"),
+                new WriteOption(EXCLUDE, List.of("zero"), "leave out pages that hold only zeros"));
     }
 
     @Override
     public CoreWriter writer(Map<String, String> options) {
-        throw new UnsupportedRequestException("not yet");
+        options.keySet().stream()
+                .filter(option -> !option.equals(COMPRESSION) && !option.equals(EXCLUDE))
+                .findFirst()
+                .ifPresent(option -> {
+                    throw new UnsupportedRequestException("kdump has no option '" + option + "'; it has " + COMPRESSION
+                            + " and " + EXCLUDE);
+                });
+        String label = options.getOrDefault(COMPRESSION, PageCodec.ZLIB.label());
+        PageCodec codec = Stream.of(PageCodec.values())
+                .filter(candidate -> candidate.label().equals(label))
+                .findFirst()
+                .orElseThrow(() -> new UnsupportedRequestException("kdump has no compression '" + label
+                        + "'; it has none, zlib, lzo, snappy, zstd"));
+        String exclude = options.getOrDefault(EXCLUDE, "");
+        if (!exclude.isEmpty() && !exclude.equals("zero")) {
+            throw new UnsupportedRequestException("kdump can exclude 'zero' only, not '" + exclude + "'");
+        }
+        return new KdumpWriter(codec, exclude.equals("zero"));
     }
 }

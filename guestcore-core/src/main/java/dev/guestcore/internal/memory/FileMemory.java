@@ -11,6 +11,7 @@ import java.util.AbstractList;
 import java.util.List;
 import java.util.Optional;
 import java.util.RandomAccess;
+import java.util.function.LongUnaryOperator;
 
 /**
  * Memory that lies uncompressed in a file: a table of ranges, each at one file offset. Heap use does not depend on the
@@ -21,19 +22,42 @@ public final class FileMemory implements GuestMemory {
     /** Beside a range, instead of a file offset: the file stores nothing for it, it is a device. */
     public static final long DEVICE = -1L;
 
+    /** Beside a range, instead of a file offset: whoever made the dump left the content out. */
+    public static final long EXCLUDED = -2L;
+
+    /** Beside a range, instead of a file offset: the content should be there but lies nowhere in the file. */
+    public static final long UNREADABLE = -3L;
+
+    /** Beside a range, instead of a file offset: known to be zero and not stored. */
+    public static final long ZERO = -4L;
+
     private final FileBytes file;
     private final Extents extents;
+    private final LongUnaryOperator storedBytes;
     private final List<MemoryRegion> regions;
 
     /**
      * Puts the memory together.
      *
      * @param file holds the bytes
-     * @param extents guest-physical ranges; beside each its file offset or {@link #DEVICE}. Each is one region.
+     * @param extents guest-physical ranges; beside each its file offset or one of the marks above. Each is one region.
      */
     public FileMemory(FileBytes file, Extents extents) {
+        this(file, extents, index -> -1L);
+    }
+
+    /**
+     * Puts the memory together where a writer stored less than its table says.
+     *
+     * @param file holds the bytes
+     * @param extents guest-physical ranges; beside each its file offset or {@link #DEVICE}. Each is one region.
+     * @param storedBytes by index of a range: how many bytes from its start the file really holds, unsigned; what follows
+     *     is {@link PageState#UNREADABLE}
+     */
+    public FileMemory(FileBytes file, Extents extents, LongUnaryOperator storedBytes) {
         this.file = file;
         this.extents = extents;
+        this.storedBytes = storedBytes;
         this.regions = new RegionList(extents);
     }
 
@@ -56,8 +80,8 @@ public final class FileMemory implements GuestMemory {
             return new PageRun(new AddressRange(address, last), PageState.ABSENT);
         }
         long last = extents.last(index);
-        if (extents.value(index) == DEVICE) {
-            return new PageRun(new AddressRange(address, last), PageState.ABSENT);
+        if (extents.value(index) < 0) {
+            return new PageRun(new AddressRange(address, last), stateOf(extents.value(index)));
         }
         long stored = storedFrom(index, address);
         if (stored == 0) {
@@ -72,15 +96,19 @@ public final class FileMemory implements GuestMemory {
         long index = extents.floor(address);
         while (done < target.byteSize() && extents.contains(index, address + done)) {
             long from = address + done;
-            if (extents.value(index) == DEVICE) {
+            boolean zero = extents.value(index) == ZERO;
+            if (extents.value(index) < 0 && !zero) {
                 break;
             }
-            long length = Math.min(storedFrom(index, from), target.byteSize() - done);
+            long available = zero ? upTo(extents.last(index) - from) : storedFrom(index, from);
+            long length = Math.min(available, target.byteSize() - done);
             if (length == 0) {
                 break;
             }
             long offset = extents.value(index) + (from - extents.first(index));
-            if (file.read(offset, target.asSlice(done, length)) < length) {
+            if (zero) {
+                target.asSlice(done, length).fill((byte) 0);
+            } else if (file.read(offset, target.asSlice(done, length)) < length) {
                 throw file.shrunk();
             }
             done += length;
@@ -97,7 +125,7 @@ public final class FileMemory implements GuestMemory {
         long index = extents.floor(address);
         if (size <= 0
                 || !extents.contains(index, address)
-                || extents.value(index) == DEVICE
+                || extents.value(index) < 0
                 || storedFrom(index, address) < size) {
             return Optional.empty();
         }
@@ -107,13 +135,33 @@ public final class FileMemory implements GuestMemory {
 
     /** How many bytes from {@code address} to the end of its range lie inside the file. */
     private long storedFrom(long index, long address) {
-        long offset = extents.value(index) + (address - extents.first(index));
-        long inFile = file.size() - offset;
-        if (inFile <= 0) {
+        long into = address - extents.first(index);
+        long available = Math.max(0, file.size() - extents.value(index));
+        long stored = storedBytes.applyAsLong(index);
+        if (Long.compareUnsigned(stored, available) < 0) {
+            available = stored;
+        }
+        if (Long.compareUnsigned(into, available) >= 0) {
             return 0;
         }
         long toEnd = extents.last(index) - address;
-        return Long.compareUnsigned(toEnd, inFile - 1) < 0 ? toEnd + 1 : inFile;
+        long left = available - into;
+        return Long.compareUnsigned(toEnd, left - 1) < 0 ? toEnd + 1 : left;
+    }
+
+    /** A size from one less than it, at most 2^63 - 1. */
+    private static long upTo(long lessOne) {
+        return lessOne < 0 || lessOne == Long.MAX_VALUE ? Long.MAX_VALUE : lessOne + 1;
+    }
+
+    private static PageState stateOf(long mark) {
+        if (mark == EXCLUDED) {
+            return PageState.EXCLUDED;
+        }
+        if (mark == ZERO) {
+            return PageState.ZERO;
+        }
+        return mark == UNREADABLE ? PageState.UNREADABLE : PageState.ABSENT;
     }
 
     private static MemoryRegion region(Extents extents, long index) {

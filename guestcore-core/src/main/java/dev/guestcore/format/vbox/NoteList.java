@@ -1,0 +1,95 @@
+package dev.guestcore.format.vbox;
+
+import dev.guestcore.Guest;
+import dev.guestcore.Progress;
+import dev.guestcore.Vcpu;
+import dev.guestcore.hypervisor.VirtualBoxFacts;
+import dev.guestcore.inspect.VmcoreInfo;
+import dev.guestcore.internal.elf.Elf;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** The notes to write, ready as bytes (docs/formats/vbox-vmcore.md, section 4). */
+final class NoteList {
+
+    private static final int HEADER = 12;
+    private static final int USUAL_PADDING = 4;
+
+    private final List<byte[]> notes = new ArrayList<>();
+    private long size;
+
+    /**
+     * Lays out VirtualBox's notes, then those that the source had beside them, then those for analysts.
+     *
+     * @param payloads CPU states in order of the vCPUs
+     */
+    NoteList(Layout layout, Descriptor descriptor, List<byte[]> payloads, VirtualBoxFacts facts, boolean analystNotes) {
+        boolean founding = layout == Layout.R32341;
+        int padding = founding ? 4 : 8;
+        ByteBuffer content = ByteBuffer.allocate(Notes.DESCRIPTOR_SIZE).order(ByteOrder.LITTLE_ENDIAN);
+        descriptor.write(content);
+        add(note(founding ? "VBOXCORE" : "VBCORE", founding, Notes.NT_VBOXCORE, content.array(), padding));
+        for (byte[] payload : payloads) {
+            add(note(founding ? "VBOXCPU" : "VBCPU", founding, Notes.NT_VBOXCPU, payload, padding));
+        }
+        for (VirtualBoxFacts.ExtraNote extra : facts.extraNotes()) {
+            if (!analystNotes || !isAnalystNote(extra.bytes())) {
+                add(padded(extra.bytes()));
+            }
+        }
+    }
+
+    /** Adds what tools find that know no VirtualBox note. Reads all memory. */
+    void addAnalystNotes(Guest guest) {
+        int number = 0;
+        for (Vcpu vcpu : guest.vcpus()) {
+            add(note("CORE", true, Elf.NT_PRSTATUS, Prstatus.of(vcpu, number++), USUAL_PADDING));
+        }
+        VmcoreInfo.find(guest.memory(), Progress.none())
+                .ifPresent(info -> add(note("VMCOREINFO", true, 0, info.bytes(), USUAL_PADDING)));
+    }
+
+    private void add(byte[] note) {
+        notes.add(note);
+        size += note.length;
+    }
+
+    private static byte[] note(String name, boolean nameSizeWithNul, int type, byte[] content, int padding) {
+        int nameRoom = roundUp(name.length() + 1, padding);
+        int contentRoom = roundUp(content.length, padding);
+        ByteBuffer note = ByteBuffer.allocate(HEADER + nameRoom + contentRoom).order(ByteOrder.LITTLE_ENDIAN);
+        note.putInt(name.length() + (nameSizeWithNul ? 1 : 0)).putInt(contentRoom).putInt(type);
+        note.put(name.getBytes(StandardCharsets.US_ASCII));
+        note.position(HEADER + nameRoom).put(content);
+        return note.array();
+    }
+
+    /** Others may end without padding where they are the last. */
+    private static byte[] padded(byte[] note) {
+        return Arrays.copyOf(note, roundUp(note.length, USUAL_PADDING));
+    }
+
+    private static int roundUp(int value, int multiple) {
+        return (value + multiple - 1) / multiple * multiple;
+    }
+
+    private static boolean isAnalystNote(byte[] note) {
+        String text = new String(note, 0, Math.min(note.length, 32), StandardCharsets.ISO_8859_1);
+        return text.startsWith("CORE\0", HEADER) || text.startsWith("VMCOREINFO\0", HEADER);
+    }
+
+    /** Size of all notes in bytes. */
+    long size() {
+        return size;
+    }
+
+    /** The notes as they stand in the file. */
+    List<MemorySegment> segments() {
+        return notes.stream().map(MemorySegment::ofArray).toList();
+    }
+}

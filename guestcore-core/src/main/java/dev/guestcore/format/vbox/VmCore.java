@@ -1,0 +1,70 @@
+package dev.guestcore.format.vbox;
+
+import dev.guestcore.Guest;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.WritePlan;
+import java.util.Optional;
+
+/**
+ * Writes guests as VirtualBox VMCores.
+ *
+ * <pre>{@code
+ * WriteReport report = VmCore.newest().write(guest, Path.of("vm.core"), Progress.none());
+ * }</pre>
+ *
+ * <p>Immutable and thread-safe; the {@code with} methods give a changed copy.
+ */
+public final class VmCore implements CoreWriter {
+
+    private final Optional<Layout> layout;
+    private final boolean largePhnum;
+    private final boolean analystNotes;
+
+    private VmCore(Optional<Layout> layout, boolean largePhnum, boolean analystNotes) {
+        this.layout = layout;
+        this.largePhnum = largePhnum;
+        this.analystNotes = analystNotes;
+    }
+
+    /** The newest layout: what VirtualBox 7 writes. */
+    public static VmCore newest() {
+        return layout(Layout.newest());
+    }
+
+    /** A layout of the caller's choice. */
+    public static VmCore layout(Layout layout) {
+        return new VmCore(Optional.of(layout), false, false);
+    }
+
+    /** The layout of the VMCore that a guest was read from; the newest for a guest from elsewhere. */
+    public static VmCore likeSource() {
+        return new VmCore(Optional.empty(), false, false);
+    }
+
+    /** The same in another layout. */
+    public VmCore withLayout(Layout other) {
+        return new VmCore(Optional.of(other), largePhnum, analystNotes);
+    }
+
+    /**
+     * Allows more than 65534 ranges: their number goes into section header 0, as the ELF standard has it for
+     * {@code e_phnum} 0xffff. VirtualBox itself drops the ranges instead. Without this such a guest is refused, unless
+     * merging adjacent ranges of one kind makes them few enough.
+     */
+    public VmCore withLargePhnum() {
+        return new VmCore(layout, true, analystNotes);
+    }
+
+    /**
+     * Adds, behind VirtualBox's notes, NT_PRSTATUS for each vCPU and VMCOREINFO where the guest's memory has one; all of
+     * the memory is read beforehand to find it.
+     */
+    public VmCore withAnalystNotes() {
+        return new VmCore(layout, largePhnum, true);
+    }
+
+    @Override
+    public WritePlan plan(Guest guest) {
+        return VmCorePlan.of(guest, layout, largePhnum, analystNotes);
+    }
+}

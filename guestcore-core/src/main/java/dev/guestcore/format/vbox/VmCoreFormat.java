@@ -1,0 +1,111 @@
+package dev.guestcore.format.vbox;
+
+import dev.guestcore.Guest;
+import dev.guestcore.MalformedDumpException;
+import dev.guestcore.Progress;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.format.Check;
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Probe;
+import dev.guestcore.format.WriteOption;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** The VMCore format as a service (docs/formats/vbox-vmcore.md). */
+public final class VmCoreFormat implements CoreFormat {
+
+    static final String NAME = "vbox";
+
+    private static final String LAYOUT = "layout";
+    private static final String LARGE_PHNUM = "large-phnum";
+    private static final String ANALYST_NOTES = "analyst-notes";
+
+    /** Called by the service loader. */
+    public VmCoreFormat() {}
+
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    @Override
+    public String title() {
+        return "VirtualBox VMCore";
+    }
+
+    @Override
+    public Probe probe(FileBytes file) {
+        try {
+            return Probe.exact("ELF core with the note " + VmCoreFile.probe(file).name() + " of VirtualBox");
+        } catch (MalformedDumpException e) {
+            String place = file.name() + ": at offset 0x" + Long.toHexString(e.offset()) + ": ";
+            return Probe.no(e.getMessage().replace(place, ""));
+        }
+    }
+
+    @Override
+    public Guest open(FileBytes file) {
+        return VmCoreReader.open(file);
+    }
+
+    @Override
+    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+        return VmCoreVerifier.verify(file, deep, progress);
+    }
+
+    @Override
+    public boolean canWrite() {
+        return true;
+    }
+
+    @Override
+    public List<WriteOption> writeOptions() {
+        List<String> layouts = Stream.of(Layout.values())
+                .filter(layout -> !layout.isVariant())
+                .map(Layout::label)
+                .toList();
+        return List.of(
+                new WriteOption(
+                        LAYOUT, layouts, "generation to write; unless said, that of a source VMCore, else 7.0"),
+                WriteOption.flag(
+                        LARGE_PHNUM, "allow more than 65534 ranges by section header 0, which VirtualBox never writes"),
+                WriteOption.flag(
+                        ANALYST_NOTES, "add NT_PRSTATUS and VMCOREINFO for tools that know no VirtualBox note"));
+    }
+
+    @Override
+    public CoreWriter writer(Map<String, String> options) {
+        VmCore writer = VmCore.likeSource();
+        for (Map.Entry<String, String> option : options.entrySet()) {
+            writer = switch (option.getKey()) {
+                case LAYOUT -> writer.withLayout(layout(option.getValue()));
+                case LARGE_PHNUM -> isOn(option) ? writer.withLargePhnum() : writer;
+                case ANALYST_NOTES -> isOn(option) ? writer.withAnalystNotes() : writer;
+                default -> throw new UnsupportedRequestException("format vbox has no option '" + option.getKey()
+                        + "'; there are " + writeOptions().stream().map(WriteOption::name)
+                                .collect(Collectors.joining(", ")));
+            };
+        }
+        return writer;
+    }
+
+    private static boolean isOn(Map.Entry<String, String> option) {
+        return switch (option.getValue()) {
+            case "true" -> true;
+            case "false" -> false;
+            default -> throw new UnsupportedRequestException("option " + option.getKey()
+                    + " of format vbox is a switch: expected true or false, found '" + option.getValue() + "'");
+        };
+    }
+
+    private static Layout layout(String label) {
+        return Layout.ofLabel(label)
+                .orElseThrow(() -> new UnsupportedRequestException("format vbox has no layout '" + label
+                        + "'; there are "
+                        + Stream.of(Layout.values()).map(Layout::label).collect(Collectors.joining(", "))));
+    }
+}
