@@ -187,7 +187,7 @@ final class KdumpPlan implements WritePlan {
         ByteBuffer header = ByteBuffer.allocate(PAGE).order(ByteOrder.BIG_ENDIAN);
         header.putLong(0, KdumpLayout.SIGNATURE).order(ORDER);
         header.putInt(KdumpLayout.HEADER_VERSION, KdumpLayout.NEWEST_VERSION);
-        List<String> names = new UtsName(vmcoreInfo, "", "x86_64").strings();
+        List<String> names = UtsName.of(guest.memory(), vmcoreInfo);
         for (int i = 0; i < names.size(); i++) {
             byte[] text = names.get(i).getBytes(StandardCharsets.ISO_8859_1);
             int length = Math.min(text.length, KdumpLayout.UTSNAME_STRING - 1);

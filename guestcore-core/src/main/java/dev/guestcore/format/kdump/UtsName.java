@@ -1,39 +1,64 @@
 package dev.guestcore.format.kdump;
 
+import dev.guestcore.GuestMemory;
 import dev.guestcore.hypervisor.KernelFacts;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
- * The six strings of struct new_utsname, as far as the guest says them: readers of kdumps refuse a file in which release and
- * machine are empty. Not known strings stay empty.
+ * The six strings of struct new_utsname. A kernel that left VMCOREINFO says there where its own copy lies; readers of kdumps
+ * refuse a file in which system, node, release, version or machine is empty, so what cannot be found says so in words.
  */
 final class UtsName {
 
-    /** "Linux version 6.1.0 (builder@host) (compiler) #1 SMP … date": the version is what follows the number sign. */
-    private static final Pattern BANNER = Pattern.compile("Linux version (\\S+) .*?(#\\d.*)");
+    private static final long KERNEL_MAP = 0xffffffff80000000L;
+    private static final int COUNT = 6;
+    private static final String UNKNOWN = "(unknown)";
 
-    private final List<String> strings;
+    private UtsName() {}
 
-    /**
-     * Puts the strings together.
-     *
-     * @param vmcoreInfo text of VMCOREINFO, or empty
-     * @param banner the kernel's banner, or empty
-     * @param machine name of the processor family ("x86_64")
-     */
-    UtsName(byte[] vmcoreInfo, String banner, String machine) {
-        Matcher matcher = BANNER.matcher(banner.strip());
-        boolean found = matcher.find();
-        String release = new KernelFacts(vmcoreInfo).value("OSRELEASE").orElse(found ? matcher.group(1) : "");
-        String version = found ? matcher.group(2) : "";
-        boolean linux = !release.isEmpty();
-        strings = List.of(linux ? "Linux" : "", "", release, version, machine, linux ? "(none)" : "");
+    /** System, node, release, version, machine, domain; empty system and release if the guest is no known Linux. */
+    static List<String> of(GuestMemory memory, byte[] vmcoreInfo) {
+        KernelFacts facts = new KernelFacts(vmcoreInfo);
+        Optional<String> release = facts.value("OSRELEASE");
+        if (release.isEmpty()) {
+            return List.of("", "", "", "", "x86_64", "");
+        }
+        return inMemory(memory, facts)
+                .filter(names -> names.get(2).equals(release.get()))
+                .orElse(List.of("Linux", UNKNOWN, release.get(), UNKNOWN, "x86_64", UNKNOWN));
     }
 
-    /** System, node, release, version, machine, domain. */
-    List<String> strings() {
-        return strings;
+    private static Optional<List<String>> inMemory(GuestMemory memory, KernelFacts facts) {
+        Optional<Long> symbol = facts.value("SYMBOL(init_uts_ns)").flatMap(text -> number(text, 16));
+        Optional<Long> offset = facts.value("OFFSET(uts_namespace.name)").flatMap(text -> number(text, 10));
+        Optional<Long> base = facts.value("NUMBER(phys_base)").flatMap(text -> number(text, 10));
+        if (symbol.isEmpty() || offset.isEmpty() || base.isEmpty()) {
+            return Optional.empty();
+        }
+        byte[] names = new byte[COUNT * KdumpLayout.UTSNAME_STRING];
+        long address = symbol.get() - KERNEL_MAP + base.get() + offset.get();
+        if (memory.readAvailable(address, MemorySegment.ofArray(names)) < names.length) {
+            return Optional.empty();
+        }
+        return Optional.of(IntStream.range(0, COUNT).mapToObj(i -> string(names, i)).toList());
+    }
+
+    private static String string(byte[] names, int index) {
+        int from = index * KdumpLayout.UTSNAME_STRING;
+        String text = new String(names, from, KdumpLayout.UTSNAME_STRING, StandardCharsets.ISO_8859_1);
+        int nul = text.indexOf('\0');
+        return nul < 0 ? text : text.substring(0, nul);
+    }
+
+    private static Optional<Long> number(String text, int radix) {
+        try {
+            return Optional.of(radix == 16 ? Long.parseUnsignedLong(text, 16) : Long.parseLong(text));
+        } catch (NumberFormatException e) {
+            return Optional.empty();
+        }
     }
 }
