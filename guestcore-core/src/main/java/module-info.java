@@ -8,8 +8,11 @@ module dev.guestcore {
     exports dev.guestcore.cpu;
     exports dev.guestcore.format;
     exports dev.guestcore.format.vbox;
+    exports dev.guestcore.format.xen;
     exports dev.guestcore.hypervisor;
+    exports dev.guestcore.inspect;
     exports dev.guestcore.live;
+    exports dev.guestcore.live.demo;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
@@ -17,5 +20,9 @@ module dev.guestcore {
     provides dev.guestcore.format.CoreFormat with
             dev.guestcore.format.elf.ElfCoreFormat,
             dev.guestcore.format.kdump.KdumpFormat,
-            dev.guestcore.format.vbox.VmCoreFormat;
+            dev.guestcore.format.vbox.VmCoreFormat,
+            dev.guestcore.format.xen.XenDumpCoreFormat;
+    provides dev.guestcore.live.SourceProvider with
+            dev.guestcore.live.demo.DemoProvider,
+            dev.guestcore.live.described.DescribedProvider;
 }

@@ -14,7 +14,8 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /**
- * What a Linux kernel tells dump analysers about itself: lines of {@code KEY=VALUE} that begin with {@code OSRELEASE=}. The
+ * What a Linux kernel tells dump analysers about itself: lines of {@code KEY=VALUE} that begin with {@code
+ * OSRELEASE=}. The
  * kernel keeps them in its memory as a ready ELF note (documentation of Linux, admin-guide/kdump/vmcoreinfo); some keep
  * the text only, at the start of a page.
  *
@@ -84,7 +85,8 @@ public record VmcoreInfo(long address, byte[] bytes) {
                 long lessOne = Long.compareUnsigned(inRun, toEnd) < 0 ? inRun : toEnd;
                 if (run.state() == PageState.PRESENT) {
                     lessOne = Long.compareUnsigned(lessOne, CHUNK - 1) < 0 ? lessOne : CHUNK - 1;
-                    int size = (int) memory.readAvailable(address, MemorySegment.ofArray(chunk).asSlice(0, lessOne + 1));
+                    MemorySegment target = MemorySegment.ofArray(chunk).asSlice(0, lessOne + 1);
+                    int size = (int) memory.readAvailable(address, target);
                     if (scanChunk(address, size)) {
                         return true;
                     }

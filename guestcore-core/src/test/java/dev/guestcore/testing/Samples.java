@@ -72,11 +72,31 @@ public final class Samples {
     private static Path unpack(String sample) {
         String packed = sample.startsWith("vbox/") ? "vmcore.elf.zst" : "core.zst";
         Path target = FOLDER.resolve(sample.replace('/', '_'));
+        if (Samples.class.getResource("/samples/" + sample + "/" + packed) == null) {
+            return unpackWithTool(shared(sample).resolve(packed), target);
+        }
         try (InputStream compressed = open(sample, packed);
                 InputStream content = new ZstdInputStream(compressed)) {
             Files.copy(content, target);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+        return target;
+    }
+
+    /** The large samples have a window that the library does not take. */
+    private static Path unpackWithTool(Path packed, Path target) {
+        try {
+            Process zstd = new ProcessBuilder("zstd", "-q", "-d", packed.toString(), "-o", target.toString())
+                    .inheritIO()
+                    .start();
+            if (zstd.waitFor() != 0) {
+                throw new IOException("zstd could not unpack " + packed);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
         }
         return target;
     }

@@ -265,7 +265,9 @@ final class CpuLayout {
         paddings.add(new Padding(offset + 18, 6));
     }
 
-    /** selector u16, padding u16, selector for which the hidden part holds u16, flags u16 (1: it holds), hidden part. */
+    /**
+     * selector u16, padding u16, selector for which the hidden part holds u16, flags u16 (1: it holds), hidden part.
+     */
     private void segmentWithFlags(X86 selector, int offset) {
         field(selector, offset, 2);
         copies.add(new Field(selector, offset + 4, 2));

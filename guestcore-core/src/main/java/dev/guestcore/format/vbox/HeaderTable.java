@@ -6,7 +6,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/** The program headers of a file, one after the other, whatever their number; only a few of them are in memory at once. */
+/**
+ * The program headers of a file, one after the other, whatever their number; only a few of them are in memory at
+ * once.
+ */
 final class HeaderTable {
 
     /** Size of a program header (section 3). */

@@ -4,8 +4,8 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * The generations of the VMCore format, oldest first (docs/formats/vbox-vmcore.md, sections 4 and 5). They differ in the
- * notes only.
+ * The generations of the VMCore format, oldest first (docs/formats/vbox-vmcore.md, sections 4 and 5). They differ in
+ * the notes only.
  */
 public enum Layout {
     /** The founding revision of September 2010: notes VBOXCORE and VBOXCPU, CPUMCTX of 1024 bytes. Never released. */
@@ -61,7 +61,10 @@ public enum Layout {
         return label.indexOf('/') >= 0;
     }
 
-    /** VirtualBox version to name for a guest that has none: of the newest release whose cores were compared with ours. */
+    /**
+     * VirtualBox version to name for a guest that has none: of the newest release whose cores were compared with
+     * ours.
+     */
     int defaultVersion() {
         return defaultVersion;
     }

@@ -31,16 +31,19 @@ final class Losses {
     private final Guest guest;
     private final CpuLayout cpu;
     private final Layout layout;
+    private final boolean kept;
     private final List<Loss> losses = new ArrayList<>();
 
-    private Losses(Guest guest, Layout layout, CpuLayout cpu) {
+    private Losses(Guest guest, Layout layout, CpuLayout cpu, boolean kept) {
         this.guest = guest;
         this.layout = layout;
         this.cpu = cpu;
+        this.kept = kept;
     }
 
-    static List<Loss> of(Guest guest, Layout layout, CpuLayout cpu, WrittenRanges ranges, Descriptor descriptor) {
-        Losses losses = new Losses(guest, layout, cpu);
+    static List<Loss> of(Guest guest, Layout layout, CpuLayout cpu, WrittenRanges ranges, Descriptor descriptor,
+            boolean kept) {
+        Losses losses = new Losses(guest, layout, cpu, kept);
         losses.origin(descriptor);
         losses.regions(ranges);
         losses.pages();
@@ -52,7 +55,12 @@ final class Losses {
     }
 
     private void lose(String what, String why) {
-        losses.add(new Loss(what, why, false));
+        lose(what, why, true);
+    }
+
+    /** {@code keepable}: whether the record of our own has a place for it. */
+    private void lose(String what, String why, boolean keepable) {
+        losses.add(new Loss(what, why, kept && keepable));
     }
 
     private void origin(Descriptor descriptor) {
@@ -60,7 +68,8 @@ final class Losses {
             String hypervisor = guest.provenance().hypervisor().orElse(guest.provenance().format());
             String version = guest.provenance().hypervisorVersion().map(text -> " " + text).orElse("");
             lose("origin " + hypervisor + version,
-                    "the core descriptor must name a VirtualBox version; it says " + descriptor.versionText());
+                    "the core descriptor must name a VirtualBox version; it says " + descriptor.versionText(),
+                    guest.provenance().hypervisor().isPresent());
         }
         guest.provenance()
                 .takenAt()
@@ -109,7 +118,8 @@ final class Losses {
         firstPlaces.forEach((state, address) -> lose(
                 "state " + state.name().toLowerCase(Locale.ROOT) + " of pages, the first at 0x"
                         + Long.toHexString(address),
-                "written as zeros, a VMCore does not mark them"));
+                "written as zeros, a VMCore does not mark them",
+                state != PageState.ABSENT));
     }
 
     private void registersWithoutPlace() {
@@ -175,7 +185,10 @@ final class Losses {
     private void rawContexts() {
         Set<String> kinds = new LinkedHashSet<>();
         for (Vcpu vcpu : guest.vcpus()) {
-            vcpu.rawContexts().stream().map(RawContext::kind).filter(kind -> !kind.equals(cpu.kind())).forEach(kinds::add);
+            vcpu.rawContexts().stream()
+                    .map(RawContext::kind)
+                    .filter(kind -> !kind.equals(cpu.kind()))
+                    .forEach(kinds::add);
         }
         kinds.forEach(kind -> lose("raw context " + kind, "its registers are written in the form of " + cpu.kind()));
     }
@@ -188,7 +201,7 @@ final class Losses {
             }
         }
         if (guest.machineMemory().isPresent()) {
-            lose("machine frame numbers", "a VMCore holds guest-physical memory only");
+            lose("memory by machine frame", "a VMCore holds guest-physical memory only", true);
         }
     }
 }

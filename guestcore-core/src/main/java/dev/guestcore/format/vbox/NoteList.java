@@ -2,6 +2,7 @@ package dev.guestcore.format.vbox;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
+import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.Vcpu;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.inspect.VmcoreInfo;
@@ -81,6 +82,21 @@ final class NoteList {
     private static boolean isAnalystNote(byte[] note) {
         String text = new String(note, 0, Math.min(note.length, 32), StandardCharsets.ISO_8859_1);
         return text.startsWith("CORE\0", HEADER) || text.startsWith("VMCOREINFO\0", HEADER);
+    }
+
+    /**
+     * The header and name of the note with Guestcore's own record, which follows all others; its content comes
+     * behind.
+     */
+    void addKeepHeader(long contentSize) {
+        if (contentSize >>> Integer.SIZE != 0) {
+            throw new UnsupportedRequestException("what is to be kept of this guest takes " + contentSize
+                    + " bytes, and a note holds less than 2^32; write without --keep");
+        }
+        byte[] header = note(Notes.KEEP_NAME, true, Notes.KEEP_TYPE, new byte[0], USUAL_PADDING);
+        ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN).putInt(Integer.BYTES, (int) contentSize);
+        add(header);
+        size += contentSize;
     }
 
     /** Size of all notes in bytes. */

@@ -22,6 +22,11 @@ final class Notes {
     /** Size of the core descriptor. */
     static final int DESCRIPTOR_SIZE = 24;
 
+    /** Name of the note with Guestcore's own record. */
+    static final String KEEP_NAME = "GUESTCORE";
+    /** n_type of the note with Guestcore's own record. */
+    static final int KEEP_TYPE = 1;
+
     /** VirtualBox stops at 64; the bound keeps a hostile file from filling the heap. */
     static final int MOST_VCPUS = 1024;
     /** A file with more notes than that is not worth walking to its end. */
@@ -35,6 +40,7 @@ final class Notes {
     private final List<ElfNote> cpus = new ArrayList<>();
     private final List<ElfNote> extras = new ArrayList<>();
     private Optional<ElfNote> descriptor = Optional.empty();
+    private Optional<ElfNote> keep = Optional.empty();
     private long extraBytes;
 
     private Notes(FileBytes file) {
@@ -102,6 +108,8 @@ final class Notes {
                         "VirtualBox knows 64 vCPUs; this is no core of it");
             }
             cpus.add(note);
+        } else if (keep.isEmpty() && note.name().equals(KEEP_NAME) && note.type() == KEEP_TYPE) {
+            keep = Optional.of(note);
         } else {
             long length = note.end() - note.offset();
             if (length > MOST_EXTRA_BYTES - extraBytes) {
@@ -142,6 +150,11 @@ final class Notes {
     /** The CPU states in file order. */
     List<ElfNote> cpus() {
         return cpus;
+    }
+
+    /** Guestcore's own record of what the format cannot carry. */
+    Optional<ElfNote> keep() {
+        return keep;
     }
 
     /** Notes that are not VirtualBox's, in file order. */

@@ -16,8 +16,8 @@ import java.util.function.LongUnaryOperator;
  * The ranges of guest-physical memory of a VMCore, with the faults of old writers put right
  * (docs/formats/vbox-vmcore.md, sections 3 and 6).
  *
- * <p>Where two ranges overlap the one that begins first has the shared addresses; of two that begin together, the one whose
- * header comes first.
+ * <p>Where two ranges overlap the one that begins first has the shared addresses; of two that begin together, the one
+ * whose header comes first.
  */
 final class Ranges {
 
@@ -79,7 +79,8 @@ final class Ranges {
             lastFirst = header.physicalAddress();
             loads++;
             if (!isUsable(header)) {
-                wrapping.add(headers.offsetOf(index), "p_paddr and p_memsz: expected a range within 2^64 bytes, found 0x"
+                wrapping.add(headers.offsetOf(index),
+                        "p_paddr and p_memsz: expected a range within 2^64 bytes, found 0x"
                         + Long.toHexString(header.physicalAddress()) + " and 0x"
                         + Long.toHexString(header.memorySize()));
                 return true;
@@ -248,7 +249,10 @@ final class Ranges {
         }
     }
 
-    /** The content decides: a file of the right age in which every page that is looked at equals the first of its range. */
+    /**
+     * The content decides: a file of the right age in which every page that is looked at equals the first of its
+     * range.
+     */
     private boolean repeatsFirstPage(FileMemory memory) {
         boolean offsetFault = survey.offsetFault(core.noteSegment()) != 0;
         int revision = core.descriptor().revision();

@@ -19,11 +19,13 @@ public final class VmCore implements CoreWriter {
     private final Optional<Layout> layout;
     private final boolean largePhnum;
     private final boolean analystNotes;
+    private final boolean keeps;
 
-    private VmCore(Optional<Layout> layout, boolean largePhnum, boolean analystNotes) {
+    private VmCore(Optional<Layout> layout, boolean largePhnum, boolean analystNotes, boolean keeps) {
         this.layout = layout;
         this.largePhnum = largePhnum;
         this.analystNotes = analystNotes;
+        this.keeps = keeps;
     }
 
     /** The newest layout: what VirtualBox 7 writes. */
@@ -33,17 +35,17 @@ public final class VmCore implements CoreWriter {
 
     /** A layout of the caller's choice. */
     public static VmCore layout(Layout layout) {
-        return new VmCore(Optional.of(layout), false, false);
+        return new VmCore(Optional.of(layout), false, false, false);
     }
 
     /** The layout of the VMCore that a guest was read from; the newest for a guest from elsewhere. */
     public static VmCore likeSource() {
-        return new VmCore(Optional.empty(), false, false);
+        return new VmCore(Optional.empty(), false, false, false);
     }
 
     /** The same in another layout. */
     public VmCore withLayout(Layout other) {
-        return new VmCore(Optional.of(other), largePhnum, analystNotes);
+        return new VmCore(Optional.of(other), largePhnum, analystNotes, keeps);
     }
 
     /**
@@ -52,19 +54,27 @@ public final class VmCore implements CoreWriter {
      * merging adjacent ranges of one kind makes them few enough.
      */
     public VmCore withLargePhnum() {
-        return new VmCore(layout, true, analystNotes);
+        return new VmCore(layout, true, analystNotes, keeps);
     }
 
     /**
-     * Adds, behind VirtualBox's notes, NT_PRSTATUS for each vCPU and VMCOREINFO where the guest's memory has one; all of
-     * the memory is read beforehand to find it.
+     * Adds, behind VirtualBox's notes, NT_PRSTATUS for each vCPU and VMCOREINFO where the guest's memory has one; all
+     * of the memory is read beforehand to find it.
      */
     public VmCore withAnalystNotes() {
-        return new VmCore(layout, largePhnum, true);
+        return new VmCore(layout, largePhnum, true, keeps);
+    }
+
+    /**
+     * Adds, behind all other notes, a record of Guestcore's own with what a VMCore cannot carry. Other readers skip it;
+     * reading the core with Guestcore gives the guest back as it was.
+     */
+    public VmCore withKeep() {
+        return new VmCore(layout, largePhnum, analystNotes, true);
     }
 
     @Override
     public WritePlan plan(Guest guest) {
-        return VmCorePlan.of(guest, layout, largePhnum, analystNotes);
+        return VmCorePlan.of(guest, layout, largePhnum, analystNotes, keeps);
     }
 }

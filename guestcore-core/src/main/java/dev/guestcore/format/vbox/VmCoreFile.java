@@ -234,7 +234,8 @@ record VmCoreFile(
             throw file.malformed(
                     note.descriptorOffset() + 4,
                     "format version and size of the CPU state",
-                    "version 0x10000 with 1024 or 1088 bytes, 0x10002 with 8736, 0x10003 with 8752 or 8744, 0x10005 with"
+                    "version 0x10000 with 1024 or 1088 bytes, 0x10002 with 8736, 0x10003 with 8752 or 8744,"
+                            + " 0x10005 with"
                             + " 8768, 0x10006 with 8784 or 8776",
                     "version 0x" + Long.toHexString(version) + " with " + first.descriptorSize() + " bytes",
                     "a newer or unreleased VirtualBox wrote this; a newer Guestcore may read it");

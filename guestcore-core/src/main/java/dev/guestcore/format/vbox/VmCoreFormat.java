@@ -23,6 +23,7 @@ public final class VmCoreFormat implements CoreFormat {
     private static final String LAYOUT = "layout";
     private static final String LARGE_PHNUM = "large-phnum";
     private static final String ANALYST_NOTES = "analyst-notes";
+    private static final String KEEP = "keep";
 
     /** Called by the service loader. */
     public VmCoreFormat() {}
@@ -74,7 +75,9 @@ public final class VmCoreFormat implements CoreFormat {
                 WriteOption.flag(
                         LARGE_PHNUM, "allow more than 65534 ranges by section header 0, which VirtualBox never writes"),
                 WriteOption.flag(
-                        ANALYST_NOTES, "add NT_PRSTATUS and VMCOREINFO for tools that know no VirtualBox note"));
+                        ANALYST_NOTES, "add NT_PRSTATUS and VMCOREINFO for tools that know no VirtualBox note"),
+                WriteOption.flag(
+                        KEEP, "add what a VMCore cannot carry in a note of Guestcore's own, for the way back"));
     }
 
     @Override
@@ -85,6 +88,7 @@ public final class VmCoreFormat implements CoreFormat {
                 case LAYOUT -> writer.withLayout(layout(option.getValue()));
                 case LARGE_PHNUM -> isOn(option) ? writer.withLargePhnum() : writer;
                 case ANALYST_NOTES -> isOn(option) ? writer.withAnalystNotes() : writer;
+                case KEEP -> isOn(option) ? writer.withKeep() : writer;
                 default -> throw new UnsupportedRequestException("format vbox has no option '" + option.getKey()
                         + "'; there are " + writeOptions().stream().map(WriteOption::name)
                                 .collect(Collectors.joining(", ")));

@@ -16,6 +16,7 @@ import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.elf.SectionHeader;
+import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.output.MemoryCopier;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -37,6 +38,7 @@ final class VmCorePlan implements WritePlan {
     private final WrittenRanges ranges;
     private final boolean countInSection;
     private final NoteList notes;
+    private final Optional<KeepRecord> keep;
     private final List<Loss> losses;
     private final long memorySize;
     private final long size;
@@ -48,6 +50,7 @@ final class VmCorePlan implements WritePlan {
             WrittenRanges ranges,
             boolean countInSection,
             NoteList notes,
+            Optional<KeepRecord> keep,
             List<Loss> losses) {
         this.guest = guest;
         this.layout = layout;
@@ -55,12 +58,14 @@ final class VmCorePlan implements WritePlan {
         this.ranges = ranges;
         this.countInSection = countInSection;
         this.notes = notes;
+        this.keep = keep;
         this.losses = losses;
         this.memorySize = memorySize(ranges);
         this.size = checkedSum(memoryOffset(), memorySize);
     }
 
-    static VmCorePlan of(Guest guest, Optional<Layout> wanted, boolean largePhnum, boolean analystNotes) {
+    static VmCorePlan of(
+            Guest guest, Optional<Layout> wanted, boolean largePhnum, boolean analystNotes, boolean keeps) {
         if (guest.architecture() != Architecture.X86) {
             throw new UnsupportedRequestException("a VMCore holds x86 guests only; this one is " + guest.architecture()
                     + "; choose another format");
@@ -96,6 +101,8 @@ final class VmCorePlan implements WritePlan {
         if (analystNotes) {
             notes.addAnalystNotes(guest);
         }
+        Optional<KeepRecord> keep = keeps ? Optional.of(KeepRecord.of(guest)) : Optional.empty();
+        keep.ifPresent(record -> notes.addKeepHeader(record.size()));
         return new VmCorePlan(
                 guest,
                 layout,
@@ -103,7 +110,8 @@ final class VmCorePlan implements WritePlan {
                 ranges,
                 largePhnum && ranges.count() >= WrittenRanges.MOST,
                 notes,
-                Losses.of(guest, layout, cpu, ranges, descriptor));
+                keep,
+                Losses.of(guest, layout, cpu, ranges, descriptor, keeps));
     }
 
     private static Layout layoutOf(VirtualBoxFacts facts) {
@@ -187,6 +195,7 @@ final class VmCorePlan implements WritePlan {
             writeSectionHeader(sink);
         }
         notes.segments().forEach(sink::write);
+        keep.ifPresent(record -> record.write(sink));
         progress.begin("writing memory", memorySize);
         MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
         ranges.visit((range, isDevice) -> {

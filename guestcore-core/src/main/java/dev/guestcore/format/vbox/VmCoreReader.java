@@ -3,6 +3,8 @@ package dev.guestcore.format.vbox;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Provenance;
 import dev.guestcore.RawContext;
 import dev.guestcore.cpu.RegisterState;
@@ -10,6 +12,7 @@ import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfNote;
+import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.FileMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -43,24 +46,36 @@ final class VmCoreReader {
             readVcpus(guest);
             noteOddities();
             findings.addAll(ranges.findings());
-            return guest.facts(facts())
-                    .provenance(provenance())
-                    .findings(findings)
-                    .onClose(() -> {
-                        arena.close();
-                        file.close();
-                    })
-                    .build(new FileMemory(file, ranges.extents(), ranges.storedBytes()));
+            guest.facts(facts()).provenance(provenance()).findings(findings).onClose(() -> {
+                arena.close();
+                file.close();
+            });
+            return restored(guest, new FileMemory(file, ranges.extents(), ranges.storedBytes()));
         } catch (RuntimeException | Error e) {
             arena.close();
             throw e;
         }
     }
 
+    /** With Guestcore's own record, if the file has one, the guest is what it was before it became a VMCore. */
+    private Guest restored(GuestBuilder builder, GuestMemory memory) {
+        Guest guest = builder.build(memory);
+        if (core.notes().keep().isEmpty()) {
+            return guest;
+        }
+        ElfNote record = core.notes().keep().get();
+        try {
+            return KeepRecord.restore(guest, file, record.descriptorOffset(), record.descriptorSize());
+        } catch (MalformedDumpException e) {
+            return builder.findings(List.of(Finding.damage(e.getMessage()))).build(memory);
+        }
+    }
+
     private void readVcpus(GuestBuilder guest) {
         CpuLayout layout = CpuLayout.of(core.layout(), core.descriptor().version());
         for (ElfNote note : core.notes().cpus()) {
-            byte[] payload = file.bytes(note.descriptorOffset(), (int) Math.min(note.descriptorSize(), layout.size()), note.name());
+            int size = (int) Math.min(note.descriptorSize(), layout.size());
+            byte[] payload = file.bytes(note.descriptorOffset(), size, note.name());
             if (note.descriptorSize() != layout.size()) {
                 damage(note.offset() + 4, "size of note " + note.name(), Integer.toString(layout.size()),
                         Long.toString(note.descriptorSize()), "the registers of this vCPU are lost");

@@ -18,6 +18,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
@@ -48,23 +49,52 @@ final class VmCoreVerifier {
     }
 
     private void run(boolean deep) {
-        String why = "an earlier rule is broken";
+        String untried = "only tried with --deep";
         try {
             verifyElfHeader();
-            VmCoreFile core = VmCoreFile.read(file);
+            verifyIdentity();
+            VmCoreFile core = read();
             verifyProgramHeaders(core);
             verifyNotes(core);
             verifyCpuStates(core);
             verifyMemory(core, deep);
         } catch (MalformedDumpException e) {
-            why = e.getMessage();
+            untried = e.getMessage();
         }
         for (Rule rule : Rule.values()) {
             if (!tried.contains(rule)) {
-                boolean needsDeep = rule == Rule.ALL_READABLE && !deep && !why.contains(":");
-                checks.add(rule.check(
-                        Result.SKIPPED, OptionalLong.empty(), "", needsDeep ? "only tried with --deep" : why, ""));
+                checks.add(rule.check(Result.SKIPPED, OptionalLong.empty(), "", untried, ""));
             }
+        }
+        checks.sort(Comparator.comparing(Check::id));
+    }
+
+    /** What must hold before the rest of the file means anything. */
+    private void verifyIdentity() {
+        ElfNote descriptor;
+        try {
+            descriptor = VmCoreFile.probe(file);
+        } catch (MalformedDumpException e) {
+            add(Rule.DESCRIPTOR_FIRST, Result.FAIL, e.offset(), "VBCORE or VBOXCORE of type 0xb00", e.getMessage(),
+                    VOLATILITY_2);
+            throw e;
+        }
+        expect(Rule.DESCRIPTOR_SIZE, descriptor.offset() + 4, Notes.DESCRIPTOR_SIZE, descriptor.descriptorSize(),
+                Result.FAIL, "");
+        long magic = Descriptor.read(file, descriptor).magic();
+        expect(Rule.DESCRIPTOR_MAGIC, descriptor.descriptorOffset(), magic == Notes.MAGIC, "0xc01ac0de",
+                "0x" + Long.toHexString(magic), Result.FAIL, VOLATILITY_2);
+    }
+
+    private VmCoreFile read() {
+        try {
+            return VmCoreFile.read(file);
+        } catch (MalformedDumpException e) {
+            if (e.field().startsWith("format version")) {
+                add(Rule.FORMAT_VERSION, Result.FAIL, e.offset(), "a known version with its size of the CPU state",
+                        e.getMessage(), "");
+            }
+            throw e;
         }
     }
 
@@ -121,7 +151,8 @@ final class VmCoreVerifier {
                 elf.programHeaderCount() + (countInSection ? " with the number in section header 0" : ""), Result.NOTE,
                 countInSection
                         ? "readers that do not know PN_XNUM see 65535 program headers"
-                        : "readers that know PN_XNUM look for section header 0 in vain; VirtualBox drops further ranges");
+                        : "readers that know PN_XNUM look for section header 0 in vain;"
+                                + " VirtualBox drops further ranges");
         boolean sections = elf.sectionHeaderOffset() != 0 || elf.sectionHeaderCount() != 0
                 || elf.sectionNamesIndex() != 0;
         expect(Rule.NO_SECTIONS, 40, !sections, "0, 0, 0",
@@ -144,7 +175,8 @@ final class VmCoreVerifier {
         expect(Rule.NOTE_FIELDS, at, plain, "p_flags 4, others 0, equal sizes", note.toString(), Result.NOTE, "");
         long place = tableEnd + (countInSection && elf.sectionHeaderOffset() == tableEnd ? 64 : 0);
         expect(Rule.NOTE_PLACE, at + 8, place, note.offset(), Result.NOTE, "");
-        expect(Rule.NOTE_IN_FILE, at + 32, file.holds(note.offset(), note.fileSize()), "within " + file.size() + " bytes",
+        expect(Rule.NOTE_IN_FILE, at + 32, file.holds(note.offset(), note.fileSize()),
+                "within " + file.size() + " bytes",
                 "offset " + Long.toUnsignedString(note.offset()) + ", size " + Long.toUnsignedString(note.fileSize()),
                 Result.FAIL, "readelf and gdb complain");
     }
@@ -223,7 +255,8 @@ final class VmCoreVerifier {
             noteFirst.report(Rule.NOTE_FIRST, Result.FAIL, "");
             onlyLoads.report(Rule.ONLY_LOADS, Result.NOTE, "");
             loadFields.report(Rule.LOAD_FIELDS, Result.NOTE, "");
-            loadSizes.report(Rule.LOAD_SIZES, Result.FAIL, "Volatility 2 and 3, Rekall and LeechCore leave the range out");
+            loadSizes.report(Rule.LOAD_SIZES, Result.FAIL,
+                    "Volatility 2 and 3, Rekall and LeechCore leave the range out");
             loadRange.report(Rule.LOAD_RANGE, Result.FAIL, "");
             ascending.report(Rule.ASCENDING, Result.NOTE, "");
             wholePages.report(Rule.WHOLE_PAGES, Result.NOTE,
@@ -313,10 +346,6 @@ final class VmCoreVerifier {
         expect(Rule.CPU_NOTES, otherAt, onlyCpus, "no other note", onlyCpus ? "none" : other, Result.NOTE, "");
         long at = descriptor.descriptorOffset();
         Descriptor content = core.descriptor();
-        expect(Rule.DESCRIPTOR_SIZE, descriptor.offset() + 4, Notes.DESCRIPTOR_SIZE, descriptor.descriptorSize(),
-                Result.FAIL, "");
-        expect(Rule.DESCRIPTOR_MAGIC, at, content.magic() == Notes.MAGIC, "0xc01ac0de",
-                "0x" + Long.toHexString(content.magic()), Result.FAIL, VOLATILITY_2);
         boolean version = content.formatVersion() == core.layout().formatVersion();
         add(Rule.FORMAT_VERSION, version ? Result.PASS : Result.FAIL, at + 4,
                 "0x" + Integer.toHexString(core.layout().formatVersion()),

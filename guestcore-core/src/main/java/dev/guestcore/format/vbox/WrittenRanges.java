@@ -5,8 +5,8 @@ import dev.guestcore.MemoryRegion;
 import java.util.List;
 
 /**
- * The ranges to write, in order: the guest's regions one by one, as VirtualBox does, or, where those are too many, adjacent
- * ones of one kind as one. Nothing is copied.
+ * The ranges to write, in order: the guest's regions one by one, as VirtualBox does, or, where those are too many,
+ * adjacent ones of one kind as one. Nothing is copied.
  */
 final class WrittenRanges {
 

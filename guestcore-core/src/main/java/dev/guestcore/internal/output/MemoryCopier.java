@@ -19,6 +19,7 @@ public final class MemoryCopier {
 
     private static final int PAGE = 4096;
     private static final int CHUNK = 1 << 20;
+    private static final long LARGEST_STEP = 64 << 20;
 
     private final GuestMemory memory;
     private final CoreSink sink;
@@ -43,7 +44,8 @@ public final class MemoryCopier {
         long left = range.size();
         while (left > 0) {
             PageRun run = memory.runAt(address);
-            long runSize = Math.min(left, sizeUpTo(run.range(), left));
+            // A step at a time, so that a terabyte of zeros on its way into a pipe can be cancelled.
+            long runSize = sizeUpTo(run.range(), Math.min(left, LARGEST_STEP));
             switch (run.state()) {
                 case ZERO -> {
                     zeros(runSize);

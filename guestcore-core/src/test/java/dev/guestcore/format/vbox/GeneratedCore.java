@@ -20,6 +20,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -57,7 +58,7 @@ final class GeneratedCore {
                 "msrTscAux", "tsc_aux",
                 "msrKERNELGSBASE", "kernel_gs_base"));
         for (String name : List.of("EFER", "STAR", "PAT", "LSTAR", "CSTAR", "SFMASK")) {
-            labels.put("msr" + name, name.toLowerCase(java.util.Locale.ROOT));
+            labels.put("msr" + name, name.toLowerCase(Locale.ROOT));
         }
         return labels;
     }

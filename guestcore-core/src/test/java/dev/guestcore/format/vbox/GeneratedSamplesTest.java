@@ -209,7 +209,9 @@ class GeneratedSamplesTest {
         }
     }
 
-    /** Built here from the formula alone: headers of the sample with p_offset put right, and the memory that is left. */
+    /**
+     * Built here from the formula alone: headers of the sample with p_offset put right, and the memory that is left.
+     */
     @Test
     void rewritesTheFoundingRevisionAsItWasMeant() throws Exception {
         GeneratedCore truth = GeneratedCore.of("vbox/r32341-A");

@@ -1,0 +1,116 @@
+package dev.guestcore.format.xen;
+
+import dev.guestcore.Guest;
+import dev.guestcore.MalformedDumpException;
+import dev.guestcore.Progress;
+import dev.guestcore.SourceException;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.format.Check;
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Probe;
+import dev.guestcore.format.WriteOption;
+import dev.guestcore.internal.elf.Elf;
+import dev.guestcore.internal.elf.ElfHeader;
+import java.util.List;
+import java.util.Map;
+
+/** The Xen dump-core format, every variant since Xen 3.1 (docs/formats/xen-dump-core.md). */
+public final class XenDumpCoreFormat implements CoreFormat {
+
+    private static final String FLAVOUR = "flavour";
+    private static final String KEEP = "keep";
+
+    /** For {@link java.util.ServiceLoader}. */
+    public XenDumpCoreFormat() {}
+
+    @Override
+    public String name() {
+        return "xen";
+    }
+
+    @Override
+    public String title() {
+        return "Xen dump-core";
+    }
+
+    @Override
+    public Probe probe(FileBytes file) {
+        try {
+            return look(file);
+        } catch (MalformedDumpException | SourceException e) {
+            return Probe.no("its ELF headers cannot be read");
+        }
+    }
+
+    private static Probe look(FileBytes file) {
+        if (!ElfHeader.isElf(file)) {
+            return Probe.no("not an ELF file");
+        }
+        ElfHeader elf = ElfHeader.read(file);
+        if (elf.type() != Elf.ET_CORE) {
+            return Probe.no("an ELF file, but not a core");
+        }
+        if (elf.sectionHeaderOffset() <= 0) {
+            return Probe.no("an ELF core without sections");
+        }
+        long headersEnd = elf.sectionHeaderOffset() + (long) elf.sectionHeaderCount() * elf.sectionHeaderSize();
+        boolean headersBehindHeader = elf.sectionHeaderOffset() == elf.elfClass().headerSize();
+        if (elf.programHeaderCount() == 0 && headersBehindHeader && headersEnd > file.size()) {
+            return Probe.exact("an ELF core of sections only, cut short within their headers");
+        }
+        DumpFile dump = DumpFile.read(file);
+        if (!dump.looksLikeDumpCore()) {
+            return Probe.no("an ELF core without the section .xen_pages");
+        }
+        return Probe.exact(dump.isNamed()
+                ? "an ELF core with the section .xen_pages"
+                : "an ELF core of sections only with a note of Xen, its string table missing");
+    }
+
+    @Override
+    public Guest open(FileBytes file) {
+        return new DumpReader(DumpFile.read(file)).open();
+    }
+
+    @Override
+    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+        return new DumpChecks(DumpFile.read(file)).run(deep, progress);
+    }
+
+    @Override
+    public boolean canWrite() {
+        return true;
+    }
+
+    @Override
+    public List<WriteOption> writeOptions() {
+        return List.of(
+                new WriteOption(
+                        FLAVOUR,
+                        List.of("source", "hvm", "pv"),
+                        "kind of dump: as the source was (default; a dump-core comes out byte for byte), hvm or pv"),
+                WriteOption.flag(
+                        KEEP, "add what a dump-core cannot carry in a section of Guestcore's own, for the way back"));
+    }
+
+    @Override
+    public CoreWriter writer(Map<String, String> options) {
+        for (String option : options.keySet()) {
+            if (!option.equals(FLAVOUR) && !option.equals(KEEP)) {
+                throw new UnsupportedRequestException("format xen has no option '" + option + "'; it has '" + FLAVOUR
+                        + "' and '" + KEEP + "'");
+            }
+        }
+        String flavour = options.getOrDefault(FLAVOUR, "source");
+        XenDumpCore writer = switch (flavour) {
+            case "source" -> XenDumpCore.asSource();
+            case "hvm" -> XenDumpCore.hvm();
+            case "pv" -> XenDumpCore.pv();
+            default -> throw new UnsupportedRequestException(
+                    "format xen has no flavour '" + flavour + "'; it has source, hvm, pv");
+        };
+        return options.getOrDefault(KEEP, "false").equals("true") ? writer.withKeep() : writer;
+    }
+}

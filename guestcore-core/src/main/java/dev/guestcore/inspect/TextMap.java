@@ -1,0 +1,217 @@
+package dev.guestcore.inspect;
+
+import dev.guestcore.MemoryRegion;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/**
+ * Draws a {@link MemoryMap} with characters: one line for each area and hole, the bar as long as the logarithm of its
+ * size.
+ */
+public final class TextMap {
+
+    /** The narrowest map. */
+    public static final int LEAST_WIDTH = 60;
+
+    private static final int ADDRESS_WIDTH = 16;
+    private static final int SIZE_WIDTH = 9;
+    private static final int KIND_WIDTH = 6;
+    private static final int SHARE_WIDTH = 4;
+    private static final int SMALLEST_LOG = Labels.logSixteenths(Pages.SIZE);
+
+    private final MemoryMap map;
+    private final Style style;
+    private final int barWidth;
+    private final int nameWidth;
+    private final int largestLog;
+
+    /**
+     * How to draw.
+     *
+     * @param width columns of the terminal; fewer than {@link #LEAST_WIDTH} count as that
+     * @param colour whether to use ANSI colours
+     * @param unicode whether to use block characters; else ASCII only, where names get a "?" for other characters
+     */
+    public record Style(int width, boolean colour, boolean unicode) {}
+
+    private TextMap(MemoryMap map, Style style) {
+        this.map = map;
+        this.style = style;
+        int width = Math.max(LEAST_WIDTH, style.width());
+        this.barWidth = Math.clamp(width / 4, 8, 40);
+        int others = ADDRESS_WIDTH + 2 + barWidth + 2 + SIZE_WIDTH + 2 + KIND_WIDTH + 2
+                + (map.isScanned() ? SHARE_WIDTH + 2 : 0);
+        this.nameWidth = Math.max(0, width - others);
+        int largest = SMALLEST_LOG;
+        for (MemoryMap.Row row : map.rows()) {
+            if (row instanceof MemoryMap.Area area) {
+                largest = Math.max(largest, Labels.logSixteenths(area.size()));
+            }
+        }
+        this.largestLog = largest;
+    }
+
+    /** The map as lines, each with a line feed. */
+    public static String render(MemoryMap map, Style style) {
+        return new TextMap(map, style).render();
+    }
+
+    private String render() {
+        StringBuilder text = new StringBuilder();
+        text.append(Colour.BOLD.paint(plain(map.title()), style)).append('\n');
+        text.append(plain(totals(map))).append("\n\n");
+        for (MemoryMap.Row row : map.rows()) {
+            text.append(switch (row) {
+                case MemoryMap.Area area -> line(area);
+                case MemoryMap.Hole hole -> line(hole);
+            });
+            text.append('\n');
+        }
+        if (!map.rows().isEmpty()) {
+            long last = map.rows().getLast().range().last();
+            String end = last == -1L ? "end of the address space" : HexDump.hexAddress(last + 1);
+            text.append(Colour.DIM.paint(end, style)).append('\n');
+        }
+        return text.toString();
+    }
+
+    /** "RAM 72 MiB, ROM 1 MiB, devices 5 MiB, holes 3.4 GiB; 16 regions". */
+    static String totals(MemoryMap map) {
+        MemorySummary summary = map.summary();
+        String kinds = List.of(MemoryRegion.Kind.values()).stream()
+                .filter(kind -> summary.kinds().get(kind).regionCount() > 0)
+                .map(kind -> plural(kind) + " " + Sizes.human(summary.bytes(kind)))
+                .collect(Collectors.joining(", "));
+        return (kinds.isEmpty() ? "" : kinds + "; ") + Sizes.counted(summary.regionCount(), "region");
+    }
+
+    static String plural(MemoryRegion.Kind kind) {
+        return kind == MemoryRegion.Kind.DEVICE ? "devices" : kind.name();
+    }
+
+    static String singular(MemoryRegion.Kind kind) {
+        return kind == MemoryRegion.Kind.DEVICE ? "device" : kind.name();
+    }
+
+    private String line(MemoryMap.Area area) {
+        int log = Labels.logSixteenths(area.size()) - SMALLEST_LOG;
+        int span = Math.max(1, largestLog - SMALLEST_LOG);
+        int length = 1 + Math.clamp((barWidth - 1) * log / span, 0, barWidth - 1);
+        String bar = bar(area, length);
+        String share = area.scan()
+                .filter(scan -> scan.pages() > 0)
+                .map(scan -> String.format(Locale.ROOT, "%3d%%", Math.round(100 * scan.density())))
+                .orElse("");
+        String kinds = area.bytes().size() == 1 ? singular(area.kind()) : "mixed";
+        return assemble(
+                HexDump.hexAddress(area.range().first()),
+                Colour.of(area.kind()).paint(bar, style) + " ".repeat(barWidth - length),
+                Sizes.human(area.size()),
+                kinds,
+                share,
+                label(area));
+    }
+
+    /** For several regions also how much of each kind there is, where there is more than one. */
+    private static String label(MemoryMap.Area area) {
+        if (area.bytes().size() == 1) {
+            return area.label();
+        }
+        return area.label() + ": " + area.bytes().entrySet().stream()
+                .map(entry -> plural(entry.getKey()) + " " + Sizes.human(entry.getValue()))
+                .collect(Collectors.joining(", "));
+    }
+
+    private String line(MemoryMap.Hole hole) {
+        String mark = style.unicode() ? "┆" : ":";
+        String line = assemble(
+                HexDump.hexAddress(hole.range().first()),
+                mark + " ".repeat(barWidth - 1),
+                Sizes.human(hole.range()),
+                "hole",
+                "",
+                "");
+        return Colour.DIM.paint(line, style);
+    }
+
+    private String assemble(String address, String bar, String size, String kind, String share, String name) {
+        StringBuilder line = new StringBuilder(address).append("  ").append(bar).append("  ");
+        line.append(" ".repeat(Math.max(0, SIZE_WIDTH - size.length()))).append(size).append("  ");
+        line.append(kind).append(" ".repeat(Math.max(0, KIND_WIDTH - kind.length()))).append("  ");
+        if (map.isScanned()) {
+            line.append(share).append(" ".repeat(SHARE_WIDTH - share.length())).append("  ");
+        }
+        line.append(Labels.cut(plain(name), nameWidth, style.unicode() ? "…" : "..."));
+        return line.toString().stripTrailing();
+    }
+
+    private String bar(MemoryMap.Area area, int length) {
+        if (area.kind() == MemoryRegion.Kind.DEVICE) {
+            return (style.unicode() ? "╌" : "-").repeat(length);
+        }
+        Optional<RegionScan> scan = area.scan().filter(found -> found.pages() > 0);
+        if (scan.isEmpty()) {
+            boolean rom = area.kind() == MemoryRegion.Kind.ROM;
+            return (style.unicode() ? rom ? "▒" : "█" : rom ? "=" : "#").repeat(length);
+        }
+        StringBuilder bar = new StringBuilder();
+        for (int cell = 0; cell < length; cell++) {
+            bar.append(shade(density(scan.get(), cell, length)));
+        }
+        return bar.toString();
+    }
+
+    /** Average over the part of the profile that lies under one character. */
+    private static double density(RegionScan scan, int cell, int cells) {
+        List<Double> profile = scan.profile();
+        if (profile.isEmpty()) {
+            return scan.density();
+        }
+        int from = cell * profile.size() / cells;
+        int to = Math.max(from + 1, (cell + 1) * profile.size() / cells);
+        double sum = 0;
+        for (int i = from; i < to; i++) {
+            sum += profile.get(i);
+        }
+        return sum / (to - from);
+    }
+
+    /** Nothing, a little, up to a half, more, nearly full. */
+    private char shade(double density) {
+        String shades = style.unicode() ? "·░▒▓█" : ".:+*#";
+        int step = density <= 0 ? 0 : density < 0.25 ? 1 : density < 0.5 ? 2 : density < 0.75 ? 3 : 4;
+        return shades.charAt(step);
+    }
+
+    private String plain(String text) {
+        return style.unicode() ? text : text.replaceAll("[^ -~]", "?");
+    }
+
+    private enum Colour {
+        RAM("34"),
+        ROM("33"),
+        DEVICE("35"),
+        DIM("2"),
+        BOLD("1");
+
+        private final String code;
+
+        Colour(String code) {
+            this.code = code;
+        }
+
+        static Colour of(MemoryRegion.Kind kind) {
+            return switch (kind) {
+                case RAM -> RAM;
+                case ROM -> ROM;
+                case DEVICE -> DEVICE;
+            };
+        }
+
+        String paint(String text, Style style) {
+            return style.colour() ? "\u001b[" + code + "m" + text + "\u001b[0m" : text;
+        }
+    }
+}

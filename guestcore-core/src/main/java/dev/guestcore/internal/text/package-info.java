@@ -1,0 +1,5 @@
+/** Text that users write: numbers with units. */
+@NullMarked
+package dev.guestcore.internal.text;
+
+import org.jspecify.annotations.NullMarked;

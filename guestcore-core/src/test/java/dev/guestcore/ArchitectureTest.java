@@ -1,0 +1,47 @@
+package dev.guestcore;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchRule;
+
+/** The arrows of ARCHITECTURE.md. */
+@AnalyzeClasses(packages = "dev.guestcore", importOptions = ImportOption.DoNotIncludeTests.class)
+class ArchitectureTest {
+
+    @ArchTest
+    static final ArchRule FORMATS_DO_NOT_KNOW_EACH_OTHER =
+            slices().matching("dev.guestcore.format.(*)..").should().notDependOnEachOther();
+
+    @ArchTest
+    static final ArchRule SOURCES_DO_NOT_KNOW_EACH_OTHER =
+            slices().matching("dev.guestcore.live.(*)..").should().notDependOnEachOther();
+
+    @ArchTest
+    static final ArchRule NOTHING_KNOWS_A_PARTICULAR_FORMAT_OR_SOURCE = noClasses()
+            .that()
+            .resideOutsideOfPackages("dev.guestcore.format.(*)..", "dev.guestcore.live.(*)..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("dev.guestcore.format.(*)..", "dev.guestcore.live.(*)..");
+
+    @ArchTest
+    static final ArchRule FORMATS_AND_SOURCES_DO_NOT_KNOW_EACH_OTHER = noClasses()
+            .that()
+            .resideInAPackage("dev.guestcore.format..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAPackage("dev.guestcore.live..");
+
+    @ArchTest
+    static final ArchRule REGISTERS_STAND_ALONE = classes()
+            .that()
+            .resideInAPackage("dev.guestcore.cpu")
+            .should()
+            .onlyDependOnClassesThat()
+            .resideInAnyPackage("dev.guestcore", "dev.guestcore.cpu", "java..", "org.jspecify..");
+}

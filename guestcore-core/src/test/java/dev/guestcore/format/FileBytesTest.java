@@ -1,0 +1,83 @@
+package dev.guestcore.format;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.guestcore.MalformedDumpException;
+import dev.guestcore.SourceException;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class FileBytesTest {
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void readsBothByteOrders() throws IOException {
+        Path path = Files.write(folder.resolve("file"), new byte[] {1, 2, 3, 4, 5, 6, 7, (byte) 0xff});
+        try (FileBytes file = FileBytes.open(path)) {
+            assertEquals(0x0201, file.u16(0, ByteOrder.LITTLE_ENDIAN, "field"));
+            assertEquals(0x050607ffL, file.u32(4, ByteOrder.BIG_ENDIAN, "field"));
+            assertEquals(0xff07060504030201L, file.u64(0, ByteOrder.LITTLE_ENDIAN, "field"));
+        }
+    }
+
+    @Test
+    void everyAccessOutsideNamesFieldAndOffset() throws IOException {
+        Path path = Files.write(folder.resolve("file"), new byte[8]);
+        try (FileBytes file = FileBytes.open(path)) {
+            MalformedDumpException error = assertThrows(
+                    MalformedDumpException.class, () -> file.u32(6, ByteOrder.LITTLE_ENDIAN, "e_version"));
+            assertEquals(
+                    path + ": at offset 0x6: e_version: expected 4 bytes up to offset 0xa, found a file of 8 bytes;"
+                            + " the file is cut short or the field that points here is wrong",
+                    error.getMessage());
+            assertThrows(MalformedDumpException.class, () -> file.u8(-1, "field"));
+            assertThrows(MalformedDumpException.class, () -> file.u64(Long.MAX_VALUE, ByteOrder.BIG_ENDIAN, "field"));
+            assertThrows(MalformedDumpException.class, () -> file.view(4, Long.MAX_VALUE, "field"));
+            assertFalse(file.holds(1, Long.MIN_VALUE));
+            assertTrue(file.holds(8, 0));
+        }
+    }
+
+    @Test
+    void aFileThatShrinksIsAnErrorAndNotACrash() throws IOException {
+        Path path = Files.write(folder.resolve("file"), new byte[1 << 20]);
+        try (FileBytes file = FileBytes.open(path)) {
+            try (RandomAccessFile writer = new RandomAccessFile(path.toFile(), "rw")) {
+                writer.setLength(4096);
+            }
+            assertEquals(4096, file.read(0, MemorySegment.ofArray(new byte[1 << 20])));
+            assertThrows(SourceException.class, () -> file.bytes(1 << 19, 16, "field"));
+            SourceException error = assertThrows(
+                    SourceException.class, () -> file.u64(1 << 19, ByteOrder.LITTLE_ENDIAN, "field"));
+            assertTrue(error.getMessage().contains("became shorter than the 1048576 bytes"));
+        }
+    }
+
+    @Test
+    void refusesWhatIsNotAFile() {
+        SourceException directory = assertThrows(SourceException.class, () -> FileBytes.open(folder));
+        assertEquals(folder + ": is a directory; name the dump file in it", directory.getMessage());
+        Path missing = folder.resolve("missing");
+        SourceException absent = assertThrows(SourceException.class, () -> FileBytes.open(missing));
+        assertEquals(missing + ": no such file", absent.getMessage());
+    }
+
+    @Test
+    void anEmptyFileCanBeOpened() throws IOException {
+        Path path = Files.write(folder.resolve("empty"), new byte[0]);
+        try (FileBytes file = FileBytes.open(path)) {
+            assertEquals(0, file.size());
+        }
+    }
+}

@@ -1,0 +1,48 @@
+package dev.guestcore.inspect;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.guestcore.AddressRange;
+import java.util.Locale;
+import org.junit.jupiter.api.Test;
+
+class SizesTest {
+
+    @Test
+    void isExactWhereItSaysSo() {
+        assertEquals("0 B", Sizes.human(0));
+        assertEquals("1023 B", Sizes.human(1023));
+        assertEquals("1 KiB", Sizes.human(1024));
+        assertEquals("640 KiB", Sizes.human(0xa0000));
+        assertEquals("72 MiB", Sizes.human(72L << 20));
+        assertEquals("3.5 GiB", Sizes.human(7L << 29));
+        assertEquals("1.25 GiB", Sizes.human(5L << 28));
+        assertEquals("100 GiB", Sizes.human(100L << 30));
+    }
+
+    @Test
+    void roundsToOneDecimal() {
+        assertEquals("960.0 KiB", Sizes.human(960 * 1024 - 1));
+        assertEquals("1.1 MiB", Sizes.human((1 << 20) + 100_000));
+    }
+
+    @Test
+    void knowsTheWholeAddressSpace() {
+        assertEquals("16 EiB", Sizes.human(new AddressRange(0, -1L)));
+        assertEquals("8 EiB", Sizes.human(Long.MIN_VALUE));
+        assertEquals("16.0 EiB", Sizes.human(-1L));
+    }
+
+    @Test
+    void isTheSameInEveryLanguage() {
+        Locale before = Locale.getDefault();
+        try {
+            Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
+            assertEquals("3.5 GiB", Sizes.human(7L << 29));
+            assertEquals("1,234,567", Sizes.count(1_234_567));
+        } finally {
+            Locale.setDefault(before);
+        }
+        assertEquals("999", Sizes.count(999));
+    }
+}

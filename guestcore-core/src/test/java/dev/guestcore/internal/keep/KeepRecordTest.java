@@ -1,0 +1,164 @@
+package dev.guestcore.internal.keep;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.Finding;
+import dev.guestcore.Guest;
+import dev.guestcore.Guests;
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
+import dev.guestcore.Progress;
+import dev.guestcore.RegionContents;
+import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.X86;
+import dev.guestcore.format.Loss;
+import dev.guestcore.format.WriteReport;
+import dev.guestcore.hypervisor.VirtualBoxFacts;
+import dev.guestcore.testing.Samples;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class KeepRecordTest {
+
+    private static final RegisterState REGISTERS = RegisterState.builder()
+            .set(X86.RIP, 0x1234)
+            .set(X86.LSTAR, 0xffffffff81000000L)
+            .set(X86.ymm(3), new byte[32])
+            .build();
+
+    @TempDir
+    Path folder;
+
+    static Stream<String> xenSamples() {
+        return Samples.XEN_MINI.stream();
+    }
+
+    static Stream<String> vmCores() {
+        return Samples.VBOX_GENERATED.stream().filter(sample -> !sample.contains("r32341"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("xenSamples")
+    void aDumpCoreComesBackFromAVmCoreByteForByte(String sample) throws IOException {
+        thereAndBack(Samples.core(sample), "vbox", "xen");
+    }
+
+    @ParameterizedTest
+    @MethodSource("vmCores")
+    void aVmCoreComesBackFromADumpCoreByteForByte(String sample) throws IOException {
+        thereAndBack(Samples.core(sample), "xen", "vbox");
+    }
+
+    private void thereAndBack(Path original, String carrier, String format) throws IOException {
+        Path carried = folder.resolve("carried");
+        Path back = folder.resolve("back");
+        WriteReport report = convert(original, carrier, Map.of("keep", "true"), carried);
+        assertTrue(report.losses().stream().allMatch(Loss::kept), report.losses().toString());
+        convert(carried, format, Map.of(), back);
+        assertEquals(-1, Files.mismatch(original, back));
+    }
+
+    /** ROM of which only the first page can be read, a device, RAM that ends at 2^64. */
+    private static Guest small() {
+        byte[] bytes = new byte[0x3000];
+        Arrays.fill(bytes, (byte) 0x11);
+        RegionContents failing = new RegionContents() {
+            @Override
+            public long readAvailable(long offset, MemorySegment target) {
+                long readable = Math.clamp(0x1000 - offset, 0, target.byteSize());
+                MemorySegment.copy(MemorySegment.ofArray(bytes), offset, target, 0, readable);
+                return readable;
+            }
+
+            @Override
+            public Run runAt(long offset, long remaining) {
+                return offset < 0x1000
+                        ? new Run(PageState.PRESENT, 0x1000 - offset)
+                        : new Run(PageState.UNREADABLE, remaining);
+            }
+        };
+        return Guest.builder()
+                .region(new MemoryRegion(AddressRange.ofSize(0, 0x3000), MemoryRegion.Kind.ROM, "bios"), failing)
+                .device(0xfee00000L, 0x1000, "apic")
+                .ram(-0x1000L, MemorySegment.ofArray(new byte[0x1000]))
+                .vcpu(REGISTERS)
+                .facts(new VirtualBoxFacts(0x07020016, 175245, "7.0", 62, List.of()))
+                .build();
+    }
+
+    @Test
+    void keepsRegionsStatesAndRegisters() {
+        Path carried = folder.resolve("carried");
+        try (Guest guest = small()) {
+            Guests.format("xen").writer(Map.of("keep", "true")).write(guest, carried, Progress.none());
+            try (Guest read = Guests.open(carried)) {
+                assertEquals(guest.memory().regions(), read.memory().regions());
+                assertEquals(
+                        new PageRun(new AddressRange(0x1000, 0x2fff), PageState.UNREADABLE),
+                        read.memory().runAt(0x1000));
+                assertEquals(PageState.ABSENT, read.memory().runAt(0xfee00000L).state());
+                assertEquals(REGISTERS, read.vcpus().getFirst().registers());
+                assertEquals(guest.facts(VirtualBoxFacts.class), read.facts(VirtualBoxFacts.class));
+            }
+        }
+    }
+
+    @Test
+    void aDamagedRecordLeavesWhatTheFileItselfSays() throws IOException {
+        Path carried = folder.resolve("carried");
+        try (Guest guest = small()) {
+            Guests.format("xen").writer(Map.of("keep", "true")).write(guest, carried, Progress.none());
+        }
+        byte[] bytes = Files.readAllBytes(carried);
+        int record = indexOf(bytes, "GCKEEP01");
+        Random random = new Random(7);
+        int noticed = 0;
+        for (int round = 0; round < 2000; round++) {
+            byte[] broken = bytes.clone();
+            for (int i = 0; i <= random.nextInt(4); i++) {
+                broken[record + random.nextInt(bytes.length - record - 100)] = (byte) random.nextInt();
+            }
+            Path file = Files.write(folder.resolve("broken"), broken);
+            try (Guest guest = Guests.open(file)) {
+                assertFalse(guest.memory().regions().isEmpty());
+                boolean damage = guest.findings().stream()
+                        .anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE);
+                noticed += damage ? 1 : 0;
+            }
+        }
+        assertTrue(noticed > 500, "only " + noticed + " of 2000 damaged records were noticed");
+    }
+
+    private static int indexOf(byte[] bytes, String text) {
+        for (int at = 0; at < bytes.length - text.length(); at++) {
+            if (Arrays.equals(bytes, at, at + text.length(), text.getBytes(), 0, text.length())) {
+                return at;
+            }
+        }
+        throw new AssertionError("no " + text);
+    }
+
+    private static WriteReport convert(Path from, String format, Map<String, String> options, Path to) {
+        try (Guest guest = Guests.open(from)) {
+            assertEquals(List.of(), guest.findings().stream()
+                    .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                    .toList());
+            return Guests.format(format).writer(options).write(guest, to, Progress.none());
+        }
+    }
+}
