@@ -20,9 +20,13 @@ module dev.guestcore {
     provides dev.guestcore.format.CoreFormat with
             dev.guestcore.format.elf.ElfCoreFormat,
             dev.guestcore.format.kdump.KdumpFormat,
+            dev.guestcore.format.lime.AvmlFormat,
+            dev.guestcore.format.lime.LimeFormat,
+            dev.guestcore.format.raw.RawFormat,
             dev.guestcore.format.vbox.VmCoreFormat,
             dev.guestcore.format.xen.XenDumpCoreFormat;
     provides dev.guestcore.live.SourceProvider with
+            dev.guestcore.format.raw.RawSourceProvider,
             dev.guestcore.live.demo.DemoProvider,
             dev.guestcore.live.described.DescribedProvider;
 }

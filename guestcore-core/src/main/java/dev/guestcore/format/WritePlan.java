@@ -22,4 +22,9 @@ public interface WritePlan {
      * @throws dev.guestcore.CancelledException if {@code progress} says so
      */
     WriteReport write(CoreSink sink, Progress progress);
+
+    /** Files that belong beside the core where it is written to a file; a pipe has none. */
+    default List<CompanionFile> companions() {
+        return List.of();
+    }
 }

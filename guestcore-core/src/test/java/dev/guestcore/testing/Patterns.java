@@ -1,14 +1,22 @@
 package dev.guestcore.testing;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.TreeMap;
@@ -47,6 +55,23 @@ public final class Patterns {
         return registers.build();
     }
 
+    /** Checks that memory from address 0 on is what a file holds. */
+    public static void assertSameAs(Path file, GuestMemory memory) {
+        try (FileChannel channel = FileChannel.open(file)) {
+            ByteBuffer expected = ByteBuffer.allocate(1 << 20);
+            byte[] found = new byte[1 << 20];
+            for (long address = 0; channel.read(expected.clear()) > 0; address += found.length) {
+                memory.read(address, MemorySegment.ofArray(found).asSlice(0, expected.position()));
+                int difference = Arrays.mismatch(
+                        expected.array(), 0, expected.position(), found, 0, expected.position());
+                long place = address + difference;
+                assertEquals(-1, difference, () -> "memory differs at 0x" + Long.toHexString(place));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     /** Every byte that can be read, and the state of every other, as text: first address of each run, what is there. */
     public static Map<String, String> contents(GuestMemory memory) {
         Map<String, String> contents = new TreeMap<>();
@@ -83,6 +108,11 @@ public final class Patterns {
         }
         byte[] bytes = new byte[(int) (last - first + 1)];
         memory.read(first, MemorySegment.ofArray(bytes));
+        return sha256(bytes);
+    }
+
+    /** The digest in hexadecimal. */
+    public static String sha256(byte[] bytes) {
         try {
             return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
         } catch (NoSuchAlgorithmException e) {

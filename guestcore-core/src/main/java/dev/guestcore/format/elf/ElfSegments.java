@@ -72,21 +72,25 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
     }
 
     /**
-     * Whether the segments say nothing about physical addresses: p_paddr is 0 in all of several that have memory, as in the
-     * core of a process.
+     * Whether the segments say nothing about physical addresses: p_paddr is 0 in several that hold different bytes, as in
+     * the core of a process. Several over the same bytes are one page of memory that is mapped several times.
      */
     boolean lackPhysicalAddresses() {
-        long withMemory = 0;
+        long offset = -1;
+        boolean different = false;
         for (long i = 0; i < count; i++) {
             if (type(i) == Elf.PT_LOAD) {
                 ProgramHeader load = get(i);
                 if (load.physicalAddress() != 0) {
                     return false;
                 }
-                withMemory += load.memorySize() != 0 || load.fileSize() != 0 ? 1 : 0;
+                if (load.fileSize() != 0) {
+                    different |= offset != -1 && load.offset() != offset;
+                    offset = load.offset();
+                }
             }
         }
-        return withMemory > 1;
+        return different;
     }
 
     /**

@@ -8,6 +8,8 @@ import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Loss;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
+import dev.guestcore.internal.xen.ContextLayout;
+import dev.guestcore.internal.xen.VcpuContext;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;

@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
 /**
@@ -211,7 +212,11 @@ public record CoreNotes(
         for (Vcpu vcpu : guest.vcpus()) {
             position++;
             if (x86) {
-                byte[] descriptor = status.write(position, vcpu.registers());
+                int process = position;
+                byte[] descriptor = vcpu.rawContext(STATUS_CONTEXT)
+                        .map(RawContext::bytes)
+                        .filter(raw -> raw.length == status.size() && agrees(vcpu, builder -> status.read(wrap(raw), builder)))
+                        .orElseGet(() -> status.write(process, vcpu.registers()));
                 notes.add(new ElfFacts.Note(CORE, Elf.NT_PRSTATUS, descriptor));
             } else {
                 vcpu.rawContext(STATUS_CONTEXT)
@@ -220,12 +225,34 @@ public record CoreNotes(
         }
         if (x86) {
             for (Vcpu vcpu : guest.vcpus()) {
-                notes.add(new ElfFacts.Note(QEMU, 0, QemuCpuState.write(vcpu.registers())));
+                byte[] descriptor = vcpu.rawContext(STATE_CONTEXT)
+                        .map(RawContext::bytes)
+                        .filter(raw -> QemuCpuState.isKnown(wrap(raw))
+                                && agrees(vcpu, builder -> QemuCpuState.read(wrap(raw), builder)))
+                        .orElseGet(() -> QemuCpuState.write(vcpu.registers()));
+                notes.add(new ElfFacts.Note(QEMU, 0, descriptor));
             }
         }
         vmcoreInfo.ifPresent(text -> notes.add(new ElfFacts.Note(VMCOREINFO, 0, text)));
         notes.addAll(others);
         return encode(notes, order);
+    }
+
+    private static ByteBuffer wrap(byte[] bytes) {
+        return ByteBuffer.wrap(bytes);
+    }
+
+    /**
+     * Whether a raw structure still says what the registers say: then it goes back as it was, with the bits that are no
+     * registers.
+     */
+    private static boolean agrees(Vcpu vcpu, Consumer<RegisterState.Builder> reader) {
+        RegisterState.Builder builder = RegisterState.builder();
+        reader.accept(builder);
+        RegisterState raw = builder.build();
+        return raw.known().stream()
+                .allMatch(register -> vcpu.registers().knows(register)
+                        && vcpu.registers().get(register) == raw.get(register));
     }
 
     private static byte[] encode(List<ElfFacts.Note> notes, ByteOrder order) {
