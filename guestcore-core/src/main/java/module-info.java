@@ -1,5 +1,6 @@
 /** The Guestcore library: the guest model, core formats, live sources. */
 module dev.guestcore {
+    requires jdk.net;
     requires static org.jspecify;
     requires aircompressor.v3;
     requires tools.jackson.databind;
@@ -28,5 +29,6 @@ module dev.guestcore {
     provides dev.guestcore.live.SourceProvider with
             dev.guestcore.format.raw.RawSourceProvider,
             dev.guestcore.live.demo.DemoProvider,
-            dev.guestcore.live.described.DescribedProvider;
+            dev.guestcore.live.described.DescribedProvider,
+            dev.guestcore.live.qemu.QemuSourceProvider;
 }

@@ -1,0 +1,105 @@
+package dev.guestcore.live.qemu;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.SourceException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Reads what QEMU's monitor prints for {@code info mtree -f}: the flat views of all address spaces, as in
+ *
+ * <pre>
+ * FlatView #2
+ *  AS "memory", root: system
+ *  AS "cpu-memory-0", root: system
+ *  Root memory region: system
+ *   0000000000000000-000000000009ffff (prio 0, ram): pc.ram
+ *   00000000000a0000-00000000000bffff (prio 1, i/o): vga-lowmem
+ *   0000000100000000-000000013fffffff (prio 0, ram): pc.ram @00000000c0000000
+ * </pre>
+ *
+ * <p>Bounds are inclusive; the number behind the @ is the offset in the memory region. Under KVM " KVM" ends the lines
+ * that the kernel knows.
+ */
+final class FlatView {
+
+    private static final Pattern SPACE = Pattern.compile("^\\s*AS \"([^\"]*)\".*");
+    private static final Pattern LINE = Pattern.compile("^\\s*([0-9a-fA-F]{1,16})-([0-9a-fA-F]{1,16})"
+            + " \\(prio -?\\d+, ([^)]*)\\): (.*?)(?: @([0-9a-fA-F]{1,16}))?(?: KVM)*$");
+
+    private FlatView() {}
+
+    /**
+     * The regions of the guest's physical memory, ascending.
+     *
+     * @throws SourceException if the text has no such view
+     */
+    static List<MemoryRegion> parse(String text) {
+        List<MemoryRegion> byMemory = null;
+        List<MemoryRegion> byFirstCpu = null;
+        for (String view : text.split("(?m)^FlatView #")) {
+            boolean memory = false;
+            boolean firstCpu = false;
+            List<MemoryRegion> regions = new ArrayList<>();
+            for (String line : view.split("\n")) {
+                Matcher space = SPACE.matcher(line);
+                if (space.matches()) {
+                    memory |= isNamed("memory", space.group(1));
+                    firstCpu |= isNamed("cpu-memory-0", space.group(1));
+                } else {
+                    addRegion(line, regions);
+                }
+            }
+            if (memory && !regions.isEmpty()) {
+                byMemory = regions;
+            } else if (firstCpu && !regions.isEmpty()) {
+                byFirstCpu = regions;
+            }
+        }
+        List<MemoryRegion> regions = byMemory != null ? byMemory : byFirstCpu;
+        if (regions == null) {
+            throw new SourceException("QEMU's monitor printed no flat view of the address space \"memory\" for"
+                    + " `info mtree -f`; found: " + text.substring(0, Math.min(200, text.length())).replace('\n', '|'));
+        }
+        for (int i = 1; i < regions.size(); i++) {
+            if (Long.compareUnsigned(
+                            regions.get(i).range().first(), regions.get(i - 1).range().last())
+                    <= 0) {
+                throw new SourceException("QEMU's flat view is not in ascending order: " + regions.get(i - 1)
+                        + " before " + regions.get(i));
+            }
+        }
+        return List.copyOf(regions);
+    }
+
+    /** Later QEMU versions may print the whole path of an address space. */
+    private static boolean isNamed(String name, String found) {
+        return found.equals(name) || found.endsWith("/" + name);
+    }
+
+    private static void addRegion(String line, List<MemoryRegion> regions) {
+        Matcher matcher = LINE.matcher(line);
+        if (!matcher.matches()) {
+            return;
+        }
+        long first = Long.parseUnsignedLong(matcher.group(1), 16);
+        long last = Long.parseUnsignedLong(matcher.group(2), 16);
+        if (Long.compareUnsigned(first, last) > 0) {
+            throw new SourceException("QEMU's flat view has a range that ends before it starts: " + line.strip());
+        }
+        regions.add(new MemoryRegion(new AddressRange(first, last), kind(matcher.group(3)), matcher.group(4)));
+    }
+
+    private static MemoryRegion.Kind kind(String text) {
+        return switch (text) {
+            case "ram", "nv-ram" -> MemoryRegion.Kind.RAM;
+            // "romd" is a flash chip while it reads like a ROM.
+            case "rom", "nv-rom", "romd", "nv-romd" -> MemoryRegion.Kind.ROM;
+            // "ramd" is the memory of a passed-through device: to read it may change the device.
+            default -> MemoryRegion.Kind.DEVICE;
+        };
+    }
+}

@@ -1,0 +1,250 @@
+package dev.guestcore.live.qemu;
+
+import dev.guestcore.Finding;
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.PageState;
+import dev.guestcore.RegionContents;
+import dev.guestcore.SourceException;
+import dev.guestcore.internal.memory.RegionMemory;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Decides for each region of a stopped guest how it is read: from QEMU's process where the monitor tells its host
+ * address and the process proves to hold the guest's bytes there, else through files.
+ */
+final class MemoryAccess implements AutoCloseable {
+
+    private static final Pattern HOST_ADDRESS = Pattern.compile("is 0x([0-9a-fA-F]{1,16})\\s*$");
+    private static final Pattern QUADWORD = Pattern.compile("0x([0-9a-fA-F]{16})");
+    private static final ValueLayout.OfLong U64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    /** How many bytes at both ends of a region are compared before it is trusted. */
+    private static final long SAMPLE = 512;
+
+    /** Memory that devices share with the host may change between two looks. */
+    private static final int LOOKS = 3;
+
+    private final QmpClient qmp;
+    private final List<MemoryRegion> regions;
+    private final Map<MemoryRegion, Long> hostAddresses = new HashMap<>();
+    private final List<Finding> findings = new ArrayList<>();
+    private final LeasedMemory memory;
+    private String refusal = "QEMU's process was not found here (does it run in a container, or as another user?)";
+    private @Nullable SavedMemory saved;
+
+    private MemoryAccess(QmpClient qmp, List<MemoryRegion> regions, List<Long> threads) throws IOException {
+        this.qmp = qmp;
+        this.regions = regions;
+        Optional<ProcessMemory> process = Optional.empty();
+        String reason;
+        if (System.getProperty(QemuSourceProvider.MEMORY_PROPERTY, "").equals("pmemsave")) {
+            reason = "the system property " + QemuSourceProvider.MEMORY_PROPERTY + " says so";
+        } else if (!ProcessMemory.isSupported()) {
+            reason = "this system has no process_vm_readv";
+        } else {
+            findHostAddresses();
+            process = choose(HostProcess.ofThreads(threads));
+            if (process.isEmpty()) {
+                // A slow search, so only where it is needed: the guest stands still meanwhile.
+                process = choose(HostProcess.holdersOf(qmp.socket()));
+            }
+            reason = refusal;
+        }
+        try {
+            memory = new LeasedMemory(new RegionMemory(parts(process)));
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
+        if (process.isEmpty()) {
+            findings.add(Finding.note("memory is read through files that QEMU saves (pmemsave), about ten times"
+                    + " slower than from its process, because " + reason));
+        }
+    }
+
+    /**
+     * Finds the way to every region.
+     *
+     * @param regions as they are while the guest is stopped
+     * @param threads thread ids of the vCPUs, as QEMU knows them
+     * @throws SourceException if there is no way
+     */
+    static MemoryAccess open(QmpClient qmp, List<MemoryRegion> regions, List<Long> threads) throws IOException {
+        return new MemoryAccess(qmp, regions, threads);
+    }
+
+    /** The memory, until {@link #close()}. */
+    LeasedMemory memory() {
+        return memory;
+    }
+
+    /** What the user should know about the way. */
+    List<Finding> findings() {
+        return List.copyOf(findings);
+    }
+
+    private void findHostAddresses() throws IOException {
+        for (MemoryRegion region : regions) {
+            if (region.hasContent()) {
+                String first = Long.toHexString(region.range().first());
+                String answer = qmp.monitor("gpa2hva 0x" + first, QemuSource.COMMAND);
+                Matcher matcher = HOST_ADDRESS.matcher(answer.strip());
+                if (matcher.find()) {
+                    hostAddresses.put(region, Long.parseUnsignedLong(matcher.group(1), 16));
+                }
+            }
+        }
+    }
+
+    private Optional<ProcessMemory> choose(List<Integer> candidates) throws IOException {
+        for (int candidate : candidates) {
+            try {
+                ProcessMemory process = new ProcessMemory(candidate);
+                if (holdsGuest(process)) {
+                    return Optional.of(process);
+                }
+                refusal = "process " + candidate + " has not the guest's bytes where the monitor says";
+            } catch (SourceException e) {
+                refusal = e.getMessage();
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** Keeps only the host addresses that proved right, if this is the process. */
+    private boolean holdsGuest(ProcessMemory process) throws IOException {
+        Set<MemoryRegion> wrong = new HashSet<>();
+        long rightBytes = 0;
+        long wrongBytes = 0;
+        for (Map.Entry<MemoryRegion, Long> mapped : hostAddresses.entrySet()) {
+            MemoryRegion region = mapped.getKey();
+            if (isSame(process, region, mapped.getValue())) {
+                rightBytes += region.range().size();
+            } else {
+                wrongBytes += region.range().size();
+                wrong.add(region);
+            }
+        }
+        if (rightBytes <= wrongBytes) {
+            return false;
+        }
+        hostAddresses.keySet().removeAll(wrong);
+        return true;
+    }
+
+    private boolean isSame(ProcessMemory process, MemoryRegion region, long hostAddress) throws IOException {
+        long size = region.range().size();
+        long sample = Math.min(SAMPLE, size) & -Long.BYTES;
+        return sample > 0
+                && isSameAt(process, region, hostAddress, 0, sample)
+                && isSameAt(process, region, hostAddress, size - sample, sample);
+    }
+
+    private boolean isSameAt(ProcessMemory process, MemoryRegion region, long hostAddress, long offset, long size)
+            throws IOException {
+        long address = region.range().first() + offset;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment bytes = arena.allocate(size, Long.BYTES);
+            for (int look = 0; look < LOOKS; look++) {
+                if (process.read(hostAddress + offset, bytes) == size && bytesAre(bytes, address)) {
+                    return true;
+                }
+            }
+            return false;
+        }
+    }
+
+    private boolean bytesAre(MemorySegment bytes, long address) throws IOException {
+        long count = bytes.byteSize() / Long.BYTES;
+        String text = qmp.monitor("xp /" + count + "gx 0x" + Long.toHexString(address), QemuSource.COMMAND);
+        Matcher quadword = QUADWORD.matcher(text);
+        for (long i = 0; i < count; i++) {
+            if (!quadword.find() || Long.parseUnsignedLong(quadword.group(1), 16) != bytes.get(U64, i * Long.BYTES)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private List<RegionMemory.Part> parts(Optional<ProcessMemory> process) {
+        List<RegionMemory.Part> parts = new ArrayList<>();
+        for (MemoryRegion region : regions) {
+            RegionContents contents;
+            if (!region.hasContent()) {
+                contents = RegionContents.absent();
+            } else if (process.isPresent() && hostAddresses.containsKey(region)) {
+                contents = new ProcessContents(process.get(), hostAddresses.get(region));
+            } else {
+                contents = saved(region, process.isPresent());
+            }
+            parts.add(new RegionMemory.Part(region, contents));
+        }
+        return parts;
+    }
+
+    /** A flash chip that cannot be had is no reason to give up all the rest; if it is all there is to have, it is. */
+    private RegionContents saved(MemoryRegion region, boolean isTheRest) {
+        try {
+            return new SavedContents(savedMemory(region), region.range());
+        } catch (SourceException e) {
+            if (!isTheRest) {
+                throw e;
+            }
+            findings.add(Finding.damage("region " + region.name() + " at 0x"
+                    + Long.toHexString(region.range().first()) + " cannot be read: " + e.getMessage()));
+            return new UnreadableContents();
+        }
+    }
+
+    private SavedMemory savedMemory(MemoryRegion first) {
+        SavedMemory ready = saved;
+        if (ready == null) {
+            ready = new SavedMemory(qmp, Path.of(System.getProperty("java.io.tmpdir")));
+            try {
+                ready.check(first.range().first());
+            } catch (SourceException e) {
+                ready.close();
+                throw e;
+            }
+            saved = ready;
+        }
+        return ready;
+    }
+
+    /** What there is no way to. */
+    private static final class UnreadableContents implements RegionContents {
+
+        @Override
+        public long readAvailable(long offset, MemorySegment target) {
+            return 0;
+        }
+
+        @Override
+        public Run runAt(long offset, long remaining) {
+            return new Run(PageState.UNREADABLE, remaining);
+        }
+    }
+
+    @Override
+    public void close() {
+        SavedMemory open = saved;
+        if (open != null) {
+            open.close();
+        }
+    }
+}

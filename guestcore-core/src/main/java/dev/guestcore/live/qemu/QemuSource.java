@@ -1,0 +1,214 @@
+package dev.guestcore.live.qemu;
+
+import dev.guestcore.Finding;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestBuilder;
+import dev.guestcore.GuestSource;
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.Provenance;
+import dev.guestcore.SourceException;
+import dev.guestcore.cpu.RegisterState;
+import java.io.IOException;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/** A QEMU guest, found over QMP. */
+final class QemuSource implements GuestSource {
+
+    /** How long QEMU may take for a command that only asks. */
+    static final Duration COMMAND = Duration.ofSeconds(30);
+
+    private static final Duration CONNECTING = Duration.ofSeconds(5);
+
+    /** A vCPU as QEMU numbers it, and its thread on the host. */
+    private record Cpu(int index, long thread) {}
+
+    private final String locator;
+    private final Path socket;
+    private QmpClient qmp;
+    private final String version;
+    private final String description;
+    private final List<MemoryRegion> regions;
+    private final List<Cpu> cpus;
+    private @Nullable Guest open;
+
+    private QemuSource(String locator, Path socket, QmpClient qmp) throws IOException {
+        this.locator = locator;
+        this.socket = socket;
+        this.qmp = qmp;
+        String architecture = ask("query-target").path("arch").asString("unknown");
+        if (!architecture.equals("x86_64") && !architecture.equals("i386")) {
+            throw new SourceException("qemu:" + locator + ": the guest is a " + architecture + " machine;"
+                    + " only x86 is known");
+        }
+        version = versionText(qmp.version());
+        cpus = cpus();
+        regions = FlatView.parse(qmp.monitor("info mtree -f", COMMAND));
+        String name = ask("query-name").path("name").asString("");
+        description = "QEMU " + version + ", " + (name.isEmpty() ? "guest without a name" : "guest " + name) + ", "
+                + cpus.size() + (cpus.size() == 1 ? " vCPU, " : " vCPUs, ")
+                + ask("query-status").path("status").asString("unknown state");
+    }
+
+    /** Finds the guest behind a QMP socket. */
+    static GuestSource connect(String locator) {
+        Path socket;
+        try {
+            socket = Path.of(locator).toAbsolutePath();
+        } catch (InvalidPathException e) {
+            throw new SourceException("qemu:" + locator + ": not a path: " + e.getMessage(), e);
+        }
+        if (locator.isEmpty()) {
+            throw new SourceException("qemu: needs the path of a QMP socket, as in qemu:/run/vm.qmp");
+        }
+        QmpClient qmp = null;
+        try {
+            qmp = QmpClient.connect(socket, CONNECTING);
+            return new QemuSource(locator, socket, qmp);
+        } catch (IOException e) {
+            closeQuietly(qmp);
+            throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
+        } catch (RuntimeException | Error e) {
+            closeQuietly(qmp);
+            throw e;
+        }
+    }
+
+    private static void closeQuietly(@Nullable QmpClient qmp) {
+        if (qmp != null) {
+            qmp.close();
+        }
+    }
+
+    private JsonNode ask(String command) throws IOException {
+        return qmp.execute(command, Map.of(), COMMAND);
+    }
+
+    private static String versionText(JsonNode version) {
+        JsonNode numbers = version.path("qemu");
+        String text = numbers.path("major").asInt(0) + "." + numbers.path("minor").asInt(0) + "."
+                + numbers.path("micro").asInt(0);
+        String vendor = version.path("package").asString("").strip();
+        return vendor.isEmpty() ? text : text + " (" + vendor + ")";
+    }
+
+    private List<Cpu> cpus() throws IOException {
+        List<Cpu> found = new ArrayList<>();
+        for (JsonNode cpu : ask("query-cpus-fast")) {
+            found.add(new Cpu(cpu.path("cpu-index").asInt(-1), cpu.path("thread-id").asLong(-1)));
+        }
+        found.sort(Comparator.comparingInt(Cpu::index));
+        return List.copyOf(found);
+    }
+
+    @Override
+    public String description() {
+        return description;
+    }
+
+    @Override
+    public List<MemoryRegion> regions() {
+        return regions;
+    }
+
+    @Override
+    public int vcpuCount() {
+        return cpus.size();
+    }
+
+    @Override
+    public boolean isLive() {
+        return true;
+    }
+
+    @Override
+    public Guest freeze() {
+        if (open != null) {
+            throw new IllegalStateException("close the guest of the last freeze first");
+        }
+        try {
+            if (qmp.isLost()) {
+                qmp = QmpClient.connect(socket, CONNECTING);
+            }
+            QemuFreeze freeze = QemuFreeze.begin(qmp);
+            try {
+                Guest guest = take(freeze);
+                open = guest;
+                return guest;
+            } catch (IOException | RuntimeException | Error e) {
+                try {
+                    freeze.thaw();
+                } catch (SourceException thawing) {
+                    e.addSuppressed(thawing);
+                }
+                throw e;
+            }
+        } catch (IOException e) {
+            throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
+        }
+    }
+
+    private Guest take(QemuFreeze freeze) throws IOException {
+        GuestBuilder builder = Guest.builder();
+        Map<Integer, RegisterState> registers = RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
+        List<Cpu> present = cpus();
+        for (Cpu cpu : present) {
+            RegisterState state = registers.get(cpu.index());
+            if (state == null) {
+                throw new SourceException("qemu:" + locator + ": QEMU's monitor printed no registers of vCPU "
+                        + cpu.index());
+            }
+            builder.vcpu(state);
+        }
+        List<Finding> findings = new ArrayList<>();
+        if (!freeze.wasRunning()) {
+            findings.add(Finding.note("the guest was not running before (" + freeze.status() + "); it is left so"));
+        }
+        List<MemoryRegion> layout = FlatView.parse(qmp.monitor("info mtree -f", COMMAND));
+        MemoryAccess access =
+                MemoryAccess.open(qmp, layout, present.stream().map(Cpu::thread).toList());
+        freeze.beforeThaw(access.memory()::revoke);
+        findings.addAll(access.findings());
+        return builder.provenance(new Provenance(
+                        "qemu:" + locator,
+                        "qemu",
+                        "",
+                        Optional.of("QEMU"),
+                        Optional.of(version),
+                        Optional.of(freeze.takenAt())))
+                .findings(findings)
+                .freeze(freeze)
+                .onClose(() -> release(access, freeze))
+                .build(access.memory());
+    }
+
+    private void release(MemoryAccess access, QemuFreeze freeze) {
+        open = null;
+        access.memory().end();
+        try {
+            freeze.thaw();
+        } finally {
+            access.close();
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            Guest guest = open;
+            if (guest != null) {
+                guest.close();
+            }
+        } finally {
+            qmp.close();
+        }
+    }
+}

@@ -1,0 +1,35 @@
+package dev.guestcore.live.qemu;
+
+import dev.guestcore.GuestSource;
+import dev.guestcore.live.SourceProvider;
+
+/**
+ * {@code qemu:SOCKET}: a live x86 guest of QEMU 7 or later, with or without KVM, over its QMP socket.
+ *
+ * <p>The system property {@value #MEMORY_PROPERTY} set to {@code pmemsave} keeps away from QEMU's process and reads all
+ * memory through files that QEMU saves to the folder of {@code java.io.tmpdir}.
+ */
+public final class QemuSourceProvider implements SourceProvider {
+
+    /** Name of the system property that chooses how memory is read. */
+    public static final String MEMORY_PROPERTY = "dev.guestcore.qemu.memory";
+
+    /** Called by the service loader. */
+    public QemuSourceProvider() {}
+
+    @Override
+    public String scheme() {
+        return "qemu";
+    }
+
+    @Override
+    public String help() {
+        return "qemu:SOCKET  a live QEMU or KVM guest; SOCKET is where QEMU was told to listen with"
+                + " -qmp unix:SOCKET,server,nowait";
+    }
+
+    @Override
+    public GuestSource connect(String locator) {
+        return QemuSource.connect(locator);
+    }
+}

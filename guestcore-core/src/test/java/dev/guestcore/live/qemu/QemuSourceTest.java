@@ -1,0 +1,255 @@
+package dev.guestcore.live.qemu;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.guestcore.Guest;
+import dev.guestcore.GuestSource;
+import dev.guestcore.Guests;
+import dev.guestcore.SourceException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/** What QEMU may do to us, played by a fake; what it does in truth is tested with a real one in guestcore-it. */
+class QemuSourceTest {
+
+    private static final Duration SHORT = Duration.ofMillis(300);
+    private static final String STOP_EVENT =
+            "{\"timestamp\": {\"seconds\": 1700000000, \"microseconds\": 250000}, \"event\": \"STOP\"}\r\n";
+    private static final String RESUME_EVENT =
+            "{\"timestamp\": {\"seconds\": 1700000000, \"microseconds\": 260000}, \"event\": \"RESUME\"}\r\n";
+    private static final String LAYOUT =
+            """
+            FlatView #0
+             AS "memory", root: system
+              00000000fee00000-00000000feefffff (prio 0, i/o): apic-msi
+            """;
+    private static final String REGISTERS = "CPU#0\r\nEIP=00000001 EFL=00000002 [-------]\r\n"
+            + "CR0=00000010 CR3=00000000\r\n";
+
+    @TempDir
+    private Path folder;
+
+    private final AtomicBoolean running = new AtomicBoolean(true);
+
+    private Path socket() {
+        return folder.resolve("qmp");
+    }
+
+    private String location() {
+        return "qemu:" + socket();
+    }
+
+    /** A guest without memory and with one vCPU. */
+    private @Nullable String behave(String command, JsonNode message) {
+        return switch (command) {
+            case "query-target" -> FakeQemu.reply("{\"arch\": \"x86_64\"}");
+            case "query-cpus-fast" -> FakeQemu.reply("[{\"cpu-index\": 0, \"thread-id\": 0}]");
+            case "query-name" -> FakeQemu.reply("{\"name\": \"fake\"}");
+            case "query-status" -> FakeQemu.reply("{\"status\": \"" + (running.get() ? "running" : "paused")
+                    + "\", \"running\": " + running.get() + "}");
+            case "stop" -> {
+                running.set(false);
+                yield STOP_EVENT + FakeQemu.reply("{}");
+            }
+            case "cont" -> {
+                running.set(true);
+                yield RESUME_EVENT + FakeQemu.reply("{}");
+            }
+            case "human-monitor-command" -> FakeQemu.text(
+                    message.path("arguments").path("command-line").asString().equals("info registers -a")
+                            ? REGISTERS
+                            : LAYOUT);
+            default -> "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"The command " + command
+                    + " has not been found\"}, \"id\": %s}\r\n";
+        };
+    }
+
+    @Test
+    void freezesAndThawsOnce() throws IOException {
+        try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING, this::behave)) {
+            try (GuestSource source = Guests.source(location())) {
+                assertEquals("QEMU 9.1.2 (test), guest fake, 1 vCPU, running", source.description());
+                Guest guest = source.freeze();
+                assertFalse(running.get());
+                assertEquals("2023-11-14T22:13:20.250Z", guest.provenance().takenAt().orElseThrow().toString());
+                guest.close();
+                guest.close();
+                assertTrue(running.get());
+                assertEquals(Duration.ofMillis(10), guest.freeze().orElseThrow().elapsed(), "from QEMU's own stamps");
+            }
+            assertEquals(1, Collections.frequency(qemu.commands(), "stop"));
+            assertEquals(1, Collections.frequency(qemu.commands(), "cont"));
+        }
+    }
+
+    @Test
+    void neitherStopsNorResumesWhatDoesNotRun() throws IOException {
+        running.set(false);
+        try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING, this::behave)) {
+            Guests.open(location()).close();
+            assertEquals(0, Collections.frequency(qemu.commands(), "stop"));
+            assertEquals(0, Collections.frequency(qemu.commands(), "cont"));
+        }
+    }
+
+    @Test
+    void thawsWhenTheMonitorTalksNonsense() throws IOException {
+        try (FakeQemu qemu = new FakeQemu(
+                socket(),
+                FakeQemu.GREETING,
+                (command, message) -> message.toString().contains("info registers")
+                        ? FakeQemu.text("no such thing")
+                        : behave(command, message))) {
+            refused("printed no vCPU");
+            assertTrue(running.get());
+            assertEquals(1, Collections.frequency(qemu.commands(), "cont"));
+        }
+    }
+
+    @Test
+    void thawsByAnotherConnectionWhenTheFirstIsLost() throws IOException {
+        AtomicBoolean first = new AtomicBoolean(true);
+        try (FakeQemu qemu = new FakeQemu(
+                socket(),
+                FakeQemu.GREETING,
+                (command, message) -> command.equals("cont") && first.getAndSet(false)
+                        ? null
+                        : behave(command, message))) {
+            Guests.open(location()).close();
+            assertTrue(running.get());
+            assertEquals(2, Collections.frequency(qemu.commands(), "qmp_capabilities"));
+        }
+    }
+
+    @Test
+    void thawsAfterAFailedStop() throws IOException {
+        try (FakeQemu qemu = new FakeQemu(
+                socket(),
+                FakeQemu.GREETING,
+                (command, message) -> {
+                    if (command.equals("stop")) {
+                        running.set(false);
+                        return null;
+                    }
+                    return behave(command, message);
+                })) {
+            refused("QEMU closed the connection");
+            assertTrue(running.get());
+            assertEquals(1, Collections.frequency(qemu.commands(), "cont"));
+        }
+    }
+
+    @Test
+    void saysWhenAGuestCannotBeThawed() throws IOException {
+        Guest guest;
+        try (FakeQemu qemu = new FakeQemu(
+                socket(),
+                FakeQemu.GREETING,
+                (command, message) -> command.equals("cont") ? null : behave(command, message))) {
+            guest = Guests.open(location());
+            Files.delete(socket());
+            SourceException error = assertThrows(SourceException.class, guest::close);
+            assertTrue(error.getMessage().contains("type `cont` at its monitor"), error.getMessage());
+            assertEquals(1, Collections.frequency(qemu.commands(), "cont"));
+        }
+    }
+
+    @Test
+    void showsErrorsWhole() throws IOException {
+        try (FakeQemu qemu = new FakeQemu(
+                socket(),
+                FakeQemu.GREETING,
+                (command, message) -> command.equals("stop")
+                        ? "{\"id\": %s, \"error\": {\"class\": \"GenericError\", \"desc\": \"Resetting the Virtual"
+                                + " Machine is required\"}}\r\n"
+                        : behave(command, message))) {
+            refused("QMP command stop failed: GenericError: Resetting the Virtual Machine is required");
+            assertFalse(qemu.commands().isEmpty());
+        }
+    }
+
+    @Test
+    void refusesOtherProcessors() throws IOException {
+        try (FakeQemu qemu = new FakeQemu(
+                socket(), FakeQemu.GREETING, (command, message) -> FakeQemu.reply("{\"arch\": \"aarch64\"}"))) {
+            refused("aarch64");
+            assertEquals(List.of("qmp_capabilities", "query-target"), qemu.commands());
+        }
+    }
+
+    @Test
+    void whatIsNoQmpSocket() throws IOException {
+        refused("there is no such socket");
+        Files.writeString(socket(), "a file");
+        refused("cannot connect");
+        Files.delete(socket());
+        greeted("QEMU 7.2.22 monitor - type 'help' for more information\r\n(qemu) ", "a human monitor");
+        greeted("SSH-2.0-OpenSSH_9.2\r\n", "expected a JSON object, found 'SSH-2.0-OpenSSH_9.2'");
+        greeted("[1, 2]\n", "expected a JSON object");
+        greeted("{\"hello\": 1}\n", "expected a greeting");
+    }
+
+    private void greeted(String greeting, String message) throws IOException {
+        try (FakeQemu qemu = new FakeQemu(socket(), greeting, this::behave)) {
+            refused(message);
+            assertEquals(List.of(), qemu.commands());
+        } finally {
+            Files.delete(socket());
+        }
+    }
+
+    @Test
+    void aSilentSocket() throws IOException {
+        try (FakeQemu qemu = new FakeQemu(socket(), "", this::behave)) {
+            IOException error = assertThrows(IOException.class, () -> QmpClient.connect(socket(), SHORT));
+            assertTrue(error.getMessage().contains("another client holds it"), error.getMessage());
+            assertEquals(List.of(), qemu.commands());
+        }
+    }
+
+    @Test
+    void aCommandWithoutAnAnswer() throws IOException {
+        try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING, (command, message) -> STOP_EVENT)) {
+            try (QmpClient client = QmpClient.connect(socket(), SHORT)) {
+                IOException error = assertThrows(IOException.class, () -> client.execute("stop", Map.of(), SHORT));
+                assertTrue(error.getMessage().contains("did not answer QMP command stop in time"), error.getMessage());
+                assertEquals(1, client.event("STOP").orElseThrow().count());
+                assertTrue(client.isLost());
+            }
+            assertEquals(List.of("qmp_capabilities", "stop"), qemu.commands());
+        }
+    }
+
+    @Test
+    void anEndlessMessage() throws IOException {
+        String large = "x".repeat(1 << 20);
+        try (FakeQemu qemu = new FakeQemu(
+                socket(), FakeQemu.GREETING, (command, message) -> "{\"return\": \"" + large.repeat(17))) {
+            try (QmpClient client = QmpClient.connect(socket(), SHORT)) {
+                IOException error = assertThrows(
+                        IOException.class, () -> client.execute("query-status", Map.of(), Duration.ofSeconds(20)));
+                assertTrue(error.getMessage().contains("longer than"), error.getMessage());
+            }
+            assertEquals(2, qemu.commands().size());
+        }
+    }
+
+    private void refused(String message) {
+        SourceException error = assertThrows(SourceException.class, () -> Guests.open(location()));
+        assertTrue(error.getMessage().contains(message), error.getMessage());
+        assertEquals(1, error.getMessage().lines().count());
+    }
+}

@@ -1,0 +1,71 @@
+package dev.guestcore.it;
+
+import static org.junit.jupiter.api.Assertions.fail;
+import static org.junit.jupiter.api.Assumptions.abort;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * Programs and files that a test needs from the machine. What is missing skips the test, out loud; where the
+ * environment variable {@code CI} is set it fails the test, so that nothing is silently never tested.
+ */
+public final class Tools {
+
+    private Tools() {}
+
+    /** The program of that name. */
+    public static Path require(String program) {
+        return find(program).orElseGet(() -> missing("program " + program + " is not installed"));
+    }
+
+    /** The program of that name, if it is installed. */
+    public static Optional<Path> find(String program) {
+        return Stream.of(System.getenv().getOrDefault("PATH", "").split(File.pathSeparator))
+                .map(folder -> Path.of(folder, program))
+                .filter(Files::isExecutable)
+                .findFirst();
+    }
+
+    /**
+     * A Linux kernel for x86-64 with a serial console: from the folder that the environment variable
+     * {@code GUESTCORE_TEST_KERNEL} names, from where {@code .ci/fetch-kernel} puts it, or from {@code /boot}.
+     */
+    public static Path requireKernel() {
+        String named = System.getenv("GUESTCORE_TEST_KERNEL");
+        List<Path> folders = named != null
+                ? List.of(Path.of(named))
+                : List.of(Path.of(System.getProperty("user.home"), ".cache", "guestcore", "kernel"), Path.of("/boot"));
+        for (Path folder : folders) {
+            if (Files.isDirectory(folder)) {
+                try (Stream<Path> files = Files.walk(folder, 3)) {
+                    Optional<Path> kernel = files.filter(
+                                    file -> file.getFileName().toString().startsWith("vmlinuz-"))
+                            .filter(Files::isReadable)
+                            .max(Path::compareTo);
+                    if (kernel.isPresent()) {
+                        return kernel.get();
+                    }
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
+        }
+        return missing("no readable vmlinuz-* in any of " + folders + "; run .ci/fetch-kernel");
+    }
+
+    /** Skips the test, or fails it where {@code CI} is set. */
+    public static <T> T missing(String message) {
+        if (System.getenv("CI") != null) {
+            return fail(message);
+        }
+        System.err.println("SKIPPED: " + message);
+        return abort(message);
+    }
+}
