@@ -9,7 +9,9 @@ enum KdumpLayout {
     /** 64-bit kernels: a struct timeval of 16 bytes, aligned to 8; words of 8 bytes. */
     BITS_64(8, 424, 8, 12, 16, 24, 32, 48, 64, 80),
     /** 32-bit x86 kernels: a struct timeval of 8 bytes, aligned to 4; words of 4 bytes. */
-    BITS_32(4, 412, 4, 8, 12, 16, 20, 32, 44, 56);
+    BITS_32(4, 412, 4, 8, 12, 16, 20, 32, 44, 56),
+    /** Other 32-bit kernels: integers of 8 bytes are aligned to 8. */
+    BITS_32_ALIGNED(4, 412, 4, 8, 12, 16, 24, 40, 56, 72);
 
     /** "KDUMP" and three blanks, as a big-endian integer. */
     static final long SIGNATURE = 0x4b44554d50202020L;
@@ -21,6 +23,9 @@ enum KdumpLayout {
 
     static final int OLDEST_VERSION = 1;
     static final int NEWEST_VERSION = 6;
+
+    /** Flag of the header's status: the disk was full before all pages were written. */
+    static final int STATUS_INCOMPLETE = 0x8;
 
     /** Size of a page descriptor: u64 file offset, u32 size, u32 flags, u64 page flags. */
     static final int DESCRIPTOR = 24;

@@ -18,8 +18,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.RandomAccess;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicLongArray;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Memory of a kdump: page by page compressed, in one file or a split set. Threads read and decompress side by side, each
@@ -48,8 +50,11 @@ final class KdumpMemory implements GuestMemory {
      * @param firstPfn first page frame that it holds
      * @param endPfn page frame behind the last
      * @param firstRank how many stored pages come before {@code firstPfn}
+     * @param wholeEndPfn where the file ends within the descriptors, the first stored page frame that has none in it;
+     *     else {@code endPfn}
      */
-    record Part(FileBytes file, long descriptorsOffset, long firstPfn, long endPfn, long firstRank) {}
+    record Part(
+            FileBytes file, long descriptorsOffset, long firstPfn, long endPfn, long firstRank, long wholeEndPfn) {}
 
     /**
      * Puts the memory together.
@@ -88,20 +93,29 @@ final class KdumpMemory implements GuestMemory {
             long last = index + 1 < regions.count() ? regions.first(index + 1) - 1 : -1L;
             return new PageRun(new AddressRange(address, last), PageState.ABSENT);
         }
-        long pfn = address >>> pageShift;
         long end = (regions.last(index) >>> pageShift) + 1;
+        return runAt(address, end);
+    }
+
+    /** The run from {@code address} on, within its region, up to page frame {@code end} at most. */
+    private PageRun runAt(long address, long end) {
+        long pfn = address >>> pageShift;
         if (!stored.get(pfn)) {
             return run(address, stored.next(pfn, true, end), PageState.EXCLUDED);
         }
         Part part = partOf(pfn);
         if (part == null) {
-            long next = nextPart(pfn, end);
-            return run(address, next, PageState.UNREADABLE);
+            long partEnd = nextPart(pfn, end);
+            return run(address, stored.next(pfn, false, partEnd), PageState.UNREADABLE);
+        }
+        long partEnd = Math.min(end, part.endPfn());
+        if (pfn >= part.wholeEndPfn()) {
+            return run(address, stored.next(pfn, false, partEnd), PageState.UNREADABLE);
         }
         if (damaged.contains(pfn)) {
             return run(address, pfn + 1, PageState.UNREADABLE);
         }
-        long presentEnd = Math.min(stored.next(pfn, false, end), part.endPfn());
+        long presentEnd = stored.next(pfn, false, Math.min(partEnd, part.wholeEndPfn()));
         return run(address, damaged.firstIn(pfn, presentEnd), PageState.PRESENT);
     }
 
@@ -109,7 +123,7 @@ final class KdumpMemory implements GuestMemory {
         return new PageRun(new AddressRange(address, (endPfn << pageShift) - 1), state);
     }
 
-    private Part partOf(long pfn) {
+    private @Nullable Part partOf(long pfn) {
         for (Part part : parts) {
             if (pfn >= part.firstPfn() && pfn < part.endPfn()) {
                 return part;
@@ -134,22 +148,22 @@ final class KdumpMemory implements GuestMemory {
         try {
             long done = 0;
             while (done < target.byteSize()) {
-                PageRun run = runAt(address + done);
-                if (!run.state().isReadable()) {
+                long at = address + done;
+                long wanted = target.byteSize() - done;
+                long index = regions.floor(at);
+                if (!regions.contains(index, at)) {
                     break;
                 }
-                long lessOne = run.range().last() - run.range().first();
-                long wanted = target.byteSize() - done;
-                long length = Long.compareUnsigned(lessOne, wanted - 1) < 0 ? lessOne + 1 : wanted;
-                MemorySegment slice = target.asSlice(done, length);
-                long copied = length;
-                if (run.state() == PageState.ZERO) {
-                    slice.fill((byte) 0);
-                } else {
-                    copied = readPresent(address + done, slice, scratch);
+                // Looking no further than asked for: the run may be as long as the memory.
+                long last = Math.min(regions.last(index), at + (wanted - 1));
+                PageRun run = runAt(at, (last >>> pageShift) + 1);
+                if (run.state() != PageState.PRESENT) {
+                    break;
                 }
+                long length = Math.min(run.range().last() - at + 1, wanted);
+                long copied = readPresent(at, target.asSlice(done, length), scratch);
                 done += copied;
-                if (copied < length || address + done == 0) {
+                if (copied < length) {
                     break;
                 }
             }
@@ -170,7 +184,7 @@ final class KdumpMemory implements GuestMemory {
             long left = target.byteSize() - done;
             if (within != 0 || left < pageSize) {
                 long length = Math.min(left, pageSize - within);
-                if (!scratch.holdsPage(pfn) && !decodeAlone(part, pfn, scratch)) {
+                if (scratch.pagePfn != pfn && !decodeAlone(part, pfn, scratch)) {
                     return done;
                 }
                 MemorySegment.copy(scratch.page, within, target, done, length);
@@ -206,12 +220,12 @@ final class KdumpMemory implements GuestMemory {
         scratch.inputStart = 0;
         for (int i = 0; i < known; i++) {
             if (!decode(part.file(), i, known, target.asSlice((long) i << pageShift, pageSize), scratch)) {
-                damaged.add(pfn + i, stored.pageCount());
+                damaged.add(pfn + i);
                 return i;
             }
         }
         if (known < pages) {
-            damaged.add(pfn + known, stored.pageCount());
+            damaged.add(pfn + known);
         }
         return known;
     }
@@ -219,11 +233,12 @@ final class KdumpMemory implements GuestMemory {
     private boolean decode(FileBytes file, int index, int known, MemorySegment target, Scratch scratch) {
         long offset = scratch.offset(index, order);
         long size = scratch.size(index, order);
-        Optional<PageCodec> codec = PageCodec.ofFlags(scratch.flags(index, order));
-        if (codec.isEmpty() || size == 0 || size > pageSize || !file.holds(offset, size)) {
+        PageCodec codec = PageCodec.ofFlags(scratch.flags(index, order)).orElse(null);
+        if (codec == null || size == 0 || size > pageSize || !file.holds(offset, size)) {
             return false;
         }
-        if (offset == scratch.repeatedOffset) {
+        if (offset == scratch.repeatedOffset && size == scratch.repeatedSize
+                && codec == scratch.repeatedCodec && file == scratch.repeatedFile) {
             target.copyFrom(scratch.repeatedPage);
             return true;
         }
@@ -234,7 +249,7 @@ final class KdumpMemory implements GuestMemory {
             }
         }
         MemorySegment source = scratch.input.asSlice(offset - scratch.inputStart, size);
-        PageCodec.Decoder decoder = scratch.decoders.computeIfAbsent(codec.get(), PageCodec::decoder);
+        PageCodec.Decoder decoder = scratch.decoders.computeIfAbsent(codec, PageCodec::decoder);
         boolean direct = target.isNative();
         MemorySegment page = direct ? target : scratch.bounce;
         if (!decoder.decode(source, page)) {
@@ -245,6 +260,9 @@ final class KdumpMemory implements GuestMemory {
         }
         // Writers give all zero pages one place in the file: a step back is worth remembering.
         if (offset < scratch.latestOffset) {
+            scratch.repeatedFile = file;
+            scratch.repeatedCodec = codec;
+            scratch.repeatedSize = size;
             scratch.repeatedOffset = offset;
             scratch.repeatedPage.copyFrom(page);
         }
@@ -283,6 +301,9 @@ final class KdumpMemory implements GuestMemory {
         private long inputEnd;
         private long pagePfn = -1;
         private long latestOffset;
+        private @Nullable FileBytes repeatedFile;
+        private @Nullable PageCodec repeatedCodec;
+        private long repeatedSize;
         private long repeatedOffset = -1;
 
         Scratch(int pageSize) {
@@ -290,10 +311,6 @@ final class KdumpMemory implements GuestMemory {
             page = arena.allocate(pageSize, 64);
             bounce = arena.allocate(pageSize, 64);
             repeatedPage = arena.allocate(pageSize, 64);
-        }
-
-        boolean holdsPage(long pfn) {
-            return pagePfn == pfn;
         }
 
         long offset(int index, ByteOrder order) {
@@ -315,52 +332,38 @@ final class KdumpMemory implements GuestMemory {
     private static final class DamagedPages {
 
         private static final int SHIFT = 16;
-        private final ConcurrentLinkedDeque<Chunk> chunks = new ConcurrentLinkedDeque<>();
-
-        private record Chunk(long number, AtomicLongArray bits) {}
+        private final Map<Long, AtomicLongArray> chunks = new ConcurrentHashMap<>();
 
         boolean contains(long pfn) {
-            Chunk chunk = find(pfn >>> SHIFT);
-            return chunk != null && (chunk.bits().get((int) (pfn & 0xffff) >>> 6) >>> pfn & 1) != 0;
+            AtomicLongArray chunk = chunks.isEmpty() ? null : chunks.get(pfn >>> SHIFT);
+            return chunk != null && (chunk.get(word(pfn)) >>> pfn & 1) != 0;
         }
 
         long firstIn(long pfn, long end) {
-            if (chunks.isEmpty()) {
-                return end;
-            }
-            long at = pfn;
+            long at = chunks.isEmpty() ? end : pfn;
             while (at < end) {
-                if (find(at >>> SHIFT) == null) {
-                    at = Math.min(end, (at >>> SHIFT) + 1 << SHIFT);
-                } else if (contains(at)) {
-                    return at;
-                } else {
-                    at++;
+                AtomicLongArray chunk = chunks.get(at >>> SHIFT);
+                if (chunk == null) {
+                    at = (at >>> SHIFT) + 1 << SHIFT;
+                    continue;
                 }
+                long candidates = chunk.get(word(at)) >>> at;
+                if (candidates != 0) {
+                    return Math.min(end, at + Long.numberOfTrailingZeros(candidates));
+                }
+                at = (at | Long.SIZE - 1) + 1;
             }
             return end;
         }
 
-        synchronized void add(long pfn, long pageCount) {
-            if (pfn >= pageCount) {
-                return;
-            }
-            Chunk chunk = find(pfn >>> SHIFT);
-            if (chunk == null) {
-                chunk = new Chunk(pfn >>> SHIFT, new AtomicLongArray(1 << SHIFT - 6));
-                chunks.addFirst(chunk);
-            }
-            int word = (int) (pfn & 0xffff) >>> 6;
-            chunk.bits().set(word, chunk.bits().get(word) | 1L << pfn);
+        void add(long pfn) {
+            AtomicLongArray chunk =
+                    chunks.computeIfAbsent(pfn >>> SHIFT, unused -> new AtomicLongArray(1 << SHIFT - 6));
+            chunk.accumulateAndGet(word(pfn), 1L << pfn, (old, bit) -> old | bit);
         }
 
-        private Chunk find(long number) {
-            for (Chunk chunk : chunks) {
-                if (chunk.number() == number) {
-                    return chunk;
-                }
-            }
-            return null;
+        private static int word(long pfn) {
+            return (int) (pfn & (1 << SHIFT) - 1) >>> 6;
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.guestcore.format.kdump;
 
+import dev.guestcore.SourceException;
 import dev.guestcore.format.FileBytes;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -7,16 +8,21 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * One bit a page, lowest bit first, and how many are set before any page at once. The bits stay in the file where they lie
- * in one piece; the counts lie outside the heap, 1/64 of the bitmap. Immutable and thread-safe.
+ * One bit a page, lowest bit first, and how many are set before any page at once. Bits and counts lie outside the heap, the
+ * bits of a very large guest in the mapped file; the counts take 1/64 of the bitmap. Immutable and thread-safe.
  */
 final class PageBitmap {
 
     private static final ValueLayout.OfLong WORD =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final int BLOCK_SHIFT = 12;
-    private static final long WORDS_PER_BLOCK = (1 << BLOCK_SHIFT) / Long.SIZE;
+    private static final int BLOCK_PAGES = 1 << BLOCK_SHIFT;
+    private static final long WORDS_PER_BLOCK = BLOCK_PAGES / Long.SIZE;
 
+    /** A larger bitmap, of a guest with more than 1 TiB, stays in the file. */
+    private static final long LARGEST_COPY = 32 << 20;
+
+    private final FileBytes file;
     private final MemorySegment bits;
     private final MemorySegment counts;
     private final long pageCount;
@@ -29,8 +35,11 @@ final class PageBitmap {
      * @param pageCount how many of its bits mean a page
      */
     PageBitmap(FileBytes file, long offset, long size, long pageCount, Arena arena) {
+        this.file = file;
         this.pageCount = pageCount;
-        this.bits = file.view(offset, size, "bitmap").orElseGet(() -> copy(file, offset, size, arena));
+        this.bits = size <= LARGEST_COPY
+                ? copy(file, offset, size, arena)
+                : file.view(offset, size, "bitmap").orElseGet(() -> copy(file, offset, size, arena));
         long blocks = pageCount + (1L << BLOCK_SHIFT) - 1 >>> BLOCK_SHIFT;
         this.counts = arena.allocate((blocks + 1) * Long.BYTES, Long.BYTES);
         long words = pageCount + Long.SIZE - 1 >>> 6;
@@ -55,7 +64,13 @@ final class PageBitmap {
 
     /** Pages of word {@code index}; bits behind the last page are cleared. */
     private long word(long index) {
-        long word = bits.get(WORD, index * Long.BYTES);
+        long word;
+        try {
+            word = bits.get(WORD, index * Long.BYTES);
+        } catch (InternalError e) {
+            // The page of a mapped file that another program has cut off.
+            throw new SourceException(file.shrunk().getMessage(), e);
+        }
         long left = pageCount - (index << 6);
         return left >= Long.SIZE ? word : word & (1L << left) - 1;
     }
@@ -83,11 +98,40 @@ final class PageBitmap {
         return within == 0 ? rank : rank + Long.bitCount(word(page >>> 6) & (1L << within) - 1);
     }
 
+    /** The page that is set and has {@code rank} set pages before it; {@code rank} from 0, less than {@link #total}. */
+    long select(long rank) {
+        long low = 0;
+        long high = counts.byteSize() / Long.BYTES - 1;
+        while (high - low > 1) {
+            long middle = low + high >>> 1;
+            if (counts.getAtIndex(ValueLayout.JAVA_LONG, middle) <= rank) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        long left = rank - counts.getAtIndex(ValueLayout.JAVA_LONG, low);
+        long index = low * WORDS_PER_BLOCK;
+        while (Long.bitCount(word(index)) <= left) {
+            left -= Long.bitCount(word(index));
+            index++;
+        }
+        long word = word(index);
+        for (long i = 0; i < left; i++) {
+            word &= word - 1;
+        }
+        return (index << 6) + Long.numberOfTrailingZeros(word);
+    }
+
     /** First page from {@code page} on, below {@code limit}, whose bit is {@code set}; {@code limit} if there is none. */
     long next(long page, boolean set, long limit) {
         long end = Math.min(limit, pageCount);
         long at = page;
         while (at < end) {
+            if ((at & BLOCK_PAGES - 1) == 0 && at + BLOCK_PAGES <= end && isUniform(at >>> BLOCK_SHIFT, !set)) {
+                at += BLOCK_PAGES;
+                continue;
+            }
             long candidates = (set ? word(at >>> 6) : ~word(at >>> 6)) >>> at;
             if (candidates != 0) {
                 return Math.min(at + Long.numberOfTrailingZeros(candidates), limit);
@@ -95,5 +139,11 @@ final class PageBitmap {
             at = (at | Long.SIZE - 1) + 1;
         }
         return set ? limit : Math.min(Math.max(page, end), limit);
+    }
+
+    private boolean isUniform(long block, boolean set) {
+        long count = counts.getAtIndex(ValueLayout.JAVA_LONG, block + 1)
+                - counts.getAtIndex(ValueLayout.JAVA_LONG, block);
+        return count == (set ? BLOCK_PAGES : 0);
     }
 }

@@ -3,7 +3,6 @@ package dev.guestcore.format.kdump;
 import io.airlift.compress.v3.Compressor;
 import io.airlift.compress.v3.Decompressor;
 import io.airlift.compress.v3.lzo.LzoCompressor;
-import io.airlift.compress.v3.lzo.LzoDecompressor;
 import io.airlift.compress.v3.snappy.SnappyCompressor;
 import io.airlift.compress.v3.snappy.SnappyDecompressor;
 import io.airlift.compress.v3.zstd.ZstdCompressor;
@@ -12,7 +11,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.stream.Stream;
 import java.util.zip.DataFormatException;
 import java.util.zip.Deflater;
 import java.util.zip.Inflater;
@@ -33,7 +31,10 @@ enum PageCodec {
     /** zlib's and makedumpfile's own choice: speed before size. */
     private static final int ZLIB_LEVEL = Deflater.BEST_SPEED;
 
+    private static final PageCodec[] ALL = values();
+
     private final int flag;
+    private final Optional<PageCodec> known = Optional.of(this);
 
     PageCodec(int flag) {
         this.flag = flag;
@@ -47,8 +48,14 @@ enum PageCodec {
         return name().toLowerCase(Locale.ROOT);
     }
 
+    /** The codec of a page descriptor's flags; each has one only. */
     static Optional<PageCodec> ofFlags(long flags) {
-        return Stream.of(values()).filter(codec -> codec.flag == flags).findFirst();
+        for (PageCodec codec : ALL) {
+            if (codec.flag == flags) {
+                return codec.known;
+            }
+        }
+        return Optional.empty();
     }
 
     /** Turns compressed pages into pages. Not thread-safe. */
@@ -88,7 +95,7 @@ enum PageCodec {
                 return whole;
             };
             case ZLIB -> new ZlibDecoder();
-            case LZO -> block(new LzoDecompressor());
+            case LZO -> new LzoDecoder();
             case SNAPPY -> block(SnappyDecompressor.create());
             case ZSTD -> block(ZstdDecompressor.create());
         };

@@ -33,9 +33,9 @@ final class UtsName {
     }
 
     private static Optional<List<String>> inMemory(GuestMemory memory, KernelFacts facts) {
-        Optional<Long> symbol = facts.value("SYMBOL(init_uts_ns)").flatMap(text -> number(text, 16));
-        Optional<Long> offset = facts.value("OFFSET(uts_namespace.name)").flatMap(text -> number(text, 10));
-        Optional<Long> base = facts.value("NUMBER(phys_base)").flatMap(text -> number(text, 10));
+        Optional<Long> symbol = KernelNumbers.hexadecimal(facts, "SYMBOL(init_uts_ns)");
+        Optional<Long> offset = KernelNumbers.decimal(facts, "OFFSET(uts_namespace.name)");
+        Optional<Long> base = KernelNumbers.physicalBase(facts);
         if (symbol.isEmpty() || offset.isEmpty() || base.isEmpty()) {
             return Optional.empty();
         }
@@ -52,13 +52,5 @@ final class UtsName {
         String text = new String(names, from, KdumpLayout.UTSNAME_STRING, StandardCharsets.ISO_8859_1);
         int nul = text.indexOf('\0');
         return nul < 0 ? text : text.substring(0, nul);
-    }
-
-    private static Optional<Long> number(String text, int radix) {
-        try {
-            return Optional.of(radix == 16 ? Long.parseUnsignedLong(text, 16) : Long.parseLong(text));
-        } catch (NumberFormatException e) {
-            return Optional.empty();
-        }
     }
 }
