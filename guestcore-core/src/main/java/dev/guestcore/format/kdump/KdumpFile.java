@@ -5,11 +5,13 @@ import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestMemory;
+import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Provenance;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.elf.Elf;
+import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.Extents;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
@@ -71,15 +73,29 @@ final class KdumpFile {
         try {
             CappedFindings findings = new CappedFindings();
             KdumpFile kdump = new KdumpFile(files, arena, findings);
-            return kdump.guest(findings)
-                    .onClose(() -> {
-                        arena.close();
-                        files.forEach(FileBytes::close);
-                    })
-                    .build(kdump.memory);
+            GuestBuilder builder = kdump.guest(findings).onClose(() -> {
+                arena.close();
+                files.forEach(FileBytes::close);
+            });
+            return kdump.restored(builder);
         } catch (RuntimeException | Error e) {
             arena.close();
             throw e;
+        }
+    }
+
+    /** With Guestcore's own record, if the file has one, the guest is what it was before it became a kdump. */
+    private Guest restored(GuestBuilder builder) {
+        Guest guest = builder.build(memory);
+        Optional<KdumpHeader.Place> record = notes.keepRecord();
+        if (record.isEmpty()) {
+            return guest;
+        }
+        try {
+            return KeepRecord.restore(
+                    guest, files.getFirst(), record.get().offset(), record.get().size());
+        } catch (MalformedDumpException e) {
+            return builder.findings(List.of(Finding.damage(e.getMessage()))).build(memory);
         }
     }
 

@@ -15,13 +15,21 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 
-/** The compressed kdump format. */
+/**
+ * The compressed kdump format of makedumpfile and QEMU ({@code docs/formats/kdump.md}). Stateless and thread-safe.
+ *
+ * <p>One file of a split set opens alone, with a finding about what is missing; {@link #openSplit} opens the whole set.
+ */
 public final class KdumpFormat implements CoreFormat {
 
     static final String NAME = "kdump";
 
     private static final String COMPRESSION = "compression";
     private static final String EXCLUDE = "exclude";
+    private static final String KEEP = "keep";
+
+    /** Creates the format; for {@link java.util.ServiceLoader}. */
+    public KdumpFormat() {}
 
     @Override
     public String name() {
@@ -63,7 +71,7 @@ public final class KdumpFormat implements CoreFormat {
 
     @Override
     public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
-        throw new UnsupportedRequestException("not yet");
+        return new KdumpVerifier(file, deep, progress).run();
     }
 
     @Override
@@ -76,17 +84,18 @@ public final class KdumpFormat implements CoreFormat {
         List<String> codecs = Stream.of(PageCodec.values()).map(PageCodec::label).toList();
         return List.of(
                 new WriteOption(COMPRESSION, codecs, "how pages are compressed (default: zlib, which all readers know)"),
-                new WriteOption(EXCLUDE, List.of("zero"), "leave out pages that hold only zeros"));
+                new WriteOption(EXCLUDE, List.of("zero"), "leave out pages that hold only zeros"),
+                WriteOption.flag(KEEP, "add what a kdump cannot carry in a record of Guestcore's own, for the way back"));
     }
 
     @Override
     public CoreWriter writer(Map<String, String> options) {
         options.keySet().stream()
-                .filter(option -> !option.equals(COMPRESSION) && !option.equals(EXCLUDE))
+                .filter(option -> !List.of(COMPRESSION, EXCLUDE, KEEP).contains(option))
                 .findFirst()
                 .ifPresent(option -> {
                     throw new UnsupportedRequestException("kdump has no option '" + option + "'; it has " + COMPRESSION
-                            + " and " + EXCLUDE);
+                            + ", " + EXCLUDE + " and " + KEEP);
                 });
         String label = options.getOrDefault(COMPRESSION, PageCodec.ZLIB.label());
         PageCodec codec = Stream.of(PageCodec.values())
@@ -98,6 +107,7 @@ public final class KdumpFormat implements CoreFormat {
         if (!exclude.isEmpty() && !exclude.equals("zero")) {
             throw new UnsupportedRequestException("kdump can exclude 'zero' only, not '" + exclude + "'");
         }
-        return new KdumpWriter(codec, exclude.equals("zero"));
+        return new KdumpWriter(
+                codec, exclude.equals("zero"), options.getOrDefault(KEEP, "false").equals("true"));
     }
 }

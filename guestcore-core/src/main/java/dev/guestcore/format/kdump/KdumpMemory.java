@@ -75,6 +75,10 @@ final class KdumpMemory implements GuestMemory {
         this.damaged = new DamagedPages();
     }
 
+    List<Part> parts() {
+        return parts;
+    }
+
     @Override
     public List<MemoryRegion> regions() {
         return list;

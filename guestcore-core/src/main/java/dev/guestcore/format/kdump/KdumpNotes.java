@@ -7,6 +7,8 @@ import dev.guestcore.hypervisor.KernelFacts;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -33,6 +35,9 @@ record KdumpNotes(
     /** Owner of notes of Guestcore's own. */
     static final String OWN = "GUESTCORE";
 
+    /** n_type of the note about Guestcore's record of what the format cannot carry: its file offset and size, u64 each. */
+    static final long KEEP_TYPE = 1;
+
     private static final int LARGEST_TEXT = 1 << 20;
 
     static KdumpNotes read(FileBytes file, KdumpHeader header, CappedFindings findings) {
@@ -56,6 +61,24 @@ record KdumpNotes(
         foreign.removeAll(ours);
         eraseInfo.ifPresent(foreign::add);
         return foreign;
+    }
+
+    /** Where Guestcore's record lies, if there is one. */
+    Optional<KdumpHeader.Place> keepRecord() {
+        return ours.stream()
+                .filter(note -> note.type() == KEEP_TYPE && note.descriptor().length == 2 * Long.BYTES)
+                .map(note -> ByteBuffer.wrap(note.descriptor()).order(ByteOrder.LITTLE_ENDIAN))
+                .map(place -> new KdumpHeader.Place(place.getLong(), place.getLong()))
+                .findFirst();
+    }
+
+    /** The descriptor of the note about Guestcore's record. */
+    static byte[] keepNote(long offset, long size) {
+        return ByteBuffer.allocate(2 * Long.BYTES)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(offset)
+                .putLong(size)
+                .array();
     }
 
     private static Optional<byte[]> text(

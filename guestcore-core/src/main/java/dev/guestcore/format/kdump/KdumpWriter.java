@@ -14,14 +14,16 @@ public final class KdumpWriter implements CoreWriter {
 
     private final PageCodec codec;
     private final boolean excludeZero;
+    private final boolean keeps;
 
-    KdumpWriter(PageCodec codec, boolean excludeZero) {
+    KdumpWriter(PageCodec codec, boolean excludeZero, boolean keeps) {
         this.codec = codec;
         this.excludeZero = excludeZero;
+        this.keeps = keeps;
     }
 
     @Override
     public WritePlan plan(Guest guest) {
-        return new KdumpPlan(guest, codec, excludeZero);
+        return new KdumpPlan(guest, codec, excludeZero, keeps);
     }
 }

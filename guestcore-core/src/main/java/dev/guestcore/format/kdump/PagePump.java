@@ -16,6 +16,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -94,6 +95,12 @@ final class PagePump {
         void fill() {
             long address = firstPage << PAGE_SHIFT;
             long wanted = (long) count * PAGE;
+            PageRun run = memory.runAt(address);
+            if (run.state() == PageState.ZERO && run.range().last() - address >= wanted - 1) {
+                Arrays.fill(sizes, 0, count, ZERO);
+                outputSize = 0;
+                return;
+            }
             long whole = memory.readAvailable(address, input.asSlice(0, wanted)) / PAGE;
             outputSize = 0;
             for (int i = 0; i < count; i++) {

@@ -9,8 +9,9 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
- * The six strings of struct new_utsname. A kernel that left VMCOREINFO says there where its own copy lies; readers of kdumps
- * refuse a file in which system, node, release, version or machine is empty, so what cannot be found says so in words.
+ * The six strings of struct new_utsname. A kernel that left VMCOREINFO says there where its own copy lies; of any other Linux
+ * the banner tells release and version. Readers of kdumps refuse a file in which system, node, release, version or machine is
+ * empty, so what cannot be found says so in words.
  */
 final class UtsName {
 
@@ -20,12 +21,14 @@ final class UtsName {
 
     private UtsName() {}
 
-    /** System, node, release, version, machine, domain; empty system and release if the guest is no known Linux. */
+    /** System, node, release, version, machine, domain; all but the machine empty if the guest is no known Linux. */
     static List<String> of(GuestMemory memory, byte[] vmcoreInfo) {
         KernelFacts facts = new KernelFacts(vmcoreInfo);
         Optional<String> release = facts.value("OSRELEASE");
         if (release.isEmpty()) {
-            return List.of("", "", "", "", "x86_64", "");
+            return LinuxBanner.find(memory)
+                    .map(banner -> List.of("Linux", UNKNOWN, banner.release(), banner.version(), "x86_64", UNKNOWN))
+                    .orElse(List.of("", "", "", "", "x86_64", ""));
         }
         return inMemory(memory, facts)
                 .filter(names -> names.get(2).equals(release.get()))
