@@ -2,6 +2,7 @@ package dev.guestcore.format.kdump;
 
 import io.airlift.compress.v3.Compressor;
 import io.airlift.compress.v3.Decompressor;
+import io.airlift.compress.v3.MalformedInputException;
 import io.airlift.compress.v3.lzo.LzoCompressor;
 import io.airlift.compress.v3.snappy.SnappyCompressor;
 import io.airlift.compress.v3.snappy.SnappyDecompressor;
@@ -105,7 +106,7 @@ enum PageCodec {
         return (source, target) -> {
             try {
                 return codec.decompress(source, target) == target.byteSize();
-            } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
+            } catch (MalformedInputException | IllegalArgumentException | IndexOutOfBoundsException e) {
                 // What a damaged block makes a codec throw; the caller reports the page.
                 return false;
             }
