@@ -63,7 +63,7 @@ final class KdumpFile {
                         arena);
         this.notes = KdumpNotes.read(file, header, findings);
         this.pages = new KdumpMemory(header, parts(findings), stored, regions(arena));
-        this.memory = BesideMemory.over(pages, file, notes.ours(), arena, findings);
+        this.memory = BesideMemory.over(pages, file, notes, arena, findings);
         note(findings);
     }
 
@@ -87,9 +87,15 @@ final class KdumpFile {
     /** With Guestcore's own record, if the file has one, the guest is what it was before it became a kdump. */
     private Guest restored(GuestBuilder builder) {
         Guest guest = builder.build(memory);
-        Optional<KdumpHeader.Place> record = notes.keepRecord();
+        Optional<KdumpHeader.Place> record = notes.place(KdumpNotes.KEEP_TYPE);
         if (record.isEmpty()) {
             return guest;
+        }
+        if (!KeepRecord.isAt(files.getFirst(), record.get().offset())) {
+            // makedumpfile copies the note into a file that it filters, but not what the note is about.
+            return builder.findings(List.of(Finding.note(files.getFirst().name() + ": the record that Guestcore had kept is"
+                            + " lost, because another program wrote the file anew")))
+                    .build(memory);
         }
         try {
             return KeepRecord.restore(
