@@ -27,7 +27,7 @@ module dev.guestcore {
             dev.guestcore.format.vbox.VmCoreFormat,
             dev.guestcore.format.xen.XenDumpCoreFormat;
     provides dev.guestcore.live.SourceProvider with
-            dev.guestcore.format.kdump.SplitKdumpProvider,
+            dev.guestcore.live.split.SplitKdumpProvider,
             dev.guestcore.format.raw.RawSourceProvider,
             dev.guestcore.live.demo.DemoProvider,
             dev.guestcore.live.described.DescribedProvider,

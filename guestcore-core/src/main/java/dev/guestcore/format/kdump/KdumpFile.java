@@ -29,6 +29,9 @@ final class KdumpFile {
     /** A machine has a handful of ranges; each costs 24 bytes outside the heap. */
     private static final long MOST_REGIONS = 1L << 21;
 
+    /** Scheme of the source that opens several files as one dump. */
+    private static final String SPLIT = "split";
+
     private final List<FileBytes> files;
     private final List<KdumpHeader> headers;
     private final KdumpNotes notes;
@@ -162,7 +165,7 @@ final class KdumpFile {
         GuestBuilder builder = Guest.builder()
                 .architecture(architecture(notes.machine()))
                 .provenance(new Provenance(
-                        files.size() == 1 ? names : SplitKdumpProvider.SCHEME + ":" + names,
+                        files.size() == 1 ? names : SPLIT + ":" + names,
                         KdumpFormat.NAME,
                         layout(header),
                         Optional.empty(),
@@ -265,7 +268,7 @@ final class KdumpFile {
         }
         if (covered < stored.total()) {
             findings.add(Finding.damage(files.getFirst().name() + ": " + covered + " of " + stored.total()
-                    + " pages of a split set are here; open all its files together: " + SplitKdumpProvider.SCHEME
+                    + " pages of a split set are here; open all its files together: " + SPLIT
                     + ":FILE,FILE,..."));
         }
         return parts;
