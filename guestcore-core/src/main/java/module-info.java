@@ -14,6 +14,9 @@ module dev.guestcore {
     exports dev.guestcore.inspect;
     exports dev.guestcore.live;
     exports dev.guestcore.live.demo;
+    // The command line decides itself when to thaw and when to commit; not for others.
+    exports dev.guestcore.internal.output to
+            dev.guestcore.cli;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;
@@ -25,11 +28,12 @@ module dev.guestcore {
             dev.guestcore.format.lime.LimeFormat,
             dev.guestcore.format.raw.RawFormat,
             dev.guestcore.format.vbox.VmCoreFormat,
-            dev.guestcore.format.xen.XenDumpCoreFormat;
+            dev.guestcore.format.xen.XenDumpCoreFormat,
+            dev.guestcore.format.xenlegacy.XenLegacyFormat;
     provides dev.guestcore.live.SourceProvider with
-            dev.guestcore.live.split.SplitKdumpProvider,
-            dev.guestcore.format.raw.RawSourceProvider,
             dev.guestcore.live.demo.DemoProvider,
             dev.guestcore.live.described.DescribedProvider,
-            dev.guestcore.live.qemu.QemuSourceProvider;
+            dev.guestcore.live.qemu.QemuSourceProvider,
+            dev.guestcore.live.raw.RawSourceProvider,
+            dev.guestcore.live.split.SplitKdumpProvider;
 }

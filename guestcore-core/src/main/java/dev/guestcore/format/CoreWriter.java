@@ -28,7 +28,8 @@ public interface CoreWriter {
     default WriteReport write(Guest guest, Path file, Progress progress) {
         WritePlan plan = plan(guest);
         try (OutputFile output = OutputFile.create(file, OutputFile.IfExists.FAIL);
-                CompanionFiles companions = CompanionFiles.create(plan, file, OutputFile.IfExists.FAIL)) {
+                CompanionFiles companions = new CompanionFiles(file, OutputFile.IfExists.FAIL)) {
+            companions.begin(plan);
             output.requireSpace(plan.size());
             WriteReport report = plan.write(output.sink(), progress);
             companions.write();

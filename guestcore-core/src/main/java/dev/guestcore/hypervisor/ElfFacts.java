@@ -10,15 +10,24 @@ import java.util.Objects;
  * What a dump with ELF notes says beside memory, registers and VMCOREINFO.
  *
  * @param machine e_machine of the dump (62: x86-64, 3: Intel 80386, 183: AArch64)
- * @param order byte order of the dump's notes
+ * @param bigEndian whether the dump's notes are big-endian
  * @param notes notes that Guestcore does not interpret, in file order
  */
-public record ElfFacts(int machine, ByteOrder order, List<Note> notes) implements HypervisorFacts {
+public record ElfFacts(int machine, boolean bigEndian, List<Note> notes) implements HypervisorFacts {
 
     /** Copies the list. */
     public ElfFacts {
-        Objects.requireNonNull(order);
         notes = List.copyOf(notes);
+    }
+
+    /** Facts of a dump whose notes are in that byte order. */
+    public ElfFacts(int machine, ByteOrder order, List<Note> notes) {
+        this(machine, order == ByteOrder.BIG_ENDIAN, notes);
+    }
+
+    /** Byte order of the dump's notes. */
+    public ByteOrder order() {
+        return bigEndian ? ByteOrder.BIG_ENDIAN : ByteOrder.LITTLE_ENDIAN;
     }
 
     /**

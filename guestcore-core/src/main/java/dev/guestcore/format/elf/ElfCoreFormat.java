@@ -4,6 +4,7 @@ import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
+import dev.guestcore.GuestMemory;
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
@@ -21,7 +22,9 @@ import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
+import dev.guestcore.internal.elf.ElfNote;
 import dev.guestcore.internal.elf.ProgramHeader;
+import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
 import java.lang.foreign.Arena;
@@ -43,6 +46,7 @@ public final class ElfCoreFormat implements CoreFormat {
     static final String NAME = "elf";
 
     private static final String MACHINE = "machine";
+    private static final String KEEP = "keep";
     private static final Map<String, Integer> MACHINES = Map.of("x86-64", Elf.EM_X86_64, "386", Elf.EM_386);
 
     /** Creates the format; for {@link java.util.ServiceLoader}. */
@@ -107,15 +111,28 @@ public final class ElfCoreFormat implements CoreFormat {
                 throw file.malformed(elf.programHeaderOffset(), "program headers", "at least one PT_LOAD with memory",
                         "none", "there is nothing to read in this file");
             }
-            return guest(file, elf, notes, findings)
-                    .onClose(() -> {
-                        arena.close();
-                        file.close();
-                    })
-                    .build(new FileMemory(file, extents));
+            GuestBuilder builder = guest(file, elf, notes, findings).onClose(() -> {
+                arena.close();
+                file.close();
+            });
+            return restored(file, notes, builder, FileMemory.joined(file, extents, arena));
         } catch (RuntimeException | Error e) {
             arena.close();
             throw e;
+        }
+    }
+
+    /** With Guestcore's own record, if the file has one, the guest is what it was before it became an ELF core. */
+    private static Guest restored(FileBytes file, CoreNotes notes, GuestBuilder builder, GuestMemory memory) {
+        Guest guest = builder.build(memory);
+        if (notes.keep().isEmpty()) {
+            return guest;
+        }
+        ElfNote record = notes.keep().get();
+        try {
+            return KeepRecord.restore(guest, file, record.descriptorOffset(), record.descriptorSize());
+        } catch (MalformedDumpException e) {
+            return builder.findings(List.of(Finding.damage(e.getMessage()))).build(memory);
         }
     }
 
@@ -187,19 +204,31 @@ public final class ElfCoreFormat implements CoreFormat {
 
     @Override
     public List<WriteOption> writeOptions() {
-        return List.of(new WriteOption(
-                MACHINE,
-                List.of("x86-64", "386"),
-                "e_machine of an x86 guest; unless said, as its first vCPU runs: long mode or not"));
+        return List.of(
+                new WriteOption(
+                        MACHINE,
+                        List.of("x86-64", "386"),
+                        "e_machine of an x86 guest; unless said, as its first vCPU runs: long mode or not"),
+                WriteOption.flag(KEEP, "what the format cannot carry travels in a note of Guestcore's own"));
     }
 
     @Override
     public CoreWriter writer(Map<String, String> options) {
         OptionalInt machine = OptionalInt.empty();
+        boolean keep = false;
         for (Map.Entry<String, String> option : options.entrySet()) {
+            if (option.getKey().equals(KEEP)) {
+                keep = switch (option.getValue()) {
+                    case "true" -> true;
+                    case "false" -> false;
+                    default -> throw new UnsupportedRequestException(
+                            "keep is true or false, found '" + option.getValue() + "'");
+                };
+                continue;
+            }
             if (!option.getKey().equals(MACHINE)) {
                 throw new UnsupportedRequestException(
-                        "the elf format has no option '" + option.getKey() + "'; it has: " + MACHINE);
+                        "the elf format has no option '" + option.getKey() + "'; it has: " + MACHINE + ", " + KEEP);
             }
             Integer value = MACHINES.get(option.getValue());
             if (value == null) {
@@ -208,6 +237,6 @@ public final class ElfCoreFormat implements CoreFormat {
             }
             machine = OptionalInt.of(value);
         }
-        return new ElfCoreWriter(machine);
+        return new ElfCoreWriter(machine, keep);
     }
 }

@@ -21,6 +21,7 @@ import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.elf.SectionHeader;
+import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.output.CommonLosses;
 import dev.guestcore.internal.output.ContentMap;
@@ -48,8 +49,9 @@ import java.util.Set;
  * </pre>
  *
  * @param machine e_machine that the user asked for
+ * @param keep whether what the format cannot carry travels in a note of our own
  */
-record ElfCoreWriter(OptionalInt machine) implements CoreWriter {
+record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
 
     private static final long PAGE = 4096;
     private static final long EFER_LMA = 1 << 10;
@@ -73,7 +75,8 @@ record ElfCoreWriter(OptionalInt machine) implements CoreWriter {
                 .map(KernelFacts::vmcoreInfo)
                 .or(() -> VmcoreInfo.find(guest.memory(), Progress.none()).map(VmcoreInfo::bytes));
         byte[] notes = CoreNotes.write(guest, chosen, order, vmcoreInfo, others);
-        return new Plan(guest, content, segments, chosen, order, notes);
+        Optional<KeepRecord> record = keep ? Optional.of(KeepRecord.of(guest)) : Optional.empty();
+        return new Plan(guest, content, segments, chosen, order, notes, record);
     }
 
     /** Stored ranges, each with the pages behind it that are not; beside a range, how many of its bytes are stored. */
@@ -152,22 +155,35 @@ record ElfCoreWriter(OptionalInt machine) implements CoreWriter {
         private final int machine;
         private final ByteOrder order;
         private final byte[] notes;
+        private final Optional<KeepRecord> keep;
+        private final byte[] keepHeader;
+        private final long notesSize;
         private final long headerCount;
         private final long notesOffset;
         private final long memoryOffset;
         private final long size;
 
-        Plan(Guest guest, ContentMap content, Extents segments, int machine, ByteOrder order, byte[] notes) {
+        Plan(
+                Guest guest,
+                ContentMap content,
+                Extents segments,
+                int machine,
+                ByteOrder order,
+                byte[] notes,
+                Optional<KeepRecord> keep) {
             this.guest = guest;
             this.content = content;
             this.segments = segments;
             this.machine = machine;
             this.order = order;
             this.notes = notes;
+            this.keep = keep;
+            this.keepHeader = keep.map(record -> CoreNotes.keepHeader(record.size(), order)).orElse(new byte[0]);
+            this.notesSize = notes.length + keepHeader.length + keep.map(KeepRecord::size).orElse(0L);
             this.headerCount = segments.count() + 1;
             long headers = ElfClass.ELF64.headerSize() + headerCount * ElfClass.ELF64.programHeaderSize();
             this.notesOffset = headers + (isLarge() ? ElfClass.ELF64.sectionHeaderSize() : 0);
-            this.memoryOffset = notesOffset + notes.length + PAGE - 1 & -PAGE;
+            this.memoryOffset = notesOffset + notesSize + PAGE - 1 & -PAGE;
             long stored = content.bytes(PageState.PRESENT) + content.bytes(PageState.ZERO);
             if (stored < 0 || stored > Long.MAX_VALUE - memoryOffset) {
                 throw new UnsupportedRequestException("a file cannot hold this guest's memory of "
@@ -198,6 +214,9 @@ record ElfCoreWriter(OptionalInt machine) implements CoreWriter {
             losses.addAll(content.stateLoss(PageState.ZERO, "they are stored as zeros, and come back as present"));
             losses.addAll(CoreNotes.registerLosses(guest, machine));
             losses.addAll(CommonLosses.ofFacts(guest, Set.of(ElfFacts.class, KernelFacts.class)));
+            if (keep.isPresent()) {
+                losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
+            }
             return losses;
         }
 
@@ -205,7 +224,9 @@ record ElfCoreWriter(OptionalInt machine) implements CoreWriter {
         public WriteReport write(CoreSink sink, Progress progress) {
             writeHeaders(sink);
             sink.write(MemorySegment.ofArray(notes));
-            sink.writeZeros(memoryOffset - notesOffset - notes.length);
+            sink.write(MemorySegment.ofArray(keepHeader));
+            keep.ifPresent(record -> record.write(sink));
+            sink.writeZeros(memoryOffset - notesOffset - notesSize);
             progress.begin("writing memory", size - memoryOffset);
             MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
             for (long i = 0; i < segments.count(); i++) {
@@ -230,7 +251,7 @@ record ElfCoreWriter(OptionalInt machine) implements CoreWriter {
         private void writeHeaders(CoreSink sink) {
             ByteBuffer buffer = ByteBuffer.allocate(BUFFER).order(order);
             header().write(buffer);
-            new ProgramHeader(Elf.PT_NOTE, 0, notesOffset, 0, 0, notes.length, notes.length, 0).write(buffer);
+            new ProgramHeader(Elf.PT_NOTE, 0, notesOffset, 0, 0, notesSize, notesSize, 0).write(buffer);
             long offset = memoryOffset;
             for (long i = 0; i < segments.count(); i++) {
                 if (buffer.remaining() < ElfClass.ELF64.programHeaderSize()) {

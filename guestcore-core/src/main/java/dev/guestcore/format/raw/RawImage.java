@@ -11,16 +11,27 @@ import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
 import java.lang.foreign.Arena;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 
 /** Opens raw images. */
-final class RawImage {
+public final class RawImage {
 
     private RawImage() {}
 
-    /** Opens an image by the map beside it. */
-    static Guest openWithMap(FileBytes file) {
+    /** Whether there is a map beside an image. */
+    public static boolean hasMap(Path image) {
+        return Files.exists(RawMap.beside(image));
+    }
+
+    /**
+     * Opens an image by the map beside it.
+     *
+     * @param file is closed with the guest, and by the caller if this method throws
+     * @throws dev.guestcore.MalformedDumpException if the map breaks a rule
+     */
+    public static Guest openWithMap(FileBytes file) {
         Arena arena = Arena.ofShared();
         try {
             Path place = RawMap.beside(file.path());
@@ -46,8 +57,14 @@ final class RawImage {
         }
     }
 
-    /** Opens an image that is one piece of memory. */
-    static Guest openFlat(FileBytes file, long base) {
+    /**
+     * Opens an image that is one piece of memory.
+     *
+     * @param file is closed with the guest, and by the caller if this method throws
+     * @param base guest-physical address of its first byte
+     * @throws SourceException if it is empty, or would pass 2^64
+     */
+    public static Guest openFlat(FileBytes file, long base) {
         if (file.size() == 0) {
             throw new SourceException(file.name() + ": is empty; there is no memory in it");
         }

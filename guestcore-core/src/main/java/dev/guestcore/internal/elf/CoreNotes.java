@@ -35,9 +35,15 @@ import java.util.stream.Collectors;
  * @param others notes of other kinds, in file order
  * @param statusCount number of NT_PRSTATUS notes
  * @param stateCount number of notes of QEMU about a vCPU
+ * @param keep the note with Guestcore's own record
  */
 public record CoreNotes(
-        List<Vcpu> vcpus, Optional<byte[]> vmcoreInfo, List<ElfFacts.Note> others, int statusCount, int stateCount) {
+        List<Vcpu> vcpus,
+        Optional<byte[]> vmcoreInfo,
+        List<ElfFacts.Note> others,
+        int statusCount,
+        int stateCount,
+        Optional<ElfNote> keep) {
 
     /** Kind of the raw context that an NT_PRSTATUS descriptor is kept as. */
     public static final String STATUS_CONTEXT = "elf.NT_PRSTATUS";
@@ -45,6 +51,10 @@ public record CoreNotes(
     /** Kind of the raw context that the descriptor of QEMU's note is kept as. */
     public static final String STATE_CONTEXT = "elf.QEMUCPUState";
 
+    /** Owner of the note with Guestcore's own record. */
+    private static final String KEEP_NAME = "GUESTCORE";
+
+    private static final int KEEP_TYPE = 1;
     private static final String CORE = "CORE";
     private static final String QEMU = "QEMU";
     private static final String VMCOREINFO = "VMCOREINFO";
@@ -67,6 +77,7 @@ public record CoreNotes(
         private final List<byte[]> states = new ArrayList<>();
         private final List<ElfFacts.Note> others = new ArrayList<>();
         private Optional<byte[]> vmcoreInfo = Optional.empty();
+        private Optional<ElfNote> keep = Optional.empty();
         private long bytes;
 
         /**
@@ -120,6 +131,8 @@ public record CoreNotes(
                 addContext(states, note);
             } else if (note.name().equals(VMCOREINFO) && vmcoreInfo.isEmpty() && fits(note, LARGEST_NOTE)) {
                 vmcoreInfo = Optional.of(descriptor(note));
+            } else if (keep.isEmpty() && note.name().equals(KEEP_NAME) && note.type() == KEEP_TYPE) {
+                keep = Optional.of(note);
             } else if (fits(note, LARGEST_NOTE)) {
                 others.add(new ElfFacts.Note(note.name(), note.type(), descriptor(note)));
             }
@@ -180,7 +193,7 @@ public record CoreNotes(
                 }
                 vcpus.add(new Vcpu(i, registers.build(), raw));
             }
-            return new CoreNotes(vcpus, vmcoreInfo, List.copyOf(others), statuses.size(), states.size());
+            return new CoreNotes(vcpus, vmcoreInfo, List.copyOf(others), statuses.size(), states.size(), keep);
         }
 
         private Optional<ProcessStatus> status(int size) {
@@ -236,6 +249,22 @@ public record CoreNotes(
         vmcoreInfo.ifPresent(text -> notes.add(new ElfFacts.Note(VMCOREINFO, 0, text)));
         notes.addAll(others);
         return encode(notes, order);
+    }
+
+    /**
+     * What stands before Guestcore's own record, which is the descriptor of the last note.
+     *
+     * @param size of the record, a multiple of four
+     * @throws UnsupportedRequestException if a note cannot be that large
+     */
+    public static byte[] keepHeader(long size, ByteOrder order) {
+        if (size >>> Integer.SIZE != 0) {
+            throw new UnsupportedRequestException("what is to be kept of this guest takes " + size
+                    + " bytes, and a note holds less than 2^32; write without --keep");
+        }
+        byte[] header = encode(List.of(new ElfFacts.Note(KEEP_NAME, KEEP_TYPE, new byte[0])), order);
+        ByteBuffer.wrap(header).order(order).putInt(4, (int) size);
+        return header;
     }
 
     private static ByteBuffer wrap(byte[] bytes) {

@@ -6,6 +6,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.format.FileBytes;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.AbstractList;
 import java.util.List;
@@ -33,6 +34,7 @@ public final class FileMemory implements GuestMemory {
 
     private final FileBytes file;
     private final Extents extents;
+    private final Extents regionExtents;
     private final LongUnaryOperator storedBytes;
     private final List<MemoryRegion> regions;
 
@@ -43,7 +45,27 @@ public final class FileMemory implements GuestMemory {
      * @param extents guest-physical ranges; beside each its file offset or one of the marks above. Each is one region.
      */
     public FileMemory(FileBytes file, Extents extents) {
-        this(file, extents, index -> -1L);
+        this(file, extents, extents, index -> -1L);
+    }
+
+    /**
+     * Puts the memory together where neighbouring ranges are one region, because they differ only in whether they are
+     * stored.
+     *
+     * @param file holds the bytes
+     * @param extents guest-physical ranges; beside each its file offset or one of the marks above but {@link #DEVICE}
+     * @param arena how long the table of regions lives
+     */
+    public static FileMemory joined(FileBytes file, Extents extents, Arena arena) {
+        Extents.Builder regions = new Extents.Builder(arena);
+        for (long i = 0; i < extents.count(); i++) {
+            if (i > 0 && extents.last(i - 1) + 1 == extents.first(i)) {
+                regions.extendLast(extents.last(i));
+            } else {
+                regions.add(extents.first(i), extents.last(i), 0);
+            }
+        }
+        return new FileMemory(file, extents, regions.build(), index -> -1L);
     }
 
     /**
@@ -55,10 +77,15 @@ public final class FileMemory implements GuestMemory {
      *     is {@link PageState#UNREADABLE}
      */
     public FileMemory(FileBytes file, Extents extents, LongUnaryOperator storedBytes) {
+        this(file, extents, extents, storedBytes);
+    }
+
+    private FileMemory(FileBytes file, Extents extents, Extents regionExtents, LongUnaryOperator storedBytes) {
         this.file = file;
         this.extents = extents;
+        this.regionExtents = regionExtents;
         this.storedBytes = storedBytes;
-        this.regions = new RegionList(extents);
+        this.regions = new RegionList(regionExtents);
     }
 
     @Override
@@ -68,8 +95,10 @@ public final class FileMemory implements GuestMemory {
 
     @Override
     public Optional<MemoryRegion> regionAt(long address) {
-        long index = extents.floor(address);
-        return extents.contains(index, address) ? Optional.of(region(extents, index)) : Optional.empty();
+        long index = regionExtents.floor(address);
+        return regionExtents.contains(index, address)
+                ? Optional.of(region(regionExtents, index))
+                : Optional.empty();
     }
 
     @Override

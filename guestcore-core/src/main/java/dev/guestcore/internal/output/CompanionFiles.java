@@ -12,34 +12,36 @@ import java.util.List;
  */
 public final class CompanionFiles implements AutoCloseable {
 
-    private final List<CompanionFile> companions;
+    private final Path core;
+    private final OutputFile.IfExists ifExists;
+    private final List<CompanionFile> companions = new ArrayList<>();
     private final List<OutputFile> files = new ArrayList<>();
 
-    private CompanionFiles(List<CompanionFile> companions) {
-        this.companions = companions;
+    /**
+     * The companions of a core that is not yet laid out.
+     *
+     * @param core name of the core
+     * @param ifExists what to do about files that have their names
+     */
+    public CompanionFiles(Path core, OutputFile.IfExists ifExists) {
+        this.core = core;
+        this.ifExists = ifExists;
     }
 
     /**
      * Begins the files that {@code plan} asks for.
      *
-     * @param core name of the core
      * @throws dev.guestcore.OutputException if one of them exists, and must not
      */
-    public static CompanionFiles create(WritePlan plan, Path core, OutputFile.IfExists ifExists) {
-        CompanionFiles all = new CompanionFiles(plan.companions());
-        try {
-            for (CompanionFile companion : all.companions) {
-                Path target = core.resolveSibling(core.getFileName() + companion.suffix());
-                all.files.add(OutputFile.create(target, ifExists));
-            }
-            return all;
-        } catch (RuntimeException | Error e) {
-            all.close();
-            throw e;
+    public void begin(WritePlan plan) {
+        for (CompanionFile companion : plan.companions()) {
+            Path target = core.resolveSibling(core.getFileName() + companion.suffix());
+            files.add(OutputFile.create(target, ifExists));
+            companions.add(companion);
         }
     }
 
-    /** Writes them; call it after the core was written. */
+    /** Writes them; call it after the core was written, and before the guest is closed. */
     public void write() {
         for (int i = 0; i < files.size(); i++) {
             companions.get(i).content().accept(files.get(i).sink());

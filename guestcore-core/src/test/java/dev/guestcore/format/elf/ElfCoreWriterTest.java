@@ -177,6 +177,7 @@ class ElfCoreWriterTest {
             assertEquals(List.of(new AddressRange(0x13000, 0x13fff), new AddressRange(0x17000, 0x17fff)), report.unreadable());
             assertEquals(0x2000, report.unreadableBytes());
             try (Guest copy = Guests.open(target)) {
+                assertEquals(List.of(region), copy.memory().regions());
                 for (long page = 0x10; page < 0x1a; page++) {
                     PageState expected = (page & 2) == 0 ? PageState.PRESENT : PageState.EXCLUDED;
                     assertEquals(expected, copy.memory().runAt(page << 12).state(), "page " + page);
@@ -197,12 +198,35 @@ class ElfCoreWriterTest {
                 .build()) {
             Path target = write(guest, "many");
             try (Guest copy = Guests.open(target)) {
-                assertEquals(2L * count, copy.memory().regions().size());
+                assertEquals(1, copy.memory().regions().size());
                 assertEquals(PageState.PRESENT, copy.memory().runAt((count - 1) * 4 * 64L).state());
             }
             if (Files.isExecutable(Path.of("/usr/bin/readelf"))) {
                 String text = ForeignTools.output("readelf", "-h", target.toString());
                 assertTrue(text.contains("65535 (70001)"), text);
+            }
+        }
+    }
+
+    @Test
+    void keepsWhatTheFormatCannotCarry() {
+        RegisterState registers = Patterns.longMode(1).toBuilder().set(X86.LSTAR, 5).build();
+        MemoryRegion mixed = new MemoryRegion(new AddressRange(0x10000, 0x17fff), MemoryRegion.Kind.RAM, "mixed");
+        try (Guest guest = Guest.builder()
+                .rom(0x1000, MemorySegment.ofArray(Patterns.bytes(0x1000, 1)))
+                .device(0x2000, 0x1000, "apic")
+                .region(mixed, new Patchy(12))
+                .vcpu(registers)
+                .build()) {
+            Path target = folder.resolve("kept");
+            WriteReport report =
+                    new ElfCoreFormat().writer(Map.of("keep", "true")).write(guest, target, Progress.none());
+            assertTrue(report.losses().stream().allMatch(Loss::kept), report.losses()::toString);
+            try (Guest copy = Guests.open(target)) {
+                assertEquals(guest.memory().regions(), copy.memory().regions());
+                assertEquals(registers, copy.vcpus().getFirst().registers());
+                assertEquals(PageState.UNREADABLE, copy.memory().runAt(0x13000).state());
+                assertEquals(PageState.EXCLUDED, copy.memory().runAt(0x12000).state());
             }
         }
     }
@@ -294,6 +318,15 @@ class ElfCoreWriterTest {
                     + Long.toHexString(registers.get(X86.GS_BASE))), text);
             byte[] low = Patterns.bytes(0x1002, 1);
             assertTrue(text.contains(String.format("0x%02x\t0x%02x", low[0x1000], low[0x1001])), text);
+        }
+    }
+
+    /** crash takes the file for a dump: it finds VMCOREINFO in it. */
+    @Test
+    void crashFindsTheKernelRelease() {
+        ForeignTools.require("crash");
+        try (Guest guest = guest()) {
+            assertEquals("6.1.0-test\n", ForeignTools.output("crash", "--osrelease", write(guest, "core").toString()));
         }
     }
 

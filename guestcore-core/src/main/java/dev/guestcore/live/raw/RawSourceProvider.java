@@ -1,10 +1,11 @@
-package dev.guestcore.format.raw;
+package dev.guestcore.live.raw;
 
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.SourceException;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.raw.RawImage;
 import dev.guestcore.live.SourceProvider;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -22,12 +23,12 @@ public final class RawSourceProvider implements SourceProvider {
 
     @Override
     public String scheme() {
-        return RawFormat.NAME;
+        return "raw";
     }
 
     @Override
     public String help() {
-        return "FILE[@BASE]: a raw image of memory that begins at guest-physical address BASE (0x..., default 0)";
+        return "raw:FILE[@BASE]  a raw image of memory that begins at guest-physical address BASE (0x..., default 0)";
     }
 
     @Override
@@ -36,7 +37,7 @@ public final class RawSourceProvider implements SourceProvider {
             Path whole = Path.of(locator);
             int at = locator.lastIndexOf('@');
             if (at < 0 || Files.exists(whole)) {
-                return open(whole, Files.exists(RawMap.beside(whole)), 0);
+                return open(whole, RawImage.hasMap(whole), 0);
             }
             return open(Path.of(locator.substring(0, at)), false, base(locator.substring(at + 1)));
         } catch (InvalidPathException e) {

@@ -1,0 +1,129 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.Finding;
+import dev.guestcore.Freeze;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestSource;
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.OutputException;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.WritePlan;
+import dev.guestcore.format.WriteReport;
+import dev.guestcore.internal.output.ChannelSink;
+import dev.guestcore.internal.output.CompanionFiles;
+import dev.guestcore.internal.output.OutputFile;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * One core from one source into one place. Whatever can be refused is refused before the guest is frozen, and the guest
+ * is thawed before the disk is waited for.
+ */
+final class Delivery {
+
+    /** The name that stands for standard output. */
+    static final String STANDARD_OUTPUT = "-";
+
+    private final Console console;
+    private final GuestSource source;
+    private final CoreWriter writer;
+
+    /**
+     * What became of it.
+     *
+     * @param report what was written
+     * @param frozen how long the guest was frozen; empty for one that did not run
+     * @param findings what is odd about the source
+     */
+    record Outcome(WriteReport report, Optional<Duration> frozen, List<Finding> findings) {}
+
+    /** Prepares to write what {@code source} gives. */
+    Delivery(Console console, GuestSource source, CoreWriter writer) {
+        this.console = console;
+        this.source = source;
+        this.writer = writer;
+    }
+
+    /** Writes a file that gets its name when it is whole. */
+    Outcome toFile(Path file, boolean replace, ShownProgress progress) {
+        OutputFile.IfExists ifExists = replace ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
+        try (OutputFile output = OutputFile.create(file, ifExists);
+                CompanionFiles companions = new CompanionFiles(file, ifExists)) {
+            output.requireSpace(expectedBytes(source));
+            Outcome outcome;
+            try (Guest guest = source.freeze()) {
+                WritePlan plan = plan(guest);
+                companions.begin(plan);
+                output.requireSpace(plan.size());
+                WriteReport report = plan.write(output.sink(), progress);
+                companions.write();
+                outcome = thaw(guest, report);
+            }
+            progress.close();
+            output.commit();
+            companions.commit();
+            return outcome;
+        }
+    }
+
+    /** Streams to standard output. */
+    Outcome toStandardOutput(ShownProgress progress) {
+        WritableByteChannel channel = console.outChannel();
+        console.cancellation().closeOnRequest(channel);
+        try (Guest guest = source.freeze()) {
+            WritePlan plan = plan(guest);
+            ChannelSink sink = new ChannelSink(channel, "standard output");
+            WriteReport report = plan.write(sink, progress);
+            sink.flush();
+            progress.close();
+            return thaw(guest, report);
+        }
+    }
+
+    /** Where a damaged source is the reason that nothing can be written, its damage is told with the refusal. */
+    private WritePlan plan(Guest guest) {
+        try {
+            return writer.plan(guest);
+        } catch (UnsupportedRequestException e) {
+            Findings.damage(guest.findings()).forEach(finding -> console.err().println(Findings.remark(finding)));
+            throw e;
+        }
+    }
+
+    private static Outcome thaw(Guest guest, WriteReport report) {
+        List<Finding> findings = guest.findings();
+        Optional<Freeze> freeze = guest.freeze();
+        guest.close();
+        Optional<Duration> frozen = freeze.filter(Freeze::wasRunning).map(Freeze::elapsed);
+        return new Outcome(report, frozen, findings);
+    }
+
+    /** How large a core of this source becomes, about: its memory. 2^63 - 1 where it is larger. */
+    static long expectedBytes(GuestSource source) {
+        long bytes = 0;
+        for (MemoryRegion region : source.regions()) {
+            if (region.hasContent()) {
+                long lessOne = region.range().last() - region.range().first();
+                bytes += lessOne + 1;
+                if (lessOne < 0 || bytes < 0) {
+                    return Long.MAX_VALUE;
+                }
+            }
+        }
+        return bytes;
+    }
+
+    /** The path of that name. */
+    static Path path(String name) {
+        try {
+            return Path.of(name);
+        } catch (InvalidPathException e) {
+            throw new OutputException("'" + name + "' is not a path: " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.Guest;
+import dev.guestcore.GuestSource;
+import dev.guestcore.Guests;
+import dev.guestcore.OutputException;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.format.Check;
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.inspect.GuestComparison;
+import dev.guestcore.inspect.MemoryMap;
+import dev.guestcore.inspect.RegisterDifference;
+import dev.guestcore.inspect.Sizes;
+import dev.guestcore.inspect.TextMap;
+import dev.guestcore.live.demo.DemoInvariant;
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code guestcore demo}. */
+@Command(
+        name = "demo",
+        description = {
+            "Show the main job on a guest that comes with Guestcore.",
+            "",
+            "Starts the embedded guest, freezes and captures it as VMCore and dump-core, verifies the files, turns one into "
+                    + "the other, and compares. Nothing has to be installed. The files stay, for you to try the rest."
+        },
+        footer = {"", "Example:", "  guestcore demo"})
+final class DemoVerb extends Verb {
+
+    private static final String DEFAULT_FOLDER = "guestcore-demo";
+    private static final String INDENT = "   ";
+    private static final int WIDEST = 100;
+    private static final int MOST_FOLDERS = 1000;
+
+    @Option(
+            names = {"-o", "--output"},
+            paramLabel = "<folder>",
+            description = "A new folder for the files. Default: guestcore-demo, or guestcore-demo-2 and so on.")
+    @Nullable
+    String output;
+
+    @Mixin
+    ProgressOption progress = new ProgressOption();
+
+    private int steps;
+    private boolean allWell = true;
+
+    DemoVerb(Console console) {
+        super(console);
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        // Whether memory and registers are of one instant shows only in formats that hold all registers.
+        List<CoreFormat> formats = WriteOptions.writableFormats().stream()
+                .filter(format -> List.of("vbox", "xen").contains(format.name()))
+                .toList();
+        return unwinding(() -> {
+            if (formats.isEmpty()) {
+                throw new UnsupportedRequestException("there is no format to write");
+            }
+            Path folder = createFolder();
+            List<Path> cores = new ArrayList<>();
+            try (GuestSource guest = Guests.source("demo:")) {
+                step("A guest runs inside this process: " + guest.vcpuCount() + " vCPUs that never stop writing, "
+                        + Sizes.human(Delivery.expectedBytes(guest)) + " of memory with the holes of a PC.");
+                for (CoreFormat format : formats) {
+                    cores.add(capture(guest, format, folder));
+                }
+            }
+            for (Path core : cores) {
+                verify(core);
+            }
+            if (cores.size() > 1) {
+                convert(cores.getFirst(), formats.getLast(), folder);
+            }
+            map(cores.getFirst());
+            suggest(cores);
+            return allWell ? ExitCode.DONE : ExitCode.FAILED;
+        });
+    }
+
+    private Path createFolder() {
+        String wanted = output == null ? DEFAULT_FOLDER : output;
+        for (int number = 1; number < MOST_FOLDERS; number++) {
+            Path folder = Delivery.path(number == 1 ? wanted : wanted + "-" + number);
+            try {
+                return Files.createDirectory(folder);
+            } catch (FileAlreadyExistsException e) {
+                if (output != null) {
+                    throw new OutputException(folder + ": exists already; name a folder that does not", e);
+                }
+            } catch (IOException e) {
+                throw new OutputException(folder + ": cannot create this folder: " + e, e);
+            }
+        }
+        throw new OutputException(
+                wanted + ": there are " + MOST_FOLDERS + " such folders; delete some, or name one with -o");
+    }
+
+    private void step(String text) {
+        List<String> lines = Text.wrap(text, Math.min(console().terminal().width(), WIDEST) - INDENT.length());
+        print(style().heading(++steps + ".") + " " + lines.getFirst());
+        lines.stream().skip(1).forEach(this::detail);
+    }
+
+    private void detail(String text) {
+        print(INDENT + text);
+    }
+
+    private Style style() {
+        return console().style();
+    }
+
+    private Path capture(GuestSource guest, CoreFormat format, Path folder) {
+        Path core = folder.resolve("demo." + format.name());
+        step("Freeze it, write a " + format.title() + ", let it run on.");
+        command("capture demo: -o " + Text.quoted(core.toString()) + " --to " + format.name());
+        Delivery.Outcome outcome = deliver(guest, format, core);
+        outcome.frozen().ifPresent(time -> detail("frozen for " + Text.time(time) + ", "
+                + Sizes.human(outcome.report().bytes()) + " written"));
+        return core;
+    }
+
+    private Delivery.Outcome deliver(GuestSource guest, CoreFormat format, Path core) {
+        try (ShownProgress shown = progress(progress.mode)) {
+            return new Delivery(console(), guest, format.writer(Map.of())).toFile(core, false, shown);
+        }
+    }
+
+    private void command(String line) {
+        detail(style().command("$ " + Text.program() + " " + line));
+    }
+
+    private void verify(Path core) {
+        step("Is " + core.getFileName() + " sound, and of one single instant?");
+        command("verify --deep " + Text.quoted(core.toString()));
+        List<Check> checks;
+        try (FileBytes bytes = FileBytes.open(core);
+                ShownProgress shown = progress(progress.mode)) {
+            checks = Guests.recognize(bytes).verify(bytes, true, shown);
+        }
+        long broken = checks.stream().filter(check -> check.result() == Check.Result.FAIL).count();
+        result(broken == 0, checks.size() + " rules of the format checked", broken + " rules are broken");
+        try (Guest guest = Guests.open(core)) {
+            List<String> violations = DemoInvariant.check(guest);
+            result(
+                    violations.isEmpty(),
+                    "every word of memory agrees with the registers: all vCPUs stood still",
+                    "memory and registers are not of one instant: " + String.join("; ", violations));
+        }
+    }
+
+    private void result(boolean good, String ifGood, String otherwise) {
+        allWell &= good;
+        detail(good ? style().good("✓ " + ifGood) : style().bad("✗ " + otherwise));
+    }
+
+    private void convert(Path from, CoreFormat format, Path folder) {
+        Path core = folder.resolve("converted." + format.name());
+        step("Turn one into the other, and compare page by page, register by register.");
+        command("convert " + Text.quoted(from.toString()) + " -o " + Text.quoted(core.toString()) + " --to "
+                + format.name());
+        Delivery.Outcome outcome;
+        try (GuestSource source = Guests.source(from.toString())) {
+            outcome = deliver(source, format, core);
+        }
+        command("verify " + Text.quoted(core.toString()) + " --against " + Text.quoted(from.toString()));
+        GuestComparison comparison = compare(core, from);
+        result(
+                comparison.isSameMemory(),
+                "the same memory, all " + Sizes.human(comparison.comparedBytes()),
+                "memory differs");
+        long values = comparison.vcpus().stream()
+                .flatMap(vcpu -> vcpu.registers().stream())
+                .filter(RegisterDifference::isKnownInBoth)
+                .count();
+        result(values == 0, "the same value in every register that both formats know", values + " registers differ");
+        int losses = outcome.report().losses().size();
+        if (losses > 0) {
+            boolean canKeep = format.writeOptions().stream().anyMatch(option -> option.name().equals(WritingVerb.KEEP));
+            detail(style().odd(Text.counted(losses, "fact") + " for which this format has no place")
+                    + (canKeep ? " (convert --" + WritingVerb.KEEP + " takes them along)" : ""));
+        }
+    }
+
+    private GuestComparison compare(Path core, Path other) {
+        try (Guest guest = Guests.open(core);
+                Guest otherGuest = Guests.open(other);
+                ShownProgress shown = progress(progress.mode)) {
+            return GuestComparison.compare(guest, otherGuest, shown);
+        }
+    }
+
+    private void map(Path core) {
+        step("What lies where.");
+        command("map " + Text.quoted(core.toString()));
+        try (Guest guest = Guests.open(core)) {
+            TextMap.render(MemoryMap.of(guest), MapVerb.style(console())).lines().forEach(this::detail);
+        }
+    }
+
+    private void suggest(List<Path> cores) {
+        String core = Text.quoted(cores.getFirst().toString());
+        step("Now you:");
+        command("info " + core);
+        command("regs " + core + " --cpu 0");
+        command("read " + core + " 0x8000 64");
+        command("map --svg demo.svg " + core);
+    }
+}

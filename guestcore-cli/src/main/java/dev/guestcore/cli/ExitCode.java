@@ -1,0 +1,18 @@
+package dev.guestcore.cli;
+
+/** What a command tells its caller; documented on the man page. */
+final class ExitCode {
+
+    /** Done. */
+    static final int DONE = 0;
+    /** Could not be done. */
+    static final int FAILED = 1;
+    /** The command line makes no sense. */
+    static final int USAGE = 2;
+    /** The input is damaged; what could be read was. */
+    static final int DAMAGED = 3;
+    /** The user stopped it. */
+    static final int CANCELLED = 130;
+
+    private ExitCode() {}
+}

@@ -1,0 +1,73 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.CancelledException;
+import dev.guestcore.GuestcoreException;
+import dev.guestcore.MalformedDumpException;
+import dev.guestcore.OutputException;
+import java.io.IOException;
+import java.io.PrintStream;
+import picocli.CommandLine;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** Turns whatever went wrong into one line and an exit code. */
+final class Failures {
+
+    private final Console console;
+    private final boolean alwaysTrace;
+
+    /** Reports to {@code console}, with stack traces if {@code alwaysTrace}. */
+    Failures(Console console, boolean alwaysTrace) {
+        this.console = console;
+        this.alwaysTrace = alwaysTrace;
+    }
+
+    /** Reports what a command threw. */
+    int report(Throwable failure, boolean trace) {
+        PrintStream err = console.err();
+        boolean cancelled = failure instanceof CancelledException
+                || console.cancellation().isRequested() && failure instanceof OutputException;
+        String line = cancelled ? "cancelled" : line(failure);
+        err.println(console.errorStyle().bad("guestcore:") + " " + Printable.of(line));
+        if (trace || alwaysTrace) {
+            failure.printStackTrace(err);
+        }
+        if (cancelled) {
+            return ExitCode.CANCELLED;
+        }
+        return failure instanceof MalformedDumpException ? ExitCode.DAMAGED : ExitCode.FAILED;
+    }
+
+    /** Whether whoever reads our output has left. */
+    static boolean isBrokenPipe(Throwable failure) {
+        return failure instanceof OutputException
+                && failure.getCause() instanceof IOException cause
+                && "Broken pipe".equals(cause.getMessage());
+    }
+
+    private static String line(Throwable failure) {
+        return switch (failure) {
+            case GuestcoreException known -> String.valueOf(known.getMessage());
+            case OutOfMemoryError e -> "out of memory (" + e.getMessage()
+                    + "); give more with GUESTCORE_JAVA_OPTIONS=-Xmx512m, and please report the input that needs it";
+            case StackOverflowError e -> "the input nests deeper than anything sensible does";
+            case InternalError e -> "a file became shorter or its disk failed while it was read (" + e.getMessage()
+                    + "); let whoever writes it finish, then try again";
+            default -> "a fault in Guestcore itself: " + failure
+                    + "; repeat the command with --debug and report what it prints";
+        };
+    }
+
+    /** Reports a command line that makes no sense. */
+    int reportUsage(ParameterException failure) {
+        CommandLine command = failure.getCommandLine();
+        PrintStream err = console.err();
+        err.println(console.errorStyle().bad("guestcore:") + " " + Printable.of(String.valueOf(failure.getMessage())));
+        UnmatchedArgumentException.printSuggestions(failure, err);
+        err.println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
+        if (alwaysTrace) {
+            failure.printStackTrace(err);
+        }
+        return ExitCode.USAGE;
+    }
+}

@@ -1,0 +1,137 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.Guests;
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Probe;
+import dev.guestcore.live.SourceProvider;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code guestcore formats}. */
+@Command(
+        name = "formats",
+        description = {
+            "List formats and kinds of sources.",
+            "",
+            "With a file, show what each format says about its content."
+        },
+        footer = {"", "Example:", "  guestcore formats vm.core"})
+final class FormatsVerb extends Verb {
+
+    @Parameters(arity = "0..1", paramLabel = "<file>", description = "A file to show to all formats.")
+    @Nullable
+    String file;
+
+    @Option(names = "--json", description = "Print JSON.")
+    boolean json;
+
+    FormatsVerb(Console console) {
+        super(console);
+    }
+
+    @Override
+    public Integer call() {
+        if (file != null) {
+            return probe(file);
+        }
+        if (json) {
+            printJson(json());
+        } else {
+            describe();
+        }
+        return ExitCode.DONE;
+    }
+
+    private void describe() {
+        Style style = console().style();
+        print(style.heading("formats"));
+        Table formats = new Table("name", "read", "write", "what", "options of the writer");
+        for (CoreFormat format : Guests.formats()) {
+            List<String> options = format.writeOptions().stream().map(option -> "--" + option.name()).toList();
+            formats.row(
+                    format.name(), "yes", format.canWrite() ? "yes" : "no", format.title(), String.join(" ", options));
+        }
+        formats.lines(style).forEach(this::print);
+        print("");
+        print(style.heading("sources"));
+        Table sources = new Table("", "");
+        sources.row("FILE", "a core file of a format above, recognised by its content");
+        for (SourceProvider provider : Guests.providers()) {
+            // The first words say what can stand behind the colon.
+            String[] parts = provider.help().split(" {2,}", 2);
+            sources.row(parts.length == 2 ? parts[0] : provider.scheme() + ":", parts[parts.length - 1]);
+        }
+        sources.lines(style).forEach(this::print);
+    }
+
+    private static Map<String, Object> json() {
+        List<Object> formats = new ArrayList<>();
+        for (CoreFormat format : Guests.formats()) {
+            Map<String, Object> entry = new LinkedHashMap<>();
+            entry.put("name", format.name());
+            entry.put("title", format.title());
+            entry.put("read", true);
+            entry.put("write", format.canWrite());
+            List<Object> options = new ArrayList<>();
+            format.writeOptions().forEach(option -> {
+                Map<String, Object> described = new LinkedHashMap<>();
+                described.put("name", option.name());
+                described.put("values", option.values());
+                described.put("help", option.help());
+                options.add(described);
+            });
+            entry.put("writeOptions", options);
+            formats.add(entry);
+        }
+        List<Object> sources = new ArrayList<>();
+        for (SourceProvider provider : Guests.providers()) {
+            Map<String, Object> entry = new LinkedHashMap<>();
+            entry.put("scheme", provider.scheme());
+            entry.put("help", provider.help());
+            sources.add(entry);
+        }
+        Map<String, Object> document = new LinkedHashMap<>();
+        document.put("formats", formats);
+        document.put("sources", sources);
+        return document;
+    }
+
+    /** Gives success if some format claims the file, as a test in a script. */
+    private int probe(String name) {
+        List<Map<String, Object>> results = new ArrayList<>();
+        boolean claimed = false;
+        Style style = console().style();
+        Table table = new Table("name", "match", "why");
+        try (FileBytes bytes = FileBytes.open(Delivery.path(name))) {
+            for (CoreFormat format : Guests.formats()) {
+                Probe probe = format.probe(bytes);
+                boolean matches = probe.match() != Probe.Match.NO;
+                claimed |= matches;
+                String match = Names.of(probe.match());
+                table.row(
+                        format.name(), matches ? style.good(match) : style.faint(match), Printable.of(probe.reason()));
+                Map<String, Object> result = new LinkedHashMap<>();
+                result.put("format", format.name());
+                result.put("match", match);
+                result.put("reason", probe.reason());
+                results.add(result);
+            }
+        }
+        if (json) {
+            Map<String, Object> document = new LinkedHashMap<>();
+            document.put("file", name);
+            document.put("probes", results);
+            printJson(document);
+        } else {
+            table.lines(style).forEach(this::print);
+        }
+        return claimed ? ExitCode.DONE : ExitCode.FAILED;
+    }
+}

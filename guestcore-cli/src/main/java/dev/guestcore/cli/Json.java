@@ -1,0 +1,91 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.AddressRange;
+import java.io.OutputStream;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JsonGenerator;
+import tools.jackson.core.ObjectWriteContext;
+import tools.jackson.core.PrettyPrinter;
+import tools.jackson.core.StreamWriteFeature;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.core.util.DefaultPrettyPrinter;
+import tools.jackson.core.util.Separators;
+
+/** Facts for programs: maps (in their order), lists, strings, numbers, booleans, written as they are iterated. */
+final class Json {
+
+    private static final JsonFactory FACTORY =
+            JsonFactory.builder().disable(StreamWriteFeature.AUTO_CLOSE_TARGET).build();
+
+    private Json() {}
+
+    /** Writes one document, indented, and a line end. */
+    static void write(OutputStream target, Object document) {
+        write(target, document, new ObjectWriteContext.Base() {
+            @Override
+            public PrettyPrinter getPrettyPrinter() {
+                Separators separators = new Separators()
+                        .withObjectNameValueSpacing(Separators.Spacing.AFTER)
+                        .withObjectEmptySeparator("")
+                        .withArrayEmptySeparator("");
+                return new DefaultPrettyPrinter(separators);
+            }
+
+            @Override
+            public boolean hasPrettyPrinter() {
+                return true;
+            }
+        });
+    }
+
+    /** Writes one document in one line. */
+    static void writeLine(OutputStream target, Object document) {
+        write(target, document, ObjectWriteContext.empty());
+    }
+
+    private static void write(OutputStream target, Object document, ObjectWriteContext context) {
+        try (JsonGenerator generator = FACTORY.createGenerator(context, target)) {
+            value(generator, document);
+            generator.writeRaw(System.lineSeparator());
+        }
+    }
+
+    private static void value(JsonGenerator generator, @Nullable Object value) {
+        switch (value) {
+            case Map<?, ?> map -> {
+                generator.writeStartObject();
+                map.forEach((name, member) -> {
+                    generator.writeName(String.valueOf(name));
+                    value(generator, member);
+                });
+                generator.writeEndObject();
+            }
+            case Iterable<?> list -> {
+                generator.writeStartArray();
+                list.forEach(element -> value(generator, element));
+                generator.writeEndArray();
+            }
+            case Boolean flag -> generator.writeBoolean(flag);
+            case Integer number -> generator.writeNumber(number);
+            case Long number -> generator.writeNumber(number);
+            case Double number -> generator.writeNumber(number);
+            case null -> generator.writeNull();
+            default -> generator.writeString(value.toString());
+        }
+    }
+
+    /** An address, as a string because a number of JavaScript cannot hold 64 bits. */
+    static String address(long address) {
+        return "0x" + Long.toHexString(address);
+    }
+
+    /** A range with both ends inclusive. */
+    static Map<String, Object> range(AddressRange range) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("first", address(range.first()));
+        json.put("last", address(range.last()));
+        return json;
+    }
+}

@@ -1,0 +1,48 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.OutputException;
+import picocli.CommandLine;
+
+/** The program. */
+public final class Main {
+
+    private Main() {}
+
+    /** Runs one command and ends the process with its exit code. */
+    public static void main(String[] arguments) {
+        Console console = Console.ofProcess();
+        console.cancellation().listenToSignals();
+        int code = run(console, arguments);
+        console.cancellation().finish(code);
+        System.exit(code);
+    }
+
+    /** Runs one command and gives its exit code. */
+    static int run(Console console, String... arguments) {
+        Failures failures = new Failures(console, System.getenv("GUESTCORE_DEBUG") != null);
+        try {
+            CommandLine line = Verbs.commandLine(console, arguments);
+            line.setExecutionExceptionHandler((failure, command, parsed) -> {
+                boolean debug = command.getCommand() instanceof Verb verb && verb.debug;
+                return failures.report(failure, debug);
+            });
+            line.setParameterExceptionHandler((failure, rejected) -> failures.reportUsage(failure));
+            return flush(console, line.execute(arguments), failures);
+        } catch (StackOverflowError | OutOfMemoryError | InternalError e) {
+            return failures.report(e, false);
+        }
+    }
+
+    private static int flush(Console console, int code, Failures failures) {
+        try {
+            console.flush();
+            return code;
+        } catch (OutputException e) {
+            if (code == ExitCode.DONE && !Failures.isBrokenPipe(e)) {
+                return failures.report(e, false);
+            }
+            // As quiet as every other program whose reader (head, less) has seen enough.
+            return code == ExitCode.DONE ? ExitCode.FAILED : code;
+        }
+    }
+}

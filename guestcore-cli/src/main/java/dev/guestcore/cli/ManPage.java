@@ -1,0 +1,169 @@
+package dev.guestcore.cli;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Collectors;
+import picocli.CommandLine;
+import picocli.CommandLine.Help;
+import picocli.CommandLine.Model.ArgSpec;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.PositionalParamSpec;
+import picocli.CommandLine.Model.UsageMessageSpec;
+
+/** The manual page in troff, out of the same description as the help texts. */
+final class ManPage {
+
+    private final StringBuilder page = new StringBuilder();
+
+    private ManPage() {}
+
+    /** The page of a command and all its subcommands. */
+    static String of(CommandLine root) {
+        ManPage manual = new ManPage();
+        manual.write(root);
+        return manual.page.toString();
+    }
+
+    private void write(CommandLine root) {
+        CommandSpec spec = root.getCommandSpec();
+        request(".TH GUESTCORE 1 \"\" \"guestcore " + escape(Build.version()) + "\" \"User Commands\"");
+        // Neither hyphenate nor stretch: this is about things to type.
+        request(".nh");
+        request(".ad l");
+        section("NAME");
+        text("guestcore - freeze a virtual machine and keep it as a core file");
+        section("SYNOPSIS");
+        for (CommandLine verb : verbs(root)) {
+            paragraph(bold(verb.getCommandSpec().qualifiedName()) + " " + synopsis(verb.getCommandSpec()));
+        }
+        section("DESCRIPTION");
+        descriptions(spec.usageMessage());
+        section("COMMANDS");
+        for (CommandLine verb : verbs(root)) {
+            command(verb.getCommandSpec());
+        }
+        section("EXIT STATUS");
+        item("0", "done");
+        item("1", "failed, or a comparison found a difference");
+        item("2", "the command line makes no sense; nothing was done");
+        item("3", "the input is damaged; what could be read was");
+        item("130", "cancelled; a guest that was frozen runs again, nothing half-written is left");
+        section("ENVIRONMENT");
+        item("GUESTCORE_DEBUG", "if set, errors come with a stack trace, as with \\-\\-debug");
+        item("GUESTCORE_JAVA_OPTIONS", "more options for the Java virtual machine");
+        item("JAVA_HOME", "the JDK to use, if it is new enough");
+        item("NO_COLOR", "if not empty, no colours");
+    }
+
+    private static List<CommandLine> verbs(CommandLine root) {
+        return root.getSubcommands().values().stream()
+                .filter(line -> line.getCommand() instanceof Verb)
+                .toList();
+    }
+
+    private void command(CommandSpec spec) {
+        request(".SS " + escape(spec.name()));
+        descriptions(spec.usageMessage());
+        for (PositionalParamSpec parameter : spec.positionalParameters()) {
+            item(escape(parameter.paramLabel()), join(parameter.description(), parameter));
+        }
+        for (OptionSpec option : spec.options()) {
+            if (!option.hidden() && !option.usageHelp()) {
+                String names = Arrays.stream(option.names()).map(ManPage::escape).collect(Collectors.joining(", "));
+                String label = option.arity().max() == 0 ? "" : " " + escape(option.paramLabel());
+                item(names + label, join(option.description(), option));
+            }
+        }
+        examples(spec.usageMessage());
+    }
+
+    private void examples(UsageMessageSpec usage) {
+        List<String> lines = Arrays.stream(usage.footer())
+                .filter(line -> line.startsWith("  "))
+                .map(String::strip)
+                .toList();
+        if (lines.isEmpty()) {
+            return;
+        }
+        request(".PP");
+        text(lines.size() == 1 ? "Example:" : "Examples:");
+        request(".PP");
+        request(".RS 4");
+        request(".nf");
+        lines.forEach(line -> text(escape(line)));
+        request(".fi");
+        request(".RE");
+    }
+
+    private void descriptions(UsageMessageSpec usage) {
+        boolean between = false;
+        for (String line : usage.description()) {
+            if (line.isEmpty()) {
+                between = true;
+                continue;
+            }
+            if (between) {
+                request(".PP");
+            }
+            text(escape(line));
+        }
+    }
+
+    private static String synopsis(CommandSpec spec) {
+        String parameters = spec.positionalParameters().stream()
+                .map(parameter -> parameter.arity().min() == 0
+                        ? "[" + parameter.paramLabel() + "]"
+                        : parameter.paramLabel())
+                .collect(Collectors.joining(" "));
+        String required = spec.options().stream()
+                .filter(OptionSpec::required)
+                .map(option -> option.names()[0] + " " + option.paramLabel() + " ")
+                .collect(Collectors.joining());
+        return escape((required + "[options] " + parameters).strip());
+    }
+
+    /** The description as the help shows it, with its variables filled in. */
+    private static String join(String[] description, ArgSpec of) {
+        String text = String.join(" ", description).replace("%%", "%");
+        if (of.completionCandidates() != null) {
+            List<String> candidates = new ArrayList<>();
+            of.completionCandidates().forEach(candidates::add);
+            text = text.replace("${COMPLETION-CANDIDATES}", String.join(", ", candidates));
+        }
+        return escape(Help.Ansi.OFF.string(text));
+    }
+
+    private void section(String name) {
+        request(".SH " + name);
+    }
+
+    private void item(String term, String text) {
+        request(".TP");
+        text(bold(term));
+        text(text);
+    }
+
+    private void paragraph(String text) {
+        text(text);
+        request(".br");
+    }
+
+    private void request(String line) {
+        page.append(line).append('\n');
+    }
+
+    /** A line of text; one that begins like a request must not be taken for one. */
+    private void text(String line) {
+        page.append(line.startsWith(".") || line.startsWith("'") ? "\\&" : "").append(line).append('\n');
+    }
+
+    private static String bold(String text) {
+        return "\\fB" + text + "\\fR";
+    }
+
+    private static String escape(String text) {
+        return text.replace("\\", "\\e").replace("-", "\\-");
+    }
+}

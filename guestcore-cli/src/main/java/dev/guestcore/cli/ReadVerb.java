@@ -1,0 +1,156 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.Guest;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.Guests;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.format.CoreSink;
+import dev.guestcore.inspect.HexDump;
+import dev.guestcore.internal.output.ChannelSink;
+import dev.guestcore.internal.output.OutputFile;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.WritableByteChannel;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code guestcore read}. */
+@Command(
+        name = "read",
+        description = {
+            "Read guest-physical memory: a hex dump, or the bytes themselves.",
+            "",
+            "In a hex dump ?? is a byte that cannot be read; --raw stops with an error at the first one."
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  guestcore read vm.core 0x200000 256",
+            "  guestcore read vm.core 0 1M --raw -o low.bin"
+        })
+final class ReadVerb extends Verb {
+
+    private static final int CHUNK = 1 << 20;
+    private static final int PAGE = 4096;
+
+    @Parameters(
+            index = "0",
+            paramLabel = "<source>",
+            description = "A core file, or a live source such as demo: or qemu:SOCKET.")
+    String source = "";
+
+    @Parameters(
+            index = "1",
+            paramLabel = "<address>",
+            converter = Quantity.Address.class,
+            description = "Guest-physical address, decimal or 0x hexadecimal; K, M, G, T multiply.")
+    long address;
+
+    @Parameters(
+            index = "2",
+            arity = "0..1",
+            paramLabel = "<length>",
+            defaultValue = "256",
+            converter = Quantity.Length.class,
+            description = "How many bytes, written likewise. Default: 256.")
+    long length;
+
+    @Option(names = "--raw", description = "Give the bytes themselves.")
+    boolean raw;
+
+    @Option(
+            names = {"-o", "--output"},
+            paramLabel = "<file>",
+            description = "With --raw: the file to write; '-', the default, is standard output.")
+    @Nullable
+    String output;
+
+    @Option(names = "--force", description = "Replace the file if it exists.")
+    boolean force;
+
+    @Option(
+            names = "--machine",
+            description = "The address is a machine address, as in page tables of a Xen PV guest.")
+    boolean machine;
+
+    @Mixin
+    ProgressOption progress = new ProgressOption();
+
+    ReadVerb(Console console) {
+        super(console);
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        if (!raw && output != null) {
+            throw usage("-o needs --raw; a hex dump goes to standard output");
+        }
+        boolean stream = output == null || output.equals(Delivery.STANDARD_OUTPUT);
+        if (force && stream) {
+            throw usage("--force needs -o with a file");
+        }
+        if (raw && stream && console().terminal().out()) {
+            throw usage("standard output is a terminal; send it to a pipe or a file, or name a file with -o");
+        }
+        if (length > 0 && Long.compareUnsigned(address + (length - 1), address) < 0) {
+            throw usage("the range passes the end of the address space");
+        }
+        return unwinding(() -> {
+            try (Guest guest = Guests.open(source)) {
+                GuestMemory memory = machine ? machineMemory(guest) : guest.memory();
+                if (!raw) {
+                    dump(memory);
+                } else if (stream) {
+                    WritableByteChannel channel = console().outChannel();
+                    console().cancellation().closeOnRequest(channel);
+                    ChannelSink sink = new ChannelSink(channel, "standard output");
+                    copy(memory, sink);
+                    sink.flush();
+                } else {
+                    copyToFile(memory, Optional.ofNullable(output).orElseThrow());
+                }
+                return report(guest.findings());
+            }
+        });
+    }
+
+    private GuestMemory machineMemory(Guest guest) {
+        return guest.machineMemory()
+                .orElseThrow(() -> new UnsupportedRequestException(
+                        source + ": has no machine addresses, only a Xen PV guest has; leave --machine out"));
+    }
+
+    private void dump(GuestMemory memory) throws IOException {
+        HexDump.write(memory, address, length, console().out());
+    }
+
+    private void copyToFile(GuestMemory memory, String name) {
+        OutputFile.IfExists ifExists = force ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
+        try (OutputFile file = OutputFile.create(Delivery.path(name), ifExists)) {
+            file.requireSpace(length);
+            copy(memory, file.sink());
+            file.commit();
+        }
+    }
+
+    private void copy(GuestMemory memory, CoreSink sink) {
+        try (Arena arena = Arena.ofConfined();
+                ShownProgress shown = progress(progress.mode)) {
+            MemorySegment buffer = arena.allocate(CHUNK, PAGE);
+            shown.begin("reading memory", length);
+            long done = 0;
+            while (done < length) {
+                MemorySegment chunk = buffer.asSlice(0, Math.min(CHUNK, length - done));
+                memory.read(address + done, chunk);
+                sink.write(chunk);
+                done += chunk.byteSize();
+                shown.advance(chunk.byteSize());
+            }
+        }
+    }
+}

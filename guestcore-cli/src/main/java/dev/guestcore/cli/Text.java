@@ -1,0 +1,63 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.inspect.Sizes;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Words and numbers for people. */
+final class Text {
+
+    private static final long MILLION = 1_000_000L;
+
+    private Text() {}
+
+    /** "1 region", "1,204 regions". */
+    static String counted(long count, String noun) {
+        return Sizes.count(count) + " " + noun + (count == 1 ? "" : "s");
+    }
+
+    /** "RAM", "ROM", "device". */
+    static String kind(MemoryRegion.Kind kind) {
+        return kind == MemoryRegion.Kind.DEVICE ? "device" : kind.name();
+    }
+
+    /** "850 µs", "12.3 ms", "1.5 s". */
+    static String time(Duration time) {
+        long nanos = time.toNanos();
+        if (nanos < MILLION) {
+            return nanos / 1000 + " µs";
+        }
+        if (nanos < 1000 * MILLION) {
+            return nanos / 100_000 / 10.0 + " ms";
+        }
+        return nanos / (10 * MILLION) / 100.0 + " s";
+    }
+
+    /** How this program was called, to be typed again. */
+    static String program() {
+        return quoted(System.getProperty("guestcore.command", "guestcore"));
+    }
+
+    /** The name as a shell takes it. */
+    static String quoted(String name) {
+        boolean plain = name.matches("[A-Za-z0-9_./:@%+,=][A-Za-z0-9_./:@%+,=-]*");
+        return plain ? name : "'" + name.replace("'", "'\\''") + "'";
+    }
+
+    /** The text in lines of at most {@code width} columns, broken at blanks. */
+    static List<String> wrap(String text, int width) {
+        List<String> lines = new ArrayList<>();
+        StringBuilder line = new StringBuilder();
+        for (String word : text.split(" ")) {
+            if (!line.isEmpty() && line.length() + 1 + word.length() > width) {
+                lines.add(line.toString());
+                line.setLength(0);
+            }
+            line.append(line.isEmpty() ? "" : " ").append(word);
+        }
+        lines.add(line.toString());
+        return lines;
+    }
+}

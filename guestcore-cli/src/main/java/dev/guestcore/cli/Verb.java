@@ -1,0 +1,74 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.Finding;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** What all commands share. */
+abstract class Verb implements Callable<Integer> {
+
+    private final Console console;
+
+    @Spec
+    CommandSpec spec;
+
+    @Option(names = "--debug", description = "On an error show where in the program it arose.")
+    boolean debug;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "Show this help and exit.")
+    boolean help;
+
+    /** Talks to {@code console}. */
+    Verb(Console console) {
+        this.console = console;
+    }
+
+    /** Where to talk to. */
+    final Console console() {
+        return console;
+    }
+
+    /** Prints a line for the user. */
+    final void print(String line) {
+        console.out().println(line);
+    }
+
+    /** Prints facts for programs. */
+    final void printJson(Object document) {
+        Json.write(console.out(), document);
+    }
+
+    /** Prints a line beside the result. */
+    final void remark(String line) {
+        console.err().println(line);
+    }
+
+    /** An error in the command line. */
+    final ParameterException usage(String message) {
+        return new ParameterException(spec.commandLine(), message);
+    }
+
+    /** Runs work that must unwind by itself when the user stops it. */
+    final <T> T unwinding(Callable<T> work) throws Exception {
+        return console.cancellation().unwinding(work);
+    }
+
+    /** Says what is damaged and gives the exit code. */
+    final int report(List<Finding> findings) {
+        List<Finding> damage = Findings.damage(findings);
+        damage.forEach(finding -> remark(Findings.remark(finding)));
+        return damage.isEmpty() ? ExitCode.DONE : ExitCode.DAMAGED;
+    }
+
+    /** Progress as the user wants it; close it before anything else is printed. */
+    final ShownProgress progress(ProgressMode mode) {
+        return ShownProgress.begin(console, mode);
+    }
+}

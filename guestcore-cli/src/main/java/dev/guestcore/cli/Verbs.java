@@ -1,0 +1,69 @@
+package dev.guestcore.cli;
+
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
+import picocli.CommandLine;
+import picocli.CommandLine.Help.Ansi;
+
+/** All commands. */
+final class Verbs {
+
+    private static final int WIDEST_HELP = 110;
+
+    private Verbs() {}
+
+    private static Map<String, Function<Console, Object>> all() {
+        Map<String, Function<Console, Object>> verbs = new LinkedHashMap<>();
+        verbs.put("demo", DemoVerb::new);
+        verbs.put("capture", CaptureVerb::new);
+        verbs.put("convert", ConvertVerb::new);
+        verbs.put("info", InfoVerb::new);
+        verbs.put("verify", VerifyVerb::new);
+        verbs.put("regs", RegsVerb::new);
+        verbs.put("read", ReadVerb::new);
+        verbs.put("map", MapVerb::new);
+        verbs.put("formats", FormatsVerb::new);
+        verbs.put("completion", CompletionVerb::new);
+        verbs.put("man", ManVerb::new);
+        return verbs;
+    }
+
+    /** The command line that {@code arguments} are for: only their command, since to describe all takes longer. */
+    static CommandLine commandLine(Console console, String... arguments) {
+        Map<String, Function<Console, Object>> verbs = all();
+        if (arguments.length > 0 && verbs.containsKey(arguments[0])) {
+            verbs.keySet().retainAll(Set.of(arguments[0]));
+        }
+        return commandLine(console, verbs);
+    }
+
+    /** The command line with all commands. */
+    static CommandLine complete(Console console) {
+        return commandLine(console, all());
+    }
+
+    private static CommandLine commandLine(Console console, Map<String, Function<Console, Object>> verbs) {
+        CommandLine root = new CommandLine(new Guestcore());
+        verbs.forEach((name, verb) -> {
+            CommandLine line = new CommandLine(verb.apply(console));
+            if (line.getCommand() instanceof WritingVerb) {
+                WriteOptions.declare(line.getCommandSpec());
+            }
+            root.addSubcommand(name, line);
+        });
+        if (verbs.size() > 1) {
+            root.addSubcommand(new CommandLine.HelpCommand());
+        }
+        root.setColorScheme(CommandLine.Help.defaultColorScheme(console.style() == Style.PLAIN ? Ansi.OFF : Ansi.ON));
+        root.setUsageHelpWidth(Math.min(console.terminal().width(), WIDEST_HELP));
+        root.setUsageHelpLongOptionsMaxWidth(24);
+        root.setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8));
+        root.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));
+        root.setAbbreviatedOptionsAllowed(false);
+        return root;
+    }
+}

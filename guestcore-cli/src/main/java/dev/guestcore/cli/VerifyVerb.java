@@ -1,0 +1,182 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.Guest;
+import dev.guestcore.Guests;
+import dev.guestcore.format.Check;
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.inspect.GuestComparison;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code guestcore verify}. */
+@Command(
+        name = "verify",
+        description = {
+            "Try every rule of its format on a core file.",
+            "",
+            "Each check says where its rule comes from and which programs stumble over it. Exit code 3 if a rule is "
+                    + "broken, 1 if --against finds other memory, or another value of a register that both know."
+        },
+        footer = {"", "Examples:", "  guestcore verify --deep vm.core", "  guestcore verify vm.xen --against vm.core"})
+final class VerifyVerb extends Verb {
+
+    @Parameters(paramLabel = "<file>", description = "A core file.")
+    String file = "";
+
+    @Option(names = "--deep", description = "Also the rules for which all memory must be read.")
+    boolean deep;
+
+    @Option(
+            names = "--against",
+            paramLabel = "<other>",
+            description = "Also compare with another core file or live source, page by page, register by register.")
+    @Nullable
+    String against;
+
+    @Option(names = "--json", description = "Print JSON.")
+    boolean json;
+
+    @Mixin
+    ProgressOption progress = new ProgressOption();
+
+    VerifyVerb(Console console) {
+        super(console);
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        return unwinding(() -> {
+            try (FileBytes bytes = FileBytes.open(Delivery.path(file))) {
+                CoreFormat format = Guests.recognize(bytes);
+                List<Check> checks;
+                try (ShownProgress shown = progress(progress.mode)) {
+                    checks = format.verify(bytes, deep, shown).stream()
+                            .sorted(Comparator.comparing(Check::id))
+                            .toList();
+                }
+                if (!json) {
+                    describe(format, checks);
+                }
+                Optional<GuestComparison> comparison =
+                        against == null ? Optional.empty() : Optional.of(compare(format, against));
+                if (json) {
+                    printJson(json(format, checks, comparison));
+                } else {
+                    comparison.ifPresent(result -> Comparison.describe(result, file, against, this::print, style()));
+                }
+                return exitCode(checks, comparison);
+            }
+        });
+    }
+
+    private static int exitCode(List<Check> checks, Optional<GuestComparison> comparison) {
+        if (checks.stream().anyMatch(check -> check.result() == Check.Result.FAIL)) {
+            return ExitCode.DAMAGED;
+        }
+        return comparison.map(Comparison::agrees).orElse(true) ? ExitCode.DONE : ExitCode.FAILED;
+    }
+
+    private Style style() {
+        return console().style();
+    }
+
+    private GuestComparison compare(CoreFormat format, String other) {
+        try (Guest left = format.open(FileBytes.open(Delivery.path(file)));
+                Guest right = Guests.open(other);
+                ShownProgress shown = progress(progress.mode)) {
+            return GuestComparison.compare(left, right, shown);
+        }
+    }
+
+    private void describe(CoreFormat format, List<Check> checks) {
+        Map<Check.Result, Integer> counts = new EnumMap<>(Check.Result.class);
+        checks.forEach(check -> counts.merge(check.result(), 1, Integer::sum));
+        print(style().heading(Printable.of(file)) + ": " + format.title());
+        Table table = new Table("check", "result", "rule", "at>");
+        Map<Integer, List<String>> details = new LinkedHashMap<>();
+        int row = 0;
+        for (Check check : checks) {
+            table.row(
+                    Printable.of(check.id()),
+                    result(check.result()),
+                    Printable.of(check.rule()),
+                    check.offset().isPresent() ? Json.address(check.offset().getAsLong()) : "");
+            if (check.result() != Check.Result.PASS) {
+                details.put(row, details(check));
+            }
+            row++;
+        }
+        List<String> lines = table.lines(style());
+        print(lines.getFirst());
+        for (int i = 1; i < lines.size(); i++) {
+            print(lines.get(i));
+            details.getOrDefault(i - 1, List.of()).forEach(detail -> print("      " + detail));
+        }
+        List<String> summary = new ArrayList<>();
+        counts.forEach((result, count) -> summary.add(count + " " + Names.of(result)));
+        print(checks.size() + " checks: " + String.join(", ", summary));
+        if (!deep) {
+            print(style().faint("(--deep also tries the rules for which all memory must be read)"));
+        }
+    }
+
+    private String result(Check.Result result) {
+        String name = Names.of(result);
+        return switch (result) {
+            case PASS -> style().good(name);
+            case NOTE, SKIPPED -> style().odd(name);
+            case FAIL -> style().bad(name);
+        };
+    }
+
+    private List<String> details(Check check) {
+        List<String> lines = new ArrayList<>();
+        if (check.result() == Check.Result.SKIPPED) {
+            lines.add(Printable.of(check.found()));
+        } else if (!check.expected().isEmpty() || !check.found().isEmpty()) {
+            lines.add("expected " + Printable.of(check.expected()) + ", found " + Printable.of(check.found()));
+        }
+        if (!check.readers().isEmpty()) {
+            lines.add("readers: " + Printable.of(check.readers()));
+        }
+        lines.add(style().faint("source: " + Printable.of(check.source())));
+        return lines;
+    }
+
+    private Map<String, Object> json(
+            CoreFormat format, List<Check> checks, Optional<GuestComparison> comparison) {
+        Map<String, Object> document = new LinkedHashMap<>();
+        document.put("file", file);
+        document.put("format", format.name());
+        document.put("deep", deep);
+        document.put("checks", checks.stream().map(VerifyVerb::json).toList());
+        comparison.ifPresent(result -> document.put("against", Comparison.json(result)));
+        return document;
+    }
+
+    private static Map<String, Object> json(Check check) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("id", check.id());
+        json.put("rule", check.rule());
+        json.put("source", check.source());
+        json.put("result", Names.of(check.result()));
+        if (check.offset().isPresent()) {
+            json.put("offset", check.offset().getAsLong());
+        }
+        json.put("expected", check.expected());
+        json.put("found", check.found());
+        json.put("readers", check.readers());
+        return json;
+    }
+}

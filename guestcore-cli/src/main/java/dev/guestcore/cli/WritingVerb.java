@@ -1,0 +1,159 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.GuestSource;
+import dev.guestcore.Guests;
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.Loss;
+import dev.guestcore.format.WriteReport;
+import dev.guestcore.inspect.Sizes;
+import java.io.PrintStream;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** What {@code capture} and {@code convert} share: they are one operation. */
+abstract class WritingVerb extends Verb {
+
+    private static final int MOST_LINES = 12;
+    /** The option of the formats that can carry what they have no place for. */
+    static final String KEEP = "keep";
+
+    @Option(
+            names = {"-o", "--output"},
+            required = true,
+            paramLabel = "<file>",
+            description = "The file to write; '-' is standard output.")
+    String output = "";
+
+    @Option(
+            names = "--to",
+            required = true,
+            paramLabel = "<format>",
+            completionCandidates = WriteOptions.FormatNames.class,
+            description = "The format to write: ${COMPLETION-CANDIDATES}.")
+    String to = "";
+
+    @Option(names = "--force", description = "Replace the file if it exists.")
+    boolean force;
+
+    @Option(names = "--json", description = "Report as JSON (with '-o -' on standard error).")
+    boolean json;
+
+    @Mixin
+    ProgressOption progress = new ProgressOption();
+
+    /** Talks to {@code console}. */
+    WritingVerb(Console console) {
+        super(console);
+    }
+
+    /** Writes the guest of a source as the options say. */
+    final int deliver(String location) throws Exception {
+        boolean stream = output.equals(Delivery.STANDARD_OUTPUT);
+        CoreFormat format = WriteOptions.format(spec, to);
+        CoreWriter writer = WriteOptions.writer(spec, format);
+        if (stream && force) {
+            throw usage("--force makes no sense with '-o -'");
+        }
+        if (stream && console().terminal().out()) {
+            throw usage("standard output is a terminal; send it to a pipe or a file, or name a file with -o");
+        }
+        PrintStream report = stream ? console().err() : console().out();
+        Style style = stream ? console().errorStyle() : console().style();
+        Delivery.Outcome outcome = unwinding(() -> {
+            try (GuestSource source = Guests.source(location);
+                    ShownProgress shown = progress(progress.mode)) {
+                if (!json) {
+                    announce(source, format, report, style);
+                }
+                Delivery delivery = new Delivery(console(), source, writer);
+                return stream
+                        ? delivery.toStandardOutput(shown)
+                        : delivery.toFile(Delivery.path(output), force, shown);
+            }
+        });
+        if (json) {
+            Json.write(report, json(outcome));
+        } else {
+            describe(outcome, format, report, style);
+            if (!stream) {
+                report.println("next  " + style.command(Text.program() + " verify " + Text.quoted(output)));
+            }
+        }
+        return report(outcome.findings());
+    }
+
+    private void announce(GuestSource source, CoreFormat format, PrintStream report, Style style) {
+        long bytes = Delivery.expectedBytes(source);
+        report.println(style.heading("from") + "  " + Printable.of(source.description()));
+        report.println(style.heading("has") + "   " + Text.counted(source.vcpuCount(), "vCPU") + ", "
+                + Sizes.human(bytes) + " of memory in " + Text.counted(source.regions().size(), "region"));
+        report.println(style.heading("to") + "    "
+                + (output.equals(Delivery.STANDARD_OUTPUT) ? "standard output" : Printable.of(output)) + ", "
+                + format.title());
+        report.flush();
+    }
+
+    private static void describe(Delivery.Outcome outcome, CoreFormat format, PrintStream report, Style style) {
+        WriteReport written = outcome.report();
+        report.println(style.heading("done") + "  " + Sizes.human(written.bytes()) + ", layout " + written.layout()
+                + (written.zeroBytes() == 0 ? "" : ", of that " + Sizes.human(written.zeroBytes()) + " zero pages")
+                + outcome.frozen().map(time -> "; the guest was frozen for " + Text.time(time)).orElse(""));
+        if (written.unreadableBytes() > 0) {
+            report.println(style.odd("unreadable") + "  " + Sizes.human(written.unreadableBytes())
+                    + " of memory could not be read and stand as zeros in the file:");
+            list(written.unreadable().stream().map(AddressRange::toString).toList(), report);
+        }
+        List<Loss> losses = written.losses();
+        if (!losses.isEmpty()) {
+            boolean canKeep = format.writeOptions().stream().anyMatch(option -> option.name().equals(KEEP))
+                    && losses.stream().anyMatch(loss -> !loss.kept());
+            report.println(style.odd("lost") + "  " + Text.counted(losses.size(), "fact")
+                    + " that this format cannot carry" + (canKeep ? " (--" + KEEP + " takes them along):" : ":"));
+            list(losses.stream().map(WritingVerb::line).toList(), report);
+        }
+    }
+
+    private static String line(Loss loss) {
+        return Printable.of(loss.what() + ": " + loss.why()) + (loss.kept() ? " (kept in Guestcore's own record)" : "");
+    }
+
+    private static void list(List<String> lines, PrintStream report) {
+        lines.stream().limit(MOST_LINES).forEach(line -> report.println("  " + line));
+        if (lines.size() > MOST_LINES) {
+            report.println("  … and " + Sizes.count(lines.size() - MOST_LINES) + " more (--json lists all)");
+        }
+    }
+
+    private Map<String, Object> json(Delivery.Outcome outcome) {
+        WriteReport written = outcome.report();
+        Map<String, Object> document = new LinkedHashMap<>();
+        document.put("output", output);
+        document.put("format", written.format());
+        document.put("layout", written.layout());
+        document.put("bytes", written.bytes());
+        document.put("memoryBytes", written.memoryBytes());
+        document.put("zeroBytes", written.zeroBytes());
+        outcome.frozen().ifPresent(time -> document.put("frozenSeconds", time.toNanos() / 1e9));
+        document.put("unreadableBytes", written.unreadableBytes());
+        document.put("unreadable", written.unreadable().stream()
+                .map(Json::range)
+                .toList());
+        List<Object> losses = new ArrayList<>();
+        for (Loss loss : written.losses()) {
+            Map<String, Object> entry = new LinkedHashMap<>();
+            entry.put("what", loss.what());
+            entry.put("why", loss.why());
+            entry.put("kept", loss.kept());
+            losses.add(entry);
+        }
+        document.put("losses", losses);
+        document.put("findings", Findings.json(outcome.findings()));
+        return document;
+    }
+}

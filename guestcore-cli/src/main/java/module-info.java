@@ -1,0 +1,11 @@
+/** The command line: one class a verb, on top of the library. */
+module dev.guestcore.cli {
+    requires static org.jspecify;
+    requires dev.guestcore;
+    requires info.picocli;
+    requires tools.jackson.core;
+
+    // picocli fills in the annotated fields.
+    opens dev.guestcore.cli to
+            info.picocli;
+}

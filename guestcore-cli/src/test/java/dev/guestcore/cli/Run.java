@@ -1,0 +1,138 @@
+package dev.guestcore.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.json.JsonFactory;
+
+/**
+ * One run of the program inside this process.
+ *
+ * @param code exit code
+ * @param bytes what went to standard output
+ * @param err what went to standard error
+ */
+record Run(int code, byte[] bytes, String err) {
+
+    /** Runs the program, without a terminal. */
+    static Run of(String... arguments) {
+        return of(Console.Terminal.none(), arguments);
+    }
+
+    /** Runs the program. */
+    static Run of(Console.Terminal terminal, String... arguments) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        int code = Main.run(new Console(out, err, terminal), arguments);
+        return new Run(code, out.toByteArray(), err.toString(StandardCharsets.UTF_8));
+    }
+
+    /** Runs the program; {@code onError} is called for every write to standard error, with the user's wish to stop. */
+    static Run watched(Consumer<Cancellation> onError, String... arguments) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        Cancellation[] cancellation = new Cancellation[1];
+        OutputStream watched = new OutputStream() {
+            @Override
+            public void write(int value) {
+                err.write(value);
+                onError.accept(cancellation[0]);
+            }
+        };
+        Console console = new Console(out, watched, Console.Terminal.none());
+        cancellation[0] = console.cancellation();
+        int code = Main.run(console, arguments);
+        return new Run(code, out.toByteArray(), err.toString(StandardCharsets.UTF_8));
+    }
+
+    String out() {
+        return new String(bytes, StandardCharsets.UTF_8);
+    }
+
+    /** Checks the exit code; if it is another one, shows what the program said. */
+    Run expect(int expected) {
+        assertEquals(expected, code, () -> "standard error:\n" + err + "standard output:\n" + out());
+        return this;
+    }
+
+    /** Checks that the program failed with one line that holds all of {@code parts}. */
+    Run failsWith(int expected, String... parts) {
+        expect(expected);
+        assertTrue(err.startsWith("guestcore: "), err);
+        assertFalse(err.contains("\tat "), err);
+        assertEquals(1, err.lines().count(), err);
+        for (String part : parts) {
+            assertTrue(err.contains(part), () -> "expected '" + part + "' in: " + err);
+        }
+        return this;
+    }
+
+    /** Checks that the command line was refused, with a hint. */
+    Run refuses(String... parts) {
+        expect(ExitCode.USAGE);
+        assertEquals("", out());
+        assertTrue(err.contains("--help'."), err);
+        assertFalse(err.contains("\tat "), err);
+        for (String part : parts) {
+            assertTrue(err.contains(part), () -> "expected '" + part + "' in: " + err);
+        }
+        return this;
+    }
+
+    /** Standard output as one JSON document: maps, lists, strings, numbers, booleans. */
+    Map<?, ?> json() {
+        return (Map<?, ?>) parse(bytes);
+    }
+
+    /** One JSON document. */
+    static Object parse(byte[] text) {
+        try (JsonParser parser = JsonFactory.builder()
+                .build()
+                .createParser(ObjectReadContext.empty(), new ByteArrayInputStream(text))) {
+            parser.nextToken();
+            Object value = value(parser);
+            assertEquals(null, parser.nextToken(), "more than one document");
+            return value;
+        }
+    }
+
+    private static Object value(JsonParser parser) {
+        return switch (parser.currentToken()) {
+            case START_OBJECT -> {
+                Map<String, Object> map = new LinkedHashMap<>();
+                while (parser.nextToken() != JsonToken.END_OBJECT) {
+                    String name = parser.currentName();
+                    parser.nextToken();
+                    map.put(name, value(parser));
+                }
+                yield map;
+            }
+            case START_ARRAY -> {
+                List<Object> list = new ArrayList<>();
+                while (parser.nextToken() != JsonToken.END_ARRAY) {
+                    list.add(value(parser));
+                }
+                yield list;
+            }
+            case VALUE_STRING -> parser.getString();
+            case VALUE_NUMBER_INT -> parser.getLongValue();
+            case VALUE_NUMBER_FLOAT -> parser.getDoubleValue();
+            case VALUE_TRUE -> true;
+            case VALUE_FALSE -> false;
+            default -> throw new AssertionError("unexpected " + parser.currentToken());
+        };
+    }
+}
