@@ -220,7 +220,12 @@ class CommandsTest {
             return;
         }
         Run stream = Run.of("convert", file("a"), "-o", "-", "--to", format).expect(0);
-        assertArrayEquals(Files.readAllBytes(folder.resolve("a")), stream.bytes());
+        if (format.equals("kdump")) {
+            // A pipe gets the flattened form: other bytes, the same guest.
+            Files.write(folder.resolve("b"), stream.bytes());
+        } else {
+            assertArrayEquals(Files.readAllBytes(folder.resolve("a")), stream.bytes());
+        }
         assertTrue(stream.err().contains("done"), stream.err());
         assertFalse(stream.err().contains("guestcore verify -"), stream.err());
         Map<?, ?> same = Run.of("verify", file("a"), "--against", file("b"), "--json").expect(0).json();
