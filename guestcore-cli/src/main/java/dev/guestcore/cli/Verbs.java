@@ -34,6 +34,11 @@ final class Verbs {
         return verbs;
     }
 
+    /** The names of all commands. */
+    static Set<String> names() {
+        return all().keySet();
+    }
+
     /** The command line that {@code arguments} are for: only their command, since to describe all takes longer. */
     static CommandLine commandLine(Console console, String... arguments) {
         Map<String, Function<Console, Object>> verbs = all();
