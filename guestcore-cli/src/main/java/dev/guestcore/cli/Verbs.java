@@ -28,6 +28,7 @@ final class Verbs {
         verbs.put("map", MapVerb::new);
         verbs.put("translate", TranslateVerb::new);
         verbs.put("search", SearchVerb::new);
+        verbs.put("diff", DiffVerb::new);
         verbs.put("formats", FormatsVerb::new);
         verbs.put("completion", CompletionVerb::new);
         verbs.put("man", ManVerb::new);

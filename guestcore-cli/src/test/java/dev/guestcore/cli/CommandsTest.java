@@ -35,7 +35,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CommandsTest {
 
     private static final List<String> VERBS = List.of(
-            "demo", "capture", "convert", "info", "verify", "regs", "read", "map", "translate", "search", "formats",
+            "demo", "capture", "convert", "info", "verify", "regs", "read", "map", "translate", "search", "diff", "formats",
             "completion", "man");
     private static final String VBOX = "vbox/7.0.10-A";
 
