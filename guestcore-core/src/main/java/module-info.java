@@ -2,6 +2,7 @@
 module dev.guestcore {
     requires jdk.net;
     requires static org.jspecify;
+    requires aircompressor.v3;
     requires tools.jackson.databind;
 
     exports dev.guestcore;
@@ -15,6 +16,7 @@ module dev.guestcore {
     exports dev.guestcore.kernel;
     exports dev.guestcore.live;
     exports dev.guestcore.live.demo;
+    exports dev.guestcore.serve.gdb;
     // The command line decides itself when to thaw and when to commit; not for others.
     exports dev.guestcore.internal.output to
             dev.guestcore.cli;
@@ -23,10 +25,16 @@ module dev.guestcore {
     uses dev.guestcore.live.SourceProvider;
 
     provides dev.guestcore.format.CoreFormat with
+            dev.guestcore.format.elf.ElfCoreFormat,
+            dev.guestcore.format.lime.AvmlFormat,
+            dev.guestcore.format.lime.LimeFormat,
+            dev.guestcore.format.raw.RawFormat,
             dev.guestcore.format.vbox.VmCoreFormat,
-            dev.guestcore.format.xen.XenDumpCoreFormat;
+            dev.guestcore.format.xen.XenDumpCoreFormat,
+            dev.guestcore.format.xenlegacy.XenLegacyFormat;
     provides dev.guestcore.live.SourceProvider with
             dev.guestcore.live.demo.DemoProvider,
             dev.guestcore.live.described.DescribedProvider,
-            dev.guestcore.live.qemu.QemuSourceProvider;
+            dev.guestcore.live.qemu.QemuSourceProvider,
+            dev.guestcore.live.raw.RawSourceProvider;
 }

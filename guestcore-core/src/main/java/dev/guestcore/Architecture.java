@@ -9,5 +9,7 @@ public enum Architecture {
     /** Intel Itanium. */
     IA64,
     /** PowerPC. */
-    POWERPC
+    POWERPC,
+    /** Any other: its memory can be read, its registers stay raw. */
+    OTHER
 }

@@ -11,6 +11,7 @@ import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.internal.output.ChannelSink;
+import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.InvalidPathException;
@@ -51,18 +52,22 @@ final class Delivery {
     /** Writes a file that gets its name when it is whole. */
     Outcome toFile(Path file, boolean replace, ShownProgress progress) {
         OutputFile.IfExists ifExists = replace ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
-        try (OutputFile output = OutputFile.create(file, ifExists)) {
+        try (OutputFile output = OutputFile.create(file, ifExists);
+                CompanionFiles companions = new CompanionFiles(file, ifExists)) {
             output.requireSpace(expectedBytes(source));
             source.prepare();
             Outcome outcome;
             try (Guest guest = source.freeze()) {
                 WritePlan plan = plan(guest);
+                companions.begin(plan);
                 output.requireSpace(plan.size());
                 WriteReport report = plan.write(output.sink(), progress);
+                companions.write();
                 outcome = thaw(guest, report);
             }
             progress.close();
             output.commit();
+            companions.commit();
             return outcome;
         }
     }

@@ -29,6 +29,7 @@ final class Verbs {
         verbs.put("translate", TranslateVerb::new);
         verbs.put("search", SearchVerb::new);
         verbs.put("diff", DiffVerb::new);
+        verbs.put("gdb", GdbVerb::new);
         verbs.put("formats", FormatsVerb::new);
         verbs.put("completion", CompletionVerb::new);
         verbs.put("man", ManVerb::new);

@@ -35,8 +35,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CommandsTest {
 
     private static final List<String> VERBS = List.of(
-            "demo", "capture", "convert", "info", "verify", "regs", "read", "map", "translate", "search", "diff", "formats",
-            "completion", "man");
+            "demo", "capture", "convert", "info", "verify", "regs", "read", "map", "translate", "search", "diff", "gdb",
+            "formats", "completion", "man");
     private static final String VBOX = "vbox/7.0.10-A";
 
     @TempDir
@@ -72,7 +72,8 @@ class CommandsTest {
         for (CoreFormat format : WriteOptions.writableFormats()) {
             format.writeOptions().forEach(option -> assertTrue(help.contains("--" + option.name()), option.name()));
         }
-        assertTrue(help.contains("The format to write: " + String.join(", ", new WriteOptions.FormatNames())), help);
+        String words = help.replaceAll("\\s+", " ");
+        assertTrue(words.contains("The format to write: " + String.join(", ", new WriteOptions.FormatNames())), help);
     }
 
     @Test
@@ -216,6 +217,10 @@ class CommandsTest {
         }
         Run.of("convert", file("a"), "-o", file("b"), "--to", format).expect(0);
         assertEquals(-1, Files.mismatch(folder.resolve("a"), folder.resolve("b")), "the way through is lossless");
+        if (format.equals("raw")) {
+            // Flat, with memory above 4 GiB: a file has a hole there, the heap of a test has not.
+            return;
+        }
         Run stream = Run.of("convert", file("a"), "-o", "-", "--to", format).expect(0);
         assertArrayEquals(Files.readAllBytes(folder.resolve("a")), stream.bytes());
         assertTrue(stream.err().contains("done"), stream.err());
@@ -262,8 +267,8 @@ class CommandsTest {
         Run run = Run.of("demo", "-o", file("demo")).expect(0);
         assertFalse(run.out().contains("✗"), run.out());
         assertTrue(run.out().contains("✓ every word of memory agrees with the registers"), run.out());
-        for (CoreFormat format : WriteOptions.writableFormats()) {
-            Run.of("verify", file("demo/demo." + format.name())).expect(0);
+        for (String format : List.of("vbox", "xen")) {
+            Run.of("verify", file("demo/demo." + format)).expect(0);
         }
         Run.of("demo", "-o", file("demo")).failsWith(ExitCode.FAILED, "exists already");
     }

@@ -5,6 +5,7 @@ import dev.guestcore.OutputException;
 import dev.guestcore.Progress;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.internal.output.ChannelSink;
+import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
@@ -20,16 +21,20 @@ public interface CoreWriter {
     WritePlan plan(Guest guest);
 
     /**
-     * Writes a new file. It gets its name only when it is whole.
+     * Writes a new file, and its companions beside it. They get their names only when they are whole.
      *
      * @throws OutputException if the file exists or cannot be written; nothing is left behind then
      */
     default WriteReport write(Guest guest, Path file, Progress progress) {
         WritePlan plan = plan(guest);
-        try (OutputFile output = OutputFile.create(file, OutputFile.IfExists.FAIL)) {
+        try (OutputFile output = OutputFile.create(file, OutputFile.IfExists.FAIL);
+                CompanionFiles companions = new CompanionFiles(file, OutputFile.IfExists.FAIL)) {
+            companions.begin(plan);
             output.requireSpace(plan.size());
             WriteReport report = plan.write(output.sink(), progress);
+            companions.write();
             output.commit();
+            companions.commit();
             return report;
         }
     }

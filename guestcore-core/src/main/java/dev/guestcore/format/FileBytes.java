@@ -1,7 +1,10 @@
 package dev.guestcore.format;
 
+import dev.guestcore.Finding;
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.SourceException;
+import dev.guestcore.internal.flat.FlattenedStream;
+import dev.guestcore.internal.memory.Extents;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -13,6 +16,9 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The one door through which a file is read: every access is checked against the file's size, and every failure becomes
@@ -20,6 +26,9 @@ import java.nio.file.StandardOpenOption;
  *
  * <p>Fields are read through a mapping; bulk data by positional reads, because a copy out of a mapping that another
  * program truncates faults in the middle of whoever touches it, while a short read is an ordinary result.
+ *
+ * <p>A flattened dump (a stream of addressed pieces, as makedumpfile writes into a pipe) is read as the file that it
+ * describes: offsets and sizes are those of the assembled file, what no piece covers is zero.
  *
  * <p>Thread-safe. Offsets and sizes are bytes from the start of the file.
  */
@@ -33,18 +42,31 @@ public final class FileBytes implements AutoCloseable {
     private final MemorySegment mapped;
     private final long size;
 
-    private FileBytes(Path path, FileChannel channel, Arena arena, MemorySegment mapped) {
+    /** Which part of the assembled file lies where in the stored one; null where the file is as it is stored. */
+    private final @Nullable Extents pieces;
+
+    private final List<Finding> findings;
+
+    private FileBytes(
+            Path path,
+            FileChannel channel,
+            Arena arena,
+            MemorySegment mapped,
+            FlattenedStream.@Nullable Assembly assembly) {
         this.path = path;
         this.channel = channel;
         this.arena = arena;
         this.mapped = mapped;
-        this.size = mapped.byteSize();
+        this.size = assembly == null ? mapped.byteSize() : assembly.size();
+        this.pieces = assembly == null ? null : assembly.pieces();
+        this.findings = assembly == null ? List.of() : assembly.findings();
     }
 
     /**
      * Opens a regular file for reading.
      *
      * @throws SourceException if there is no such file, it is not a regular file, or it cannot be read
+     * @throws MalformedDumpException if it is a flattened stream that holds nothing or is of an unknown version
      */
     public static FileBytes open(Path path) {
         if (Files.isDirectory(path)) {
@@ -59,7 +81,10 @@ public final class FileBytes implements AutoCloseable {
         try {
             channel = FileChannel.open(path, StandardOpenOption.READ);
             MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-            return new FileBytes(path, channel, arena, mapped);
+            FileBytes stored = new FileBytes(path, channel, arena, mapped, null);
+            return FlattenedStream.isFlattened(stored)
+                    ? new FileBytes(path, channel, arena, mapped, FlattenedStream.index(stored, arena))
+                    : stored;
         } catch (NoSuchFileException e) {
             arena.close();
             throw new SourceException(path + ": no such file", e);
@@ -67,10 +92,14 @@ public final class FileBytes implements AutoCloseable {
             closeQuietly(channel, e);
             arena.close();
             throw new SourceException(path + ": cannot be opened for reading: " + e.getMessage(), e);
+        } catch (RuntimeException | Error e) {
+            closeQuietly(channel, e);
+            arena.close();
+            throw e;
         }
     }
 
-    private static void closeQuietly(AutoCloseable closeable, Exception primary) {
+    private static void closeQuietly(@Nullable AutoCloseable closeable, Throwable primary) {
         if (closeable != null) {
             try {
                 closeable.close();
@@ -90,9 +119,19 @@ public final class FileBytes implements AutoCloseable {
         return path.toString();
     }
 
-    /** Size in bytes when the file was opened. */
+    /** Size in bytes when the file was opened; of a flattened stream, the size of the file that it describes. */
     public long size() {
         return size;
+    }
+
+    /** Whether the file is stored as a flattened stream. */
+    public boolean isFlattened() {
+        return pieces != null;
+    }
+
+    /** What is damaged about the stream that a flattened file is stored as; a format adds its own findings. */
+    public List<Finding> findings() {
+        return findings;
     }
 
     /** Whether {@code [offset, offset + length)} lies in the file. Negative values do not. */
@@ -120,26 +159,34 @@ public final class FileBytes implements AutoCloseable {
     /** Reads an unsigned byte. */
     public int u8(long offset, String field) {
         require(offset, 1, field);
-        return guarded(() -> mapped.get(ValueLayout.JAVA_BYTE, offset) & 0xff);
+        return guarded(() -> pieces == null
+                ? mapped.get(ValueLayout.JAVA_BYTE, offset) & 0xff
+                : gathered(offset, Byte.BYTES).get(ValueLayout.JAVA_BYTE, 0) & 0xff);
     }
 
     /** Reads an unsigned 16-bit integer. */
     public int u16(long offset, ByteOrder order, String field) {
         require(offset, Short.BYTES, field);
-        return guarded(() -> mapped.get(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(order), offset) & 0xffff);
+        ValueLayout.OfShort layout = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(order);
+        return guarded(() -> pieces == null
+                ? mapped.get(layout, offset) & 0xffff
+                : gathered(offset, Short.BYTES).get(layout, 0) & 0xffff);
     }
 
     /** Reads a 32-bit integer, zero-extended. */
     public long u32(long offset, ByteOrder order, String field) {
         require(offset, Integer.BYTES, field);
-        return guarded(
-                () -> Integer.toUnsignedLong(mapped.get(ValueLayout.JAVA_INT_UNALIGNED.withOrder(order), offset)));
+        ValueLayout.OfInt layout = ValueLayout.JAVA_INT_UNALIGNED.withOrder(order);
+        return guarded(() -> Integer.toUnsignedLong(
+                pieces == null ? mapped.get(layout, offset) : gathered(offset, Integer.BYTES).get(layout, 0)));
     }
 
     /** Reads a 64-bit integer. */
     public long u64(long offset, ByteOrder order, String field) {
         require(offset, Long.BYTES, field);
-        return guarded(() -> mapped.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(order), offset));
+        ValueLayout.OfLong layout = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(order);
+        return guarded(() ->
+                pieces == null ? mapped.get(layout, offset) : gathered(offset, Long.BYTES).get(layout, 0));
     }
 
     /**
@@ -156,10 +203,39 @@ public final class FileBytes implements AutoCloseable {
         return copy;
     }
 
-    /** A read-only view of part of the mapped file, valid until {@link #close()}; see the class comment on truncation. */
-    public MemorySegment view(long offset, long length, String field) {
+    /** A field of an assembled file: where it lies, or a copy if it lies in several pieces. */
+    private MemorySegment gathered(long offset, int length) {
+        Optional<MemorySegment> whole = inOnePiece(offset, length);
+        if (whole.isPresent()) {
+            return whole.get();
+        }
+        MemorySegment copy = MemorySegment.ofArray(new byte[length]);
+        if (read(offset, copy) < length) {
+            throw shrunk();
+        }
+        return copy;
+    }
+
+    /**
+     * A read-only view of part of the mapped file, valid until {@link #close()}; see the class comment on truncation.
+     * Empty where the bytes do not lie in the file in one piece, which happens in flattened files only.
+     *
+     * @throws MalformedDumpException if the bytes do not lie in the file at all
+     */
+    public Optional<MemorySegment> view(long offset, long length, String field) {
         require(offset, length, field);
-        return mapped.asSlice(offset, length).asReadOnly();
+        return inOnePiece(offset, length).map(MemorySegment::asReadOnly);
+    }
+
+    private Optional<MemorySegment> inOnePiece(long offset, long length) {
+        if (pieces == null) {
+            return Optional.of(mapped.asSlice(offset, length));
+        }
+        long index = pieces.floor(offset);
+        if (!pieces.contains(index, offset) || length - 1 > pieces.last(index) - offset) {
+            return Optional.empty();
+        }
+        return Optional.of(mapped.asSlice(pieces.value(index) + (offset - pieces.first(index)), length));
     }
 
     /**
@@ -172,6 +248,33 @@ public final class FileBytes implements AutoCloseable {
      */
     public long read(long offset, MemorySegment target) {
         long wanted = Math.min(target.byteSize(), Math.max(0, size - offset));
+        return pieces == null ? readStored(offset, target, wanted) : readPieces(pieces, offset, target, wanted);
+    }
+
+    private long readPieces(Extents pieces, long offset, MemorySegment target, long wanted) {
+        long done = 0;
+        long index = wanted == 0 ? -1 : pieces.floor(offset);
+        while (done < wanted) {
+            long from = offset + done;
+            if (pieces.contains(index, from)) {
+                long length = Math.min(wanted - done, pieces.last(index) - from + 1);
+                long stored = pieces.value(index) + (from - pieces.first(index));
+                long count = readStored(stored, target.asSlice(done, length), length);
+                done += count;
+                if (count < length) {
+                    break;
+                }
+            }
+            long gapEnd = index + 1 < pieces.count() ? pieces.first(index + 1) : size;
+            long gap = Math.min(wanted - done, gapEnd - (offset + done));
+            target.asSlice(done, gap).fill((byte) 0);
+            done += gap;
+            index++;
+        }
+        return done;
+    }
+
+    private long readStored(long offset, MemorySegment target, long wanted) {
         long done = 0;
         try {
             while (done < wanted) {
@@ -189,11 +292,6 @@ public final class FileBytes implements AutoCloseable {
                     e);
         }
         return done;
-    }
-
-    /** The channel, for copies from file to file. Do not close it, and do not move its position. */
-    public FileChannel channel() {
-        return channel;
     }
 
     /** An error about this file. */

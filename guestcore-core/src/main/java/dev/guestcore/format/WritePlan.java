@@ -9,7 +9,7 @@ public interface WritePlan {
     /** The variant that will be written ("7.0"). */
     String layout();
 
-    /** Size of the core in bytes, exactly. */
+    /** Size of the core in bytes: exactly, or, of a format that compresses, the most that it can be. */
     long size();
 
     /** What the format cannot carry. */
@@ -22,4 +22,9 @@ public interface WritePlan {
      * @throws dev.guestcore.CancelledException if {@code progress} says so
      */
     WriteReport write(CoreSink sink, Progress progress);
+
+    /** Files that belong beside the core where it is written to a file; a pipe has none. */
+    default List<CompanionFile> companions() {
+        return List.of();
+    }
 }

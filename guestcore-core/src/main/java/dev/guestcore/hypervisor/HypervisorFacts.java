@@ -2,8 +2,8 @@ package dev.guestcore.hypervisor;
 
 import java.util.Map;
 
-/** Facts that only one hypervisor's dumps hold and that its own format needs for an identical way back. */
-public sealed interface HypervisorFacts permits VirtualBoxFacts, XenFacts {
+/** Facts that not every dump holds and that a format needs for the way back. */
+public sealed interface HypervisorFacts permits VirtualBoxFacts, XenFacts, ElfFacts, KernelFacts {
 
     /** The facts for people, in a sensible order: name of the fact, its value. */
     Map<String, String> describe();

@@ -61,6 +61,11 @@ class QemuToFormatsTest {
             try (Guest core = Guests.open(file)) {
                 assertEquals(format, core.provenance().format());
                 compareMemory(live, core);
+                if (core.vcpus().isEmpty()) {
+                    // A format of memory only says so.
+                    assertTrue(report.losses().stream().anyMatch(loss -> loss.what().equals("registers of 2 vCPUs")));
+                    return;
+                }
                 assertEquals(live.vcpus().size(), core.vcpus().size());
                 for (int i = 0; i < 2; i++) {
                     compareRegisters(live.vcpus().get(i).registers(), core.vcpus().get(i).registers());

@@ -14,6 +14,8 @@ import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.ElfNote;
 import dev.guestcore.internal.elf.SectionHeader;
+import dev.guestcore.internal.xen.ContextLayout;
+import dev.guestcore.internal.xen.VcpuContext;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
@@ -320,7 +322,7 @@ final class DumpChecks {
         boolean known = switch (reader.architecture()) {
             case X86 -> size == ContextLayout.ELEMENT;
             case ARM -> size == 352;
-            case IA64, POWERPC -> true;
+            case IA64, POWERPC, OTHER -> true;
         };
         add(26, "contexts have the size of vcpu_guest_context", "section 4",
                 !whole ? Result.FAIL : known ? Result.PASS : Result.NOTE,

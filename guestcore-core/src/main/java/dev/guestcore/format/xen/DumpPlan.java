@@ -18,6 +18,8 @@ import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.SectionHeader;
 import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.output.MemoryCopier;
+import dev.guestcore.internal.xen.ContextLayout;
+import dev.guestcore.internal.xen.VcpuContext;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -306,8 +308,8 @@ final class DumpPlan implements WritePlan {
             case X86 -> narrow ? Elf.EM_386 : Elf.EM_X86_64;
             case ARM -> Elf.EM_ARM;
             case IA64 -> Elf.EM_IA_64;
-            case POWERPC -> throw new UnsupportedRequestException(
-                    "a PowerPC dump-core can only be written as it was read, and this one was damaged or changed");
+            case POWERPC, OTHER -> throw new UnsupportedRequestException(
+                    "a dump-core of this processor can only be written as it was read, and this one was damaged or changed");
         };
     }
 

@@ -17,6 +17,8 @@ import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.FileMemory;
+import dev.guestcore.internal.xen.ContextLayout;
+import dev.guestcore.internal.xen.VcpuContext;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -277,7 +279,7 @@ final class DumpReader {
             case X86 -> layout.kind();
             case ARM -> "xen.vcpu_guest_context.arm";
             case IA64 -> "xen.vcpu_guest_context.ia64";
-            case POWERPC -> "xen.vcpu_guest_context.powerpc";
+            case POWERPC, OTHER -> "xen.vcpu_guest_context.powerpc";
         };
         for (int i = 0; i < Math.min(count, MOST_VCPUS); i++) {
             byte[] element = file.bytes(section.get().offset() + (long) i * size, size, "vCPU " + i);

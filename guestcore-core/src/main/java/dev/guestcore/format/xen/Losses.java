@@ -8,6 +8,9 @@ import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Loss;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
+import dev.guestcore.hypervisor.XenFacts;
+import dev.guestcore.internal.xen.ContextLayout;
+import dev.guestcore.internal.xen.VcpuContext;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -37,6 +40,12 @@ final class Losses {
         if (guest.facts(VirtualBoxFacts.class).isPresent()) {
             losses.add(new Loss("facts about VirtualBox", "a dump-core has room for facts about Xen only", false));
         }
+        guest.facts().stream()
+                .filter(facts -> !(facts instanceof XenFacts) && !(facts instanceof VirtualBoxFacts))
+                .forEach(facts -> losses.add(new Loss(
+                        "facts: " + String.join(", ", facts.describe().keySet()),
+                        "a dump-core has room for facts about Xen only",
+                        false)));
         return losses;
     }
 

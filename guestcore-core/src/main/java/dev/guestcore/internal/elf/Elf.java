@@ -11,6 +11,8 @@ public final class Elf {
 
     /** e_machine: Intel 80386. */
     public static final int EM_386 = 3;
+    /** e_machine: 32-bit PowerPC. */
+    public static final int EM_PPC = 20;
     /** e_machine: 64-bit PowerPC. */
     public static final int EM_PPC64 = 21;
     /** e_machine: 32-bit Arm. */
@@ -43,6 +45,8 @@ public final class Elf {
 
     /** n_type of a process status with general registers. */
     public static final int NT_PRSTATUS = 1;
+    /** n_type of a description of a process, which only the core of a process has. */
+    public static final int NT_PRPSINFO = 3;
 
     private Elf() {}
 }

@@ -6,6 +6,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.format.FileBytes;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.AbstractList;
 import java.util.List;
@@ -22,8 +23,18 @@ public final class FileMemory implements GuestMemory {
     /** Beside a range, instead of a file offset: the file stores nothing for it, it is a device. */
     public static final long DEVICE = -1L;
 
+    /** Beside a range, instead of a file offset: whoever made the dump left the content out. */
+    public static final long EXCLUDED = -2L;
+
+    /** Beside a range, instead of a file offset: the content should be there but lies nowhere in the file. */
+    public static final long UNREADABLE = -3L;
+
+    /** Beside a range, instead of a file offset: known to be zero and not stored. */
+    public static final long ZERO = -4L;
+
     private final FileBytes file;
     private final Extents extents;
+    private final Extents regionExtents;
     private final LongUnaryOperator storedBytes;
     private final List<MemoryRegion> regions;
 
@@ -31,10 +42,30 @@ public final class FileMemory implements GuestMemory {
      * Puts the memory together.
      *
      * @param file holds the bytes
-     * @param extents guest-physical ranges; beside each its file offset or {@link #DEVICE}. Each is one region.
+     * @param extents guest-physical ranges; beside each its file offset or one of the marks above. Each is one region.
      */
     public FileMemory(FileBytes file, Extents extents) {
-        this(file, extents, index -> -1L);
+        this(file, extents, extents, index -> -1L);
+    }
+
+    /**
+     * Puts the memory together where neighbouring ranges are one region, because they differ only in whether they are
+     * stored.
+     *
+     * @param file holds the bytes
+     * @param extents guest-physical ranges; beside each its file offset or one of the marks above but {@link #DEVICE}
+     * @param arena how long the table of regions lives
+     */
+    public static FileMemory joined(FileBytes file, Extents extents, Arena arena) {
+        Extents.Builder regions = new Extents.Builder(arena);
+        for (long i = 0; i < extents.count(); i++) {
+            if (i > 0 && extents.last(i - 1) + 1 == extents.first(i)) {
+                regions.extendLast(extents.last(i));
+            } else {
+                regions.add(extents.first(i), extents.last(i), 0);
+            }
+        }
+        return new FileMemory(file, extents, regions.build(), index -> -1L);
     }
 
     /**
@@ -46,10 +77,15 @@ public final class FileMemory implements GuestMemory {
      *     is {@link PageState#UNREADABLE}
      */
     public FileMemory(FileBytes file, Extents extents, LongUnaryOperator storedBytes) {
+        this(file, extents, extents, storedBytes);
+    }
+
+    private FileMemory(FileBytes file, Extents extents, Extents regionExtents, LongUnaryOperator storedBytes) {
         this.file = file;
         this.extents = extents;
+        this.regionExtents = regionExtents;
         this.storedBytes = storedBytes;
-        this.regions = new RegionList(extents);
+        this.regions = new RegionList(regionExtents);
     }
 
     @Override
@@ -59,8 +95,10 @@ public final class FileMemory implements GuestMemory {
 
     @Override
     public Optional<MemoryRegion> regionAt(long address) {
-        long index = extents.floor(address);
-        return extents.contains(index, address) ? Optional.of(region(extents, index)) : Optional.empty();
+        long index = regionExtents.floor(address);
+        return regionExtents.contains(index, address)
+                ? Optional.of(region(regionExtents, index))
+                : Optional.empty();
     }
 
     @Override
@@ -71,8 +109,8 @@ public final class FileMemory implements GuestMemory {
             return new PageRun(new AddressRange(address, last), PageState.ABSENT);
         }
         long last = extents.last(index);
-        if (extents.value(index) == DEVICE) {
-            return new PageRun(new AddressRange(address, last), PageState.ABSENT);
+        if (extents.value(index) < 0) {
+            return new PageRun(new AddressRange(address, last), stateOf(extents.value(index)));
         }
         long stored = storedFrom(index, address);
         if (stored == 0) {
@@ -87,15 +125,19 @@ public final class FileMemory implements GuestMemory {
         long index = extents.floor(address);
         while (done < target.byteSize() && extents.contains(index, address + done)) {
             long from = address + done;
-            if (extents.value(index) == DEVICE) {
+            boolean zero = extents.value(index) == ZERO;
+            if (extents.value(index) < 0 && !zero) {
                 break;
             }
-            long length = Math.min(storedFrom(index, from), target.byteSize() - done);
+            long available = zero ? upTo(extents.last(index) - from) : storedFrom(index, from);
+            long length = Math.min(available, target.byteSize() - done);
             if (length == 0) {
                 break;
             }
             long offset = extents.value(index) + (from - extents.first(index));
-            if (file.read(offset, target.asSlice(done, length)) < length) {
+            if (zero) {
+                target.asSlice(done, length).fill((byte) 0);
+            } else if (file.read(offset, target.asSlice(done, length)) < length) {
                 throw file.shrunk();
             }
             done += length;
@@ -112,12 +154,12 @@ public final class FileMemory implements GuestMemory {
         long index = extents.floor(address);
         if (size <= 0
                 || !extents.contains(index, address)
-                || extents.value(index) == DEVICE
+                || extents.value(index) < 0
                 || storedFrom(index, address) < size) {
             return Optional.empty();
         }
         long offset = extents.value(index) + (address - extents.first(index));
-        return Optional.of(file.view(offset, size, "memory at 0x" + Long.toHexString(address)));
+        return file.view(offset, size, "memory at 0x" + Long.toHexString(address));
     }
 
     /** How many bytes from {@code address} to the end of its range lie inside the file. */
@@ -134,6 +176,21 @@ public final class FileMemory implements GuestMemory {
         long toEnd = extents.last(index) - address;
         long left = available - into;
         return Long.compareUnsigned(toEnd, left - 1) < 0 ? toEnd + 1 : left;
+    }
+
+    /** A size from one less than it, at most 2^63 - 1. */
+    private static long upTo(long lessOne) {
+        return lessOne < 0 || lessOne == Long.MAX_VALUE ? Long.MAX_VALUE : lessOne + 1;
+    }
+
+    private static PageState stateOf(long mark) {
+        if (mark == EXCLUDED) {
+            return PageState.EXCLUDED;
+        }
+        if (mark == ZERO) {
+            return PageState.ZERO;
+        }
+        return mark == UNREADABLE ? PageState.UNREADABLE : PageState.ABSENT;
     }
 
     private static MemoryRegion region(Extents extents, long index) {

@@ -1,4 +1,4 @@
-package dev.guestcore.format.xen;
+package dev.guestcore.internal.xen;
 
 import dev.guestcore.cpu.X86;
 import java.util.List;
@@ -8,7 +8,7 @@ import java.util.List;
  * FXSAVE area is at offset 0, flags behind it at 512. {@code cr3} and the GS bases are in the table too, but need the
  * translation that {@link VcpuContext} makes.
  */
-enum ContextLayout {
+public enum ContextLayout {
     /** The 64-bit form, also of HVM guests in any mode. */
     X86_64(
             "xen.vcpu_guest_context.x86_64",
@@ -84,21 +84,21 @@ enum ContextLayout {
                     new Field(X86.DR7, 2776, 4)));
 
     /** flags: the FXSAVE area holds the guest's state. */
-    static final int FLAG_I387_VALID = 1;
+    public static final int FLAG_I387_VALID = 1;
     /** flags: a PV guest is in its kernel. */
-    static final int FLAG_IN_KERNEL = 1 << 2;
+    public static final int FLAG_IN_KERNEL = 1 << 2;
     /** flags: the vCPU is online. */
-    static final int FLAG_ONLINE = 1 << 5;
+    public static final int FLAG_ONLINE = 1 << 5;
 
     /** Offset of flags in both forms. */
-    static final int FLAGS = 512;
+    public static final int FLAGS = 512;
     /** Offset of gs_base_kernel in the 64-bit form. */
-    static final int GS_BASE_KERNEL = 5152;
+    public static final int GS_BASE_KERNEL = 5152;
     /** Offset of gs_base_user in the 64-bit form. */
-    static final int GS_BASE_USER = 5160;
+    public static final int GS_BASE_USER = 5160;
 
     /** Since Xen 4.0 an element is a union of both forms. */
-    static final int ELEMENT = 5168;
+    public static final int ELEMENT = 5168;
 
     private final String kind;
     private final int size;
@@ -113,22 +113,22 @@ enum ContextLayout {
     }
 
     /** Kind of the raw context. */
-    String kind() {
+    public String kind() {
         return kind;
     }
 
     /** Size of the structure in bytes. */
-    int size() {
+    public int size() {
         return size;
     }
 
     /** Width of a word, and of flags, in bytes. */
-    int word() {
+    public int word() {
         return word;
     }
 
     /** The fields that are registers. */
-    List<Field> fields() {
+    public List<Field> fields() {
         return fields;
     }
 
@@ -139,5 +139,5 @@ enum ContextLayout {
      * @param offset from the start of the structure
      * @param width in bytes
      */
-    record Field(X86 register, int offset, int width) {}
+    public record Field(X86 register, int offset, int width) {}
 }

@@ -1,4 +1,4 @@
-package dev.guestcore.format.xen;
+package dev.guestcore.internal.xen;
 
 import dev.guestcore.cpu.FxsaveArea;
 import dev.guestcore.cpu.Register;
@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * Registers in Xen's vcpu_guest_context, out and in. {@code cr3} of a PV guest is the machine address of the root page
  * table: a 32-bit one stores it folded, with the upper bits of the frame number in the low twelve.
  */
-final class VcpuContext {
+public final class VcpuContext {
 
     private static final long RFLAGS_VM = 1L << 17;
     private static final long CR0_PE = 1;
@@ -25,7 +25,7 @@ final class VcpuContext {
      * @param element one element of .xen_prstatus; fields behind its end are unknown
      * @param paravirtualized whether it is a PV guest's
      */
-    static RegisterState decode(ContextLayout layout, byte[] element, boolean paravirtualized) {
+    public static RegisterState decode(ContextLayout layout, byte[] element, boolean paravirtualized) {
         RegisterState.Builder registers = RegisterState.builder();
         for (ContextLayout.Field field : layout.fields()) {
             if (field.offset() + field.width() <= element.length) {
@@ -55,7 +55,7 @@ final class VcpuContext {
      *     contradict; null if it was not read from such a file
      * @param size bytes of the element
      */
-    static byte[] encode(
+    public static byte[] encode(
             ContextLayout layout,
             RegisterState registers,
             boolean paravirtualized,
@@ -95,24 +95,24 @@ final class VcpuContext {
     }
 
     /** Whether a register has a place in the layout. */
-    static boolean holds(ContextLayout layout, Register register) {
+    public static boolean holds(ContextLayout layout, Register register) {
         return layout.fields().stream().anyMatch(field -> field.register() == register)
                 || layout == ContextLayout.X86_64 && (register == X86.GS_BASE || register == X86.KERNEL_GS_BASE)
                 || isInFxsave(register);
     }
 
     /** Whether the vCPU is online. */
-    static boolean isOnline(byte[] element) {
+    public static boolean isOnline(byte[] element) {
         return (flags(element) & ContextLayout.FLAG_ONLINE) != 0;
     }
 
     /** The machine address of the page table that a folded cr3 names. */
-    static long unfold(long cr3) {
+    public static long unfold(long cr3) {
         return ((cr3 >>> 12 | cr3 << 20) & 0xffff_ffffL) << 12;
     }
 
     /** The cr3 of a 32-bit PV guest whose root table is at that machine address. */
-    static long fold(long address) {
+    public static long fold(long address) {
         long frame = address >>> 12;
         return (frame << 12 | frame >>> 20) & 0xffff_ffffL;
     }

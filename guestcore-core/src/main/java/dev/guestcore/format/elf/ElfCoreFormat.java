@@ -1,0 +1,242 @@
+package dev.guestcore.format.elf;
+
+import dev.guestcore.Architecture;
+import dev.guestcore.Finding;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestBuilder;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.MalformedDumpException;
+import dev.guestcore.Progress;
+import dev.guestcore.Provenance;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.format.Check;
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Probe;
+import dev.guestcore.format.WriteOption;
+import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.internal.elf.CoreNotes;
+import dev.guestcore.internal.elf.Elf;
+import dev.guestcore.internal.elf.ElfClass;
+import dev.guestcore.internal.elf.ElfHeader;
+import dev.guestcore.internal.elf.ElfNote;
+import dev.guestcore.internal.elf.ProgramHeader;
+import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.memory.Extents;
+import dev.guestcore.internal.memory.FileMemory;
+import java.lang.foreign.Arena;
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/**
+ * ELF cores of machines: PT_LOAD segments by physical address, PT_NOTE segments with registers (docs/formats/elf.md).
+ *
+ * <p>A file of a format that builds on ELF and marks itself by its notes, such as a VirtualBox VMCore, is recognised by
+ * that format first.
+ */
+public final class ElfCoreFormat implements CoreFormat {
+
+    /** Short name of the format. */
+    static final String NAME = "elf";
+
+    private static final String MACHINE = "machine";
+    private static final String KEEP = "keep";
+    private static final Map<String, Integer> MACHINES = Map.of("x86-64", Elf.EM_X86_64, "386", Elf.EM_386);
+
+    /** Creates the format; for {@link java.util.ServiceLoader}. */
+    public ElfCoreFormat() {}
+
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    @Override
+    public String title() {
+        return "ELF core of a machine (QEMU, libvirt, kdump, makedumpfile -E)";
+    }
+
+    @Override
+    public Probe probe(FileBytes file) {
+        try {
+            if (!ElfHeader.isElf(file)) {
+                return Probe.no("does not begin as an ELF file");
+            }
+            ElfHeader elf = ElfHeader.read(file);
+            if (elf.type() != Elf.ET_CORE) {
+                return Probe.no("an ELF file, but not a core (e_type " + elf.type() + ")");
+            }
+            ElfSegments segments = ElfSegments.of(file, elf);
+            if (segments.firstLoad() < 0) {
+                return Probe.no("an ELF core without memory in program headers");
+            }
+            return new Probe(Probe.Match.GENERAL, "an ELF core with memory in " + segments.count() + " segments");
+        } catch (MalformedDumpException e) {
+            return Probe.no("an ELF file whose headers cannot be read: " + e.field());
+        }
+    }
+
+    @Override
+    public Guest open(FileBytes file) {
+        ElfHeader elf = ElfHeader.read(file);
+        ElfSegments segments = ElfSegments.of(file, elf);
+        CappedFindings findings = new CappedFindings();
+        findings.addAll(file.findings());
+        if (segments.count() < segments.declared()) {
+            findings.damage(file.malformed(segments.offsetOf(segments.count()), "program headers",
+                    Long.toString(segments.declared()), segments.count() + " up to the end of the file",
+                    "the memory of the others is lost"));
+        }
+        CoreNotes notes = notes(file, elf, segments, findings);
+        boolean byVirtualAddress = segments.lackPhysicalAddresses();
+        if (byVirtualAddress) {
+            if (isProcess(notes)) {
+                throw file.malformed(segments.offsetOf(segments.firstLoad()), "p_paddr",
+                        "physical addresses", "0 in all segments, and notes about a process",
+                        "this is the core of a process, not of a machine; open it with gdb");
+            }
+            findings.add(Finding.note(file.name() + ": p_paddr is 0 in all segments, so the file does not say where the"
+                    + " memory lies physically; it is shown at p_vaddr"));
+        }
+        Arena arena = Arena.ofShared();
+        try {
+            Extents extents = segments.memory(arena, byVirtualAddress, findings);
+            if (extents.count() == 0) {
+                throw file.malformed(elf.programHeaderOffset(), "program headers", "at least one PT_LOAD with memory",
+                        "none", "there is nothing to read in this file");
+            }
+            GuestBuilder builder = guest(file, elf, notes, findings).onClose(() -> {
+                arena.close();
+                file.close();
+            });
+            return restored(file, notes, builder, FileMemory.joined(file, extents, arena));
+        } catch (RuntimeException | Error e) {
+            arena.close();
+            throw e;
+        }
+    }
+
+    /** With Guestcore's own record, if the file has one, the guest is what it was before it became an ELF core. */
+    private static Guest restored(FileBytes file, CoreNotes notes, GuestBuilder builder, GuestMemory memory) {
+        Guest guest = builder.build(memory);
+        if (notes.keep().isEmpty()) {
+            return guest;
+        }
+        ElfNote record = notes.keep().get();
+        try {
+            return KeepRecord.restore(guest, file, record.descriptorOffset(), record.descriptorSize());
+        } catch (MalformedDumpException e) {
+            return builder.findings(List.of(Finding.damage(e.getMessage()))).build(memory);
+        }
+    }
+
+    private static GuestBuilder guest(FileBytes file, ElfHeader elf, CoreNotes notes, CappedFindings findings) {
+        GuestBuilder builder = Guest.builder()
+                .architecture(architecture(elf.machine()))
+                .provenance(new Provenance(
+                        file.name(), NAME, layout(file, elf), Optional.empty(), Optional.empty(), Optional.empty()))
+                .findings(findings.list())
+                .facts(new ElfFacts(elf.machine(), elf.order(), notes.others()));
+        notes.vmcoreInfo().ifPresent(text -> builder.facts(new KernelFacts(text)));
+        notes.vcpus().forEach(vcpu -> builder.vcpu(vcpu.registers(), vcpu.rawContexts()));
+        return builder;
+    }
+
+    private static String layout(FileBytes file, ElfHeader elf) {
+        return (elf.elfClass() == ElfClass.ELF64 ? "ELF64" : "ELF32")
+                + (elf.order() == ByteOrder.BIG_ENDIAN ? " big-endian" : "")
+                + (file.isFlattened() ? ", flattened" : "");
+    }
+
+    private static Architecture architecture(int machine) {
+        return switch (machine) {
+            case Elf.EM_386, Elf.EM_X86_64 -> Architecture.X86;
+            case Elf.EM_ARM, Elf.EM_AARCH64 -> Architecture.ARM;
+            case Elf.EM_IA_64 -> Architecture.IA64;
+            case Elf.EM_PPC, Elf.EM_PPC64 -> Architecture.POWERPC;
+            default -> Architecture.OTHER;
+        };
+    }
+
+    private static boolean isProcess(CoreNotes notes) {
+        return notes.others().stream().anyMatch(note -> note.name().equals("CORE") && note.type() == Elf.NT_PRPSINFO);
+    }
+
+    /** Reads all PT_NOTE segments. */
+    static CoreNotes notes(FileBytes file, ElfHeader elf, ElfSegments segments, CappedFindings findings) {
+        CoreNotes.Reader reader = new CoreNotes.Reader(file, elf.order(), elf.machine(), findings);
+        long read = 0;
+        for (long i = 0; i < segments.count(); i++) {
+            if (segments.type(i) != Elf.PT_NOTE) {
+                continue;
+            }
+            ProgramHeader notes = segments.get(i);
+            // Many segments over the same bytes would otherwise make the time grow with the square of the file's size.
+            if (notes.fileSize() < 0 || notes.fileSize() > file.size() - read) {
+                findings.damage(file.malformed(segments.offsetOf(i), "p_filesz of PT_NOTE",
+                        "at most the file's " + file.size() + " bytes in all PT_NOTE segments",
+                        Long.toUnsignedString(notes.fileSize()) + " bytes after " + read, "read as far as possible"));
+                if (read > 0) {
+                    break;
+                }
+            }
+            reader.read(notes.offset(), notes.fileSize() < 0 ? Long.MAX_VALUE : notes.fileSize());
+            read += Math.clamp(notes.fileSize(), 0, file.size() - read);
+        }
+        return reader.finish();
+    }
+
+    @Override
+    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+        return new ElfCoreVerifier(file, deep, progress).run();
+    }
+
+    @Override
+    public boolean canWrite() {
+        return true;
+    }
+
+    @Override
+    public List<WriteOption> writeOptions() {
+        return List.of(
+                new WriteOption(
+                        MACHINE,
+                        List.of("x86-64", "386"),
+                        "e_machine of an x86 guest; unless said, as its first vCPU runs: long mode or not"),
+                WriteOption.flag(KEEP, "what the format cannot carry travels in a note of Guestcore's own"));
+    }
+
+    @Override
+    public CoreWriter writer(Map<String, String> options) {
+        OptionalInt machine = OptionalInt.empty();
+        boolean keep = false;
+        for (Map.Entry<String, String> option : options.entrySet()) {
+            if (option.getKey().equals(KEEP)) {
+                keep = switch (option.getValue()) {
+                    case "true" -> true;
+                    case "false" -> false;
+                    default -> throw new UnsupportedRequestException(
+                            "keep is true or false, found '" + option.getValue() + "'");
+                };
+                continue;
+            }
+            if (!option.getKey().equals(MACHINE)) {
+                throw new UnsupportedRequestException(
+                        "the elf format has no option '" + option.getKey() + "'; it has: " + MACHINE + ", " + KEEP);
+            }
+            Integer value = MACHINES.get(option.getValue());
+            if (value == null) {
+                throw new UnsupportedRequestException(
+                        "'" + option.getValue() + "' is no machine of the elf format; choose x86-64 or 386");
+            }
+            machine = OptionalInt.of(value);
+        }
+        return new ElfCoreWriter(machine, keep);
+    }
+}

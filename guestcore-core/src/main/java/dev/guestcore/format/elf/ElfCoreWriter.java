@@ -1,0 +1,300 @@
+package dev.guestcore.format.elf;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.Guest;
+import dev.guestcore.PageState;
+import dev.guestcore.Progress;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.X86;
+import dev.guestcore.format.CoreSink;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.Loss;
+import dev.guestcore.format.WritePlan;
+import dev.guestcore.format.WriteReport;
+import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.inspect.VmcoreInfo;
+import dev.guestcore.internal.elf.CoreNotes;
+import dev.guestcore.internal.elf.Elf;
+import dev.guestcore.internal.elf.ElfClass;
+import dev.guestcore.internal.elf.ElfHeader;
+import dev.guestcore.internal.elf.ProgramHeader;
+import dev.guestcore.internal.elf.SectionHeader;
+import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.memory.Extents;
+import dev.guestcore.internal.output.CommonLosses;
+import dev.guestcore.internal.output.ContentMap;
+import dev.guestcore.internal.output.MemoryCopier;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+
+/**
+ * Writes the ELF core that all readers take: header, program headers at 64 with PT_NOTE first, notes, memory from a page
+ * boundary on; no section headers, unless more than 65534 program headers need one to say how many they are.
+ *
+ * <pre>
+ *  0                 ELF header, 64 bytes
+ *  64                program headers, 56 bytes each: PT_NOTE, then PT_LOAD by ascending address
+ *  behind them       with PN_XNUM only: section header 0
+ *  behind that       notes, then zeros up to a multiple of 4096
+ *  behind that       the stored part of each segment, without gaps
+ * </pre>
+ *
+ * @param machine e_machine that the user asked for
+ * @param keep whether what the format cannot carry travels in a note of our own
+ */
+record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
+
+    private static final long PAGE = 4096;
+    private static final long EFER_LMA = 1 << 10;
+    private static final long CR0_PG = 1L << 31;
+    private static final long CR4_PAE = 1 << 5;
+    private static final long LONG_CODE = 1 << 13;
+
+    @Override
+    public WritePlan plan(Guest guest) {
+        ContentMap content = ContentMap.of(guest.memory());
+        Extents segments = segments(content);
+        if (segments.count() == 0) {
+            throw new UnsupportedRequestException(
+                    "this guest has no memory, and an ELF core without memory opens nowhere; nothing is written");
+        }
+        int chosen = machineOf(guest);
+        Optional<ElfFacts> facts = guest.facts(ElfFacts.class);
+        ByteOrder order = facts.map(ElfFacts::order).orElse(ByteOrder.LITTLE_ENDIAN);
+        List<ElfFacts.Note> others = facts.map(ElfFacts::notes).orElse(List.of());
+        Optional<byte[]> vmcoreInfo = guest.facts(KernelFacts.class)
+                .map(KernelFacts::vmcoreInfo)
+                .or(() -> VmcoreInfo.find(guest.memory(), Progress.none()).map(VmcoreInfo::bytes));
+        byte[] notes = CoreNotes.write(guest, chosen, order, vmcoreInfo, others);
+        Optional<KeepRecord> record = keep ? Optional.of(KeepRecord.of(guest)) : Optional.empty();
+        return new Plan(guest, content, segments, chosen, order, notes, record);
+    }
+
+    /** Stored ranges, each with the pages behind it that are not; beside a range, how many of its bytes are stored. */
+    private static Extents segments(ContentMap content) {
+        Extents.Builder segments = new Extents.Builder(Arena.ofAuto());
+        long first = 0;
+        long stored = 0;
+        boolean open = false;
+        for (long i = 0; i < content.count(); i++) {
+            PageState state = content.state(i);
+            boolean continues = open && content.continues(i) && state != PageState.ABSENT;
+            boolean joins = continues && (!state.isReadable() || stored == content.first(i) - first);
+            if (open && !joins) {
+                segments.add(first, content.last(i - 1), stored);
+                open = false;
+            }
+            if (state == PageState.ABSENT) {
+                continue;
+            }
+            if (!open) {
+                first = content.first(i);
+                stored = 0;
+                open = true;
+            }
+            if (state.isReadable()) {
+                stored = content.last(i) - first + 1;
+            }
+        }
+        if (open) {
+            segments.add(first, content.last(content.count() - 1), stored);
+        }
+        return segments.build();
+    }
+
+    private int machineOf(Guest guest) {
+        Optional<ElfFacts> facts = guest.facts(ElfFacts.class);
+        return switch (guest.architecture()) {
+            case X86 -> machine.orElseGet(() ->
+                    facts.map(ElfFacts::machine).filter(ElfCoreWriter::isX86).orElseGet(() -> machineByMode(guest)));
+            case ARM -> facts.map(ElfFacts::machine).orElse(Elf.EM_AARCH64);
+            case IA64 -> Elf.EM_IA_64;
+            case POWERPC -> facts.map(ElfFacts::machine).orElse(Elf.EM_PPC64);
+            case OTHER -> facts.map(ElfFacts::machine)
+                    .orElseThrow(() -> new UnsupportedRequestException(
+                            "this guest's processor is not known, and an ELF core must name it (e_machine)"));
+        };
+    }
+
+    private static boolean isX86(int machine) {
+        return machine == Elf.EM_X86_64 || machine == Elf.EM_386;
+    }
+
+    /** As QEMU decides it: by whether the first vCPU is in long mode. What is not known counts as long mode. */
+    private static int machineByMode(Guest guest) {
+        if (guest.vcpus().isEmpty()) {
+            return Elf.EM_X86_64;
+        }
+        RegisterState registers = guest.vcpus().getFirst().registers();
+        if (registers.knows(X86.EFER)) {
+            return (registers.get(X86.EFER) & EFER_LMA) != 0 ? Elf.EM_X86_64 : Elf.EM_386;
+        }
+        boolean longCode = (registers.getOrElse(X86.CS_ATTRIBUTES, LONG_CODE) & LONG_CODE) != 0;
+        boolean canBeLong = (registers.getOrElse(X86.CR0, CR0_PG) & CR0_PG) != 0
+                && (registers.getOrElse(X86.CR4, CR4_PAE) & CR4_PAE) != 0;
+        return longCode || canBeLong ? Elf.EM_X86_64 : Elf.EM_386;
+    }
+
+    /** A core laid out. */
+    private static final class Plan implements WritePlan {
+
+        private static final int BUFFER = 1 << 16;
+
+        private final Guest guest;
+        private final ContentMap content;
+        private final Extents segments;
+        private final int machine;
+        private final ByteOrder order;
+        private final byte[] notes;
+        private final Optional<KeepRecord> keep;
+        private final byte[] keepHeader;
+        private final long notesSize;
+        private final long headerCount;
+        private final long notesOffset;
+        private final long memoryOffset;
+        private final long size;
+
+        Plan(
+                Guest guest,
+                ContentMap content,
+                Extents segments,
+                int machine,
+                ByteOrder order,
+                byte[] notes,
+                Optional<KeepRecord> keep) {
+            this.guest = guest;
+            this.content = content;
+            this.segments = segments;
+            this.machine = machine;
+            this.order = order;
+            this.notes = notes;
+            this.keep = keep;
+            this.keepHeader = keep.map(record -> CoreNotes.keepHeader(record.size(), order)).orElse(new byte[0]);
+            this.notesSize = notes.length + keepHeader.length + keep.map(KeepRecord::size).orElse(0L);
+            this.headerCount = segments.count() + 1;
+            long headers = ElfClass.ELF64.headerSize() + headerCount * ElfClass.ELF64.programHeaderSize();
+            this.notesOffset = headers + (isLarge() ? ElfClass.ELF64.sectionHeaderSize() : 0);
+            this.memoryOffset = notesOffset + notesSize + PAGE - 1 & -PAGE;
+            long stored = content.bytes(PageState.PRESENT) + content.bytes(PageState.ZERO);
+            if (stored < 0 || stored > Long.MAX_VALUE - memoryOffset) {
+                throw new UnsupportedRequestException("a file cannot hold this guest's memory of "
+                        + Long.toUnsignedString(stored) + " bytes; nothing is written");
+            }
+            this.size = memoryOffset + stored;
+        }
+
+        private boolean isLarge() {
+            return headerCount >= Elf.PN_XNUM;
+        }
+
+        @Override
+        public String layout() {
+            return "ELF64" + (order == ByteOrder.BIG_ENDIAN ? " big-endian" : "");
+        }
+
+        @Override
+        public long size() {
+            return size;
+        }
+
+        @Override
+        public List<Loss> losses() {
+            List<Loss> losses = new ArrayList<>(CommonLosses.ofRegions(guest.memory()));
+            losses.addAll(content.stateLoss(
+                    PageState.UNREADABLE, "the file has only 'left out', so they come back as excluded"));
+            losses.addAll(content.stateLoss(PageState.ZERO, "they are stored as zeros, and come back as present"));
+            losses.addAll(CoreNotes.registerLosses(guest, machine));
+            losses.addAll(CommonLosses.ofFacts(guest, Set.of(ElfFacts.class, KernelFacts.class)));
+            if (keep.isPresent()) {
+                losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
+            }
+            return losses;
+        }
+
+        @Override
+        public WriteReport write(CoreSink sink, Progress progress) {
+            writeHeaders(sink);
+            sink.write(MemorySegment.ofArray(notes));
+            sink.write(MemorySegment.ofArray(keepHeader));
+            keep.ifPresent(record -> record.write(sink));
+            sink.writeZeros(memoryOffset - notesOffset - notesSize);
+            progress.begin("writing memory", size - memoryOffset);
+            MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
+            for (long i = 0; i < segments.count(); i++) {
+                if (segments.value(i) != 0) {
+                    copier.copy(AddressRange.ofSize(segments.first(i), segments.value(i)));
+                }
+            }
+            List<AddressRange> unreadable = new ArrayList<>(content.ranges(PageState.UNREADABLE));
+            unreadable.addAll(copier.unreadable());
+            unreadable.sort(null);
+            return new WriteReport(
+                    ElfCoreFormat.NAME,
+                    layout(),
+                    size,
+                    copier.memoryBytes(),
+                    copier.zeroBytes(),
+                    losses(),
+                    unreadable.subList(0, Math.min(unreadable.size(), WriteReport.MOST_RANGES)),
+                    content.bytes(PageState.UNREADABLE) + copier.unreadableBytes());
+        }
+
+        private void writeHeaders(CoreSink sink) {
+            ByteBuffer buffer = ByteBuffer.allocate(BUFFER).order(order);
+            header().write(buffer);
+            new ProgramHeader(Elf.PT_NOTE, 0, notesOffset, 0, 0, notesSize, notesSize, 0).write(buffer);
+            long offset = memoryOffset;
+            for (long i = 0; i < segments.count(); i++) {
+                if (buffer.remaining() < ElfClass.ELF64.programHeaderSize()) {
+                    drain(buffer, sink);
+                }
+                long address = segments.first(i);
+                long stored = segments.value(i);
+                long memorySize = segments.last(i) - address + 1;
+                new ProgramHeader(Elf.PT_LOAD, 0, offset, address, address, stored, memorySize, 0).write(buffer);
+                offset += stored;
+            }
+            drain(buffer, sink);
+            if (isLarge()) {
+                new SectionHeader(0, Elf.SHT_NULL, 0, 0, 0, 0, 0, headerCount, 0, 0).write(buffer, ElfClass.ELF64);
+                drain(buffer, sink);
+            }
+        }
+
+        private ElfHeader header() {
+            return new ElfHeader(
+                    ElfClass.ELF64,
+                    order,
+                    1,
+                    0,
+                    0,
+                    Elf.ET_CORE,
+                    machine,
+                    1,
+                    0,
+                    ElfClass.ELF64.headerSize(),
+                    isLarge() ? notesOffset - ElfClass.ELF64.sectionHeaderSize() : 0,
+                    0,
+                    ElfClass.ELF64.headerSize(),
+                    ElfClass.ELF64.programHeaderSize(),
+                    isLarge() ? Elf.PN_XNUM : (int) headerCount,
+                    isLarge() ? ElfClass.ELF64.sectionHeaderSize() : 0,
+                    isLarge() ? 1 : 0,
+                    0);
+        }
+
+        private static void drain(ByteBuffer buffer, CoreSink sink) {
+            sink.write(MemorySegment.ofBuffer(buffer.flip()));
+            buffer.clear();
+        }
+    }
+}

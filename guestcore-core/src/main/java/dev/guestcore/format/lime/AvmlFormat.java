@@ -1,0 +1,59 @@
+package dev.guestcore.format.lime;
+
+import dev.guestcore.Guest;
+import dev.guestcore.Progress;
+import dev.guestcore.format.Check;
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Probe;
+import dev.guestcore.format.WriteOption;
+import java.util.List;
+import java.util.Map;
+
+/** Images of AVML (docs/formats/lime.md). */
+public final class AvmlFormat implements CoreFormat {
+
+    /** Creates the format; for {@link java.util.ServiceLoader}. */
+    public AvmlFormat() {}
+
+    @Override
+    public String name() {
+        return Dialect.AVML.label();
+    }
+
+    @Override
+    public String title() {
+        return "AVML image (LiME version 2, Snappy)";
+    }
+
+    @Override
+    public Probe probe(FileBytes file) {
+        return LimeImages.probe(file, Dialect.AVML);
+    }
+
+    @Override
+    public Guest open(FileBytes file) {
+        return LimeImages.open(file, Dialect.AVML);
+    }
+
+    @Override
+    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+        return LimeImages.verify(file, Dialect.AVML, deep, progress);
+    }
+
+    @Override
+    public boolean canWrite() {
+        return true;
+    }
+
+    @Override
+    public List<WriteOption> writeOptions() {
+        return List.of();
+    }
+
+    @Override
+    public CoreWriter writer(Map<String, String> options) {
+        return LimeImages.writer(Dialect.AVML, options);
+    }
+}

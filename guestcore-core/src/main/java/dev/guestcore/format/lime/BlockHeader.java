@@ -1,0 +1,41 @@
+package dev.guestcore.format.lime;
+
+import dev.guestcore.format.FileBytes;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/**
+ * What stands before each block of memory, 32 bytes, little-endian (docs/formats/lime.md).
+ *
+ * <pre>
+ *   0 magic u32    4 version u32    8 first address u64    16 last address u64    24 zero
+ * </pre>
+ *
+ * @param magic magic number
+ * @param version version
+ * @param first guest-physical address of the first byte
+ * @param last guest-physical address of the last byte
+ */
+record BlockHeader(long magic, long version, long first, long last) {
+
+    static final int SIZE = 32;
+
+    static BlockHeader read(FileBytes file, long at) {
+        file.require(at, SIZE, "block header");
+        return new BlockHeader(
+                file.u32(at, ByteOrder.LITTLE_ENDIAN, "magic"),
+                file.u32(at + 4, ByteOrder.LITTLE_ENDIAN, "version"),
+                file.u64(at + 8, ByteOrder.LITTLE_ENDIAN, "first address"),
+                file.u64(at + 16, ByteOrder.LITTLE_ENDIAN, "last address"));
+    }
+
+    byte[] bytes() {
+        return ByteBuffer.allocate(SIZE)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt((int) magic)
+                .putInt((int) version)
+                .putLong(first)
+                .putLong(last)
+                .array();
+    }
+}

@@ -1,0 +1,59 @@
+package dev.guestcore.format.lime;
+
+import dev.guestcore.Guest;
+import dev.guestcore.Progress;
+import dev.guestcore.format.Check;
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Probe;
+import dev.guestcore.format.WriteOption;
+import java.util.List;
+import java.util.Map;
+
+/** Images of LiME (docs/formats/lime.md). */
+public final class LimeFormat implements CoreFormat {
+
+    /** Creates the format; for {@link java.util.ServiceLoader}. */
+    public LimeFormat() {}
+
+    @Override
+    public String name() {
+        return Dialect.LIME.label();
+    }
+
+    @Override
+    public String title() {
+        return "LiME image (version 1)";
+    }
+
+    @Override
+    public Probe probe(FileBytes file) {
+        return LimeImages.probe(file, Dialect.LIME);
+    }
+
+    @Override
+    public Guest open(FileBytes file) {
+        return LimeImages.open(file, Dialect.LIME);
+    }
+
+    @Override
+    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+        return LimeImages.verify(file, Dialect.LIME, deep, progress);
+    }
+
+    @Override
+    public boolean canWrite() {
+        return true;
+    }
+
+    @Override
+    public List<WriteOption> writeOptions() {
+        return List.of();
+    }
+
+    @Override
+    public CoreWriter writer(Map<String, String> options) {
+        return LimeImages.writer(Dialect.LIME, options);
+    }
+}

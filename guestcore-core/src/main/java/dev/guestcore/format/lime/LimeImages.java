@@ -1,0 +1,101 @@
+package dev.guestcore.format.lime;
+
+import dev.guestcore.Finding;
+import dev.guestcore.Guest;
+import dev.guestcore.Progress;
+import dev.guestcore.Provenance;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.format.Check;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Probe;
+import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.internal.CheckList;
+import java.lang.foreign.Arena;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** What both formats do alike. */
+final class LimeImages {
+
+    private LimeImages() {}
+
+    static Probe probe(FileBytes file, Dialect dialect) {
+        if (!dialect.begins(file)) {
+            return Probe.no("does not begin with " + String.format("%08x", dialect.magic()));
+        }
+        if (!file.holds(0, BlockHeader.SIZE)) {
+            return Probe.no("ends within its first header");
+        }
+        BlockHeader header = BlockHeader.read(file, 0);
+        return dialect.matches(header)
+                ? Probe.exact("begins with a block header of version " + dialect.version())
+                : Probe.no("of version " + header.version() + "; only " + dialect.version() + " is known");
+    }
+
+    static Guest open(FileBytes file, Dialect dialect) {
+        CappedFindings findings = new CappedFindings();
+        findings.addAll(file.findings());
+        Arena arena = Arena.ofShared();
+        try {
+            LimeFile image = LimeFile.read(file, arena, findings);
+            if (image.blocks() == 0) {
+                throw file.malformed(0, "first block", "a block of memory", "none that can be read",
+                        "there is nothing to read in this file");
+            }
+            return Guest.builder()
+                    .provenance(new Provenance(
+                            file.name(), dialect.label(), "version " + dialect.version(), Optional.empty(),
+                            Optional.empty(), Optional.empty()))
+                    .findings(findings.list())
+                    .onClose(() -> {
+                        arena.close();
+                        file.close();
+                    })
+                    .build(new LimeMemory(file, image));
+        } catch (RuntimeException | Error e) {
+            arena.close();
+            throw e;
+        }
+    }
+
+    static List<Check> verify(FileBytes file, Dialect dialect, boolean deep, Progress progress) {
+        String id = dialect.label();
+        CheckList checks = new CheckList("docs/formats/lime.md");
+        Probe probe = probe(file, dialect);
+        checks.check(probe.match() == Probe.Match.EXACT, id + "-01", "begins with a block header of this format", 0,
+                String.format("%08x, version %d", dialect.magic(), dialect.version()), probe.reason(),
+                "no reader takes it");
+        if (probe.match() != Probe.Match.EXACT) {
+            checks.skip(id + "-02", "all other rules", "this is no such image");
+            return checks.list();
+        }
+        CappedFindings findings = new CappedFindings();
+        try (Arena arena = Arena.ofShared()) {
+            LimeFile image = LimeFile.read(file, arena, findings);
+            List<Finding> damage = findings.list().stream()
+                    .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                    .toList();
+            checks.check(damage.isEmpty(), id + "-02", "every block is whole", 0, "so",
+                    damage.isEmpty() ? "so" : damage.getFirst().message(),
+                    "LiME has no end mark: a reader that trusts the file takes a cut image for a whole one");
+            checks.usual(image.ordered(), id + "-03", "blocks ascend and do not overlap", 0, "so",
+                    image.ordered() ? "so" : "not so", "readers that search by halves miss blocks");
+            if (deep) {
+                checks.readAll(id + "-04", new LimeMemory(file, image), progress);
+            } else {
+                checks.skip(id + "-04", "all memory can be read", "only tried with --deep");
+            }
+        }
+        return checks.list();
+    }
+
+    static CoreWriter writer(Dialect dialect, Map<String, String> options) {
+        if (!options.isEmpty()) {
+            throw new UnsupportedRequestException("the " + dialect.label() + " format has no option '"
+                    + options.keySet().iterator().next() + "'; it has none");
+        }
+        return guest -> new LimePlan(guest, dialect);
+    }
+}

@@ -1,0 +1,118 @@
+package dev.guestcore.format.raw;
+
+import dev.guestcore.Guest;
+import dev.guestcore.GuestcoreException;
+import dev.guestcore.Progress;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.format.Check;
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Probe;
+import dev.guestcore.format.WriteOption;
+import dev.guestcore.internal.CheckList;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Raw images with a map beside them (docs/formats/raw.md). The bytes of an image say nothing about themselves, so only the
+ * map makes a file one, and a format that knows the content goes first.
+ */
+public final class RawFormat implements CoreFormat {
+
+    /** Short name of the format. */
+    static final String NAME = "raw";
+
+    private static final String LAYOUT = "layout";
+    private static final String FLAT = "flat";
+    private static final String PACKED = "packed";
+
+    /** Creates the format; for {@link java.util.ServiceLoader}. */
+    public RawFormat() {}
+
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    @Override
+    public String title() {
+        return "Raw image of memory, with a map";
+    }
+
+    @Override
+    public Probe probe(FileBytes file) {
+        Path map = RawMap.beside(file.path());
+        return Files.isRegularFile(map)
+                ? new Probe(Probe.Match.GENERAL, "there is a map beside it")
+                : Probe.no("there is no " + map.getFileName() + " beside it; raw:FILE@BASE opens an image without");
+    }
+
+    @Override
+    public Guest open(FileBytes file) {
+        return RawImage.openWithMap(file);
+    }
+
+    @Override
+    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+        CheckList checks = new CheckList("docs/formats/raw.md");
+        Path place = RawMap.beside(file.path());
+        try (Arena arena = Arena.ofShared()) {
+            RawMap map = RawMap.read(place, arena);
+            checks.pass("raw-01", "the map beside the image can be read", map.ranges().count() + " ranges");
+            checks.check(file.size() == map.imageSize(), "raw-02", "the image is as large as its map says", 0,
+                    Long.toString(map.imageSize()), Long.toString(file.size()), "");
+            long outside = -1;
+            for (long i = 0; i < map.ranges().count() && outside < 0; i++) {
+                long offset = map.ranges().value(i);
+                long lessOne = map.ranges().last(i) - map.ranges().first(i);
+                if (offset >= 0 && (lessOne < 0 || lessOne == Long.MAX_VALUE || !file.holds(offset, lessOne + 1))) {
+                    outside = i;
+                }
+            }
+            checks.check(outside < 0, "raw-03", "every range of the map lies in the image", 0, "so",
+                    outside < 0 ? "so" : "not so at 0x" + Long.toHexString(map.ranges().first(outside)), "");
+            if (deep) {
+                checks.readAll("raw-04", new RawMemory(file, map), progress);
+            } else {
+                checks.skip("raw-04", "all memory can be read", "only tried with --deep");
+            }
+        } catch (GuestcoreException e) {
+            checks.check(false, "raw-01", "the map beside the image can be read", 0, "a map", e.getMessage(), "");
+        }
+        return checks.list();
+    }
+
+    @Override
+    public boolean canWrite() {
+        return true;
+    }
+
+    @Override
+    public List<WriteOption> writeOptions() {
+        return List.of(new WriteOption(
+                LAYOUT,
+                List.of(FLAT, PACKED),
+                "flat: file offset = guest-physical address (default); packed: without the holes, the map says what is"
+                        + " where"));
+    }
+
+    @Override
+    public CoreWriter writer(Map<String, String> options) {
+        for (String option : options.keySet()) {
+            if (!option.equals(LAYOUT)) {
+                throw new UnsupportedRequestException(
+                        "the raw format has no option '" + option + "'; it has: " + LAYOUT);
+            }
+        }
+        String layout = options.getOrDefault(LAYOUT, FLAT);
+        if (!layout.equals(FLAT) && !layout.equals(PACKED)) {
+            throw new UnsupportedRequestException(
+                    "'" + layout + "' is no layout of the raw format; choose flat or packed");
+        }
+        return guest -> new RawPlan(guest, layout.equals(PACKED));
+    }
+}

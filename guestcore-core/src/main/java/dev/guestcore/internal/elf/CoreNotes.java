@@ -1,0 +1,335 @@
+package dev.guestcore.internal.elf;
+
+import dev.guestcore.Architecture;
+import dev.guestcore.Finding;
+import dev.guestcore.Guest;
+import dev.guestcore.MalformedDumpException;
+import dev.guestcore.RawContext;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.Vcpu;
+import dev.guestcore.cpu.Register;
+import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.X86;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Loss;
+import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.internal.CappedFindings;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+
+/**
+ * The notes of a dump of a machine: an NT_PRSTATUS for each vCPU, QEMU's own for each vCPU, VMCOREINFO, and any others.
+ * The n-th note of a kind belongs to the n-th vCPU. ELF cores and compressed kdump files hold the same notes.
+ *
+ * @param vcpus what the notes say of each vCPU, with the descriptors as raw contexts
+ * @param vmcoreInfo the VMCOREINFO note
+ * @param others notes of other kinds, in file order
+ * @param statusCount number of NT_PRSTATUS notes
+ * @param stateCount number of notes of QEMU about a vCPU
+ * @param keep the note with Guestcore's own record
+ */
+public record CoreNotes(
+        List<Vcpu> vcpus,
+        Optional<byte[]> vmcoreInfo,
+        List<ElfFacts.Note> others,
+        int statusCount,
+        int stateCount,
+        Optional<ElfNote> keep) {
+
+    /** Kind of the raw context that an NT_PRSTATUS descriptor is kept as. */
+    public static final String STATUS_CONTEXT = "elf.NT_PRSTATUS";
+
+    /** Kind of the raw context that the descriptor of QEMU's note is kept as. */
+    public static final String STATE_CONTEXT = "elf.QEMUCPUState";
+
+    /** Owner of the note with Guestcore's own record. */
+    private static final String KEEP_NAME = "GUESTCORE";
+
+    private static final int KEEP_TYPE = 1;
+    private static final String CORE = "CORE";
+    private static final String QEMU = "QEMU";
+    private static final String VMCOREINFO = "VMCOREINFO";
+
+    /** More vCPUs than Linux or any hypervisor knows. */
+    private static final int MOST_VCPUS = 8192;
+
+    private static final int LARGEST_CONTEXT = 1 << 16;
+    private static final int LARGEST_NOTE = 1 << 20;
+    private static final long MOST_BYTES = 16 << 20;
+
+    /** Collects the notes of one file, which may lie in several places. Not thread-safe. */
+    public static final class Reader {
+
+        private final FileBytes file;
+        private final ByteOrder order;
+        private final int machine;
+        private final CappedFindings findings;
+        private final List<byte[]> statuses = new ArrayList<>();
+        private final List<byte[]> states = new ArrayList<>();
+        private final List<ElfFacts.Note> others = new ArrayList<>();
+        private Optional<byte[]> vmcoreInfo = Optional.empty();
+        private Optional<ElfNote> keep = Optional.empty();
+        private long bytes;
+
+        /**
+         * Begins.
+         *
+         * @param order byte order of the notes
+         * @param machine e_machine
+         * @param findings receives what is damaged or odd
+         */
+        public Reader(FileBytes file, ByteOrder order, int machine, CappedFindings findings) {
+            this.file = file;
+            this.order = order;
+            this.machine = machine;
+            this.findings = findings;
+        }
+
+        /** Reads the notes in {@code [offset, offset + size)}; where they break off, the rest is a finding. */
+        public void read(long offset, long size) {
+            if (offset < 0 || size < 0 || offset >= file.size()) {
+                findings.damage(file.malformed(offset, "notes", "a place in the file of " + file.size() + " bytes",
+                        Long.toUnsignedString(size) + " bytes behind its end", "registers and facts are lost"));
+                return;
+            }
+            long limit = offset + Math.min(size, file.size() - offset);
+            try {
+                for (long at = offset; at < limit; ) {
+                    if (limit - at < 12 && size <= file.size() - offset) {
+                        return;
+                    }
+                    ElfNote note = ElfNote.read(file, order, at, limit);
+                    accept(note);
+                    at = note.end();
+                }
+                if (limit - offset < size) {
+                    findings.damage(file.malformed(limit, "notes", Long.toUnsignedString(size) + " bytes",
+                            "the end of the file", "notes are lost"));
+                }
+            } catch (MalformedDumpException e) {
+                findings.damage(e);
+            }
+        }
+
+        private void accept(ElfNote note) {
+            boolean x86 = machine == Elf.EM_X86_64 || machine == Elf.EM_386;
+            if (note.name().isEmpty() && note.type() == 0 && note.descriptorSize() == 0) {
+                return;
+            }
+            if (note.type() == Elf.NT_PRSTATUS && note.name().equals(CORE)) {
+                addContext(statuses, note);
+            } else if (x86 && note.type() == 0 && note.name().equals(QEMU)) {
+                addContext(states, note);
+            } else if (note.name().equals(VMCOREINFO) && vmcoreInfo.isEmpty() && fits(note, LARGEST_NOTE)) {
+                vmcoreInfo = Optional.of(descriptor(note));
+            } else if (keep.isEmpty() && note.name().equals(KEEP_NAME) && note.type() == KEEP_TYPE) {
+                keep = Optional.of(note);
+            } else if (fits(note, LARGEST_NOTE)) {
+                others.add(new ElfFacts.Note(note.name(), note.type(), descriptor(note)));
+            }
+        }
+
+        private void addContext(List<byte[]> contexts, ElfNote note) {
+            if (contexts.size() == MOST_VCPUS) {
+                findings.damage(file.malformed(note.offset(), "notes about vCPUs", "at most " + MOST_VCPUS, "more",
+                        "the others are left out"));
+            } else if (contexts.size() < MOST_VCPUS && fits(note, LARGEST_CONTEXT)) {
+                contexts.add(descriptor(note));
+            }
+        }
+
+        private boolean fits(ElfNote note, int largest) {
+            // A note costs more than its bytes: the record and the array around them.
+            long cost = note.descriptorSize() + 128;
+            if (note.descriptorSize() > largest || bytes + cost > MOST_BYTES) {
+                findings.add(Finding.note(file.malformed(note.offset(), "note",
+                                "at most " + largest + " bytes, and " + MOST_BYTES + " bytes of notes in all",
+                                note.descriptorSize() + " bytes after " + bytes, "it is left out")
+                        .getMessage()));
+                return false;
+            }
+            bytes += cost;
+            return true;
+        }
+
+        private byte[] descriptor(ElfNote note) {
+            return file.bytes(note.descriptorOffset(), (int) note.descriptorSize(), "note descriptor");
+        }
+
+        /** What all the notes say. */
+        public CoreNotes finish() {
+            int count = Math.max(statuses.size(), states.size());
+            if (!states.isEmpty() && !statuses.isEmpty() && states.size() != statuses.size()) {
+                findings.add(Finding.note(file.name() + ": " + statuses.size() + " NT_PRSTATUS notes but "
+                        + states.size() + " notes of QEMU; each is taken for the vCPU of its position"));
+            }
+            List<Vcpu> vcpus = new ArrayList<>();
+            for (int i = 0; i < count; i++) {
+                RegisterState.Builder registers = RegisterState.builder();
+                List<RawContext> raw = new ArrayList<>();
+                if (i < statuses.size()) {
+                    byte[] status = statuses.get(i);
+                    status(status.length).ifPresent(layout -> layout.read(ByteBuffer.wrap(status), registers));
+                    raw.add(new RawContext(STATUS_CONTEXT, status));
+                }
+                if (i < states.size()) {
+                    ByteBuffer state = ByteBuffer.wrap(states.get(i));
+                    if (QemuCpuState.isKnown(state)) {
+                        QemuCpuState.read(state, registers);
+                    } else {
+                        findings.add(Finding.note(file.name() + ": QEMU's note about vCPU " + i
+                                + " is of an unknown version; its registers come from NT_PRSTATUS only"));
+                    }
+                    raw.add(new RawContext(STATE_CONTEXT, states.get(i)));
+                }
+                vcpus.add(new Vcpu(i, registers.build(), raw));
+            }
+            return new CoreNotes(vcpus, vmcoreInfo, List.copyOf(others), statuses.size(), states.size(), keep);
+        }
+
+        private Optional<ProcessStatus> status(int size) {
+            return switch (machine) {
+                case Elf.EM_X86_64 -> size >= ProcessStatus.X86_64.size()
+                        ? Optional.of(ProcessStatus.X86_64)
+                        : Optional.empty();
+                case Elf.EM_386 -> size >= ProcessStatus.X86_64.size()
+                        ? Optional.of(ProcessStatus.X86_64)
+                        : size >= ProcessStatus.I386.size() ? Optional.of(ProcessStatus.I386) : Optional.empty();
+                default -> Optional.empty();
+            };
+        }
+    }
+
+    /**
+     * The notes for a guest: an NT_PRSTATUS for each vCPU, then QEMU's for each, then VMCOREINFO, then the others.
+     *
+     * @param machine e_machine that the file will have
+     * @param order byte order that the file will have
+     * @throws UnsupportedRequestException if the notes would be larger than any reader takes
+     */
+    public static byte[] write(
+            Guest guest, int machine, ByteOrder order, Optional<byte[]> vmcoreInfo, List<ElfFacts.Note> others) {
+        List<ElfFacts.Note> notes = new ArrayList<>();
+        boolean x86 = machine == Elf.EM_X86_64 || machine == Elf.EM_386;
+        ProcessStatus status = machine == Elf.EM_386 ? ProcessStatus.I386 : ProcessStatus.X86_64;
+        int position = 0;
+        for (Vcpu vcpu : guest.vcpus()) {
+            position++;
+            if (x86) {
+                int process = position;
+                byte[] descriptor = vcpu.rawContext(STATUS_CONTEXT)
+                        .map(RawContext::bytes)
+                        .filter(raw -> raw.length == status.size() && agrees(vcpu, builder -> status.read(wrap(raw), builder)))
+                        .orElseGet(() -> status.write(process, vcpu.registers()));
+                notes.add(new ElfFacts.Note(CORE, Elf.NT_PRSTATUS, descriptor));
+            } else {
+                vcpu.rawContext(STATUS_CONTEXT)
+                        .ifPresent(raw -> notes.add(new ElfFacts.Note(CORE, Elf.NT_PRSTATUS, raw.bytes())));
+            }
+        }
+        if (x86) {
+            for (Vcpu vcpu : guest.vcpus()) {
+                byte[] descriptor = vcpu.rawContext(STATE_CONTEXT)
+                        .map(RawContext::bytes)
+                        .filter(raw -> QemuCpuState.isKnown(wrap(raw))
+                                && agrees(vcpu, builder -> QemuCpuState.read(wrap(raw), builder)))
+                        .orElseGet(() -> QemuCpuState.write(vcpu.registers()));
+                notes.add(new ElfFacts.Note(QEMU, 0, descriptor));
+            }
+        }
+        vmcoreInfo.ifPresent(text -> notes.add(new ElfFacts.Note(VMCOREINFO, 0, text)));
+        notes.addAll(others);
+        return encode(notes, order);
+    }
+
+    /**
+     * What stands before Guestcore's own record, which is the descriptor of the last note.
+     *
+     * @param size of the record, a multiple of four
+     * @throws UnsupportedRequestException if a note cannot be that large
+     */
+    public static byte[] keepHeader(long size, ByteOrder order) {
+        if (size >>> Integer.SIZE != 0) {
+            throw new UnsupportedRequestException("what is to be kept of this guest takes " + size
+                    + " bytes, and a note holds less than 2^32; write without --keep");
+        }
+        byte[] header = encode(List.of(new ElfFacts.Note(KEEP_NAME, KEEP_TYPE, new byte[0])), order);
+        ByteBuffer.wrap(header).order(order).putInt(4, (int) size);
+        return header;
+    }
+
+    private static ByteBuffer wrap(byte[] bytes) {
+        return ByteBuffer.wrap(bytes);
+    }
+
+    /**
+     * Whether a raw structure still says what the registers say: then it goes back as it was, with the bits that are no
+     * registers.
+     */
+    private static boolean agrees(Vcpu vcpu, Consumer<RegisterState.Builder> reader) {
+        RegisterState.Builder builder = RegisterState.builder();
+        reader.accept(builder);
+        RegisterState raw = builder.build();
+        return raw.known().stream()
+                .allMatch(register -> vcpu.registers().knows(register)
+                        && vcpu.registers().get(register) == raw.get(register));
+    }
+
+    private static byte[] encode(List<ElfFacts.Note> notes, ByteOrder order) {
+        long size = 0;
+        for (ElfFacts.Note note : notes) {
+            size += 12 + ElfNote.padded(note.name().length() + 1) + ElfNote.padded(note.descriptor().length);
+        }
+        if (size > 2 * MOST_BYTES) {
+            throw new UnsupportedRequestException(
+                    "the notes of this guest take " + size + " bytes, more than " + 2 * MOST_BYTES);
+        }
+        ByteBuffer target = ByteBuffer.allocate((int) size).order(order);
+        for (ElfFacts.Note note : notes) {
+            byte[] name = note.name().getBytes(StandardCharsets.ISO_8859_1);
+            target.putInt(name.length + 1).putInt(note.descriptor().length).putInt((int) note.type());
+            target.put(name).position((int) ElfNote.padded(target.position() + 1));
+            target.put(note.descriptor()).position((int) ElfNote.padded(target.position()));
+        }
+        return target.array();
+    }
+
+    /** The registers that the notes of {@link #write} cannot hold; vCPUs that lose the same are told of together. */
+    public static List<Loss> registerLosses(Guest guest, int machine) {
+        if (guest.architecture() != Architecture.X86 || machine != Elf.EM_X86_64 && machine != Elf.EM_386) {
+            return guest.vcpus().stream()
+                    .filter(vcpu -> vcpu.rawContext(STATUS_CONTEXT).isEmpty())
+                    .findFirst()
+                    .map(vcpu -> new Loss("registers of all vCPUs", "no note is defined for this processor", false))
+                    .stream()
+                    .toList();
+        }
+        Map<String, List<Integer>> vcpusByLoss = new LinkedHashMap<>();
+        for (Vcpu vcpu : guest.vcpus()) {
+            Set<X86> carried = QemuCpuState.carried(vcpu.registers());
+            String lost = vcpu.registers().known().stream()
+                    .filter(register -> !(register instanceof X86 x86 && carried.contains(x86)))
+                    .map(Register::label)
+                    .collect(Collectors.joining(", "));
+            if (!lost.isEmpty()) {
+                vcpusByLoss.computeIfAbsent(lost, unused -> new ArrayList<>()).add(vcpu.index());
+            }
+        }
+        return vcpusByLoss.entrySet().stream()
+                .map(entry -> new Loss(
+                        "registers " + entry.getKey() + " of vCPU "
+                                + entry.getValue().stream().map(String::valueOf).collect(Collectors.joining(", ")),
+                        "neither NT_PRSTATUS nor QEMU's note has a place for them",
+                        false))
+                .toList();
+    }
+}

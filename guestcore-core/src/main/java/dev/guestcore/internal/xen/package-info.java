@@ -1,0 +1,5 @@
+/** Structures of Xen that dumps of several formats hold. */
+@NullMarked
+package dev.guestcore.internal.xen;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,372 @@
+package dev.guestcore.format.elf;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.Architecture;
+import dev.guestcore.Finding;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestcoreException;
+import dev.guestcore.Guests;
+import dev.guestcore.MalformedDumpException;
+import dev.guestcore.PageState;
+import dev.guestcore.Progress;
+import dev.guestcore.cpu.X86;
+import dev.guestcore.format.Check;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Probe;
+import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.testing.ElfFiles;
+import dev.guestcore.testing.FlattenedFiles;
+import dev.guestcore.testing.Patterns;
+import java.io.RandomAccessFile;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ElfCoreFormatTest {
+
+    private static final int X86_64 = 62;
+
+    @TempDir
+    private Path folder;
+
+    private Path file(byte[] content) {
+        return ElfFiles.write(folder.resolve("core"), content);
+    }
+
+    private static byte[] read(Guest guest, long address, int size) {
+        byte[] bytes = new byte[size];
+        guest.memory().read(address, MemorySegment.ofArray(bytes));
+        return bytes;
+    }
+
+    private Probe probe(byte[] content) {
+        try (FileBytes file = FileBytes.open(file(content))) {
+            return new ElfCoreFormat().probe(file);
+        }
+    }
+
+    @Test
+    void readsBothClassesInBothByteOrders() {
+        byte[] low = Patterns.bytes(0x2000, 1);
+        byte[] high = Patterns.bytes(0x1000, 2);
+        for (boolean wide : new boolean[] {true, false}) {
+            for (ByteOrder order : new ByteOrder[] {ByteOrder.LITTLE_ENDIAN, ByteOrder.BIG_ENDIAN}) {
+                ElfFiles elf = new ElfFiles(wide, order, order == ByteOrder.BIG_ENDIAN ? 22 : X86_64, 0x8000);
+                byte[] note = elf.note("CORE", 1, new byte[336]);
+                elf.programHeader(4, elf.content(note), 0, 0, note.length, note.length);
+                elf.load(0, low).load(0xfff00000L, high);
+                try (Guest guest = Guests.open(file(elf.build()))) {
+                    assertEquals(
+                            List.of(new AddressRange(0, 0x1fff), new AddressRange(0xfff00000L, 0xfff00fffL)),
+                            guest.memory().regions().stream().map(region -> region.range()).toList());
+                    assertArrayEquals(low, read(guest, 0, low.length));
+                    assertArrayEquals(high, read(guest, 0xfff00000L, high.length));
+                    assertEquals(1, guest.vcpus().size());
+                    assertEquals(
+                            order == ByteOrder.BIG_ENDIAN ? Architecture.OTHER : Architecture.X86,
+                            guest.architecture());
+                    assertEquals(order == ByteOrder.LITTLE_ENDIAN,
+                            guest.vcpus().getFirst().registers().knows(X86.RIP));
+                    assertTrue(guest.findings().isEmpty(), guest.findings()::toString);
+                }
+            }
+        }
+    }
+
+    @Test
+    void takesProgramHeadersAnywhereAndAnyHeaderSize() {
+        byte[] content = Patterns.bytes(0x100, 3);
+        for (int place : new int[] {64, 192, 0x400}) {
+            byte[] core = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 3, 0x1000)
+                    .headerSize(8)
+                    .load(0x5000, content)
+                    .build(place);
+            try (Guest guest = Guests.open(file(core))) {
+                assertArrayEquals(content, read(guest, 0x5000, content.length));
+                assertEquals("ELF64", guest.provenance().layout());
+            }
+        }
+    }
+
+    @Test
+    void readsTheNumberOfProgramHeadersFromSectionZero() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x2000);
+        ByteBuffer section = ByteBuffer.allocate(64).order(ByteOrder.LITTLE_ENDIAN).putInt(44, 2);
+        elf.sectionHeaderOffset(elf.content(section.array()));
+        elf.programHeaderCount(0xffff).load(0x1000, new byte[] {1}).load(0x3000, new byte[] {2});
+        elf.content(new byte[0x100]);
+        try (Guest guest = Guests.open(file(elf.build()))) {
+            assertEquals(2, guest.memory().regions().size());
+            assertEquals(2, read(guest, 0x3000, 1)[0]);
+        }
+    }
+
+    @Test
+    void tellsPagesThatWereLeftOut() {
+        byte[] content = Patterns.bytes(0x1000, 4);
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x4000);
+        elf.programHeader(1, elf.content(content), 0, 0x10000, 0x1000, 0x3000);
+        elf.programHeader(1, -1, 0, 0x20000, 0, 0x1000);
+        try (Guest guest = Guests.open(file(elf.build()))) {
+            assertEquals(PageState.PRESENT, guest.memory().runAt(0x10000).state());
+            assertEquals(new AddressRange(0x11000, 0x12fff), guest.memory().runAt(0x11000).range());
+            assertEquals(PageState.EXCLUDED, guest.memory().runAt(0x11000).state());
+            assertEquals(PageState.ABSENT, guest.memory().runAt(0x13000).state());
+            assertEquals(PageState.EXCLUDED, guest.memory().runAt(0x20000).state());
+            assertTrue(guest.findings().isEmpty(), guest.findings()::toString);
+        }
+    }
+
+    @Test
+    void sortsSegmentsAndSettlesOverlap() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x8000);
+        elf.programHeader(1, 0, 0, 0x2000, 0, 0x2000);
+        elf.load(0x3000, Patterns.bytes(0x1000, 5));
+        elf.load(0x1000, Patterns.bytes(0x1800, 6));
+        elf.load(0x2000, Patterns.bytes(0x1000, 7));
+        try (Guest guest = Guests.open(file(elf.build()))) {
+            // Content goes before none, and the earlier segment before the later.
+            byte[] expected = new byte[0x3000];
+            System.arraycopy(Patterns.bytes(0x1800, 6), 0, expected, 0, 0x1800);
+            System.arraycopy(Patterns.bytes(0x1000, 7), 0x800, expected, 0x1800, 0x800);
+            System.arraycopy(Patterns.bytes(0x1000, 5), 0, expected, 0x2000, 0x1000);
+            assertArrayEquals(expected, read(guest, 0x1000, expected.length));
+        }
+    }
+
+    @Test
+    void readsAFlattenedCoreLikeAnAssembledOne() throws Exception {
+        byte[] content = Patterns.bytes(0x5000, 8);
+        byte[] core = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x8000).load(0x9000, content).build();
+        FlattenedFiles stream = new FlattenedFiles();
+        for (int at = 0; at < core.length; at += 777) {
+            stream.piece(at, Arrays.copyOfRange(core, at, Math.min(core.length, at + 777)));
+        }
+        try (Guest guest = Guests.open(stream.end().write(folder.resolve("flat")))) {
+            assertArrayEquals(content, read(guest, 0x9000, content.length));
+            assertEquals("ELF64, flattened", guest.provenance().layout());
+        }
+    }
+
+    @Test
+    void keepsKernelFactsAndUnknownNotes() {
+        byte[] text = "OSRELEASE=6.1.0\nPAGESIZE=4096\nNUMBER(phys_base)=4096\n".getBytes(StandardCharsets.US_ASCII);
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x2000);
+        byte[] one = elf.note("VMCOREINFO", 0, text);
+        byte[] two = elf.note("ERASEINFO", 0, new byte[] {1, 2, 3});
+        elf.programHeader(4, elf.content(one), 0, 0, one.length, one.length);
+        elf.programHeader(4, elf.content(two), 0, 0, two.length, two.length);
+        elf.load(0, new byte[16]);
+        try (Guest guest = Guests.open(file(elf.build()))) {
+            KernelFacts kernel = guest.facts(KernelFacts.class).orElseThrow();
+            assertArrayEquals(text, kernel.vmcoreInfo());
+            assertEquals("6.1.0", kernel.value("OSRELEASE").orElseThrow());
+            ElfFacts.Note note = guest.facts(ElfFacts.class).orElseThrow().notes().getFirst();
+            assertEquals("ERASEINFO", note.name());
+            assertArrayEquals(new byte[] {1, 2, 3}, note.descriptor());
+        }
+    }
+
+    @Test
+    void saysWhyItDoesNotMatch() {
+        assertEquals("does not begin as an ELF file", probe(new byte[100]).reason());
+        byte[] executable = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x1000)
+                .u16(16, 2)
+                .load(0, new byte[1])
+                .build();
+        assertEquals("an ELF file, but not a core (e_type 2)", probe(executable).reason());
+        byte[] bare = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x1000).build();
+        assertEquals("an ELF core without memory in program headers", probe(bare).reason());
+        byte[] good = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x1000).load(0, new byte[1]).build();
+        assertEquals(Probe.Match.GENERAL, probe(good).match());
+    }
+
+    @Test
+    void refusesTheCoreOfAProcess() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x2000);
+        byte[] note = elf.note("CORE", 3, new byte[136]);
+        elf.programHeader(4, elf.content(note), 0, 0, note.length, note.length);
+        int offset = elf.content(new byte[32]);
+        elf.programHeader(1, offset, 0x400000, 0, 16, 16).programHeader(1, offset + 16, 0x600000, 0, 16, 16);
+        Path path = file(elf.build());
+        assertEquals(
+                path + ": at offset 0x2f8: p_paddr: expected physical addresses, found 0 in all segments, and notes about"
+                        + " a process; this is the core of a process, not of a machine; open it with gdb",
+                assertThrows(MalformedDumpException.class, () -> Guests.open(path)).getMessage());
+    }
+
+    @Test
+    void showsVirtualAddressesWhereThereAreNoPhysicalOnes() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x2000);
+        int offset = elf.content(Patterns.bytes(32, 9));
+        elf.programHeader(1, offset, 0x400000, 0, 16, 16).programHeader(1, offset + 16, 0x600000, 0, 16, 16);
+        try (Guest guest = Guests.open(file(elf.build()))) {
+            assertArrayEquals(Patterns.bytes(16, 9), read(guest, 0x400000, 16));
+            assertTrue(guest.findings().getFirst().message().contains("it is shown at p_vaddr"));
+        }
+    }
+
+    /** As QEMU writes a guest that maps its first page several times. */
+    @Test
+    void takesSegmentsOverTheSameBytesForOneMemory() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x2000);
+        int offset = elf.content(Patterns.bytes(32, 9));
+        elf.programHeader(1, offset, 0xffffff0000L, 0, 16, 16).programHeader(1, offset, 0x600000, 0, 32, 32);
+        try (Guest guest = Guests.open(file(elf.build()))) {
+            assertArrayEquals(Patterns.bytes(32, 9), read(guest, 0, 32));
+            assertEquals(1, guest.memory().regions().size());
+            assertTrue(guest.findings().isEmpty(), guest.findings()::toString);
+        }
+    }
+
+    @Test
+    void reportsSegmentsThatMakeNoSense() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x2000);
+        elf.load(0x1000, new byte[16]);
+        elf.programHeader(1, 0x200, 0, 0x2000, 16, 8);
+        elf.programHeader(1, 0x200, 0, -16L, 16, 64);
+        elf.programHeader(1, 1L << 62, 0, 0x4000, 16, 16);
+        elf.programHeader(1, -5, 0, 0x5000, -1, -1);
+        Path path = file(elf.build());
+        try (Guest guest = Guests.open(path)) {
+            assertEquals(
+                    List.of(
+                            path + ": at offset 0x248: p_memsz of program header 1: expected at least p_filesz, 0x10,"
+                                    + " found 0x8; p_filesz is taken for the size",
+                            path + ": at offset 0x280: end of program header 2: expected at most 2^64, found"
+                                    + " 0xfffffffffffffff0 + 0x40; the segment is taken to end at 2^64",
+                            path + ": at offset 0x2b8: content of program header 3: expected 0x10 bytes at offset"
+                                    + " 0x4000000000000000, found 0x0 bytes up to the end of the file; the rest of the"
+                                    + " memory at 0x4000 is lost",
+                            path + ": at offset 0x2f0: end of program header 4: expected at most 2^64, found 0x5000 +"
+                                    + " 0xffffffffffffffff; the segment is taken to end at 2^64",
+                            path + ": at offset 0x2f0: content of program header 4: expected 0xffffffffffffb000 bytes at"
+                                    + " offset 0xfffffffffffffffb, found 0x0 bytes up to the end of the file; the rest of"
+                                    + " the memory at 0x5000 is lost"),
+                    guest.findings().stream().map(Finding::message).toList());
+            assertEquals(16, read(guest, -16L, 16).length);
+            assertEquals(PageState.UNREADABLE, guest.memory().runAt(0x4000).state());
+        }
+    }
+
+    private byte[] wholeCore() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x4000);
+        byte[] status = elf.note("CORE", 1, Patterns.bytes(336, 1));
+        byte[] state = elf.note("QEMU", 0, ByteBuffer.wrap(Patterns.bytes(440, 2)).put(0, new byte[] {1, 0, 0, 0}).array());
+        byte[] info = elf.note("VMCOREINFO", 0, new byte[30]);
+        int offset = elf.content(status);
+        elf.content(state);
+        elf.content(info);
+        int size = status.length + state.length + info.length;
+        elf.programHeader(4, offset, 0, 0, size, size);
+        elf.load(0x1000, Patterns.bytes(0x200, 1)).load(0x8000, Patterns.bytes(0x100, 1));
+        elf.programHeader(1, 0, 0, 0xa000, 0, 0x1000);
+        return elf.build(64);
+    }
+
+    private void openAndReadAll(byte[] content) {
+        Path path = file(content);
+        try (FileBytes file = FileBytes.open(path)) {
+            new ElfCoreFormat().verify(file, true, Progress.none());
+            if (new ElfCoreFormat().probe(file).match() == Probe.Match.NO) {
+                return;
+            }
+            try (Guest guest = new ElfCoreFormat().open(file)) {
+                byte[] page = new byte[4096];
+                guest.memory().regions().forEach(region ->
+                        guest.memory().readAvailable(region.range().first(), MemorySegment.ofArray(page)));
+            }
+        } catch (GuestcoreException e) {
+            assertTrue(e.getMessage().startsWith(path.toString()), e.getMessage());
+        }
+    }
+
+    @Test
+    void survivesEveryTruncation() {
+        byte[] core = wholeCore();
+        for (int length = 0; length < core.length; length++) {
+            openAndReadAll(Arrays.copyOf(core, length));
+        }
+    }
+
+    @Test
+    void survivesFlippedBytes() {
+        byte[] core = wholeCore();
+        Random random = new Random(20260102);
+        for (int round = 0; round < 2500; round++) {
+            byte[] damaged = core.clone();
+            for (int i = 0; i < 1 + round % 3; i++) {
+                damaged[random.nextInt(round % 2 == 0 ? 0x140 : core.length)] = (byte) random.nextInt();
+            }
+            openAndReadAll(damaged);
+        }
+    }
+
+    @Test
+    void opensAMillionSegmentsWithinTheHeap() throws Exception {
+        int count = 1_000_000;
+        Path path = folder.resolve("million");
+        byte[] head = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x400)
+                .programHeaderCount(0xffff)
+                .sectionHeaderOffset(0x100)
+                .build(0x200);
+        ByteBuffer.wrap(head).order(ByteOrder.LITTLE_ENDIAN).putInt(0x100 + 44, count);
+        try (RandomAccessFile out = new RandomAccessFile(path.toFile(), "rw")) {
+            out.write(head);
+            out.setLength(0x200);
+            ByteBuffer headers = ByteBuffer.allocate(56 * 1000).order(ByteOrder.LITTLE_ENDIAN);
+            FileChannel channel = out.getChannel().position(0x200);
+            for (int i = 0; i < count; i++) {
+                headers.putInt(1).putInt(4).putLong(0x200).putLong(0);
+                // Every other one comes from the top, so that they must be sorted.
+                long page = i % 2 == 0 ? i : 2L * count - i;
+                headers.putLong(page * 0x2000).putLong(16).putLong(16).putLong(0);
+                if (!headers.hasRemaining()) {
+                    channel.write(headers.flip());
+                    headers.clear();
+                }
+            }
+        }
+        try (Guest guest = Guests.open(path)) {
+            assertEquals(count, guest.memory().regions().size());
+            assertEquals(1, read(guest, 2L * 0x2000, 1)[0]);
+            assertEquals(PageState.ABSENT, guest.memory().runAt(1L * 0x2000).state());
+        }
+    }
+
+    @Test
+    void verifiesAGoodCoreAndNamesWhatIsWrongWithABadOne() throws Exception {
+        Path good = file(wholeCore());
+        try (FileBytes file = FileBytes.open(good)) {
+            List<Check> checks = new ElfCoreFormat().verify(file, true, Progress.none());
+            assertTrue(checks.stream().allMatch(check -> check.result() == Check.Result.PASS), checks::toString);
+            assertEquals(16, checks.size());
+        }
+        try (FileChannel channel = FileChannel.open(good, StandardOpenOption.WRITE)) {
+            channel.truncate(Files.size(good) - 0x20);
+        }
+        try (FileBytes file = FileBytes.open(good)) {
+            List<String> failed = new ElfCoreFormat().verify(file, true, Progress.none()).stream()
+                    .filter(check -> check.result() == Check.Result.FAIL)
+                    .map(Check::id)
+                    .toList();
+            assertEquals(List.of("elf-10", "elf-16"), failed);
+        }
+    }
+}

@@ -1,0 +1,382 @@
+package dev.guestcore.format.elf;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.Guest;
+import dev.guestcore.Guests;
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.PageState;
+import dev.guestcore.Progress;
+import dev.guestcore.RegionContents;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.X86;
+import dev.guestcore.format.Loss;
+import dev.guestcore.format.WriteReport;
+import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.testing.ForeignTools;
+import dev.guestcore.testing.Patterns;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.Channels;
+import java.nio.channels.WritableByteChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ElfCoreWriterTest {
+
+    private static final byte[] VMCOREINFO =
+            "OSRELEASE=6.1.0-test\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=ffffffff82a12345\n".getBytes(StandardCharsets.US_ASCII);
+
+    @TempDir
+    private Path folder;
+
+    private static Guest guest() {
+        byte[] low = Patterns.bytes(0x9f000, 1);
+        byte[] high = Patterns.bytes(0x200000, 2);
+        Arrays.fill(high, 0x100000, 0x180000, (byte) 0);
+        return Guest.builder()
+                .ram(0, MemorySegment.ofArray(low))
+                .device(0xa0000, 0x20000, "vga")
+                .rom(0xf0000, MemorySegment.ofArray(Patterns.bytes(0x10000, 3)))
+                .ram(0x100000000L, MemorySegment.ofArray(high))
+                .vcpu(Patterns.longMode(1))
+                .vcpu(Patterns.longMode(2))
+                .facts(new KernelFacts(VMCOREINFO))
+                .facts(new ElfFacts(62, ByteOrder.LITTLE_ENDIAN,
+                        List.of(new ElfFacts.Note("ERASEINFO", 0, new byte[] {5, 6, 7}))))
+                .build();
+    }
+
+    private Path write(Guest guest, String name) {
+        Path target = folder.resolve(name);
+        new ElfCoreFormat().writer(Map.of()).write(guest, target, Progress.none());
+        return target;
+    }
+
+    @Test
+    void keepsMemoryRegistersAndFacts() {
+        try (Guest guest = guest();
+                Guest copy = Guests.open(write(guest, "core"))) {
+            assertEquals(Patterns.contents(guest.memory()), Patterns.contents(copy.memory()));
+            assertEquals(2, copy.vcpus().size());
+            for (int i = 0; i < 2; i++) {
+                assertEquals(guest.vcpus().get(i).registers(), copy.vcpus().get(i).registers());
+            }
+            assertArrayEquals(VMCOREINFO, copy.facts(KernelFacts.class).orElseThrow().vmcoreInfo());
+            ElfFacts.Note note = copy.facts(ElfFacts.class).orElseThrow().notes().getFirst();
+            assertEquals("ERASEINFO", note.name());
+            assertArrayEquals(new byte[] {5, 6, 7}, note.descriptor());
+            assertTrue(copy.findings().isEmpty(), copy.findings()::toString);
+        }
+    }
+
+    @Test
+    void laysOutTheHeadersThatReadersExpect() throws Exception {
+        ByteBuffer core;
+        try (Guest guest = guest()) {
+            core = ByteBuffer.wrap(Files.readAllBytes(write(guest, "core"))).order(ByteOrder.LITTLE_ENDIAN);
+        }
+        assertEquals(4, core.getShort(16));
+        assertEquals(62, core.getShort(18));
+        assertEquals(64, core.getLong(32), "e_phoff");
+        assertEquals(0, core.getLong(40), "e_shoff");
+        assertEquals(64, core.getShort(52), "e_ehsize");
+        assertEquals(4, core.getShort(56), "e_phnum");
+        assertEquals(0, core.getShort(60), "e_shnum");
+        assertEquals(4, core.getInt(64), "PT_NOTE first");
+        long end = core.getLong(64 + 8) + core.getLong(64 + 32);
+        for (int i = 1; i < 4; i++) {
+            int at = 64 + 56 * i;
+            assertEquals(1, core.getInt(at));
+            assertTrue(core.getLong(at + 8) >= end, "content behind what comes before");
+            assertEquals(0, core.getLong(at + 8) % 4096);
+            assertEquals(0, core.getLong(at + 48), "p_align");
+            end = core.getLong(at + 8) + core.getLong(at + 32);
+        }
+        assertEquals(end, core.capacity());
+    }
+
+    @Test
+    void tellsWhatIsLost() {
+        RegisterState registers = Patterns.longMode(1).toBuilder()
+                .set(X86.LSTAR, 5)
+                .set(X86.DR7, 0x400)
+                .set(X86.LDTR_ATTRIBUTES, 0x10082)
+                .build();
+        try (Guest guest = Guest.builder()
+                .ram(0, MemorySegment.ofArray(new byte[4096]))
+                .rom(0x1000, MemorySegment.ofArray(new byte[4096]))
+                .device(0x2000, 0x1000, "apic")
+                .vcpu(registers)
+                .build()) {
+            List<String> losses = new ElfCoreFormat().writer(Map.of()).plan(guest).losses().stream()
+                    .map(Loss::what)
+                    .toList();
+            assertEquals(
+                    List.of(
+                            "kind ROM of 0x1000-0x1fff",
+                            "device range 0x2000-0x2fff",
+                            "names of 3 regions",
+                            "registers ldtr.attributes, dr7, lstar of vCPU 0"),
+                    losses);
+        }
+    }
+
+    /** Contents of which every fourth page, of 2^shift bytes, is in another state. */
+    private record Patchy(int shift) implements RegionContents {
+
+        @Override
+        public Run runAt(long offset, long remaining) {
+            PageState state = switch ((int) (offset >> shift & 3)) {
+                case 0 -> PageState.PRESENT;
+                case 1 -> PageState.ZERO;
+                case 2 -> PageState.EXCLUDED;
+                default -> PageState.UNREADABLE;
+            };
+            return new Run(state, Math.min(remaining, (1L << shift) - (offset & (1L << shift) - 1)));
+        }
+
+        @Override
+        public long readAvailable(long offset, MemorySegment target) {
+            long done = 0;
+            while (done < target.byteSize()) {
+                Run run = runAt(offset + done, target.byteSize() - done);
+                if (!run.state().isReadable()) {
+                    break;
+                }
+                target.asSlice(done, run.size()).fill((byte) (run.state() == PageState.ZERO ? 0 : 0x5a));
+                done += run.size();
+            }
+            return done;
+        }
+    }
+
+    @Test
+    void carriesWhatWasLeftOut() {
+        MemoryRegion region = new MemoryRegion(new AddressRange(0x10000, 0x19fff), MemoryRegion.Kind.RAM, "");
+        try (Guest guest = Guest.builder().region(region, new Patchy(12)).build()) {
+            Path target = folder.resolve("patchy");
+            WriteReport report = new ElfCoreFormat().writer(Map.of()).write(guest, target, Progress.none());
+            assertEquals(List.of(new AddressRange(0x13000, 0x13fff), new AddressRange(0x17000, 0x17fff)), report.unreadable());
+            assertEquals(0x2000, report.unreadableBytes());
+            try (Guest copy = Guests.open(target)) {
+                assertEquals(List.of(region), copy.memory().regions());
+                for (long page = 0x10; page < 0x1a; page++) {
+                    PageState expected = (page & 2) == 0 ? PageState.PRESENT : PageState.EXCLUDED;
+                    assertEquals(expected, copy.memory().runAt(page << 12).state(), "page " + page);
+                }
+                byte[] bytes = new byte[0x2000];
+                copy.memory().read(0x14000, MemorySegment.ofArray(bytes));
+                assertEquals(0x5a, bytes[0xfff]);
+                assertEquals(0, bytes[0x1000]);
+            }
+        }
+    }
+
+    @Test
+    void writesMoreSegmentsThanTheHeaderCanCount() throws Exception {
+        int count = 70_000;
+        try (Guest guest = Guest.builder()
+                .region(new MemoryRegion(AddressRange.ofSize(0, count * 4 * 64L), MemoryRegion.Kind.RAM, ""), new Patchy(6))
+                .build()) {
+            Path target = write(guest, "many");
+            try (Guest copy = Guests.open(target)) {
+                assertEquals(1, copy.memory().regions().size());
+                assertEquals(PageState.PRESENT, copy.memory().runAt((count - 1) * 4 * 64L).state());
+            }
+            if (Files.isExecutable(Path.of("/usr/bin/readelf"))) {
+                String text = ForeignTools.output("readelf", "-h", target.toString());
+                assertTrue(text.contains("65535 (70001)"), text);
+            }
+        }
+    }
+
+    @Test
+    void keepsWhatTheFormatCannotCarry() {
+        RegisterState registers = Patterns.longMode(1).toBuilder().set(X86.LSTAR, 5).build();
+        MemoryRegion mixed = new MemoryRegion(new AddressRange(0x10000, 0x17fff), MemoryRegion.Kind.RAM, "mixed");
+        try (Guest guest = Guest.builder()
+                .rom(0x1000, MemorySegment.ofArray(Patterns.bytes(0x1000, 1)))
+                .device(0x2000, 0x1000, "apic")
+                .region(mixed, new Patchy(12))
+                .vcpu(registers)
+                .build()) {
+            Path target = folder.resolve("kept");
+            WriteReport report =
+                    new ElfCoreFormat().writer(Map.of("keep", "true")).write(guest, target, Progress.none());
+            assertTrue(report.losses().stream().allMatch(Loss::kept), report.losses()::toString);
+            try (Guest copy = Guests.open(target)) {
+                assertEquals(guest.memory().regions(), copy.memory().regions());
+                assertEquals(registers, copy.vcpus().getFirst().registers());
+                assertEquals(PageState.UNREADABLE, copy.memory().runAt(0x13000).state());
+                assertEquals(PageState.EXCLUDED, copy.memory().runAt(0x12000).state());
+            }
+        }
+    }
+
+    @Test
+    void streamsTheSameBytes() throws Exception {
+        try (Guest guest = guest()) {
+            Path streamed = folder.resolve("streamed");
+            try (WritableByteChannel channel = Channels.newChannel(Files.newOutputStream(streamed))) {
+                new ElfCoreFormat().writer(Map.of()).write(guest, channel, Progress.none());
+            }
+            assertEquals(-1, Files.mismatch(streamed, write(guest, "core")));
+        }
+    }
+
+    @Test
+    void choosesTheMachineByTheModeOfTheFirstVcpu() {
+        RegisterState real = Patterns.longMode(1).toBuilder()
+                .set(X86.CR0, 0x10)
+                .set(X86.CS_ATTRIBUTES, 0x9b)
+                .set(X86.RIP, 0x1234)
+                .build();
+        try (Guest guest = Guest.builder().ram(0, MemorySegment.ofArray(new byte[4096])).vcpu(real).build();
+                Guest copy = Guests.open(write(guest, "real"))) {
+            assertEquals(3, copy.facts(ElfFacts.class).orElseThrow().machine());
+            assertEquals(real, copy.vcpus().getFirst().registers());
+            assertEquals(144, copy.vcpus().getFirst().rawContexts().getFirst().bytes().length);
+        }
+        try (Guest guest = Guest.builder().ram(0, MemorySegment.ofArray(new byte[4096])).vcpu(real).build()) {
+            Path target = folder.resolve("forced");
+            new ElfCoreFormat().writer(Map.of("machine", "x86-64")).write(guest, target, Progress.none());
+            try (Guest copy = Guests.open(target)) {
+                assertEquals(62, copy.facts(ElfFacts.class).orElseThrow().machine());
+            }
+        }
+    }
+
+    @Test
+    void findsVmcoreInfoInMemory() {
+        byte[] memory = new byte[0x4000];
+        ByteBuffer note = ByteBuffer.wrap(memory, 0x2000, 0x1000).order(ByteOrder.LITTLE_ENDIAN);
+        note.putInt(11).putInt(VMCOREINFO.length).putInt(0).put("VMCOREINFO\0\0".getBytes(StandardCharsets.US_ASCII));
+        note.put(VMCOREINFO);
+        try (Guest guest = Guest.builder().ram(0, MemorySegment.ofArray(memory)).build();
+                Guest copy = Guests.open(write(guest, "linux"))) {
+            assertArrayEquals(VMCOREINFO, copy.facts(KernelFacts.class).orElseThrow().vmcoreInfo());
+        }
+    }
+
+    @Test
+    void refusesWhatItCannotWrite() {
+        try (Guest guest = Guest.builder().device(0, 0x1000, "x").build()) {
+            UnsupportedRequestException error = assertThrows(
+                    UnsupportedRequestException.class,
+                    () -> new ElfCoreFormat().writer(Map.of()).plan(guest));
+            assertEquals(
+                    "this guest has no memory, and an ELF core without memory opens nowhere; nothing is written",
+                    error.getMessage());
+        }
+        assertThrows(UnsupportedRequestException.class, () -> new ElfCoreFormat().writer(Map.of("layout", "7")));
+        assertThrows(UnsupportedRequestException.class, () -> new ElfCoreFormat().writer(Map.of("machine", "vax")));
+    }
+
+    @Test
+    void elfToolsDoNotComplain() {
+        ForeignTools.require("readelf", "eu-readelf");
+        try (Guest guest = guest()) {
+            String core = write(guest, "core").toString();
+            String readelf = ForeignTools.output("readelf", "-aW", core);
+            assertFalse(readelf.toLowerCase(Locale.ROOT).contains("warning"), readelf);
+            assertFalse(readelf.toLowerCase(Locale.ROOT).contains("error"), readelf);
+            assertTrue(readelf.contains("NT_PRSTATUS"), readelf);
+            String elfutils = ForeignTools.output("eu-readelf", "-a", core);
+            assertFalse(elfutils.toLowerCase(Locale.ROOT).contains("invalid"), elfutils);
+            assertTrue(elfutils.contains("rip:"), elfutils);
+        }
+    }
+
+    @Test
+    void gdbShowsTheRegistersAndTheMemory() {
+        ForeignTools.require("gdb");
+        try (Guest guest = guest()) {
+            RegisterState registers = guest.vcpus().get(1).registers();
+            String text = ForeignTools.output("gdb", "-nx", "-q", "-batch", "-ex", "core-file " + write(guest, "core"),
+                    "-ex", "thread 2", "-ex", "printf \"%lx %lx %lx %lx\\n\", $rip, $rsp, $r15, $gs_base",
+                    "-ex", "x/2xb 0x1000");
+            assertTrue(text.contains(Long.toHexString(registers.get(X86.RIP)) + " "
+                    + Long.toHexString(registers.get(X86.RSP)) + " " + Long.toHexString(registers.get(X86.R15)) + " "
+                    + Long.toHexString(registers.get(X86.GS_BASE))), text);
+            byte[] low = Patterns.bytes(0x1002, 1);
+            assertTrue(text.contains(String.format("0x%02x\t0x%02x", low[0x1000], low[0x1001])), text);
+        }
+    }
+
+    /** crash takes the file for a dump: it finds VMCOREINFO in it. */
+    @Test
+    void crashFindsTheKernelRelease() {
+        ForeignTools.require("crash");
+        try (Guest guest = guest()) {
+            assertEquals("6.1.0-test\n", ForeignTools.output("crash", "--osrelease", write(guest, "core").toString()));
+        }
+    }
+
+    @Test
+    void libkdumpfileReadsThePagesAndRegisters() throws IOException {
+        ForeignTools.requirePython("kdumpfile");
+        try (Guest guest = guest()) {
+            String text = ForeignTools.python("""
+                    import sys, hashlib
+                    from kdumpfile import kdumpfile, KDUMP_MACHPHYSADDR
+                    core = kdumpfile(sys.argv[1])
+                    print(core.attr['file.format'], core.attr['arch.name'], core.attr['cpu.number'],
+                          '%x' % core.attr['cpu.1.reg.rip'])
+                    for first, size in ((0, 0x9f000), (0xf0000, 0x10000), (0x100000000, 0x200000)):
+                        print(hashlib.sha256(core.read(KDUMP_MACHPHYSADDR, first, size)).hexdigest())
+                    """, write(guest, "core").toString());
+            StringBuilder expected = new StringBuilder("elf x86_64 2 ")
+                    .append(Long.toHexString(guest.vcpus().get(1).registers().get(X86.RIP)))
+                    .append('\n');
+            for (MemoryRegion region : guest.memory().regions()) {
+                if (region.hasContent()) {
+                    byte[] bytes = new byte[(int) region.range().size()];
+                    guest.memory().read(region.range().first(), MemorySegment.ofArray(bytes));
+                    expected.append(Patterns.sha256(bytes)).append('\n');
+                }
+            }
+            assertEquals(expected.toString(), text);
+        }
+    }
+
+    @Test
+    void drgnReadsPhysicalMemory() {
+        ForeignTools.requirePython("drgn");
+        byte[] text = ("OSRELEASE=6.1.0-test\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=ffffffff82a12345\n"
+                + "SYMBOL(swapper_pg_dir)=ffffffff82a10000\nKERNELOFFSET=0\nNUMBER(KERNEL_IMAGE_SIZE)=1073741824\n"
+                + "LENGTH(mem_section)=0\nSYMBOL(mem_section)=ffffffff82a20000\n").getBytes(StandardCharsets.US_ASCII);
+        try (Guest guest = Guest.builder()
+                .ram(0, MemorySegment.ofArray(Patterns.bytes(0x10000, 1)))
+                .vcpu(Patterns.longMode(1))
+                .facts(new KernelFacts(text))
+                .build()) {
+            String read = ForeignTools.python("""
+                    import sys, drgn
+                    program = drgn.Program()
+                    program.set_core_dump(sys.argv[1])
+                    print(program.flags & drgn.ProgramFlags.IS_LINUX_KERNEL != 0, program.platform.arch.name)
+                    print(program.read(0x1234, 8, True).hex())
+                    """, write(guest, "drgn").toString());
+            byte[] expected = Arrays.copyOfRange(Patterns.bytes(0x10000, 1), 0x1234, 0x123c);
+            assertEquals("True X86_64\n" + HexFormat.of().formatHex(expected) + "\n", read);
+        }
+    }
+}

@@ -1,0 +1,327 @@
+package dev.guestcore.format.raw;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestcoreException;
+import dev.guestcore.Guests;
+import dev.guestcore.MalformedDumpException;
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.OutputException;
+import dev.guestcore.PageState;
+import dev.guestcore.Progress;
+import dev.guestcore.RegionContents;
+import dev.guestcore.SourceException;
+import dev.guestcore.UnrecognizedFormatException;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.format.Check;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Loss;
+import dev.guestcore.format.WriteReport;
+import dev.guestcore.testing.ElfFiles;
+import dev.guestcore.testing.Patterns;
+import java.io.BufferedWriter;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.Channels;
+import java.nio.channels.WritableByteChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class RawFormatTest {
+
+    private static final RawFormat RAW = new RawFormat();
+
+    @TempDir
+    private Path folder;
+
+    /** A region of eight pages: two of each state, of which one page promises bytes and then gives none. */
+    private static final class Mixed implements RegionContents {
+
+        @Override
+        public Run runAt(long offset, long remaining) {
+            PageState state = switch ((int) (offset >> 13)) {
+                case 0 -> PageState.PRESENT;
+                case 1 -> PageState.ZERO;
+                case 2 -> PageState.EXCLUDED;
+                default -> PageState.UNREADABLE;
+            };
+            return new Run(state, Math.min(remaining, 0x2000 - (offset & 0x1fff)));
+        }
+
+        @Override
+        public long readAvailable(long offset, MemorySegment target) {
+            if (offset >= 0x1000 && offset < 0x2000) {
+                return 0;
+            }
+            long end = offset < 0x1000 ? 0x1000 : 0x4000;
+            long count = Math.min(target.byteSize(), Math.max(0, end - offset));
+            target.asSlice(0, count).fill((byte) (offset < 0x1000 ? 9 : 0));
+            return count;
+        }
+    }
+
+    private static Guest guest() {
+        return Guest.builder()
+                .ram(0, MemorySegment.ofArray(Patterns.bytes(0x9f000, 1)))
+                .device(0xa0000, 0x20000, "vga \"text\"")
+                .rom(0xf0000, MemorySegment.ofArray(Patterns.bytes(0x10000, 2)))
+                .region(new MemoryRegion(new AddressRange(0x100000, 0x107fff), MemoryRegion.Kind.RAM, "mixed"), new Mixed())
+                .ram(0x200000, MemorySegment.ofArray(Patterns.bytes(0x3000, 3)))
+                .vcpu(Patterns.longMode(1))
+                .build();
+    }
+
+    @Test
+    void keepsEverythingAboutMemory() {
+        for (String layout : List.of("flat", "packed")) {
+            Path target = folder.resolve(layout);
+            try (Guest guest = guest()) {
+                WriteReport report = RAW.writer(Map.of("layout", layout)).write(guest, target, Progress.none());
+                assertEquals(
+                        List.of(new AddressRange(0x101000, 0x101fff), new AddressRange(0x106000, 0x107fff)),
+                        report.unreadable());
+                assertEquals(
+                        List.of("registers of 1 vCPUs"),
+                        report.losses().stream().filter(loss -> !loss.kept()).map(Loss::what).toList());
+                try (Guest copy = Guests.open(target)) {
+                    assertEquals("raw", copy.provenance().format());
+                    assertEquals(guest.memory().regions(), copy.memory().regions());
+                    Map<String, String> expected = Patterns.contents(Guest.builder()
+                            .ram(0, MemorySegment.ofArray(Patterns.bytes(0x9f000, 1)))
+                            .rom(0xf0000, MemorySegment.ofArray(Patterns.bytes(0x10000, 2)))
+                            .ram(0x200000, MemorySegment.ofArray(Patterns.bytes(0x3000, 3)))
+                            .build()
+                            .memory());
+                    byte[] nines = new byte[0x1000];
+                    Arrays.fill(nines, (byte) 9);
+                    expected.put("0000000000100000", Patterns.sha256(nines));
+                    expected.put("0000000000101000", "UNREADABLE");
+                    for (String page : List.of("2", "3")) {
+                        expected.put("000000000010" + page + "000", Patterns.sha256(new byte[0x1000]));
+                    }
+                    for (String page : List.of("4", "5")) {
+                        expected.put("000000000010" + page + "000", "EXCLUDED");
+                    }
+                    for (String page : List.of("6", "7")) {
+                        expected.put("000000000010" + page + "000", "UNREADABLE");
+                    }
+                    assertEquals(expected, Patterns.contents(copy.memory()));
+                    assertEquals(PageState.ZERO, copy.memory().runAt(0x102000).state());
+                    assertTrue(copy.findings().isEmpty(), copy.findings()::toString);
+                }
+            }
+            try (FileBytes file = FileBytes.open(target)) {
+                List<Check> checks = RAW.verify(file, true, Progress.none());
+                assertEquals(List.of("raw-01", "raw-02", "raw-03"),
+                        checks.stream().filter(check -> check.result() == Check.Result.PASS).map(Check::id).toList());
+            }
+        }
+    }
+
+    @Test
+    void putsEveryByteAtItsAddress() throws Exception {
+        Path target = folder.resolve("image");
+        try (Guest guest = guest()) {
+            RAW.writer(Map.of()).write(guest, target, Progress.none());
+            byte[] image = Files.readAllBytes(target);
+            assertEquals(0x203000, image.length);
+            assertArrayEquals(Patterns.bytes(0x9f000, 1), Arrays.copyOf(image, 0x9f000));
+            assertArrayEquals(new byte[0x51000], Arrays.copyOfRange(image, 0x9f000, 0xf0000));
+            assertArrayEquals(Patterns.bytes(0x10000, 2), Arrays.copyOfRange(image, 0xf0000, 0x100000));
+            assertArrayEquals(Patterns.bytes(0x3000, 3), Arrays.copyOfRange(image, 0x200000, 0x203000));
+            Path streamed = folder.resolve("streamed");
+            try (WritableByteChannel channel = Channels.newChannel(Files.newOutputStream(streamed))) {
+                RAW.writer(Map.of()).write(guest, channel, Progress.none());
+            }
+            assertEquals(-1, Files.mismatch(target, streamed));
+        }
+        String map = Files.readString(folder.resolve("image.map.json"));
+        assertTrue(map.contains("{\"address\":\"0x9f000\",\"size\":\"0x1000\",\"kind\":\"hole\"}"), map);
+        assertTrue(map.contains("\"name\":\"vga \\\"text\\\"\""), map);
+    }
+
+    @Test
+    void opensAnImageWithoutAMapOnlyOnRequest() {
+        Path path = ElfFiles.write(folder.resolve("bare@7"), Patterns.bytes(0x2000, 4));
+        UnrecognizedFormatException error =
+                assertThrows(UnrecognizedFormatException.class, () -> Guests.open(path));
+        assertTrue(error.getMessage().contains("there is no bare@7.map.json beside it"), error.getMessage());
+        try (Guest guest = Guests.open("raw:" + path + "@0x100000")) {
+            assertEquals(new AddressRange(0x100000, 0x101fff), guest.memory().regions().getFirst().range());
+            byte[] bytes = new byte[16];
+            guest.memory().read(0x100010, MemorySegment.ofArray(bytes));
+            assertArrayEquals(Arrays.copyOfRange(Patterns.bytes(32, 4), 16, 32), bytes);
+            assertEquals("flat at 0x100000", guest.provenance().layout());
+        }
+        try (Guest guest = Guests.open("raw:" + path)) {
+            assertEquals(0, guest.memory().regions().getFirst().range().first());
+        }
+        assertEquals(
+                "'5z' is no base address; give a number such as 0x100000",
+                assertThrows(SourceException.class, () -> Guests.open("raw:" + path + "@5z")).getMessage());
+        assertEquals(
+                path + ": 8192 bytes at base 0xffffffffffffffff would pass 2^64; choose a lower base",
+                assertThrows(SourceException.class, () -> Guests.open("raw:" + path + "@0xffffffffffffffff"))
+                        .getMessage());
+    }
+
+    @Test
+    void usesTheMapBesideAlsoOnRequest() {
+        Path target = folder.resolve("image");
+        try (Guest guest = guest()) {
+            RAW.writer(Map.of()).write(guest, target, Progress.none());
+        }
+        try (Guest copy = Guests.open("raw:" + target)) {
+            assertEquals(5, copy.memory().regions().size());
+        }
+    }
+
+    @Test
+    void leavesNothingBehindWhereTheMapsNameIsTaken() throws Exception {
+        Path target = folder.resolve("image");
+        Files.writeString(folder.resolve("image.map.json"), "mine");
+        try (Guest guest = guest()) {
+            assertThrows(OutputException.class, () -> RAW.writer(Map.of()).write(guest, target, Progress.none()));
+        }
+        try (var files = Files.list(folder)) {
+            assertEquals(List.of(folder.resolve("image.map.json")), files.toList());
+        }
+    }
+
+    private Path withMap(String map) throws Exception {
+        Path image = ElfFiles.write(folder.resolve("image"), Patterns.bytes(0x2000, 5));
+        Files.writeString(folder.resolve("image.map.json"), map);
+        return image;
+    }
+
+    private static String ranges(String ranges) {
+        return "{\"format\":\"guestcore raw map\",\"version\":1,\"imageSize\":8192,\"ranges\":[" + ranges + "]}";
+    }
+
+    /** A map, the text at which the error is found, and the error. */
+    private record Fault(String map, String place, String message) {}
+
+    @Test
+    void namesWhatIsWrongWithAMap() throws Exception {
+        List<Fault> faults = List.of(
+                new Fault("[]", "[", "map of a raw image: expected an object, found start array"),
+                new Fault("{\"format\":\"x\"}", "}", "format: expected \"guestcore raw map\", found \"x\""),
+                new Fault("{\"format\":\"guestcore raw map\",\"version\":2}", "}", "version: expected 1, found 2"),
+                new Fault(ranges("{\"address\":\"0x0\"}"), "}",
+                        "size of a range: expected 1 to 2^63 - 1 bytes that end before 2^64, found 0x0 bytes at 0x0"),
+                new Fault(ranges("{\"address\":\"0x0\",\"size\":\"0x10\"}"), "}",
+                        "offset of a range: expected 0 to 2^63 - 1, found none"),
+                new Fault(ranges("{\"address\":0,\"size\":16,\"offset\":0},{\"address\":15,\"size\":16,\"offset\":0}"),
+                        "}]", "address of a range: expected one behind the range before, found 0xf"),
+                new Fault(ranges("{\"address\":\"zero\"}"), "\"zero",
+                        "address: expected a number such as \"0x1000\", found \"zero\""),
+                new Fault(ranges("{\"kind\":\"tape\",\"size\":1}"), "}",
+                        "kind: expected one of ram, rom, device, found \"tape\""));
+        for (Fault fault : faults) {
+            Path image = withMap(fault.map());
+            assertEquals(
+                    image + ".map.json: at offset 0x" + Integer.toHexString(fault.map().indexOf(fault.place())) + ": "
+                            + fault.message()
+                            + "; write the image again, or say raw:FILE@BASE to open it without its map",
+                    assertThrows(MalformedDumpException.class, () -> Guests.open(image)).getMessage());
+        }
+        Path broken = withMap("{\"format\":");
+        assertTrue(assertThrows(MalformedDumpException.class, () -> Guests.open(broken))
+                .getMessage()
+                .contains("map of a raw image: expected JSON, found"));
+    }
+
+    @Test
+    void reportsAnImageThatIsCutShort() throws Exception {
+        Path image = withMap(ranges("{\"address\":0,\"size\":8192,\"offset\":0}").replace("8192,\"ranges", "12288,\"ranges"));
+        Files.write(image, new byte[0x1800]);
+        try (Guest guest = Guests.open(image)) {
+            assertEquals(PageState.UNREADABLE, guest.memory().runAt(0x1800).state());
+            assertEquals(
+                    image + ": at offset 0x1800: size of the image: expected 12288 bytes, as its map says, found 6144"
+                            + " bytes; the image is cut short; what follows is missing",
+                    guest.findings().getFirst().message());
+        }
+        try (FileBytes file = FileBytes.open(image)) {
+            assertEquals(
+                    List.of("raw-02", "raw-03", "raw-04"),
+                    RAW.verify(file, true, Progress.none()).stream()
+                            .filter(check -> check.result() == Check.Result.FAIL)
+                            .map(Check::id)
+                            .toList());
+        }
+    }
+
+    @Test
+    void survivesDamagedMaps() throws Exception {
+        Path target = folder.resolve("image");
+        try (Guest guest = guest()) {
+            RAW.writer(Map.of()).write(guest, target, Progress.none());
+        }
+        Path map = folder.resolve("image.map.json");
+        byte[] good = Files.readAllBytes(map);
+        Random random = new Random(20260104);
+        for (int round = 0; round < 1500 + good.length; round++) {
+            byte[] bad = round < good.length ? Arrays.copyOf(good, round) : good.clone();
+            if (round >= good.length) {
+                bad[random.nextInt(bad.length)] = (byte) random.nextInt();
+            }
+            Files.write(map, bad);
+            try (Guest guest = Guests.open(target)) {
+                byte[] page = new byte[4096];
+                guest.memory().regions().forEach(region ->
+                        guest.memory().readAvailable(region.range().first(), MemorySegment.ofArray(page)));
+            } catch (GuestcoreException e) {
+                assertFalse(e.getMessage().contains("\n"), e.getMessage());
+            }
+        }
+    }
+
+    @Test
+    void opensAMapOfAMillionRangesWithinTheHeap() throws Exception {
+        int count = 1_000_000;
+        Path image = ElfFiles.write(folder.resolve("image"), Patterns.bytes(0x2000, 5));
+        try (BufferedWriter map = Files.newBufferedWriter(folder.resolve("image.map.json"), StandardCharsets.UTF_8)) {
+            map.write("{\"format\":\"guestcore raw map\",\"version\":1,\"imageSize\":8192,\"ranges\":[");
+            for (int i = 0; i < count; i++) {
+                map.write((i == 0 ? "" : ",") + "{\"address\":" + i * 32L + ",\"size\":16,\"offset\":" + i % 512
+                        + ",\"name\":\"name " + i + "\"}");
+            }
+            map.write("]}");
+        }
+        try (Guest guest = Guests.open(image)) {
+            assertEquals(count, guest.memory().regions().size());
+            assertEquals("name 5", guest.memory().regions().get(5).name());
+            assertEquals(PageState.PRESENT, guest.memory().runAt((count - 1) * 32L).state());
+        }
+    }
+
+    @Test
+    void refusesWhatItCannotWrite() {
+        try (Guest guest = Guest.builder().ram(-4096L, MemorySegment.ofArray(new byte[4096])).build()) {
+            assertEquals(
+                    "a file cannot hold memory up to guest-physical address 0xffffffffffffffff at offsets equal to"
+                            + " addresses; say --layout packed",
+                    assertThrows(UnsupportedRequestException.class, () -> RAW.writer(Map.of()).plan(guest)).getMessage());
+            Path target = folder.resolve("packed");
+            RAW.writer(Map.of("layout", "packed")).write(guest, target, Progress.none());
+            try (Guest copy = Guests.open(target)) {
+                assertEquals(guest.memory().regions(), copy.memory().regions());
+            }
+        }
+        assertThrows(UnsupportedRequestException.class, () -> RAW.writer(Map.of("layout", "loose")));
+        assertThrows(UnsupportedRequestException.class, () -> RAW.writer(Map.of("base", "0")));
+    }
+}
