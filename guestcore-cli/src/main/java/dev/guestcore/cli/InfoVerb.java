@@ -8,11 +8,11 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
 import dev.guestcore.hypervisor.HypervisorFacts;
+import dev.guestcore.hypervisor.KernelFacts;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
 import dev.guestcore.inspect.Sizes;
 import dev.guestcore.inspect.VmcoreInfo;
-import dev.guestcore.kernel.KernelFacts;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -85,7 +85,7 @@ final class InfoVerb extends Verb {
                 }
                 MemorySummary summary = MemorySummary.of(guest.memory(), MOST_RUNS);
                 Optional<MemoryScan> scanned = scan ? Optional.of(scan(guest)) : Optional.empty();
-                KernelSection kernel = new KernelSection(guest, source, kernelFacts(guest), scan);
+                KernelSection kernel = kernel(guest);
                 if (json) {
                     printJson(json(guest, summary, scanned, kernel));
                 } else {
@@ -110,24 +110,26 @@ final class InfoVerb extends Verb {
         return ExitCode.DAMAGED;
     }
 
-    private KernelFacts kernelFacts(Guest guest) {
+    private KernelSection kernel(Guest guest) {
         if (!scan) {
-            return KernelFacts.glance(guest);
+            return KernelSection.glance(guest, source);
         }
         try (ShownProgress shown = progress(progress.mode)) {
             shown.begin("searching for the kernel", readableBytes(guest));
-            return KernelFacts.search(guest, shown);
+            return KernelSection.search(guest, source, shown);
         }
     }
 
     private int printVmcoreInfo(Guest guest) {
-        Optional<VmcoreInfo> found;
-        try (ShownProgress shown = progress(progress.mode)) {
-            shown.begin("searching for VMCOREINFO", readableBytes(guest));
-            found = VmcoreInfo.find(guest.memory(), shown);
+        Optional<String> found = guest.facts(KernelFacts.class).map(KernelFacts::text);
+        if (found.isEmpty()) {
+            try (ShownProgress shown = progress(progress.mode)) {
+                shown.begin("searching for VMCOREINFO", readableBytes(guest));
+                found = VmcoreInfo.find(guest.memory(), shown).map(VmcoreInfo::text);
+            }
         }
         // Whoever made the dump must not command the terminal.
-        found.ifPresent(info -> info.text().lines().forEach(line -> print(Printable.of(line))));
+        found.ifPresent(text -> text.lines().forEach(line -> print(Printable.of(line))));
         int code = report(guest.findings());
         if (found.isEmpty()) {
             remark("guestcore: " + Printable.of(source) + ": memory has no VMCOREINFO: no Linux, or one that keeps none");
@@ -174,6 +176,10 @@ final class InfoVerb extends Verb {
             }
         }
         for (HypervisorFacts known : guest.facts()) {
+            if (known instanceof KernelFacts) {
+                // The section on the kernel says the same and more.
+                continue;
+            }
             known.describe().forEach((name, value) -> {
                 boolean said = origin.hypervisorVersion().equals(Optional.of(value));
                 row(facts, name, said ? Optional.empty() : Optional.of(value));

@@ -2,6 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
+import dev.guestcore.Progress;
 import dev.guestcore.inspect.VmcoreInfo;
 import dev.guestcore.kernel.DebuggerAdvice;
 import dev.guestcore.kernel.Derived;
@@ -25,18 +26,26 @@ final class KernelSection {
     private final boolean searched;
     private final List<DebuggerAdvice> advice;
 
-    /**
-     * Draws the section.
-     *
-     * @param location what was opened, as it was typed
-     * @param searched whether all of memory was searched, so that what is not there is known not to be
-     */
-    KernelSection(Guest guest, String location, KernelFacts facts, boolean searched) {
+    private KernelSection(Guest guest, String location, KernelFacts facts, boolean searched) {
         this.facts = facts;
         this.searched = searched;
         this.advice = DebuggerAdvice.of(guest, location, facts).stream()
                 .filter(KernelSection::canBeFollowed)
                 .toList();
+    }
+
+    /**
+     * What registers, page tables and notes tell in milliseconds.
+     *
+     * @param location what was opened, as it was typed
+     */
+    static KernelSection glance(Guest guest, String location) {
+        return new KernelSection(guest, location, KernelFacts.glance(guest), false);
+    }
+
+    /** What a search of all memory tells: then what is not found is known not to be there. */
+    static KernelSection search(Guest guest, String location, Progress progress) {
+        return new KernelSection(guest, location, KernelFacts.search(guest, progress), true);
     }
 
     /** What this program cannot do is no advice. */
