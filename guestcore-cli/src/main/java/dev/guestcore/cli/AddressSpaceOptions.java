@@ -38,8 +38,8 @@ final class AddressSpaceOptions {
             names = "--cr3",
             paramLabel = "<value>",
             converter = Quantity.Address.class,
-            description = "Start from this page-table root (of another process) instead of the vCPU's CR3; for a Xen PV "
-                    + "guest it is a machine address.")
+            description = "Start from this page-table root (of another process) instead of the vCPU's CR3; for a "
+                    + "Xen PV guest it is a machine address.")
     @Nullable
     Long cr3;
 
@@ -56,15 +56,16 @@ final class AddressSpaceOptions {
     @Option(
             names = "--c-bit",
             paramLabel = "<number>",
-            description = "The address bit that marks encrypted pages (AMD SEV: commonly 47 or 51) and is no part of the "
-                    + "address; 12 to 51.")
+            description = "The address bit that marks encrypted pages (AMD SEV: commonly 47 or 51) and is no part of "
+                    + "the address; 12 to 51.")
     @Nullable
     Integer encryptionBit;
 
     @Option(
             names = "--physical-bits",
             paramLabel = "<number>",
-            description = "Width of a physical address, 32 to 52; entries with bits above it are reserved. Default: 52.")
+            description = "Width of a physical address, 32 to 52; entries with bits above it are reserved. "
+                    + "Default: 52.")
     @Nullable
     Integer physicalBits;
 
@@ -103,7 +104,9 @@ final class AddressSpaceOptions {
      * @param virtual whether the command is about virtual addresses at all
      */
     void check(Verb verb, boolean virtual) {
-        if (!virtual && (cpu != null || cr3 != null || paging != null || encryptionBit != null || physicalBits != null)) {
+        boolean given =
+                cpu != null || cr3 != null || paging != null || encryptionBit != null || physicalBits != null;
+        if (given && !virtual) {
             throw verb.usage("--cpu, --cr3, --paging, --c-bit and --physical-bits need --virtual");
         }
         if (encryptionBit != null

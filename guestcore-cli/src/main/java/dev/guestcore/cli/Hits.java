@@ -22,6 +22,7 @@ final class Hits {
     private static final int FIRST_BYTE_COLUMN = ADDRESS_DIGITS + 2;
     private static final int FIRST_TEXT_COLUMN = FIRST_BYTE_COLUMN + 16 * 3 + 3;
     private static final int PER_LINE = 16;
+    private static final int FULL_WIDTH = 2 + FIRST_TEXT_COLUMN + PER_LINE + 1;
 
     private final Console console;
     private final ShownProgress progress;
@@ -70,7 +71,13 @@ final class Hits {
         }
         line.append(style.faint("  " + Text.counted(hit.length(), "byte")));
         console.out().println(line);
-        lines(hit).forEach(text -> console.out().println("  " + marked(text, hit, style)));
+        lines(hit).forEach(text -> console.out().println("  " + marked(text, hit, style).substring(cut())));
+    }
+
+    /** On a narrow terminal the upper half of the addresses, which stands in the line above, is left out. */
+    private int cut() {
+        boolean narrow = console.terminal().out() && console.terminal().width() < FULL_WIDTH;
+        return narrow ? ADDRESS_DIGITS / 2 : 0;
     }
 
     private List<String> lines(SearchHit hit) {

@@ -28,11 +28,11 @@ import picocli.CommandLine.Parameters;
         description = {
             "Show what a core file or a live guest is.",
             "",
-            "Format, layout, hypervisor, vCPUs, memory map, the guest's kernel and how debuggers open it, and what is odd. "
-                    + "Quick on a file of any size, because pages are read with --scan only.",
+            "Format, layout, hypervisor, vCPUs, memory map, the guest's kernel and how debuggers open it, and what is "
+                    + "odd. Quick on a file of any size, because pages are read with --scan only.",
             "",
-            "What is said of the kernel is derived from registers and memory; each fact comes with how, and how sure it "
-                    + "is: certain, likely or doubtful."
+            "What is said of the kernel is derived from registers and memory; each fact comes with how, and how sure "
+                    + "it is: certain, likely or doubtful."
         },
         footer = {
             "",
@@ -51,7 +51,10 @@ final class InfoVerb extends Verb {
     @Parameters(paramLabel = "<source>", description = "A core file, or a live source such as demo: or qemu:SOCKET.")
     String source = "";
 
-    @Option(names = "--scan", description = "Also read all pages: how many are zero, unreadable, duplicates; and search them for the kernel.")
+    @Option(
+            names = "--scan",
+            description = "Also read all pages: how many are zero, unreadable, duplicates; and search them for what the "
+                    + "kernel says of itself.")
     boolean scan;
 
     @Option(names = "--all", description = "List all regions and findings, however many there are.")
@@ -59,8 +62,8 @@ final class InfoVerb extends Verb {
 
     @Option(
             names = "--vmcoreinfo",
-            description = "Print what a Linux kernel tells dump analysers about itself, and nothing else; exit code 1 if "
-                    + "memory has no such text.")
+            description = "Print what a Linux kernel tells dump analysers about itself, and nothing else; exit code 1 "
+                    + "if memory has no such text.")
     boolean vmcoreInfo;
 
     @Option(names = "--json", description = "Print JSON.")
@@ -132,7 +135,8 @@ final class InfoVerb extends Verb {
         found.ifPresent(text -> text.lines().forEach(line -> print(Printable.of(line))));
         int code = report(guest.findings());
         if (found.isEmpty()) {
-            remark("guestcore: " + Printable.of(source) + ": memory has no VMCOREINFO: no Linux, or one that keeps none");
+            remark("guestcore: " + Printable.of(source)
+                    + ": memory has no VMCOREINFO: no Linux, or one that keeps none");
             return ExitCode.FAILED;
         }
         return code;

@@ -23,8 +23,8 @@ import picocli.CommandLine.Parameters;
             "Draw guest-physical memory: what lies where, on the terminal or as an SVG picture.",
             "",
             "With --virtual, list the ranges that page tables map instead: address, size, size of a page, rights "
-                    + "(readable, writable, executable, user, global), and where the first byte lies. With --json each range "
-                    + "is a line of its own, and the last line a summary."
+                    + "(readable, writable, executable, user, global), and where the first byte lies. With --json each "
+                    + "range is a line of its own, and the last line a summary."
         },
         footer = {
             "",

@@ -49,8 +49,8 @@ final class ReadVerb extends Verb {
             index = "1",
             paramLabel = "<address>",
             converter = Quantity.Address.class,
-            description = "Guest-physical address, or with --virtual a virtual one; decimal or 0x hexadecimal; K, M, G, T "
-                    + "multiply.")
+            description = "Guest-physical address, or with --virtual a virtual one; decimal or 0x hexadecimal; K, M, "
+                    + "G, T multiply.")
     long address;
 
     @Parameters(

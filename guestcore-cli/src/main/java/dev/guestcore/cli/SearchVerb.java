@@ -25,12 +25,12 @@ import picocli.CommandLine.Parameters;
         description = {
             "Find a text, bytes or a regular expression in memory.",
             "",
-            "Each find comes with its address, the region or the rights of the page, and the bytes around it. With --json "
-                    + "each is a line of its own, and the last line a summary. Exit code 0 if something was found, 1 if "
-                    + "nothing was, 3 if the source is damaged.",
+            "Each find comes with its address, the region or the rights of the page, and the bytes around it. With "
+                    + "--json each is a line of its own, and the last line a summary. Exit code 0 if something was "
+                    + "found, 1 if nothing was, 3 if the source is damaged.",
             "",
-            "Regular expressions are over bytes: . [a-z] [^x] \\d \\w \\s \\xHH | ( ) * + ? {m,n}, in front (?i) for any "
-                    + "case and (?s) for a dot that matches line feeds. A match has at most 4096 bytes."
+            "Regular expressions are over bytes: . [a-z] [^x] \\d \\w \\s \\xHH | ( ) * + ? {m,n}, in front (?i) for "
+                    + "any case and (?s) for a dot that matches line feeds. A match has at most 4096 bytes."
         },
         footer = {
             "",

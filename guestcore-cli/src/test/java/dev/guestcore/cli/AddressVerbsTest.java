@@ -199,6 +199,10 @@ class AddressVerbsTest {
         String out = Run.of(terminal, "search", guest, "needle", "--limit", "1").expect(0).out();
         assertTrue(out.contains("\u001b[32m6e 65 65 64 6c 65\u001b[0m 20 69  6e"), out);
         assertTrue(out.contains("|\u001b[32mneedle\u001b[0m in a page|"), out);
+        Console.Terminal plain = new Console.Terminal(true, false, false, 80);
+        String narrow = Run.of(plain, "search", guest, "needle").expect(0).out();
+        assertTrue(narrow.lines().allMatch(line -> line.length() <= 80), narrow);
+        assertTrue(narrow.contains("\n  00005000  6e 65"), narrow);
     }
 
     @Test

@@ -72,8 +72,9 @@ class KernelInfoTest {
         assertTrue(Run.of("info", core).expect(0).out().contains("    " + crash + System.lineSeparator()));
         boolean canWriteElf =
                 Guests.formats().stream().anyMatch(format -> format.name().equals("elf") && format.canWrite());
-        assertEquals(canWriteElf, !command(next, "drgn").isEmpty(), "no advice that cannot be followed");
-        assertEquals(Verbs.names().contains("gdb"), !command(next, "gdb").isEmpty(), "no advice that cannot be followed");
+        String why = "no advice that cannot be followed";
+        assertEquals(canWriteElf, !command(next, "drgn").isEmpty(), why);
+        assertEquals(Verbs.names().contains("gdb"), !command(next, "gdb").isEmpty(), why);
     }
 
     private static String command(List<?> next, String tool) {
