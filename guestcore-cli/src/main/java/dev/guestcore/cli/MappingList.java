@@ -19,6 +19,7 @@ final class MappingList {
     private static final int RANGE_WIDTH = 37;
     private static final int SIZE_WIDTH = 9;
     private static final int PAGE_WIDTH = 5;
+    private static final int RIGHTS_WIDTH = 6;
 
     private final Console console;
     private final boolean json;
@@ -37,7 +38,7 @@ final class MappingList {
             Style style = console.style();
             String root = paging.mode().levels().isEmpty() ? "" : ", root at " + space.root();
             line(style.heading(paging.mode().title()) + " (" + paging.how() + ")" + root);
-            line(style.faint(row("virtual addresses", "size", "page", "right", space.physicalSpace().title())));
+            line(style.faint(row("virtual addresses", "size", "page", "rights", space.physicalSpace().title())));
         }
         MappingSummary summary = space.mappings(range.orElse(EVERYTHING), AddressSpace.MOST_TABLES, this::print);
         finish(summary);
@@ -69,8 +70,8 @@ final class MappingList {
     }
 
     private static String row(String range, String size, String page, String rights, String physical) {
-        return left(range, RANGE_WIDTH) + " " + right(size, SIZE_WIDTH) + " " + right(page, PAGE_WIDTH) + " " + rights
-                + " " + physical;
+        return left(range, RANGE_WIDTH) + " " + right(size, SIZE_WIDTH) + " " + right(page, PAGE_WIDTH) + " "
+                + left(rights, RIGHTS_WIDTH) + " " + physical;
     }
 
     private static String left(String text, int width) {

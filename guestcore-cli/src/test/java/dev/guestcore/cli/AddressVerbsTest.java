@@ -130,8 +130,8 @@ class AddressVerbsTest {
         String out = Run.of("map", "--virtual", guest).expect(0).out();
         List<String> lines = out.lines().toList();
         assertEquals("4-level (efer.LMA is set, cr4.LA57 is clear), root at guest-physical 0x1000", lines.get(0));
-        assertTrue(lines.get(2).matches("0xffffffff81000000-0xffffffff811fffff +2 MiB +2M rwx-g 0x200000"), out);
-        assertTrue(lines.get(3).matches("0xffffffff81200000-0xffffffff81201fff +8 KiB +4K r--u- 0x5000"), out);
+        assertTrue(lines.get(2).matches("0xffffffff81000000-0xffffffff811fffff +2 MiB +2M rwx-g +0x200000"), out);
+        assertTrue(lines.get(3).matches("0xffffffff81200000-0xffffffff81201fff +8 KiB +4K r--u- +0x5000"), out);
         assertTrue(out.contains("entries with reserved bits set: 1"), out);
         assertTrue(out.contains("tables that the source does not have: 1"), out);
         List<Map<?, ?>> json = lines(Run.of("map", "--virtual", "--json", guest).expect(0));
