@@ -40,25 +40,24 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         String format = guest.provenance().format();
         Optional<XenFacts> xen = guest.facts(XenFacts.class);
         List<DebuggerAdvice> advice = new ArrayList<>();
-        advice.add(crash(format, location, facts, xen));
-        advice.add(drgn(format, location, facts));
+        // Debuggers look for the note in the file; that memory has the same text does not help them.
+        boolean note = guest.facts(dev.guestcore.hypervisor.KernelFacts.class).isPresent();
+        advice.add(crash(format, location, facts, note, xen));
+        advice.add(drgn(format, location, note));
         advice.add(gdb(location, facts));
         return advice;
     }
 
     private static DebuggerAdvice crash(
-            String format, String location, KernelFacts facts, Optional<XenFacts> xen) {
+            String format, String location, KernelFacts facts, boolean note, Optional<XenFacts> xen) {
         return switch (format) {
-            case "elf", "kdump" -> {
-                boolean self = facts.vmcoreInfo().isPresent();
-                yield new DebuggerAdvice(
-                        "crash",
-                        Optional.empty(),
-                        "crash " + (self ? "" : crashOptions(facts)) + "vmlinux " + quoted(location),
-                        self
-                                ? "crash takes the load address from VMCOREINFO"
-                                : "without VMCOREINFO crash must be told");
-            }
+            case "elf", "kdump" -> new DebuggerAdvice(
+                    "crash",
+                    Optional.empty(),
+                    "crash " + (note ? "" : crashOptions(facts)) + "vmlinux " + quoted(location),
+                    note
+                            ? "crash takes the load address from VMCOREINFO"
+                            : "without a VMCOREINFO note crash must be told");
             case "xen" -> xen.filter(XenFacts::paravirtualized).isPresent()
                     ? crashOfParavirtualized(location, xen.get())
                     : new DebuggerAdvice(
@@ -97,16 +96,16 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         return true;
     }
 
-    private static DebuggerAdvice drgn(String format, String location, KernelFacts facts) {
+    private static DebuggerAdvice drgn(String format, String location, boolean note) {
         String open = "drgn -s vmlinux -c ";
         return switch (format) {
             case "elf", "kdump" -> new DebuggerAdvice(
                     "drgn",
                     Optional.empty(),
                     open + quoted(location),
-                    facts.vmcoreInfo().isPresent()
+                    note
                             ? "drgn takes the load address from VMCOREINFO"
-                            : "without VMCOREINFO, which is not known here, drgn reads physical memory only");
+                            : "without a VMCOREINFO note drgn reads physical memory only");
             case "vbox" -> converted("drgn", format, location, open, "libelf wants EI_VERSION 1, a VMCore has 0");
             case "xen" -> converted("drgn", format, location, open, "drgn finds no memory in a dump-core");
             default -> converted("drgn", format, location, open, "drgn does not know this kind of source");
