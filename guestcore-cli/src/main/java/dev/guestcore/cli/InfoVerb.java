@@ -8,7 +8,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
 import dev.guestcore.hypervisor.HypervisorFacts;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
 import dev.guestcore.inspect.Sizes;
@@ -124,7 +124,7 @@ final class InfoVerb extends Verb {
     }
 
     private int printVmcoreInfo(Guest guest) {
-        Optional<String> found = guest.facts(KernelFacts.class).map(KernelFacts::text);
+        Optional<String> found = guest.facts(VmcoreInfoFacts.class).map(VmcoreInfoFacts::text);
         if (found.isEmpty()) {
             try (ShownProgress shown = progress(progress.mode)) {
                 shown.begin("searching for VMCOREINFO", readableBytes(guest));
@@ -180,7 +180,7 @@ final class InfoVerb extends Verb {
             }
         }
         for (HypervisorFacts known : guest.facts()) {
-            if (known instanceof KernelFacts) {
+            if (known instanceof VmcoreInfoFacts) {
                 // The section on the kernel says the same and more.
                 continue;
             }

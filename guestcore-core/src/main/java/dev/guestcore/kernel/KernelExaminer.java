@@ -11,6 +11,7 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.Mapping;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.Translation;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchHit;
 import dev.guestcore.inspect.SearchPattern;
@@ -78,7 +79,7 @@ final class KernelExaminer {
 
     /** VMCOREINFO as a note of the dump has it; such a text has no address. */
     Optional<Derived<VmcoreInfo>> note() {
-        return guest.facts(dev.guestcore.hypervisor.KernelFacts.class)
+        return guest.facts(VmcoreInfoFacts.class)
                 .map(note -> new Derived<>(
                         new VmcoreInfo(0, note.vmcoreInfo()), "note of the dump", Derived.Confidence.CERTAIN));
     }

@@ -9,6 +9,8 @@ import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.inspect.VmcoreInfo;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -180,7 +182,7 @@ class KernelFactsTest {
     private Guest noted(String format) {
         byte[] text = vmcoreInfo(PHYSICAL_BASE).getBytes(StandardCharsets.US_ASCII);
         return builder(KERNEL_ROOT, format)
-                .facts(new dev.guestcore.hypervisor.KernelFacts(text))
+                .facts(new VmcoreInfoFacts(text))
                 .build();
     }
 
@@ -226,5 +228,31 @@ class KernelFactsTest {
         assertEquals(
                 "guestcore capture qemu:/run/vm.qmp -o guest.elf --to elf && drgn -s vmlinux -c guest.elf",
                 advice("qemu", "qemu:/run/vm.qmp", true).get(1));
+    }
+
+    @Test
+    void aParavirtualizedGuestStaysInItsDumpCore() {
+        kernel();
+        text(IMAGE + 0x123450, BANNER + "\n\0");
+        note(vmcoreInfo(PHYSICAL_BASE));
+        KernelFacts facts = KernelFacts.search(guest(KERNEL_ROOT, "xen"), Progress.none());
+        assertEquals(List.of("crash", "gdb"), tools(paravirtualized("xen"), facts));
+        assertEquals(
+                Optional.of("guestcore convert a.core -o a.core.xen --to xen"),
+                DebuggerAdvice.of(paravirtualized("vbox"), "a.core", facts).getFirst().conversion());
+    }
+
+    private static List<String> tools(Guest guest, KernelFacts facts) {
+        return DebuggerAdvice.of(guest, "a.core", facts).stream().map(DebuggerAdvice::tool).toList();
+    }
+
+    private static Guest paravirtualized(String format) {
+        Guest pages = Guest.builder().ram(0x5000, MemorySegment.ofArray(new byte[4096])).build();
+        return Guest.builder()
+                .ram(0, MemorySegment.ofArray(new byte[4096]))
+                .machineMemory(pages.memory())
+                .facts(new XenFacts(true, 8, XenFacts.Version.ours(), Optional.empty(), Optional.empty()))
+                .provenance(Provenance.of("a.core", format))
+                .build();
     }
 }
