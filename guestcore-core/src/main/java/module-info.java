@@ -25,6 +25,7 @@ module dev.guestcore {
 
     provides dev.guestcore.format.CoreFormat with
             dev.guestcore.format.elf.ElfCoreFormat,
+            dev.guestcore.format.kdump.KdumpFormat,
             dev.guestcore.format.lime.AvmlFormat,
             dev.guestcore.format.lime.LimeFormat,
             dev.guestcore.format.raw.RawFormat,
@@ -32,6 +33,7 @@ module dev.guestcore {
             dev.guestcore.format.xen.XenDumpCoreFormat,
             dev.guestcore.format.xenlegacy.XenLegacyFormat;
     provides dev.guestcore.live.SourceProvider with
+            dev.guestcore.format.kdump.SplitKdumpProvider,
             dev.guestcore.live.demo.DemoProvider,
             dev.guestcore.live.described.DescribedProvider,
             dev.guestcore.live.qemu.QemuSourceProvider,
