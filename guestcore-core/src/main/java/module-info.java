@@ -33,9 +33,9 @@ module dev.guestcore {
             dev.guestcore.format.xen.XenDumpCoreFormat,
             dev.guestcore.format.xenlegacy.XenLegacyFormat;
     provides dev.guestcore.live.SourceProvider with
-            dev.guestcore.format.kdump.SplitKdumpProvider,
             dev.guestcore.live.demo.DemoProvider,
             dev.guestcore.live.described.DescribedProvider,
             dev.guestcore.live.qemu.QemuSourceProvider,
-            dev.guestcore.live.raw.RawSourceProvider;
+            dev.guestcore.live.raw.RawSourceProvider,
+            dev.guestcore.live.split.SplitKdumpProvider;
 }

@@ -25,6 +25,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -123,7 +124,11 @@ class KdumpToolsTest {
                     address += size;
                 }
             }
-            assertEquals(release, found.facts(KernelFacts.class).orElseThrow().value("OSRELEASE").orElseThrow());
+            // QEMU hands VMCOREINFO on only where the guest has loaded the driver for that.
+            boolean byQemu = location.equals(qemuKdump.toString());
+            assertEquals(
+                    byQemu ? Optional.empty() : Optional.of(release),
+                    found.facts(KernelFacts.class).flatMap(facts -> facts.value("OSRELEASE")));
             assertEquals(expected.vcpus().size(), found.vcpus().size());
             for (Vcpu vcpu : expected.vcpus()) {
                 assertEquals(

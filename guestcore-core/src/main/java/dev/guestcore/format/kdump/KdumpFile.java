@@ -29,6 +29,9 @@ final class KdumpFile {
     /** A machine has a handful of ranges; each costs 24 bytes outside the heap. */
     private static final long MOST_REGIONS = 1L << 21;
 
+    /** Scheme of the source that opens several files as one dump. */
+    private static final String SPLIT = "split";
+
     private final List<FileBytes> files;
     private final List<KdumpHeader> headers;
     private final KdumpNotes notes;
@@ -63,7 +66,7 @@ final class KdumpFile {
                         arena);
         this.notes = KdumpNotes.read(file, header, findings);
         this.pages = new KdumpMemory(header, parts(findings), stored, regions(arena));
-        this.memory = BesideMemory.over(pages, file, notes.ours(), arena, findings);
+        this.memory = BesideMemory.over(pages, file, notes, arena, findings);
         note(findings);
     }
 
@@ -87,9 +90,15 @@ final class KdumpFile {
     /** With Guestcore's own record, if the file has one, the guest is what it was before it became a kdump. */
     private Guest restored(GuestBuilder builder) {
         Guest guest = builder.build(memory);
-        Optional<KdumpHeader.Place> record = notes.keepRecord();
+        Optional<KdumpHeader.Place> record = notes.place(KdumpNotes.KEEP_TYPE);
         if (record.isEmpty()) {
             return guest;
+        }
+        if (!KeepRecord.isAt(files.getFirst(), record.get().offset())) {
+            // makedumpfile copies the note into a file that it filters, but not what the note is about.
+            return builder.findings(List.of(Finding.note(files.getFirst().name() + ": the record that Guestcore had kept is"
+                            + " lost, because another program wrote the file anew")))
+                    .build(memory);
         }
         try {
             return KeepRecord.restore(
@@ -156,7 +165,7 @@ final class KdumpFile {
         GuestBuilder builder = Guest.builder()
                 .architecture(architecture(notes.machine()))
                 .provenance(new Provenance(
-                        files.size() == 1 ? names : SplitKdumpProvider.SCHEME + ":" + names,
+                        files.size() == 1 ? names : SPLIT + ":" + names,
                         KdumpFormat.NAME,
                         layout(header),
                         Optional.empty(),
@@ -259,7 +268,7 @@ final class KdumpFile {
         }
         if (covered < stored.total()) {
             findings.add(Finding.damage(files.getFirst().name() + ": " + covered + " of " + stored.total()
-                    + " pages of a split set are here; open all its files together: " + SplitKdumpProvider.SCHEME
+                    + " pages of a split set are here; open all its files together: " + SPLIT
                     + ":FILE,FILE,..."));
         }
         return parts;

@@ -9,6 +9,7 @@ import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -35,7 +36,7 @@ record KdumpNotes(
     /** Owner of notes of Guestcore's own. */
     static final String OWN = "GUESTCORE";
 
-    /** n_type of the note about Guestcore's record of what the format cannot carry: its file offset and size, u64 each. */
+    /** n_type of the note about the record of what the format cannot carry. */
     static final long KEEP_TYPE = 1;
 
     private static final int LARGEST_TEXT = 1 << 20;
@@ -63,22 +64,38 @@ record KdumpNotes(
         return foreign;
     }
 
-    /** Where Guestcore's record lies, if there is one. */
-    Optional<KdumpHeader.Place> keepRecord() {
+    /** Where a record of Guestcore's own lies, if there is a note of that type. Not checked against the file. */
+    Optional<KdumpHeader.Place> place(long type) {
         return ours.stream()
-                .filter(note -> note.type() == KEEP_TYPE && note.descriptor().length == 2 * Long.BYTES)
+                .filter(note -> note.type() == type && note.descriptor().length == 2 * Long.BYTES)
                 .map(note -> ByteBuffer.wrap(note.descriptor()).order(ByteOrder.LITTLE_ENDIAN))
                 .map(place -> new KdumpHeader.Place(place.getLong(), place.getLong()))
                 .findFirst();
     }
 
-    /** The descriptor of the note about Guestcore's record. */
-    static byte[] keepNote(long offset, long size) {
+    /** The descriptor of a note about a record of Guestcore's own: where it lies. */
+    static byte[] placeNote(long offset, long size) {
         return ByteBuffer.allocate(2 * Long.BYTES)
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .putLong(offset)
                 .putLong(size)
                 .array();
+    }
+
+    /** Where among the notes the descriptor of the first note of that owner begins. */
+    static int descriptorOffset(byte[] notes, String name, ByteOrder order) {
+        ByteBuffer buffer = ByteBuffer.wrap(notes).order(order);
+        int at = 0;
+        while (true) {
+            int nameSize = buffer.getInt(at);
+            int descriptorSize = buffer.getInt(at + Integer.BYTES);
+            int nameAt = at + 3 * Integer.BYTES;
+            int descriptorAt = nameAt + (nameSize + 3 & ~3);
+            if (new String(notes, nameAt, nameSize - 1, StandardCharsets.ISO_8859_1).equals(name)) {
+                return descriptorAt;
+            }
+            at = descriptorAt + (descriptorSize + 3 & ~3);
+        }
     }
 
     private static Optional<byte[]> text(

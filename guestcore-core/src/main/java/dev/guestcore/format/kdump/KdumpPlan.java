@@ -38,7 +38,7 @@ import java.util.Set;
  *
  * <pre>
  * block 0        header
- * block 1 …      sub-header, notes, VMCOREINFO
+ * block 1 …      sub-header, list of erased data, notes with VMCOREINFO among them
  *                bitmap of pages that exist, bitmap of pages that are stored
  *                room for a descriptor for each page that may be stored
  *                memory beside the bitmaps, Guestcore's own record
@@ -74,6 +74,7 @@ final class KdumpPlan implements WritePlan {
     private final byte[] eraseInfo;
     private final byte[] notes;
     private final List<AddressRange> beside;
+    private final byte[] besideHeader;
     private final Optional<KeepRecord> record;
     private final long subHeaderBlocks;
     private final long bitmapBlocks;
@@ -108,6 +109,7 @@ final class KdumpPlan implements WritePlan {
         long firmware = firmware(all, vmcoreInfo);
         this.pages = firmware < 0 ? all : pages(content, all.first(firmware));
         this.beside = firmware < 0 ? List.of() : readable(content, all.first(firmware) << PAGE_SHIFT);
+        this.besideHeader = beside.isEmpty() ? new byte[0] : BesideMemory.header(beside);
         this.pageCount = pages.last(pages.count() - 1) + 1;
         long existing = 0;
         for (long i = 0; i < pages.count(); i++) {
@@ -124,12 +126,13 @@ final class KdumpPlan implements WritePlan {
                 .orElse(new byte[0]);
         // Notes that name places come out as long as they will be, so that the places can be reckoned.
         byte[] draft = notes(foreign, 0, 0);
-        this.subHeaderBlocks = blocks(SUB_HEADER + (long) draft.length + vmcoreInfo.length + eraseInfo.length);
+        this.subHeaderBlocks = blocks(SUB_HEADER + (long) draft.length + eraseInfo.length);
         this.bitmapBlocks = 2 * blocks((pageCount + Byte.SIZE - 1) / Byte.SIZE);
         this.bitmapOffset = (1 + subHeaderBlocks) * PAGE;
         this.descriptorsOffset = bitmapOffset + bitmapBlocks * PAGE;
         this.besideOffset = descriptorsOffset + candidates * KdumpLayout.DESCRIPTOR;
         this.recordOffset = besideOffset
+                + besideHeader.length
                 + beside.stream().mapToLong(KdumpPlan::size).sum();
         this.dataOffset = recordOffset + record.map(KeepRecord::size).orElse(0L);
         this.notes = notes(foreign, besideOffset, recordOffset);
@@ -139,16 +142,11 @@ final class KdumpPlan implements WritePlan {
         List<ElfFacts.Note> others = new ArrayList<>(foreign);
         others.removeIf(note -> note.name().equals(KdumpNotes.ERASE_INFO) || note.name().equals(KdumpNotes.OWN));
         if (!beside.isEmpty()) {
-            List<BesideMemory.Range> ranges = new ArrayList<>();
-            long at = besideAt;
-            for (AddressRange range : beside) {
-                ranges.add(new BesideMemory.Range(range.first(), size(range), at));
-                at += size(range);
-            }
-            others.add(new ElfFacts.Note(KdumpNotes.OWN, BesideMemory.NOTE_TYPE, BesideMemory.note(ranges)));
+            others.add(new ElfFacts.Note(
+                    KdumpNotes.OWN, BesideMemory.NOTE_TYPE, KdumpNotes.placeNote(besideAt, recordAt - besideAt)));
         }
         record.ifPresent(kept -> others.add(
-                new ElfFacts.Note(KdumpNotes.OWN, KdumpNotes.KEEP_TYPE, KdumpNotes.keepNote(recordAt, kept.size()))));
+                new ElfFacts.Note(KdumpNotes.OWN, KdumpNotes.KEEP_TYPE, KdumpNotes.placeNote(recordAt, kept.size()))));
         Optional<byte[]> text = vmcoreInfo.length == 0 ? Optional.empty() : Optional.of(vmcoreInfo);
         return CoreNotes.write(guest, Elf.EM_X86_64, ORDER, text, others);
     }
@@ -258,6 +256,7 @@ final class KdumpPlan implements WritePlan {
         sink.writeZeros(besideOffset - sink.position());
         progress.begin("writing memory", candidates * PAGE + (recordOffset - besideOffset));
         MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
+        sink.write(MemorySegment.ofArray(besideHeader));
         beside.forEach(copier::copy);
         record.ifPresent(kept -> kept.write(sink));
         try (Arena arena = Arena.ofConfined()) {
@@ -339,8 +338,12 @@ final class KdumpPlan implements WritePlan {
         sub.putLong(LAYOUT.physicalBase, base);
         sub.putInt(LAYOUT.dumpLevel, excludeZero ? DUMP_LEVEL_EXCLUDE_ZERO : 0);
         sub.putLong(LAYOUT.maxMapNumber64, pageCount);
-        at = place(sub, LAYOUT.vmcoreInfoOffset, at, vmcoreInfo);
         at = place(sub, LAYOUT.eraseInfoOffset, at, eraseInfo);
+        if (vmcoreInfo.length > 0) {
+            // Within the notes, where makedumpfile takes it to be when it filters the file.
+            sub.putLong(LAYOUT.vmcoreInfoOffset, PAGE + at + KdumpNotes.descriptorOffset(notes, "VMCOREINFO", ORDER));
+            sub.putLong(LAYOUT.vmcoreInfoOffset + Long.BYTES, vmcoreInfo.length);
+        }
         place(sub, LAYOUT.notesOffset, at, notes);
         return MemorySegment.ofBuffer(sub.clear());
     }

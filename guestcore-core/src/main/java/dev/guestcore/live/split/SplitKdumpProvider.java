@@ -1,9 +1,10 @@
-package dev.guestcore.format.kdump;
+package dev.guestcore.live.split;
 
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.SourceException;
+import dev.guestcore.format.kdump.KdumpFormat;
 import dev.guestcore.live.SourceProvider;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -16,7 +17,7 @@ import java.util.stream.Stream;
  */
 public final class SplitKdumpProvider implements SourceProvider {
 
-    static final String SCHEME = "split";
+    private static final String SCHEME = "split";
 
     /** Creates the provider; for {@link java.util.ServiceLoader}. */
     public SplitKdumpProvider() {}
