@@ -35,7 +35,11 @@ public record ComparedGuests(long present, long excluded, long other) {
             long end = region.range().last() + 1;
             for (long address = region.range().first(); region.hasContent() && address != end; ) {
                 PageRun run = found.memory().runAt(address);
-                int size = (int) Math.min(CHUNK, Math.min(end, run.range().last() + 1) - address);
+                // A hole may reach to the end of all addresses.
+                long last = Long.compareUnsigned(run.range().last(), end - 1) < 0
+                        ? run.range().last()
+                        : end - 1;
+                int size = (int) Math.min(CHUNK, last - address + 1);
                 if (run.state().isReadable()) {
                     expected.memory().read(address, MemorySegment.ofArray(left).asSlice(0, size));
                     found.memory().read(address, MemorySegment.ofArray(right).asSlice(0, size));
