@@ -50,8 +50,6 @@ class ForeignCoresTest {
     /** Flags of a page descriptor: how the page is compressed. */
     private static final int STORED = 0;
 
-    private static final int ZLIB = 1;
-    private static final int LZO = 2;
     private static final int SNAPPY = 4;
     private static final int ZSTD = 0x20;
 
@@ -116,10 +114,20 @@ class ForeignCoresTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"qemu.elf", "qemu-paging.elf", "qemu.kdump", "guestcore.elf"})
+    @ValueSource(strings = {"qemu.elf", "qemu.kdump", "guestcore.elf"})
     void wholeCores(String name) throws IOException {
         try (Guest guest = open(name)) {
             assertEquals(new ComparedGuests(RAM, 0, 0), check(guest));
+        }
+    }
+
+    /** With paging QEMU lists what page tables map, which leaves out a little of the memory; the rest is a hole. */
+    @Test
+    void coreOfWhatPageTablesMap() throws IOException {
+        try (Guest guest = open("qemu-paging.elf")) {
+            ComparedGuests compared = check(guest);
+            assertEquals(RAM, compared.present() + compared.other(), compared::toString);
+            assertTrue(compared.other() < RAM / 100, compared::toString);
         }
     }
 
@@ -182,7 +190,7 @@ class ForeignCoresTest {
             assertEquals(Set.of(STORED), flags);
             abort(message);
         }
-        assertTrue(flags.contains(flag) && Set.of(STORED, flag).containsAll(flags), flags::toString);
+        assertTrue(flags.contains(flag) && flags.stream().allMatch(found -> found == STORED || found == flag), flags::toString);
         assertEquals(new ComparedGuests(RAM, 0, 0), check(kdump.toString()));
 
         whole[whole.length - 1] = "31";
