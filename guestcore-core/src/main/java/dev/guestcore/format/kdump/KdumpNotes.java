@@ -36,8 +36,8 @@ record KdumpNotes(
     /** Owner of notes of Guestcore's own. */
     static final String OWN = "GUESTCORE";
 
-    /** n_type of the note about the record of what the format cannot carry. */
-    static final long KEEP_TYPE = 1;
+    /** n_type of the note about the record of what the format cannot carry; 1 is the record itself, in ELF cores. */
+    static final long KEEP_TYPE = 3;
 
     private static final int LARGEST_TEXT = 1 << 20;
 
