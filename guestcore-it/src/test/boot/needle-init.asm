@@ -3,6 +3,8 @@
 ;
 ;   nasm -f bin -o needle-init needle-init.asm
 ;
+; Before that it loads /qemu_fw_cfg.ko, the driver with which the kernel tells QEMU where its VMCOREINFO is.
+;
 ; Each page: the argument, then up to the page's end byte j = (7 j + 13 page + (j >> 8)) mod 256.
 
 PAGES   equ 0x700000000000
@@ -58,6 +60,17 @@ start:  mov r12, [rsp + 16]     ; argv[1]
         inc ecx
         cmp ecx, 4
         jb .page
+        mov eax, 2              ; open
+        mov rdi, module
+        xor esi, esi            ; for reading
+        syscall
+        mov edi, eax
+        mov eax, 313            ; finit_module
+        mov rsi, no_options
+        xor edx, edx
+        syscall
+        test rax, rax
+        jnz .failed
         mov eax, 1              ; write
         mov edi, 1
         mov rsi, ready
@@ -70,10 +83,22 @@ start:  mov r12, [rsp + 16]     ; argv[1]
         mov r8, 0x5f5f5f5f5f5f5f5f
         mov r15, 0x6a6a6a6a6a6a6a6a
         jmp spin
+.failed:
+        mov eax, 1              ; write
+        mov edi, 1
+        mov rsi, failed
+        mov edx, failed_end - failed
+        syscall
+        jmp $
 
         times 0x200 - ($ - $$) db 0
 spin:   jmp spin                ; 0x400200
 
 ready:  db "NEEDLE READY", 10
 ready_end:
+failed: db "NEEDLE FAILED: no qemu_fw_cfg.ko", 10
+failed_end:
+module: db "/qemu_fw_cfg.ko", 0
+no_options:
+        db 0
 end:

@@ -3,9 +3,13 @@ package dev.guestcore.format;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.PageState;
 import dev.guestcore.Progress;
+import dev.guestcore.RegionContents;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.hypervisor.ElfFacts;
@@ -46,7 +50,9 @@ class RoundTripTest {
 
     @Test
     void memoryGoesThroughAllFormatsAndBack() {
-        List<String> chain = List.of("lime", "raw", "avml", "elf", "raw", "lime", "elf", "vbox", "avml");
+        List<String> chain = List.of(
+                "kdump", "xen", "kdump", "vbox", "xen", "elf", "kdump", "lime", "kdump", "raw", "avml", "elf", "raw", "kdump",
+                "elf", "lime", "elf", "vbox", "avml");
         try (Guest original = guest()) {
             Map<String, String> expected = Patterns.contents(original.memory());
             Path previous = write("elf", original, "start");
@@ -76,6 +82,65 @@ class RoundTripTest {
                         expected.hex(register), found.hex(register), register.label()));
             }
             assertEquals(2, elf.vcpus().stream().map(Vcpu::index).distinct().count());
+        }
+    }
+
+    /** A kdump has the notes of an ELF core, so every register and VMCOREINFO come back over it. */
+    @Test
+    void registersAndVmcoreinfoGoThroughKdumpsAndBack() {
+        try (Guest original = guest();
+                Guest first = Guests.open(write("kdump", original, "first"));
+                Guest elf = Guests.open(write("elf", first, "elf"));
+                Guest second = Guests.open(write("kdump", elf, "second"))) {
+            for (int i = 0; i < 2; i++) {
+                RegisterState expected = original.vcpus().get(i).registers();
+                RegisterState found = second.vcpus().get(i).registers();
+                expected.known().forEach(register -> assertEquals(
+                        expected.hex(register), found.hex(register), register.label()));
+            }
+            assertArrayEquals(
+                    original.facts(VmcoreInfoFacts.class).orElseThrow().vmcoreInfo(),
+                    second.facts(VmcoreInfoFacts.class).orElseThrow().vmcoreInfo());
+        }
+    }
+
+    /** What was left out stays told apart from zeros and holes where every link has a word for it. */
+    @Test
+    void pagesLeftOutStayLeftOut() {
+        MemoryRegion region = new MemoryRegion(AddressRange.ofSize(0x200000, 0x8000), MemoryRegion.Kind.RAM, "partly");
+        RegionContents contents = new RegionContents() {
+            @Override
+            public Run runAt(long offset, long remaining) {
+                PageState state = (offset >> 12) % 2 == 0 ? PageState.PRESENT : PageState.EXCLUDED;
+                return new Run(state, Math.min(remaining, 0x1000 - offset % 0x1000));
+            }
+
+            @Override
+            public long readAvailable(long offset, MemorySegment target) {
+                Run run = runAt(offset, target.byteSize());
+                if (run.state() != PageState.PRESENT) {
+                    return 0;
+                }
+                target.asSlice(0, run.size()).fill((byte) 0x5a);
+                return run.size();
+            }
+        };
+        try (Guest original = Guest.builder()
+                .ram(0, MemorySegment.ofArray(Patterns.bytes(0x10000, 3)))
+                .region(region, contents)
+                .vcpu(Patterns.longMode(1))
+                .build()) {
+            Map<String, String> expected = Patterns.contents(original.memory());
+            Path previous = write("kdump", original, "states");
+            for (String format : List.of("raw", "kdump", "elf", "kdump", "raw", "elf", "raw")) {
+                try (Guest link = Guests.open(previous)) {
+                    assertEquals(expected, Patterns.contents(link.memory()), "before " + format);
+                    previous = write(format, link, previous.getFileName() + "-" + format);
+                }
+            }
+            try (Guest last = Guests.open(previous)) {
+                assertEquals(expected, Patterns.contents(last.memory()));
+            }
         }
     }
 

@@ -133,16 +133,19 @@ public final class QemuGuest implements AutoCloseable {
     }
 
     /**
-     * A Debian kernel with 512 MiB and two vCPUs whose only process holds a text in its memory; ready when this
-     * returns.
+     * A Debian kernel with 512 MiB and two vCPUs whose only process holds a text in its memory, and that told QEMU where
+     * its VMCOREINFO is; ready when this returns.
      *
      * @param needle what the process puts at the start of four pages
      */
     public static QemuGuest linux(String needle) {
         Path kernel = Tools.requireKernel();
+        Path module = Tools.requireKernelModule();
         return start(folder -> {
             Path initrd = folder.resolve("initrd.cpio");
-            Files.write(initrd, cpio("init", resource("/boot/needle-init")));
+            Map<String, byte[]> files = Map.of(
+                    "init", resource("/boot/needle-init"), "qemu_fw_cfg.ko", Files.readAllBytes(module));
+            Files.write(initrd, cpio(files));
             return List.of(
                     "-machine",
                     "q35",
@@ -152,6 +155,8 @@ public final class QemuGuest implements AutoCloseable {
                     "512M",
                     "-smp",
                     "2",
+                    "-device",
+                    "vmcoreinfo",
                     "-kernel",
                     kernel.toString(),
                     "-initrd",
@@ -196,10 +201,10 @@ public final class QemuGuest implements AutoCloseable {
         }
     }
 
-    /** One executable file in cpio's "newc" form, which the kernel unpacks as its first file system. */
-    private static byte[] cpio(String name, byte[] content) {
+    /** Executable files in cpio's "newc" form, which the kernel unpacks as its first file system. */
+    private static byte[] cpio(Map<String, byte[]> files) {
         ByteArrayOutputStream archive = new ByteArrayOutputStream();
-        cpioEntry(archive, name, 0100755, content);
+        files.forEach((name, content) -> cpioEntry(archive, name, 0100755, content));
         cpioEntry(archive, "TRAILER!!!", 0, new byte[0]);
         return archive.toByteArray();
     }

@@ -58,6 +58,16 @@ public final class Tools {
         return missing("no readable vmlinuz-* in any of " + folders + "; run .ci/fetch-kernel");
     }
 
+    /** The driver of that kernel for QEMU's firmware interface, as it lies in the kernel's package. */
+    public static Path requireKernelModule() {
+        Path kernel = requireKernel();
+        String release = kernel.getFileName().toString().substring("vmlinuz-".length());
+        Path module = kernel.resolveSibling(Path.of("..", "lib", "modules", release))
+                .resolve(Path.of("kernel", "drivers", "firmware", "qemu_fw_cfg.ko"))
+                .normalize();
+        return Files.isReadable(module) ? module : missing("no readable " + module + "; run .ci/fetch-kernel");
+    }
+
     /** Skips the test, or fails it where {@code CI} is set. */
     public static <T> T missing(String message) {
         return ForeignTools.missing(message);

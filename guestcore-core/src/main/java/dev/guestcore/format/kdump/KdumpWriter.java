@@ -7,8 +7,9 @@ import dev.guestcore.format.WritePlan;
 /**
  * Writes compressed kdumps, version 6. Immutable and thread-safe.
  *
- * <p>Into a file pages are compressed on all processors and written in order. A pipe gets the flattened form, which every
- * reader of kdumps knows, because descriptors stand before the pages whose compressed sizes they hold.
+ * <p>Into a file pages are compressed on all processors and written in order. A pipe gets the flattened form, because
+ * descriptors stand before the pages whose compressed sizes they hold; crash opens it as it is, other readers after
+ * {@code makedumpfile -R}.
  */
 public final class KdumpWriter implements CoreWriter {
 

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * crash, as far as it goes without a kernel that has debug information: it looks whether it knows the format and reads
  * the headers. A file that it knows makes it ask for the kernel; any other is "not a supported file format".
  */
-@Opens({"vbox", "xen"})
+@Opens({"vbox", "xen", "elf", "kdump"})
 class CrashTest {
 
     private static final String KNOWN = "crash: namelist argument required";
@@ -39,6 +39,18 @@ class CrashTest {
 
     static Stream<WrittenCore> vmCores() {
         return WrittenCore.oneOfEachGuest(Kind.VMCORE).filter(core -> core.origin() != WrittenCore.Origin.LINUX);
+    }
+
+    static Stream<WrittenCore> elfCores() {
+        return WrittenCore.of(Kind.ELF);
+    }
+
+    static Stream<WrittenCore> kdumps() {
+        return WrittenCore.of(Kind.KDUMP, Kind.FLATTENED_KDUMP);
+    }
+
+    static Stream<WrittenCore> elfCoresAndKdumpsOfLinux() {
+        return Stream.concat(elfCores(), kdumps()).filter(core -> core.origin() == WrittenCore.Origin.LINUX);
     }
 
     private static String crash(Object... arguments) {
@@ -119,6 +131,33 @@ class CrashTest {
     @Test
     void aVmCoreOfLinuxNamesItsReleaseByAnalystNotes() {
         WrittenCore core = WrittenCore.of(WrittenCore.Origin.LINUX, "vmcore-analyst");
+        assertEquals(
+                LinuxRelease.ofTestKernel() + "\n",
+                Program.run("crash", "--osrelease", core.file()).content().output());
+    }
+
+    @ParameterizedTest
+    @MethodSource("elfCores")
+    void elfCoresAreRecognisedAndTheirHeaderRead(WrittenCore core) {
+        String output = crash("-d", "1", core.file());
+        assertTrue(output.contains(KNOWN) && !output.contains(UNKNOWN), output);
+        assertTrue(output.contains("KDUMP_LOCAL|KDUMP_ELF64"), output);
+        assertTrue(!output.contains("WARNING"), output);
+    }
+
+    @ParameterizedTest
+    @MethodSource("kdumps")
+    void kdumpsAreRecognisedAndTheirHeaderRead(WrittenCore core) {
+        String output = crash("-d", "1", core.file());
+        assertTrue(output.contains(KNOWN) && !output.contains(UNKNOWN), output);
+        assertTrue(output.contains("KDUMP_CMPRS_LOCAL"), output);
+        assertTrue(!output.contains("WARNING"), output);
+        assertEquals(Integer.toString(core.truth().registers().size()), field(output, "nr_cpus"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("elfCoresAndKdumpsOfLinux")
+    void elfCoresAndKdumpsOfLinuxNameTheirRelease(WrittenCore core) {
         assertEquals(
                 LinuxRelease.ofTestKernel() + "\n",
                 Program.run("crash", "--osrelease", core.file()).content().output());

@@ -14,8 +14,11 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** drgn, which opens a VMCore with analyst notes; for the others these tests hold the documentation to why not. */
-@Opens("vbox")
+/**
+ * drgn, which opens VMCores with analyst notes, ELF cores and kdumps of Linux; for the others these tests hold the
+ * documentation to why not. Tasks it lists with the kernel's debug information only.
+ */
+@Opens({"vbox", "elf", "kdump"})
 class DrgnTest {
 
     @TempDir
@@ -27,6 +30,19 @@ class DrgnTest {
 
     static Stream<WrittenCore> dumpCores() {
         return WrittenCore.of(Kind.HVM_DUMP, Kind.PV64_DUMP).filter(core -> core.origin() != WrittenCore.Origin.LINUX);
+    }
+
+    static Stream<WrittenCore> elfCoresAndKdumpsOfUnknownSystems() {
+        return Stream.concat(WrittenCore.oneOfEachGuest(Kind.ELF), WrittenCore.oneOfEachGuest(Kind.KDUMP))
+                .filter(core -> core.origin() != WrittenCore.Origin.LINUX);
+    }
+
+    static Stream<WrittenCore> flattenedKdumps() {
+        return WrittenCore.of(Kind.FLATTENED_KDUMP);
+    }
+
+    static Stream<WrittenCore> elfCoresAndKdumpsOfLinux() {
+        return WrittenCore.of(Kind.ELF, Kind.KDUMP).filter(core -> core.origin() == WrittenCore.Origin.LINUX);
     }
 
     private static Program digests(Path file, List<MemoryDigest> pieces) {
@@ -63,5 +79,47 @@ class DrgnTest {
     void dumpCoresHaveNoMemoryForIt(WrittenCore core) {
         Program program = digests(core.file(), core.truth().memory());
         assertTrue(program.errors().contains("FaultError: could not find memory segment"), program::errors);
+    }
+
+    @ParameterizedTest
+    @MethodSource("elfCoresAndKdumpsOfLinux")
+    void everyPageOfAnElfCoreOrKdumpOfLinuxIsTheGuests(WrittenCore core) {
+        List<MemoryDigest> memory = core.memory();
+        assertEquals(
+                MemoryDigest.answer(memory), digests(core.file(), memory).content().output());
+    }
+
+    /** It is a debugger of Linux, and takes any other machine for one whose VMCOREINFO was lost. */
+    @ParameterizedTest
+    @MethodSource("elfCoresAndKdumpsOfUnknownSystems")
+    void otherSystemsAreRefusedForLackOfVmcoreinfo(WrittenCore core) {
+        Program refusal = digests(core.file(), core.memory());
+        assertNotEquals(0, refusal.status());
+        assertTrue(
+                refusal.errors()
+                        .contains(
+                                core.kind() == Kind.ELF
+                                        ? "for Linux guests, run QEMU with '-device vmcoreinfo'"
+                                        : "linux.vmcoreinfo.raw is not set"),
+                refusal::errors);
+    }
+
+    @ParameterizedTest
+    @MethodSource("flattenedKdumps")
+    void flattenedKdumpsHaveToBeAssembled(WrittenCore core) {
+        Program refusal = digests(core.file(), core.memory());
+        assertTrue(refusal.errors().contains("ValueError: not an ELF core file"), refusal::errors);
+    }
+
+    @ParameterizedTest
+    @MethodSource("elfCoresAndKdumpsOfLinux")
+    void linuxIsKnownByItsVmcoreinfoAndItsTasksByDebugInformationOnly(WrittenCore core) {
+        assertEquals(
+                LinuxRelease.ofTestKernel() + "\n",
+                Program.python("drgn_release.py", "drgn", "python3-drgn", "", core.file())
+                        .content()
+                        .output());
+        Program tasks = Program.python("drgn_tasks.py", "drgn", "python3-drgn", "", core.file());
+        assertTrue(tasks.errors().contains("KeyError: 'PIDTYPE_PID'"), tasks::all);
     }
 }

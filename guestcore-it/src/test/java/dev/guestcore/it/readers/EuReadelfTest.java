@@ -11,7 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** readelf of elfutils, and so the library libelf. */
-@Opens({"vbox", "xen"})
+@Opens({"vbox", "xen", "elf"})
 class EuReadelfTest {
 
     @TempDir
@@ -28,6 +28,23 @@ class EuReadelfTest {
 
     static Stream<WrittenCore> dumpCores() {
         return WrittenCore.of(Kind.HVM_DUMP, Kind.PV64_DUMP, Kind.PV32_DUMP);
+    }
+
+    static Stream<WrittenCore> elfCores() {
+        return WrittenCore.of(Kind.ELF);
+    }
+
+    @ParameterizedTest
+    @MethodSource("elfCores")
+    void elfCoresAreListed(WrittenCore core) {
+        String output = Program.run("eu-readelf", "-hlSn", core.file()).content().output();
+        assertTrue(output.contains("CORE (Core file)"), output);
+        int vcpus = core.truth().registers().size();
+        assertEquals(vcpus, output.lines().filter(line -> line.matches("  CORE +\\d+  PRSTATUS")).count());
+        assertEquals(vcpus, output.lines().filter(line -> line.matches("  QEMU +\\d+  .*")).count());
+        assertEquals(
+                core.origin() == WrittenCore.Origin.LINUX,
+                output.contains("    OSRELEASE=") && output.contains("  VMCOREINFO "));
     }
 
     @ParameterizedTest

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** gdb. */
-@Opens("vbox")
+@Opens({"vbox", "elf"})
 class GdbTest {
 
     private static final Map<String, X86> REGISTERS = Map.ofEntries(
@@ -54,7 +54,7 @@ class GdbTest {
             "(?m)^ \\[\\d+] +0x([0-9a-f]+)->0x([0-9a-f]+) at 0x[0-9a-f]+: load\\d+[a-z]? ALLOC LOAD ");
 
     static Stream<WrittenCore> withAnalystNotes() {
-        return WrittenCore.of(Kind.VMCORE).filter(WrittenCore::analystNotes);
+        return WrittenCore.of(Kind.VMCORE, Kind.ELF).filter(WrittenCore::analystNotes);
     }
 
     static Stream<WrittenCore> withoutAnalystNotes() {

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** libkdumpfile, through its Python binding. */
-@Opens({"vbox", "xen"})
+@Opens({"vbox", "xen", "elf", "kdump"})
 class LibkdumpfileTest {
 
     private static final List<String> GENERAL = List.of(
@@ -43,6 +43,22 @@ class LibkdumpfileTest {
 
     static Stream<WrittenCore> pv32Dumps() {
         return WrittenCore.of(Kind.PV32_DUMP);
+    }
+
+    static Stream<WrittenCore> elfCores() {
+        return WrittenCore.of(Kind.ELF);
+    }
+
+    static Stream<WrittenCore> kdumps() {
+        return WrittenCore.of(Kind.KDUMP);
+    }
+
+    static Stream<WrittenCore> flattenedKdumps() {
+        return WrittenCore.of(Kind.FLATTENED_KDUMP);
+    }
+
+    static Stream<WrittenCore> elfCoresAndKdumpsOfLinux() {
+        return Stream.concat(elfCores(), kdumps()).filter(core -> core.origin() == WrittenCore.Origin.LINUX);
     }
 
     /**
@@ -174,5 +190,50 @@ class LibkdumpfileTest {
         assertTrue(
                 check.readers().startsWith("libkdumpfile 0.5 crashes on e_machine 3 with .xen_prstatus"),
                 check::readers);
+    }
+
+    @ParameterizedTest
+    @MethodSource("elfCores")
+    void everyPageAndRegisterOfAnElfCoreIsTheGuests(WrittenCore core) {
+        List<MemoryDigest> memory = core.memory();
+        assertEquals(
+                MemoryDigest.answer(memory), digests(core, memory, "machine").content().output());
+        Map<String, String> facts = facts(core);
+        assertEquals("elf", facts.get("file.format"));
+        checkRegisters(core, facts, GENERAL);
+    }
+
+    @ParameterizedTest
+    @MethodSource("kdumps")
+    void everyPageOfAKdumpIsTheGuests(WrittenCore core) {
+        List<MemoryDigest> memory = core.memory();
+        assertEquals(
+                MemoryDigest.answer(memory), digests(core, memory, "machine").content().output());
+        Map<String, String> facts = facts(core);
+        assertEquals("diskdump", facts.get("file.format"));
+        if (core.origin() == WrittenCore.Origin.LINUX) {
+            checkRegisters(core, facts, GENERAL);
+        } else {
+            // It looks at the notes of a kdump only if the header names a system.
+            assertFalse(facts.containsKey("cpu.number"), facts::toString);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("flattenedKdumps")
+    void flattenedKdumpsHaveToBeAssembled(WrittenCore core) {
+        Program refusal = digests(core, core.memory(), "machine");
+        assertTrue(refusal.errors().contains("Unknown file format"), refusal::errors);
+    }
+
+    @ParameterizedTest
+    @MethodSource("elfCoresAndKdumpsOfLinux")
+    void linuxIsKnownByItsVmcoreinfoAndReadByVirtualAddress(WrittenCore core) {
+        assertEquals(LinuxRelease.ofTestKernel(), facts(core).get("linux.vmcoreinfo.lines.OSRELEASE"));
+        assertEquals(
+                LinuxRelease.ofTestKernel() + "\n",
+                Program.python("kdumpfile_release.py", "kdumpfile", "python3-libkdumpfile", "", core.file())
+                        .content()
+                        .output());
     }
 }

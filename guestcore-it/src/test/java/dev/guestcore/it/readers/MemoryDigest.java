@@ -37,6 +37,17 @@ record MemoryDigest(long address, long length, String sha256) {
         return digests;
     }
 
+    /** The same pieces of another memory. */
+    static List<MemoryDigest> of(GuestMemory memory, List<MemoryDigest> pieces) {
+        byte[] chunk = new byte[CHUNK];
+        return pieces.stream()
+                .map(piece -> {
+                    memory.read(piece.address, MemorySegment.ofArray(chunk).asSlice(0, piece.length));
+                    return new MemoryDigest(piece.address, piece.length, sha256(chunk, (int) piece.length));
+                })
+                .toList();
+    }
+
     private static String sha256(byte[] bytes, int length) {
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");

@@ -32,11 +32,20 @@ record Program(int status, String output, String errors) {
 
     /** Runs a program of the machine with English messages and nothing to read. */
     static Program run(String name, Object... arguments) {
+        return run(command(name, arguments), "");
+    }
+
+    /** Runs a program that reads a file from standard input. */
+    static Program runWithInput(Path input, String name, Object... arguments) {
+        return run(command(name, arguments), input);
+    }
+
+    private static List<String> command(String name, Object... arguments) {
         List<String> command = new ArrayList<>(List.of(Tools.require(name).toString()));
         for (Object argument : arguments) {
             command.add(argument.toString());
         }
-        return run(command, "");
+        return command;
     }
 
     /**
@@ -58,16 +67,28 @@ record Program(int status, String output, String errors) {
         return run(command, input);
     }
 
-    /** Through files, so that neither side ever waits for the other. */
     private static Program run(List<String> command, String input) {
         try {
+            Path file = Files.writeString(Files.createTempFile("guestcore-reader", ".in"), input);
+            try {
+                return run(command, file);
+            } finally {
+                Files.delete(file);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Through files, so that neither side ever waits for the other. */
+    private static Program run(List<String> command, Path input) {
+        try {
             Path folder = Files.createTempDirectory("guestcore-reader");
-            Path read = Files.writeString(folder.resolve("in"), input);
             Path output = folder.resolve("out");
             Path errors = folder.resolve("err");
             try {
                 ProcessBuilder builder = new ProcessBuilder(command)
-                        .redirectInput(read.toFile())
+                        .redirectInput(input.toFile())
                         .redirectOutput(output.toFile())
                         .redirectError(errors.toFile());
                 builder.environment().put("LC_ALL", "C.UTF-8");
@@ -82,7 +103,7 @@ record Program(int status, String output, String errors) {
                 }
                 return new Program(process.exitValue(), text(output), text(errors));
             } finally {
-                for (Path file : List.of(read, output, errors, folder)) {
+                for (Path file : List.of(output, errors, folder)) {
                     Files.deleteIfExists(file);
                 }
             }

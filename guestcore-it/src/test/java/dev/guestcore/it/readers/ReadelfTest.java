@@ -15,11 +15,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** readelf of binutils. */
-@Opens({"vbox", "xen"})
+@Opens({"vbox", "xen", "elf"})
 class ReadelfTest {
 
     private static final Pattern LOAD =
             Pattern.compile("(?m)^  LOAD +0x[0-9a-f]+ 0x0{16} 0x([0-9a-f]+) 0x([0-9a-f]+) 0x([0-9a-f]+) ");
+
+    private static final Pattern ELF_LOAD = Pattern.compile(
+            "(?m)^  LOAD +0x[0-9a-f]+ 0x[0-9a-f]{16} 0x[0-9a-f]{16} 0x([0-9a-f]+) 0x[0-9a-f]+ ");
 
     static Stream<WrittenCore> vmCores() {
         return WrittenCore.of(Kind.VMCORE);
@@ -27,6 +30,10 @@ class ReadelfTest {
 
     static Stream<WrittenCore> dumpCores() {
         return WrittenCore.of(Kind.HVM_DUMP, Kind.PV64_DUMP, Kind.PV32_DUMP);
+    }
+
+    static Stream<WrittenCore> elfCores() {
+        return WrittenCore.of(Kind.ELF);
     }
 
     private static String read(WrittenCore core) {
@@ -89,5 +96,22 @@ class ReadelfTest {
         assertEquals(core.name().endsWith("kept") ? 1 : 0, count(output, "(?m)^  \\[ *[0-9]+] \\.guestcore +"));
         // In a core it looks for notes in program headers only; readelf of elfutils shows them.
         assertTrue(output.contains("No notes found"), output);
+    }
+
+    @ParameterizedTest
+    @MethodSource("elfCores")
+    void everyRangeAndNoteOfAnElfCoreIsListed(WrittenCore core) {
+        String output = read(core);
+        assertTrue(output.contains("There are no sections in this file."), output);
+        int vcpus = core.truth().registers().size();
+        assertEquals(vcpus, count(output, "(?m)^  CORE .*NT_PRSTATUS"));
+        assertEquals(vcpus, count(output, "(?m)^  QEMU "));
+        assertEquals(core.origin() == WrittenCore.Origin.LINUX ? 1 : 0, count(output, "(?m)^  VMCOREINFO "));
+        assertEquals(core.name().endsWith("kept") ? 1 : 0, count(output, "(?m)^  GUESTCORE "));
+        long bytes = ELF_LOAD.matcher(output)
+                .results()
+                .mapToLong(load -> number(load.group(1)))
+                .sum();
+        assertEquals(core.truth().memory().stream().mapToLong(MemoryDigest::length).sum(), bytes);
     }
 }

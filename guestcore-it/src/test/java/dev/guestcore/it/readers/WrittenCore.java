@@ -9,6 +9,8 @@ import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.WritePlan;
+import dev.guestcore.format.WriteReport;
 import dev.guestcore.format.vbox.Layout;
 import dev.guestcore.format.vbox.VmCore;
 import dev.guestcore.format.xen.XenDumpCore;
@@ -39,7 +41,7 @@ import java.util.stream.Stream;
  * @param origin the guest
  * @param name which of its cores
  * @param kind what it is
- * @param analystNotes whether it has notes for tools that know no VirtualBox
+ * @param analystNotes whether it has the notes that all ELF cores have
  * @param writer what writes it
  */
 record WrittenCore(Origin origin, String name, Kind kind, boolean analystNotes, CoreWriter writer) {
@@ -100,7 +102,11 @@ record WrittenCore(Origin origin, String name, Kind kind, boolean analystNotes, 
         VMCORE,
         HVM_DUMP,
         PV64_DUMP,
-        PV32_DUMP
+        PV32_DUMP,
+        ELF,
+        KDUMP,
+        /** A kdump as it goes through a pipe. */
+        FLATTENED_KDUMP
     }
 
     /**
@@ -125,6 +131,9 @@ record WrittenCore(Origin origin, String name, Kind kind, boolean analystNotes, 
                     .sum();
         }
     }
+
+    /** Where {@link #memory} of a kdump of Linux ends: the firmware above goes into a note, out of makedumpfile's way. */
+    private static final long FIRMWARE = 0xfe000000L;
 
     private static final Path FOLDER = temporaryFolder();
     private static final Map<Origin, Truth> OPENED = new EnumMap<>(Origin.class);
@@ -174,7 +183,48 @@ record WrittenCore(Origin origin, String name, Kind kind, boolean analystNotes, 
         cores.add(new WrittenCore(Origin.XEN_PV64, "pv", Kind.PV64_DUMP, false, XenDumpCore.pv()));
         cores.add(new WrittenCore(Origin.XEN_PV32, "as-source", Kind.PV32_DUMP, false, XenDumpCore.asSource()));
         cores.add(new WrittenCore(Origin.XEN_PV32, "pv", Kind.PV32_DUMP, false, XenDumpCore.pv()));
+        for (Origin origin : Origin.values()) {
+            cores.add(new WrittenCore(origin, "elf", Kind.ELF, true, writer("elf", Map.of())));
+            cores.add(kdump(origin, "zlib"));
+        }
+        for (Origin origin : List.of(Origin.DESCRIBED, Origin.LINUX)) {
+            cores.add(new WrittenCore(origin, "elf-kept", Kind.ELF, true, writer("elf", Map.of("keep", "true"))));
+            for (String compression : List.of("none", "lzo", "snappy", "zstd")) {
+                cores.add(kdump(origin, compression));
+            }
+            CoreWriter kdump = writer("kdump", Map.of());
+            cores.add(new WrittenCore(
+                    origin, "kdump-flattened", Kind.FLATTENED_KDUMP, true, new ThroughPipe(kdump)));
+        }
         return List.copyOf(cores);
+    }
+
+    private static WrittenCore kdump(Origin origin, String compression) {
+        CoreWriter writer = writer("kdump", Map.of("compression", compression));
+        return new WrittenCore(origin, "kdump-" + compression, Kind.KDUMP, true, writer);
+    }
+
+    private static CoreWriter writer(String format, Map<String, String> options) {
+        return Guests.format(format).writer(options);
+    }
+
+    /** Writes as if the file could not be written out of order. */
+    private record ThroughPipe(CoreWriter writer) implements CoreWriter {
+
+        @Override
+        public WritePlan plan(Guest guest) {
+            return writer.plan(guest);
+        }
+
+        @Override
+        public WriteReport write(Guest guest, Path file, Progress progress) {
+            try (FileChannel channel =
+                    FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+                return writer.write(guest, channel, progress);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
     }
 
     private static WrittenCore vmCore(Origin origin, String name, VmCore writer) {
@@ -228,6 +278,15 @@ record WrittenCore(Origin origin, String name, Kind kind, boolean analystNotes, 
             }
             return known;
         }
+    }
+
+    /** The guest's memory, as far as this file has it where others look for it. */
+    List<MemoryDigest> memory() {
+        boolean withoutFirmware =
+                origin == Origin.LINUX && (kind == Kind.KDUMP || kind == Kind.FLATTENED_KDUMP);
+        return truth().memory().stream()
+                .filter(piece -> !withoutFirmware || piece.address() < FIRMWARE)
+                .toList();
     }
 
     private Truth write(Guest guest) {
