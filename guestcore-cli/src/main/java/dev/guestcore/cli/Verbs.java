@@ -26,6 +26,7 @@ final class Verbs {
         verbs.put("regs", RegsVerb::new);
         verbs.put("read", ReadVerb::new);
         verbs.put("map", MapVerb::new);
+        verbs.put("gdb", GdbVerb::new);
         verbs.put("formats", FormatsVerb::new);
         verbs.put("completion", CompletionVerb::new);
         verbs.put("man", ManVerb::new);

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.abort;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
@@ -13,6 +12,7 @@ import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.live.SourceProvider;
+import dev.guestcore.testing.ForeignTools;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -23,7 +23,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,7 +34,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CommandsTest {
 
     private static final List<String> VERBS = List.of(
-            "demo", "capture", "convert", "info", "verify", "regs", "read", "map", "formats", "completion", "man");
+            "demo", "capture", "convert", "info", "verify", "regs", "read", "map", "gdb", "formats", "completion", "man");
     private static final String VBOX = "vbox/7.0.10-A";
 
     @TempDir
@@ -296,9 +295,7 @@ class CommandsTest {
         VERBS.forEach(verb -> assertTrue(run.out().contains(verb), verb));
         assertTrue(run.out().contains("--layout"), "options of the formats are completed");
         Path script = Files.write(folder.resolve("completion"), run.bytes());
-        if (Stream.of(System.getenv("PATH").split(":")).noneMatch(entry -> Files.isExecutable(Path.of(entry, shell)))) {
-            abort("no " + shell + " here");
-        }
+        ForeignTools.require(shell);
         Process check = new ProcessBuilder(shell, "-n", script.toString()).inheritIO().start();
         assertTrue(check.waitFor(30, TimeUnit.SECONDS));
         assertEquals(0, check.exitValue());

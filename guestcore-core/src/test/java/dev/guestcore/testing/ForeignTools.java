@@ -30,7 +30,7 @@ public final class ForeignTools {
             boolean found = Arrays.stream(System.getenv("PATH").split(File.pathSeparator))
                     .anyMatch(folder -> Files.isExecutable(Path.of(folder, program)));
             if (!found) {
-                missing(program);
+                missing(program + " is not installed");
             }
         }
     }
@@ -38,17 +38,17 @@ public final class ForeignTools {
     /** Makes sure that a module of the system's Python is installed. */
     public static void requirePython(String module) {
         if (!Files.isExecutable(PYTHON) || run(PYTHON.toString(), "-c", "import " + module).exitCode() != 0) {
-            missing("the Python module " + module);
+            missing("the Python module " + module + " is not installed");
         }
     }
 
-    private static void missing(String what) {
-        String message = what + " is not installed";
+    /** Skips the test out loud, or fails it in CI, because something that it needs is not there. */
+    public static <T> T missing(String message) {
         if (System.getenv("CI") != null) {
-            fail(message);
+            return fail(message);
         }
         System.err.println("SKIPPED: " + message);
-        abort(message);
+        return abort(message);
     }
 
     /** Runs a program for at most two minutes. */

@@ -1,7 +1,5 @@
 package dev.guestcore.testing;
 
-import static org.junit.jupiter.api.Assertions.fail;
-import static org.junit.jupiter.api.Assumptions.abort;
 
 import io.airlift.compress.v3.zstd.ZstdInputStream;
 import java.io.IOException;
@@ -123,10 +121,6 @@ public final class Samples {
             }
         }
         String message = "sample " + sample + " is not here: it belongs into ../shared/samples beside the checkout";
-        if (System.getenv("CI") != null) {
-            return fail(message);
-        }
-        System.err.println("SKIPPED: " + message);
-        return abort(message);
+        return ForeignTools.missing(message);
     }
 }

@@ -4,9 +4,11 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.Vcpu;
+import dev.guestcore.hypervisor.KernelFacts;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.inspect.VmcoreInfo;
 import dev.guestcore.internal.elf.Elf;
+import dev.guestcore.internal.elf.ProcessStatus;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -23,6 +25,7 @@ final class NoteList {
 
     private final List<byte[]> notes = new ArrayList<>();
     private long size;
+    private boolean hasAnalystNotes;
 
     /**
      * Lays out VirtualBox's notes, then those that the source had beside them, then those for analysts.
@@ -39,20 +42,27 @@ final class NoteList {
             add(note(founding ? "VBOXCPU" : "VBCPU", founding, Notes.NT_VBOXCPU, payload, padding));
         }
         for (VirtualBoxFacts.ExtraNote extra : facts.extraNotes()) {
-            if (!analystNotes || !isAnalystNote(extra.bytes())) {
+            boolean forAnalysts = isAnalystNote(extra.bytes());
+            if (!analystNotes || !forAnalysts) {
                 add(padded(extra.bytes()));
+                hasAnalystNotes |= forAnalysts;
             }
         }
     }
 
-    /** Adds what tools find that know no VirtualBox note. Reads all memory. */
+    /** Adds what tools find that know no VirtualBox note. Reads all memory, unless the source knows VMCOREINFO. */
     void addAnalystNotes(Guest guest) {
+        hasAnalystNotes = true;
         int number = 0;
         for (Vcpu vcpu : guest.vcpus()) {
-            add(note("CORE", true, Elf.NT_PRSTATUS, Prstatus.of(vcpu, number++), USUAL_PADDING));
+            number++;
+            byte[] status = ProcessStatus.X86_64.write(number, vcpu.registers());
+            add(note("CORE", true, Elf.NT_PRSTATUS, status, USUAL_PADDING));
         }
-        VmcoreInfo.find(guest.memory(), Progress.none())
-                .ifPresent(info -> add(note("VMCOREINFO", true, 0, info.bytes(), USUAL_PADDING)));
+        guest.facts(KernelFacts.class)
+                .map(KernelFacts::vmcoreInfo)
+                .or(() -> VmcoreInfo.find(guest.memory(), Progress.none()).map(VmcoreInfo::bytes))
+                .ifPresent(info -> add(note("VMCOREINFO", true, 0, info, USUAL_PADDING)));
     }
 
     private void add(byte[] note) {
@@ -97,6 +107,11 @@ final class NoteList {
         ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN).putInt(Integer.BYTES, (int) contentSize);
         add(header);
         size += contentSize;
+    }
+
+    /** Whether there are notes for tools that know no VirtualBox note. */
+    boolean hasAnalystNotes() {
+        return hasAnalystNotes;
     }
 
     /** Size of all notes in bytes. */

@@ -59,7 +59,8 @@ public final class VmCore implements CoreWriter {
 
     /**
      * Adds, behind VirtualBox's notes, NT_PRSTATUS for each vCPU and VMCOREINFO where the guest's memory has one; all
-     * of the memory is read beforehand to find it.
+     * of the memory is read beforehand to find it. EI_VERSION becomes the standard's 1, without which such tools refuse
+     * the file.
      */
     public VmCore withAnalystNotes() {
         return new VmCore(layout, largePhnum, true, keeps);

@@ -220,7 +220,8 @@ final class VmCorePlan implements WritePlan {
         new ElfHeader(
                         ElfClass.ELF64,
                         ByteOrder.LITTLE_ENDIAN,
-                        0,
+                        // VirtualBox never sets EI_VERSION, and tools that know no VirtualBox note refuse that.
+                        notes.hasAnalystNotes() ? 1 : 0,
                         0,
                         0,
                         Elf.ET_CORE,

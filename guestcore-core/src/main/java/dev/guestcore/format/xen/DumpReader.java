@@ -17,6 +17,7 @@ import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.FileMemory;
+import dev.guestcore.internal.memory.LazyMemory;
 import dev.guestcore.internal.xen.ContextLayout;
 import dev.guestcore.internal.xen.VcpuContext;
 import java.lang.foreign.Arena;
@@ -103,7 +104,7 @@ final class DumpReader {
         lookAtFrames(index);
         if (frames.isPresent() && frames.get().hasMachineFrames()) {
             FrameTable table = frames.get();
-            guest.machineMemory(new MachineMemory(() -> new FileMemory(
+            guest.machineMemory(new LazyMemory(() -> new FileMemory(
                     file, FrameIndex.build(table, true, pageShift, base, arena).runs())));
         }
         Optional<XenFacts.Layout> layout = layout();

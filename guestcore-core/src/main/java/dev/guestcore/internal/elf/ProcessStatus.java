@@ -65,7 +65,7 @@ public enum ProcessStatus {
     }
 
     /** The structure for a vCPU; a register that is not known is zero. */
-    byte[] write(int process, RegisterState registers) {
+    public byte[] write(int process, RegisterState registers) {
         ByteBuffer target = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         target.putInt(processOffset, process);
         for (int i = 0; i < order.size(); i++) {

@@ -4,6 +4,7 @@ import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
+import dev.guestcore.GuestMemory;
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Provenance;
 import dev.guestcore.RawContext;
@@ -13,7 +14,11 @@ import dev.guestcore.cpu.X86;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.HypervisorFacts;
+import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.internal.memory.Extents;
+import dev.guestcore.internal.memory.LayeredExtents;
+import dev.guestcore.internal.memory.LazyMemory;
+import dev.guestcore.internal.memory.RemappedMemory;
 import java.lang.foreign.Arena;
 import java.math.BigInteger;
 import java.nio.ByteOrder;
@@ -34,6 +39,10 @@ final class KeepReader {
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
     private static final int LARGEST_JSON = 64 << 20;
     private static final int LARGEST_RAW_CONTEXT = 1 << 20;
+    private static final int PAGE_SHIFT = 12;
+    private static final long PAGE = 1L << PAGE_SHIFT;
+    /** Frames beyond this have no 52-bit address. */
+    private static final long MOST_FRAMES = 1L << 40;
     private static final String REMEDY = "read the file with a tool that ignores this record, or restore the original";
 
     private final FileBytes file;
@@ -83,7 +92,7 @@ final class KeepReader {
             builder.findings(List.of(Finding.note("regions, registers and facts come from the record that Guestcore kept"
                     + " of the " + original.format() + " guest " + original.source())));
             restoreVcpus(read, builder);
-            restoreFacts(read, builder);
+            List<HypervisorFacts> kept = restoreFacts(read, builder);
             RestoredMemory memory = new RestoredMemory(
                     read.memory(), regions(arena), names(), extents(arena, "states", KeepRecord.STATES.size()));
             builder.onClose(() -> {
@@ -93,7 +102,9 @@ final class KeepReader {
                     arena.close();
                 }
             });
-            read.machineMemory().ifPresent(builder::machineMemory);
+            read.machineMemory()
+                    .or(() -> machineMemory(kept, memory, arena))
+                    .ifPresent(builder::machineMemory);
             return builder.build(memory);
         } catch (JacksonException | IllegalArgumentException | DateTimeException e) {
             arena.close();
@@ -170,7 +181,7 @@ final class KeepReader {
         return value;
     }
 
-    private void restoreFacts(Guest read, GuestBuilder builder) {
+    private List<HypervisorFacts> restoreFacts(Guest read, GuestBuilder builder) {
         List<HypervisorFacts> kept = new ArrayList<>();
         for (Map.Entry<String, JsonNode> entry : json.path("facts").properties()) {
             Class<? extends HypervisorFacts> type = FactsJson.type(entry.getKey())
@@ -181,6 +192,33 @@ final class KeepReader {
         read.facts().stream()
                 .filter(fact -> kept.stream().noneMatch(own -> own.getClass() == fact.getClass()))
                 .forEach(builder::facts);
+        return kept;
+    }
+
+    /** The view that a PV guest's page tables need, by the kept frame table. */
+    private static Optional<GuestMemory> machineMemory(List<HypervisorFacts> kept, GuestMemory memory, Arena arena) {
+        return kept.stream()
+                .filter(XenFacts.class::isInstance)
+                .map(XenFacts.class::cast)
+                .flatMap(facts -> facts.frames().stream())
+                .filter(FrameTable::hasMachineFrames)
+                .findFirst()
+                .map(table -> new LazyMemory(() -> new RemappedMemory(memory, byMachineFrame(table, arena))));
+    }
+
+    private static Extents byMachineFrame(FrameTable table, Arena arena) {
+        try (Arena scratch = Arena.ofShared()) {
+            LayeredExtents frames = new LayeredExtents(scratch);
+            for (long i = 0; i < table.size(); i++) {
+                long machine = table.mfn(i);
+                long page = table.pfn(i);
+                if (machine >= 0 && machine < MOST_FRAMES && page >= 0 && page < MOST_FRAMES) {
+                    frames.add(
+                            machine << PAGE_SHIFT, (machine << PAGE_SHIFT) + PAGE - 1, page << PAGE_SHIFT);
+                }
+            }
+            return frames.build(arena, LayeredExtents.Precedence.EARLIER);
+        }
     }
 
     private FrameTable frames(FactsJson.FramesPlace place) {

@@ -1,5 +1,6 @@
 package dev.guestcore.internal.keep;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -7,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
+import dev.guestcore.GuestMemory;
 import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
@@ -17,7 +19,9 @@ import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Loss;
 import dev.guestcore.format.WriteReport;
+import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
+import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -71,6 +75,28 @@ class KeepRecordTest {
         assertTrue(report.losses().stream().allMatch(Loss::kept), report.losses().toString());
         convert(carried, format, Map.of(), back);
         assertEquals(-1, Files.mismatch(original, back));
+    }
+
+    @Test
+    void machineAddressesComeBackToo() {
+        Path carried = folder.resolve("carried");
+        convert(Samples.core("xen/pv64-mini"), "vbox", Map.of("keep", "true"), carried);
+        try (Guest original = Guests.open(Samples.core("xen/pv64-mini"));
+                Guest restored = Guests.open(carried)) {
+            GuestMemory expected = original.machineMemory().orElseThrow();
+            GuestMemory found = restored.machineMemory().orElseThrow();
+            FrameTable frames =
+                    original.facts(XenFacts.class).orElseThrow().frames().orElseThrow();
+            byte[] left = new byte[4096];
+            byte[] right = new byte[4096];
+            for (long i = 0; i < frames.size(); i++) {
+                long address = frames.mfn(i) << 12;
+                expected.read(address, MemorySegment.ofArray(left));
+                found.read(address, MemorySegment.ofArray(right));
+                assertArrayEquals(left, right, "machine address 0x" + Long.toHexString(address));
+            }
+            assertEquals(PageState.ABSENT, found.runAt(0).state());
+        }
     }
 
     /** ROM of which only the first page can be read, a device, RAM that ends at 2^64. */

@@ -11,14 +11,19 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** readelf of elfutils, and so the library libelf. */
-@Opens("xen")
+@Opens({"vbox", "xen"})
 class EuReadelfTest {
 
     @TempDir
     private Path folder;
 
     static Stream<WrittenCore> vmCores() {
-        return WrittenCore.of(Kind.VMCORE).filter(core -> core.origin() != WrittenCore.Origin.LINUX);
+        return WrittenCore.of(Kind.VMCORE)
+                .filter(core -> core.origin() != WrittenCore.Origin.LINUX && !core.analystNotes());
+    }
+
+    static Stream<WrittenCore> vmCoresForAnalysts() {
+        return WrittenCore.of(Kind.VMCORE).filter(WrittenCore::analystNotes);
     }
 
     static Stream<WrittenCore> dumpCores() {
@@ -42,8 +47,17 @@ class EuReadelfTest {
         assertTrue(refusal.errors().contains("not a valid ELF file"), refusal::errors);
         assertTrue(core.check("vbox-02").readers().contains("libelf"));
 
-        Path copy = core.copyWithStandardVersion(folder);
-        String output = Program.run("eu-readelf", "-hlSn", copy).content().output();
+        listsAll(core, core.copyWithStandardVersion(folder));
+    }
+
+    @ParameterizedTest
+    @MethodSource("vmCoresForAnalysts")
+    void vmCoresWithAnalystNotesAreListed(WrittenCore core) {
+        listsAll(core, core.file());
+    }
+
+    private static void listsAll(WrittenCore core, Path file) {
+        String output = Program.run("eu-readelf", "-hlSn", file).content().output();
         assertEquals(
                 core.truth().regions().size(),
                 output.lines().filter(line -> line.startsWith("  LOAD ")).count());

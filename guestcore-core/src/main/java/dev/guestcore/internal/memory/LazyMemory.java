@@ -1,4 +1,4 @@
-package dev.guestcore.format.xen;
+package dev.guestcore.internal.memory;
 
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
@@ -10,13 +10,18 @@ import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** Memory by machine address, whose index is built when it is first asked for: few need it, and it must be sorted. */
-final class MachineMemory implements GuestMemory {
+/** Memory whose index is built when it is first asked for, because that takes time and few ask. Thread-safe. */
+public final class LazyMemory implements GuestMemory {
 
     private final Supplier<GuestMemory> build;
     private volatile @Nullable GuestMemory built;
 
-    MachineMemory(Supplier<GuestMemory> build) {
+    /**
+     * Memory to come.
+     *
+     * @param build makes it, once
+     */
+    public LazyMemory(Supplier<GuestMemory> build) {
         this.build = build;
     }
 

@@ -1,0 +1,144 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.Guest;
+import dev.guestcore.Guests;
+import dev.guestcore.serve.gdb.GdbListener;
+import dev.guestcore.serve.gdb.GdbServer;
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.net.InetSocketAddress;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code guestcore gdb}. */
+@Command(
+        name = "gdb",
+        description = {
+            "Serve a core file or a frozen guest to gdb or lldb: vCPUs are threads, memory is what their page tables"
+                    + " show.",
+            "",
+            "Nothing can be changed and nothing runs. A live guest stays frozen until the command ends (Ctrl-C). The"
+                    + " protocol has no password, so only this machine can connect unless --listen says otherwise."
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  gdb vmlinux -ex 'target remote | guestcore gdb vm.core --stdio'",
+            "  guestcore gdb vm.core --port 1234",
+            "  guestcore gdb qemu:/run/vm.qmp --socket /run/vm.gdb",
+            "",
+            "In gdb, 'monitor help' lists what a debugger has no words for."
+        })
+final class GdbVerb extends Verb {
+
+    private static final int USUAL_PORT = 1234;
+    private static final int HIGHEST_PORT = 65_535;
+
+    @Parameters(
+            index = "0",
+            paramLabel = "<source>",
+            description = "A core file, or a live source such as demo: or qemu:SOCKET.")
+    String source = "";
+
+    @Option(names = "--port", paramLabel = "<number>", description = "TCP port. Default: 1234; 0 takes a free one.")
+    @Nullable
+    Integer port;
+
+    @Option(
+            names = "--listen",
+            paramLabel = "<address>",
+            description = "Address to listen on instead of this machine's own. Whoever reaches it reads all memory.")
+    @Nullable
+    String listen;
+
+    @Option(
+            names = "--socket",
+            paramLabel = "<file>",
+            description = "Make a UNIX socket that only you can connect to.")
+    @Nullable
+    String socket;
+
+    @Option(
+            names = "--stdio",
+            description = "Speak over standard input and output, for 'target remote | guestcore ...'.")
+    boolean stdio;
+
+    @Option(names = "--once", description = "End when the first debugger leaves.")
+    boolean once;
+
+    GdbVerb(Console console) {
+        super(console);
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        boolean tcp = port != null || listen != null;
+        if ((tcp ? 1 : 0) + (socket != null ? 1 : 0) + (stdio ? 1 : 0) > 1) {
+            throw usage("choose one of --port, --socket and --stdio");
+        }
+        if (port != null && (port < 0 || port > HIGHEST_PORT)) {
+            throw usage("a port is a number from 0 to " + HIGHEST_PORT + ", found " + port);
+        }
+        return unwinding(() -> {
+            try (Guest guest = Guests.open(source)) {
+                GdbServer server = new GdbServer(guest);
+                int code = report(guest.findings());
+                if (stdio) {
+                    serveStandardStreams(server);
+                } else {
+                    serveClients(server);
+                }
+                return code;
+            }
+        });
+    }
+
+    private void serveStandardStreams(GdbServer server) throws Exception {
+        try (FileInputStream in = new FileInputStream(FileDescriptor.in);
+                FileChannel channel = in.getChannel()) {
+            // Closing the channel, unlike the stream, ends a read that waits.
+            console().cancellation().closeOnRequest(channel);
+            server.serve(Channels.newInputStream(channel), Channels.newOutputStream(console().outChannel()));
+        }
+    }
+
+    private void serveClients(GdbServer server) {
+        try (GdbListener listener = listener()) {
+            console().cancellation().closeOnRequest(listener::close);
+            remark("listening on " + place(listener) + "; Ctrl-C ends");
+            remark("connect with: gdb -ex 'target remote " + target(listener) + "'");
+            boolean served = listener.serveNext(server);
+            while (served && !once) {
+                served = listener.serveNext(server);
+            }
+        }
+    }
+
+    private GdbListener listener() {
+        if (socket != null) {
+            return GdbListener.onSocket(Delivery.path(socket));
+        }
+        int wanted = port != null ? port : USUAL_PORT;
+        return listen != null
+                ? GdbListener.on(new InetSocketAddress(listen, wanted))
+                : GdbListener.onLoopback(wanted);
+    }
+
+    private static String place(GdbListener listener) {
+        return listener.address() instanceof InetSocketAddress inet
+                ? inet.getAddress().getHostAddress() + " port " + inet.getPort()
+                : Printable.of(listener.address().toString());
+    }
+
+    private static String target(GdbListener listener) {
+        return listener.address() instanceof InetSocketAddress inet
+                ? (inet.getAddress().isAnyLocalAddress() || inet.getAddress().isLoopbackAddress()
+                        ? ""
+                        : inet.getAddress().getHostAddress()) + ":" + inet.getPort()
+                : Printable.of(listener.address().toString());
+    }
+}

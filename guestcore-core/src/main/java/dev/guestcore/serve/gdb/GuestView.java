@@ -1,0 +1,89 @@
+package dev.guestcore.serve.gdb;
+
+import dev.guestcore.Guest;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.Vcpu;
+import dev.guestcore.address.AddressSpace;
+import dev.guestcore.cpu.RegisterState;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** What one client looks at: which vCPU, and memory as that vCPU sees it or guest-physical. Not thread-safe. */
+final class GuestView {
+
+    /** An address space keeps up to 2 MiB of page tables. */
+    private static final int MOST_SPACES = 8;
+
+    private final Guest guest;
+    private final List<Vcpu> vcpus;
+    private final Map<Integer, AddressSpace> spaces = new LinkedHashMap<>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Integer, AddressSpace> eldest) {
+            return size() > MOST_SPACES;
+        }
+    };
+    private int selected;
+    private boolean physical;
+
+    GuestView(Guest guest) {
+        this.guest = guest;
+        // A debugger needs a thread to look at anything; a dump of memory alone gets one of which nothing is known.
+        this.vcpus = hasRegisters(guest) ? guest.vcpus() : List.of(new Vcpu(0, RegisterState.unknown()));
+        this.physical = !hasRegisters(guest);
+    }
+
+    private static boolean hasRegisters(Guest guest) {
+        return !guest.vcpus().isEmpty();
+    }
+
+    Guest guest() {
+        return guest;
+    }
+
+    List<Vcpu> vcpus() {
+        return vcpus;
+    }
+
+    /** Number of the vCPU that is looked at, from 0. */
+    int selected() {
+        return selected;
+    }
+
+    void select(int number) {
+        selected = number;
+    }
+
+    Vcpu vcpu() {
+        return vcpus.get(selected);
+    }
+
+    boolean isPhysical() {
+        return physical;
+    }
+
+    void setPhysical(boolean guestPhysical) {
+        physical = guestPhysical;
+    }
+
+    /**
+     * The address space of the vCPU that is looked at.
+     *
+     * @throws dev.guestcore.GuestcoreException if the source does not say how it translates
+     */
+    AddressSpace space() {
+        AddressSpace known = spaces.get(selected);
+        if (known == null) {
+            known = AddressSpace.of(guest, vcpu());
+            spaces.put(selected, known);
+        }
+        return known;
+    }
+
+    /** The memory that is looked at. */
+    GuestMemory memory() {
+        return physical ? guest.memory() : space().memory();
+    }
+}
