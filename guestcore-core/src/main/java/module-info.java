@@ -26,6 +26,7 @@ module dev.guestcore {
 
     provides dev.guestcore.format.CoreFormat with
             dev.guestcore.format.elf.ElfCoreFormat,
+            dev.guestcore.format.kdump.KdumpFormat,
             dev.guestcore.format.lime.AvmlFormat,
             dev.guestcore.format.lime.LimeFormat,
             dev.guestcore.format.raw.RawFormat,
@@ -36,5 +37,6 @@ module dev.guestcore {
             dev.guestcore.live.demo.DemoProvider,
             dev.guestcore.live.described.DescribedProvider,
             dev.guestcore.live.qemu.QemuSourceProvider,
-            dev.guestcore.live.raw.RawSourceProvider;
+            dev.guestcore.live.raw.RawSourceProvider,
+            dev.guestcore.live.split.SplitKdumpProvider;
 }

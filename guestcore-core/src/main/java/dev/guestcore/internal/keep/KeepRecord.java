@@ -218,6 +218,11 @@ public final class KeepRecord {
         return new KeepReader(file, offset, size).restore(read);
     }
 
+    /** Whether a record begins at {@code offset}. */
+    public static boolean isAt(FileBytes file, long offset) {
+        return file.holds(offset, HEADER) && file.u64(offset, ByteOrder.LITTLE_ENDIAN, "magic of the record") == MAGIC;
+    }
+
     /** Size in bytes, a multiple of 8. */
     public long size() {
         return size;

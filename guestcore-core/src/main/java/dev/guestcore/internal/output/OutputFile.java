@@ -20,6 +20,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.HexFormat;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 
@@ -246,6 +247,18 @@ public final class OutputFile implements AutoCloseable {
             buffer.asSlice(buffered, count).fill((byte) 0);
             buffered += (int) count;
             position += count;
+        }
+
+        @Override
+        public boolean canPatch() {
+            return true;
+        }
+
+        @Override
+        public void patch(long at, MemorySegment bytes) {
+            Objects.checkFromIndexSize(at, bytes.byteSize(), position);
+            flush();
+            send(bytes, at);
         }
 
         private void flush() {

@@ -1,0 +1,325 @@
+package dev.guestcore.format.kdump;
+
+import dev.guestcore.Architecture;
+import dev.guestcore.Finding;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestBuilder;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.MalformedDumpException;
+import dev.guestcore.Provenance;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.internal.elf.Elf;
+import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.memory.Extents;
+import java.lang.foreign.Arena;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+
+/** One kdump or a split set of them, its tables read. */
+final class KdumpFile {
+
+    /** Pages of a guest with 128 TiB; the tables of a larger one would not fit beside it. */
+    private static final long MOST_PAGES = 1L << 35;
+
+    /** A machine has a handful of ranges; each costs 24 bytes outside the heap. */
+    private static final long MOST_REGIONS = 1L << 21;
+
+    /** Scheme of the source that opens several files as one dump. */
+    private static final String SPLIT = "split";
+
+    private final List<FileBytes> files;
+    private final List<KdumpHeader> headers;
+    private final KdumpNotes notes;
+    private final PageBitmap exists;
+    private final PageBitmap stored;
+    private final KdumpMemory pages;
+    private final GuestMemory memory;
+
+    private KdumpFile(List<FileBytes> files, Arena arena, CappedFindings findings) {
+        this.files = List.copyOf(files);
+        this.headers = files.stream().map(file -> KdumpHeader.read(file, findings)).toList();
+        FileBytes file = files.getFirst();
+        KdumpHeader header = headers.getFirst();
+        if (header.pageCount() > MOST_PAGES) {
+            throw file.malformed(
+                    header.layout().maxMapNumber,
+                    "max_mapnr",
+                    "at most " + MOST_PAGES + " pages",
+                    Long.toString(header.pageCount()),
+                    "the header is damaged");
+        }
+        requireOneSet();
+        files.forEach(part -> findings.addAll(part.findings()));
+        this.exists = new PageBitmap(file, header.bitmapOffset(), header.bitmapSize(), header.pageCount(), arena);
+        this.stored = header.hasOneBitmap()
+                ? exists
+                : new PageBitmap(
+                        file,
+                        header.bitmapOffset() + header.bitmapSize(),
+                        header.bitmapSize(),
+                        header.pageCount(),
+                        arena);
+        this.notes = KdumpNotes.read(file, header, findings);
+        this.pages = new KdumpMemory(header, parts(findings), stored, regions(arena));
+        this.memory = BesideMemory.over(pages, file, notes, arena, findings);
+        note(findings);
+    }
+
+    /** Opens the files as one guest. */
+    static Guest open(List<FileBytes> files) {
+        Arena arena = Arena.ofShared();
+        try {
+            CappedFindings findings = new CappedFindings();
+            KdumpFile kdump = new KdumpFile(files, arena, findings);
+            GuestBuilder builder = kdump.guest(findings).onClose(() -> {
+                arena.close();
+                files.forEach(FileBytes::close);
+            });
+            return kdump.restored(builder);
+        } catch (RuntimeException | Error e) {
+            arena.close();
+            throw e;
+        }
+    }
+
+    /** With Guestcore's own record, if the file has one, the guest is what it was before it became a kdump. */
+    private Guest restored(GuestBuilder builder) {
+        Guest guest = builder.build(memory);
+        Optional<KdumpHeader.Place> record = notes.place(KdumpNotes.KEEP_TYPE);
+        if (record.isEmpty()) {
+            return guest;
+        }
+        if (!KeepRecord.isAt(files.getFirst(), record.get().offset())) {
+            // makedumpfile copies the note into a file that it filters, but not what the note is about.
+            return builder.findings(List.of(Finding.note(files.getFirst().name() + ": the record that Guestcore had kept is"
+                            + " lost, because another program wrote the file anew")))
+                    .build(memory);
+        }
+        try {
+            return KeepRecord.restore(
+                    guest, files.getFirst(), record.get().offset(), record.get().size());
+        } catch (MalformedDumpException e) {
+            return builder.findings(List.of(Finding.damage(e.getMessage()))).build(memory);
+        }
+    }
+
+    /** Reads the tables of one file; nothing of them may be used after {@code arena} is closed. */
+    static KdumpFile read(FileBytes file, Arena arena, CappedFindings findings) {
+        return new KdumpFile(List.of(file), arena, findings);
+    }
+
+    KdumpHeader header() {
+        return headers.getFirst();
+    }
+
+    KdumpNotes notes() {
+        return notes;
+    }
+
+    PageBitmap exists() {
+        return exists;
+    }
+
+    PageBitmap stored() {
+        return stored;
+    }
+
+    KdumpMemory pages() {
+        return pages;
+    }
+
+    GuestMemory memory() {
+        return memory;
+    }
+
+    private void requireOneSet() {
+        KdumpHeader first = headers.getFirst();
+        for (int i = 1; i < headers.size(); i++) {
+            KdumpHeader other = headers.get(i);
+            boolean agrees = other.order() == first.order()
+                    && other.layout() == first.layout()
+                    && other.blockSize() == first.blockSize()
+                    && other.pageCount() == first.pageCount()
+                    && other.utsname().equals(first.utsname())
+                    && other.takenAt().equals(first.takenAt());
+            if (!agrees) {
+                throw files.get(i)
+                        .malformed(
+                                0,
+                                "header",
+                                "that of " + files.getFirst().name(),
+                                "one of another dump",
+                                "name the files of one split set only");
+            }
+        }
+    }
+
+    private GuestBuilder guest(CappedFindings findings) {
+        KdumpHeader header = header();
+        String names = String.join(",", files.stream().map(FileBytes::name).toList());
+        GuestBuilder builder = Guest.builder()
+                .architecture(architecture(notes.machine()))
+                .provenance(new Provenance(
+                        files.size() == 1 ? names : SPLIT + ":" + names,
+                        KdumpFormat.NAME,
+                        layout(header),
+                        Optional.empty(),
+                        Optional.empty(),
+                        header.takenAt()))
+                .findings(findings.list())
+                .facts(new ElfFacts(notes.machine(), header.order(), notes.foreign()));
+        notes.vmcoreInfo().ifPresent(builder::facts);
+        notes.notes().vcpus().forEach(vcpu -> builder.vcpu(vcpu.registers(), vcpu.rawContexts()));
+        return builder;
+    }
+
+    private String layout(KdumpHeader header) {
+        StringBuilder layout = new StringBuilder("version " + header.version());
+        if (header.layout() != KdumpLayout.BITS_64) {
+            layout.append(", 32-bit");
+        }
+        if (header.order() == ByteOrder.BIG_ENDIAN) {
+            layout.append(", big-endian");
+        }
+        if (header.dumpLevel() != 0) {
+            layout.append(", dump level ").append(header.dumpLevel());
+        }
+        if (!header.release().isEmpty()) {
+            layout.append(", kernel ").append(header.release());
+        }
+        if (files.size() > 1) {
+            layout.append(", ").append(files.size()).append(" parts");
+        }
+        if (files.getFirst().isFlattened()) {
+            layout.append(", flattened");
+        }
+        return layout.toString();
+    }
+
+    private static Architecture architecture(int machine) {
+        return switch (machine) {
+            case Elf.EM_386, Elf.EM_X86_64 -> Architecture.X86;
+            case Elf.EM_ARM, Elf.EM_AARCH64 -> Architecture.ARM;
+            case Elf.EM_IA_64 -> Architecture.IA64;
+            case Elf.EM_PPC, Elf.EM_PPC64 -> Architecture.POWERPC;
+            default -> Architecture.OTHER;
+        };
+    }
+
+    private void note(CappedFindings findings) {
+        KdumpHeader header = header();
+        FileBytes file = files.getFirst();
+        if (!header.namesKernel()) {
+            findings.add(Finding.note(file.name() + ": the header does not name the kernel, as in all files of QEMU;"
+                    + " crash and makedumpfile refuse that, and writing it again (--to kdump) fills it in"));
+        }
+        Optional<Long> base = notes.vmcoreInfo()
+                .flatMap(KernelNumbers::physicalBase);
+        if (base.isPresent() && base.get() != header.physicalBase()) {
+            findings.add(Finding.note(file.name() + ": the sub-header says phys_base 0x"
+                    + Long.toHexString(header.physicalBase()) + ", the kernel itself 0x"
+                    + Long.toHexString(base.get()) + " (VMCOREINFO); the kernel is right"));
+        }
+        if ((header.status() & KdumpLayout.STATUS_INCOMPLETE) != 0) {
+            findings.add(Finding.damage(file.name() + ": the header says that the dump is incomplete: the disk was full"
+                    + " when makedumpfile wrote it"));
+        }
+    }
+
+    private List<KdumpMemory.Part> parts(CappedFindings findings) {
+        List<KdumpMemory.Part> parts = new ArrayList<>();
+        for (int i = 0; i < files.size(); i++) {
+            KdumpHeader header = headers.get(i);
+            KdumpHeader.Split range = header.split().orElse(new KdumpHeader.Split(0, header.pageCount()));
+            long first = Math.clamp(range.firstPfn(), 0, stored.pageCount());
+            long end = Math.clamp(range.endPfn(), first, stored.pageCount());
+            FileBytes file = files.get(i);
+            long firstRank = stored.rank(first);
+            long count = stored.rank(end) - firstRank;
+            long whole = Math.clamp(
+                    (file.size() - header.descriptorsOffset()) / KdumpLayout.DESCRIPTOR, 0, count);
+            long wholeEnd = whole == count ? end : stored.select(firstRank + whole);
+            parts.add(new KdumpMemory.Part(file, header.descriptorsOffset(), first, end, firstRank, wholeEnd));
+            if (whole < count) {
+                findings.damage(file.malformed(
+                        header.descriptorsOffset(),
+                        "page descriptors",
+                        count + " of them",
+                        whole + " up to the end of the file",
+                        "the file is cut short; the other pages are lost"));
+            } else {
+                checkData(file, header, count, findings);
+            }
+        }
+        parts.sort(Comparator.comparingLong(KdumpMemory.Part::firstPfn));
+        long covered = 0;
+        long behind = 0;
+        for (KdumpMemory.Part part : parts) {
+            long first = Math.max(part.firstPfn(), behind);
+            if (part.endPfn() > first) {
+                covered += stored.rank(part.endPfn()) - stored.rank(first);
+                behind = part.endPfn();
+            }
+        }
+        if (covered < stored.total()) {
+            findings.add(Finding.damage(files.getFirst().name() + ": " + covered + " of " + stored.total()
+                    + " pages of a split set are here; open all its files together: " + SPLIT
+                    + ":FILE,FILE,..."));
+        }
+        return parts;
+    }
+
+    /** Writers put pages into the file in their order: if one of the last lies behind its end, it was cut short. */
+    private static void checkData(FileBytes file, KdumpHeader header, long count, CappedFindings findings) {
+        for (long i = Math.max(0, count - 64); i < count; i++) {
+            long at = header.descriptorsOffset() + i * KdumpLayout.DESCRIPTOR;
+            long offset = file.u64(at, header.order(), "offset of a page");
+            long size = file.u32(at + Long.BYTES, header.order(), "size of a page");
+            if (!file.holds(offset, size)) {
+                findings.damage(file.malformed(
+                        at,
+                        "page descriptor " + i,
+                        "a place in the file of " + file.size() + " bytes",
+                        size + " bytes at 0x" + Long.toHexString(offset),
+                        "the file is cut short; the last pages are lost"));
+                return;
+            }
+        }
+    }
+
+    private Extents regions(Arena arena) {
+        KdumpHeader header = header();
+        int shift = Integer.numberOfTrailingZeros(header.blockSize());
+        Extents.Builder regions = new Extents.Builder(arena);
+        long end = header.pageCount();
+        long page = 0;
+        while (page < end) {
+            // A page that is stored exists, whatever the first bitmap says.
+            long first = Math.min(exists.next(page, true, end), stored.next(page, true, end));
+            if (first >= end) {
+                break;
+            }
+            long behind = first;
+            while (behind < end && (exists.get(behind) || stored.get(behind))) {
+                behind = Math.max(exists.next(behind, false, end), stored.next(behind, false, end));
+            }
+            if (regions.count() == MOST_REGIONS) {
+                throw files.getFirst()
+                        .malformed(
+                                header.bitmapOffset(),
+                                "bitmap of pages that exist",
+                                "at most " + MOST_REGIONS + " separate ranges",
+                                "more",
+                                "the bitmap is damaged");
+            }
+            regions.add(first << shift, (behind << shift) - 1, 0);
+            page = behind;
+        }
+        return regions.build();
+    }
+}

@@ -1,0 +1,133 @@
+package dev.guestcore.format.kdump;
+
+import dev.guestcore.Finding;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.internal.elf.CoreNotes;
+import dev.guestcore.internal.elf.Elf;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What a kdump says beside memory: registers, VMCOREINFO, the list of erased data, notes of Guestcore's own.
+ *
+ * @param machine e_machine that the notes would have in an ELF file
+ * @param notes registers and notes that nobody here interprets, those of Guestcore left out
+ * @param vmcoreInfo from its own place, or else from the notes
+ * @param eraseInfo what makedumpfile erased, as a note, or none
+ * @param ours notes of Guestcore's own
+ */
+record KdumpNotes(
+        int machine,
+        CoreNotes notes,
+        Optional<KernelFacts> vmcoreInfo,
+        Optional<ElfFacts.Note> eraseInfo,
+        List<ElfFacts.Note> ours) {
+
+    /** Name of the note that the list of erased data becomes in an ELF file. */
+    static final String ERASE_INFO = "ERASEINFO";
+
+    /** Owner of notes of Guestcore's own. */
+    static final String OWN = "GUESTCORE";
+
+    /** n_type of the note about the record of what the format cannot carry; 1 is the record itself, in ELF cores. */
+    static final long KEEP_TYPE = 3;
+
+    private static final int LARGEST_TEXT = 1 << 20;
+
+    static KdumpNotes read(FileBytes file, KdumpHeader header, CappedFindings findings) {
+        int machine = machine(header);
+        CoreNotes.Reader reader = new CoreNotes.Reader(file, header.order(), machine, findings);
+        header.notes().ifPresent(place -> reader.read(place.offset(), place.size()));
+        CoreNotes notes = reader.finish();
+        Optional<KernelFacts> facts = text(file, header.vmcoreInfo(), "vmcoreinfo", findings)
+                .or(notes::vmcoreInfo)
+                .map(KernelFacts::new);
+        Optional<ElfFacts.Note> erased = text(file, header.eraseInfo(), "eraseinfo", findings)
+                .map(bytes -> new ElfFacts.Note(ERASE_INFO, 0, bytes));
+        List<ElfFacts.Note> ours =
+                notes.others().stream().filter(note -> note.name().equals(OWN)).toList();
+        return new KdumpNotes(machine, notes, facts, erased, ours);
+    }
+
+    /** Notes to keep for whoever writes the guest. */
+    List<ElfFacts.Note> foreign() {
+        List<ElfFacts.Note> foreign = new ArrayList<>(notes.others());
+        foreign.removeAll(ours);
+        eraseInfo.ifPresent(foreign::add);
+        return foreign;
+    }
+
+    /** Where a record of Guestcore's own lies, if there is a note of that type. Not checked against the file. */
+    Optional<KdumpHeader.Place> place(long type) {
+        return ours.stream()
+                .filter(note -> note.type() == type && note.descriptor().length == 2 * Long.BYTES)
+                .map(note -> ByteBuffer.wrap(note.descriptor()).order(ByteOrder.LITTLE_ENDIAN))
+                .map(place -> new KdumpHeader.Place(place.getLong(), place.getLong()))
+                .findFirst();
+    }
+
+    /** The descriptor of a note about a record of Guestcore's own: where it lies. */
+    static byte[] placeNote(long offset, long size) {
+        return ByteBuffer.allocate(2 * Long.BYTES)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(offset)
+                .putLong(size)
+                .array();
+    }
+
+    /** Where among the notes the descriptor of the first note of that owner begins. */
+    static int descriptorOffset(byte[] notes, String name, ByteOrder order) {
+        ByteBuffer buffer = ByteBuffer.wrap(notes).order(order);
+        int at = 0;
+        while (true) {
+            int nameSize = buffer.getInt(at);
+            int descriptorSize = buffer.getInt(at + Integer.BYTES);
+            int nameAt = at + 3 * Integer.BYTES;
+            int descriptorAt = nameAt + (nameSize + 3 & ~3);
+            if (new String(notes, nameAt, nameSize - 1, StandardCharsets.ISO_8859_1).equals(name)) {
+                return descriptorAt;
+            }
+            at = descriptorAt + (descriptorSize + 3 & ~3);
+        }
+    }
+
+    private static Optional<byte[]> text(
+            FileBytes file, Optional<KdumpHeader.Place> place, String what, CappedFindings findings) {
+        if (place.isEmpty()) {
+            return Optional.empty();
+        }
+        if (place.get().size() > LARGEST_TEXT) {
+            findings.add(Finding.note(file.malformed(
+                            place.get().offset(),
+                            what,
+                            "at most " + LARGEST_TEXT + " bytes",
+                            place.get().size() + " bytes",
+                            "it is left out")
+                    .getMessage()));
+            return Optional.empty();
+        }
+        return Optional.of(file.bytes(place.get().offset(), (int) place.get().size(), what));
+    }
+
+    /** e_machine by the name of the machine; where the header has none, by word size and byte order. */
+    private static int machine(KdumpHeader header) {
+        boolean wide = header.layout() == KdumpLayout.BITS_64;
+        return switch (header.machine()) {
+            case "" -> wide ? Elf.EM_X86_64 : Elf.EM_386;
+            case "x86_64" -> Elf.EM_X86_64;
+            case "i386", "i486", "i586", "i686" -> Elf.EM_386;
+            case "aarch64" -> Elf.EM_AARCH64;
+            case "ia64" -> Elf.EM_IA_64;
+            case "ppc" -> Elf.EM_PPC;
+            case "ppc64", "ppc64le" -> Elf.EM_PPC64;
+            default -> header.machine().startsWith("arm") ? Elf.EM_ARM : 0;
+        };
+    }
+}

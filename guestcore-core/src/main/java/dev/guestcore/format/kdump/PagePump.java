@@ -1,0 +1,269 @@
+package dev.guestcore.format.kdump;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.GuestcoreException;
+import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
+import dev.guestcore.Progress;
+import dev.guestcore.format.CoreSink;
+import dev.guestcore.format.WriteReport;
+import dev.guestcore.internal.memory.Extents;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/**
+ * Reads and compresses pages on all processors and writes them in order, with a fixed number of pages in memory. Use it
+ * once.
+ */
+final class PagePump {
+
+    private static final int PAGE = 4096;
+    private static final int PAGE_SHIFT = 12;
+    private static final int CHUNK_PAGES = 256;
+    private static final int DESCRIPTORS_BUFFER = 4096 * KdumpLayout.DESCRIPTOR;
+
+    /** Instead of a compressed size: all zero. */
+    private static final int ZERO = 0;
+    /** Instead of a compressed size: nothing to store. */
+    private static final int MISSING = -1;
+    /** Instead of a compressed size: nothing to store because the source failed. */
+    private static final int FAILED = -2;
+
+    private final GuestMemory memory;
+    private final PageCodec codec;
+    private final boolean excludeZero;
+    private final CoreSink sink;
+    private final MemorySegment stored;
+    private final MemorySegment zeroPage = Arena.ofAuto().allocate(PAGE, PAGE);
+    private final ByteBuffer descriptors =
+            ByteBuffer.allocateDirect(DESCRIPTORS_BUFFER).order(ByteOrder.LITTLE_ENDIAN);
+    private final List<AddressRange> unreadable = new ArrayList<>();
+    private long descriptorsAt;
+    private long zeroPageAt;
+    private long zeroBytes;
+    private long unreadableBytes;
+
+    /**
+     * Prepares.
+     *
+     * @param sink where pages go; stands where the first page will be
+     * @param descriptorsAt where the first descriptor goes
+     * @param stored bitmap of the pages to store; the bits of those that turn out not to be are cleared
+     */
+    PagePump(
+            GuestMemory memory,
+            PageCodec codec,
+            boolean excludeZero,
+            CoreSink sink,
+            long descriptorsAt,
+            MemorySegment stored) {
+        this.memory = memory;
+        this.codec = codec;
+        this.excludeZero = excludeZero;
+        this.sink = sink;
+        this.descriptorsAt = descriptorsAt;
+        this.stored = stored;
+    }
+
+    /** Pages of one chunk, on their way. */
+    private final class Chunk {
+
+        private final Arena arena = Arena.ofAuto();
+        private final PageCodec.Encoder encoder = codec == PageCodec.NONE ? null : codec.encoder();
+        private final int bound = encoder == null ? PAGE : encoder.bound(PAGE);
+        private final MemorySegment input = arena.allocate((long) CHUNK_PAGES * PAGE, PAGE);
+        private final MemorySegment output = arena.allocate((long) CHUNK_PAGES * PAGE + bound, PAGE);
+        private final int[] sizes = new int[CHUNK_PAGES];
+        private final boolean[] compressed = new boolean[CHUNK_PAGES];
+        private long firstPage;
+        private int count;
+        private long outputSize;
+
+        void fill() {
+            long address = firstPage << PAGE_SHIFT;
+            long wanted = (long) count * PAGE;
+            PageRun run = memory.runAt(address);
+            if (run.state() == PageState.ZERO && run.range().last() - address >= wanted - 1) {
+                Arrays.fill(sizes, 0, count, ZERO);
+                outputSize = 0;
+                return;
+            }
+            long whole = memory.readAvailable(address, input.asSlice(0, wanted)) / PAGE;
+            outputSize = 0;
+            for (int i = 0; i < count; i++) {
+                MemorySegment page = input.asSlice((long) i * PAGE, PAGE);
+                sizes[i] = i < whole ? PAGE : gather(address + (long) i * PAGE, page);
+                if (sizes[i] > 0) {
+                    sizes[i] = MemorySegment.mismatch(page, 0, PAGE, zeroPage, 0, PAGE) < 0 ? ZERO : compress(i, page);
+                }
+            }
+        }
+
+        /** Reads a page that is not there in one piece; what lies outside all regions counts as zeros. */
+        private int gather(long address, MemorySegment page) {
+            long done = 0;
+            while (done < PAGE) {
+                done += memory.readAvailable(address + done, page.asSlice(done));
+                if (done == PAGE) {
+                    break;
+                }
+                PageRun run = memory.runAt(address + done);
+                if (run.state() != PageState.ABSENT) {
+                    return run.state() == PageState.EXCLUDED ? MISSING : FAILED;
+                }
+                long lessOne = run.range().last() - run.range().first();
+                long gap = Long.compareUnsigned(lessOne, PAGE - done - 1) < 0 ? lessOne + 1 : PAGE - done;
+                page.asSlice(done, gap).fill((byte) 0);
+                done += gap;
+            }
+            return PAGE;
+        }
+
+        private int compress(int index, MemorySegment page) {
+            MemorySegment target = output.asSlice(outputSize);
+            int size = encoder == null ? PAGE : encoder.encode(page, target);
+            compressed[index] = size < PAGE;
+            if (size >= PAGE) {
+                MemorySegment.copy(page, 0, target, 0, PAGE);
+                size = PAGE;
+            }
+            outputSize += size;
+            return size;
+        }
+    }
+
+    void run(Extents pages, Progress progress) {
+        zeroPageAt = sink.position();
+        sink.writeZeros(PAGE);
+        int threads = Runtime.getRuntime().availableProcessors();
+        Deque<Chunk> free = new ArrayDeque<>();
+        for (int i = 0; i < threads + 2; i++) {
+            free.add(new Chunk());
+        }
+        Deque<Future<Chunk>> running = new ArrayDeque<>();
+        ExecutorService workers = Executors.newFixedThreadPool(threads, Thread.ofPlatform().daemon().factory());
+        try {
+            for (long i = 0; i < pages.count(); i++) {
+                for (long page = pages.first(i); page <= pages.last(i); page += CHUNK_PAGES) {
+                    if (free.isEmpty()) {
+                        free.add(emit(running.remove(), progress));
+                    }
+                    Chunk chunk = free.remove();
+                    chunk.firstPage = page;
+                    chunk.count = (int) Math.min(CHUNK_PAGES, pages.last(i) - page + 1);
+                    running.add(workers.submit(() -> {
+                        chunk.fill();
+                        return chunk;
+                    }));
+                }
+            }
+            while (!running.isEmpty()) {
+                emit(running.remove(), progress);
+            }
+            flushDescriptors();
+        } finally {
+            // The workers read the guest: none may be left when it is closed.
+            running.forEach(chunk -> chunk.cancel(false));
+            workers.close();
+        }
+    }
+
+    private Chunk emit(Future<Chunk> future, Progress progress) {
+        Chunk chunk = await(future);
+        sink.write(chunk.output.asSlice(0, chunk.outputSize));
+        long at = sink.position() - chunk.outputSize;
+        for (int i = 0; i < chunk.count; i++) {
+            int size = chunk.sizes[i];
+            long page = chunk.firstPage + i;
+            if (size > 0) {
+                describe(at, size, chunk.compressed[i] ? codec.flag() : PageCodec.NONE.flag());
+                at += size;
+            } else if (size == ZERO) {
+                zeroBytes += PAGE;
+                if (excludeZero) {
+                    forget(page);
+                } else {
+                    describe(zeroPageAt, PAGE, PageCodec.NONE.flag());
+                }
+            } else {
+                forget(page);
+                if (size == FAILED) {
+                    lose(page);
+                }
+            }
+        }
+        progress.advance((long) chunk.count * PAGE);
+        return chunk;
+    }
+
+    private static Chunk await(Future<Chunk> future) {
+        try {
+            return future.get();
+        } catch (ExecutionException e) {
+            switch (e.getCause()) {
+                case RuntimeException problem -> throw problem;
+                case Error problem -> throw problem;
+                default -> throw new GuestcoreException("reading the guest failed: " + e.getCause(), e.getCause());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new GuestcoreException("interrupted while writing", e);
+        }
+    }
+
+    private void describe(long at, int size, int flags) {
+        if (!descriptors.hasRemaining()) {
+            flushDescriptors();
+        }
+        descriptors.putLong(at).putInt(size).putInt(flags).putLong(0);
+    }
+
+    private void flushDescriptors() {
+        descriptors.flip();
+        sink.patch(descriptorsAt, MemorySegment.ofBuffer(descriptors));
+        descriptorsAt += descriptors.limit();
+        descriptors.clear();
+    }
+
+    private void forget(long page) {
+        long at = page >>> 3;
+        byte bits = stored.get(ValueLayout.JAVA_BYTE, at);
+        stored.set(ValueLayout.JAVA_BYTE, at, (byte) (bits & ~(1 << (page & 7))));
+    }
+
+    private void lose(long page) {
+        unreadableBytes += PAGE;
+        AddressRange range = AddressRange.ofSize(page << PAGE_SHIFT, PAGE);
+        int last = unreadable.size() - 1;
+        if (last >= 0 && unreadable.get(last).isFollowedBy(range)) {
+            unreadable.set(last, new AddressRange(unreadable.get(last).first(), range.last()));
+        } else if (unreadable.size() < WriteReport.MOST_RANGES) {
+            unreadable.add(range);
+        }
+    }
+
+    List<AddressRange> unreadable() {
+        return unreadable;
+    }
+
+    long unreadableBytes() {
+        return unreadableBytes;
+    }
+
+    long zeroBytes() {
+        return zeroBytes;
+    }
+}

@@ -1,0 +1,59 @@
+package dev.guestcore.format.kdump;
+
+import dev.guestcore.GuestMemory;
+import dev.guestcore.hypervisor.KernelFacts;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
+
+/**
+ * The six strings of struct new_utsname. A kernel that left VMCOREINFO says there where its own copy lies; of any other Linux
+ * the banner tells release and version. Readers of kdumps refuse a file in which system, node, release, version or machine is
+ * empty, so what cannot be found says so in words.
+ */
+final class UtsName {
+
+    private static final long KERNEL_MAP = 0xffffffff80000000L;
+    private static final int COUNT = 6;
+    private static final String UNKNOWN = "(unknown)";
+
+    private UtsName() {}
+
+    /** System, node, release, version, machine, domain; all but the machine empty if the guest is no known Linux. */
+    static List<String> of(GuestMemory memory, byte[] vmcoreInfo) {
+        KernelFacts facts = new KernelFacts(vmcoreInfo);
+        Optional<String> release = facts.value("OSRELEASE");
+        if (release.isEmpty()) {
+            return LinuxBanner.find(memory)
+                    .map(banner -> List.of("Linux", UNKNOWN, banner.release(), banner.version(), "x86_64", UNKNOWN))
+                    .orElse(List.of("", "", "", "", "x86_64", ""));
+        }
+        return inMemory(memory, facts)
+                .filter(names -> names.get(2).equals(release.get()))
+                .orElse(List.of("Linux", UNKNOWN, release.get(), UNKNOWN, "x86_64", UNKNOWN));
+    }
+
+    private static Optional<List<String>> inMemory(GuestMemory memory, KernelFacts facts) {
+        Optional<Long> symbol = KernelNumbers.hexadecimal(facts, "SYMBOL(init_uts_ns)");
+        Optional<Long> offset = KernelNumbers.decimal(facts, "OFFSET(uts_namespace.name)");
+        Optional<Long> base = KernelNumbers.physicalBase(facts);
+        if (symbol.isEmpty() || offset.isEmpty() || base.isEmpty()) {
+            return Optional.empty();
+        }
+        byte[] names = new byte[COUNT * KdumpLayout.UTSNAME_STRING];
+        long address = symbol.get() - KERNEL_MAP + base.get() + offset.get();
+        if (memory.readAvailable(address, MemorySegment.ofArray(names)) < names.length) {
+            return Optional.empty();
+        }
+        return Optional.of(IntStream.range(0, COUNT).mapToObj(i -> string(names, i)).toList());
+    }
+
+    private static String string(byte[] names, int index) {
+        int from = index * KdumpLayout.UTSNAME_STRING;
+        String text = new String(names, from, KdumpLayout.UTSNAME_STRING, StandardCharsets.ISO_8859_1);
+        int nul = text.indexOf('\0');
+        return nul < 0 ? text : text.substring(0, nul);
+    }
+}
