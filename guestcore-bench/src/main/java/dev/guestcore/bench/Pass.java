@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,7 +31,7 @@ record Pass(long nanoseconds, long cpuNanoseconds, long checksum) {
 
     /** Reads all of it in one thread, {@code chunk} bytes at a time; goes over every word. */
     static Pass full(GuestMemory memory, List<AddressRange> ranges, int chunk) {
-        return timed(() -> {
+        return inThread(() -> {
             long sum = 0;
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment buffer = arena.allocate(chunk, PAGE);
@@ -50,27 +51,28 @@ record Pass(long nanoseconds, long cpuNanoseconds, long checksum) {
 
     /** Reads all of it, {@code chunk} bytes at a time; looks at the first word of each page only. */
     static Pass touch(GuestMemory memory, List<AddressRange> ranges, int chunk, int threads) {
+        AtomicLong next = new AtomicLong();
         if (threads == 1) {
-            AtomicLong next = new AtomicLong();
-            return timed(() -> touchShares(memory, ranges, chunk, next));
+            return inThread(() -> touchShares(memory, ranges, chunk, next));
         }
         try (ExecutorService executor = Executors.newFixedThreadPool(threads)) {
-            return timed(() -> {
-                AtomicLong next = new AtomicLong();
-                List<Future<Long>> sums = new ArrayList<>();
-                for (int i = 0; i < threads; i++) {
-                    sums.add(executor.submit(() -> touchShares(memory, ranges, chunk, next)));
-                }
-                long sum = 0;
-                for (Future<Long> share : sums) {
-                    sum += await(share);
-                }
-                return sum;
-            });
+            long begin = System.nanoTime();
+            List<Future<Pass>> shares = new ArrayList<>();
+            for (int i = 0; i < threads; i++) {
+                shares.add(executor.submit(() -> inThread(() -> touchShares(memory, ranges, chunk, next))));
+            }
+            long cpu = 0;
+            long sum = 0;
+            for (Future<Pass> share : shares) {
+                Pass pass = await(share);
+                cpu += pass.cpuNanoseconds;
+                sum += pass.checksum;
+            }
+            return new Pass(System.nanoTime() - begin, cpu, sum);
         }
     }
 
-    private static long await(Future<Long> future) {
+    private static Pass await(Future<Pass> future) {
         try {
             return future.get();
         } catch (InterruptedException | ExecutionException e) {
@@ -110,7 +112,16 @@ record Pass(long nanoseconds, long cpuNanoseconds, long checksum) {
         long run();
     }
 
-    /** Runs something, and notes what it took. */
+    /** Runs something that keeps to this thread, and notes what it took. */
+    private static Pass inThread(Work work) {
+        ThreadMXBean threads = ManagementFactory.getThreadMXBean();
+        long cpu = threads.getCurrentThreadCpuTime();
+        long begin = System.nanoTime();
+        long checksum = work.run();
+        return new Pass(System.nanoTime() - begin, threads.getCurrentThreadCpuTime() - cpu, checksum);
+    }
+
+    /** Runs something on any number of threads, and notes what it took; processor time to some ten milliseconds. */
     static Pass timed(Work work) {
         long cpu = processorTime();
         long begin = System.nanoTime();
