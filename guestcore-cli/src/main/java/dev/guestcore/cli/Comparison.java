@@ -21,47 +21,98 @@ final class Comparison {
 
     private Comparison() {}
 
-    /** Prints a comparison of {@code a} and {@code b}. */
+    /** How a comparison is put into words. Not thread-safe. */
+    static final class Report {
+
+        private final GuestComparison result;
+        private final String a;
+        private final String b;
+        private final Consumer<String> print;
+        private final Style style;
+        private final long most;
+
+        /**
+         * Prints line by line.
+         *
+         * @param a name of the guest that is "here"
+         * @param b name of the guest that is "there"
+         * @param all whether to list everything, not only the first few of each
+         */
+        Report(GuestComparison result, String a, String b, boolean all, Consumer<String> print, Style style) {
+            this.result = result;
+            this.a = Printable.of(a);
+            this.b = Printable.of(b);
+            this.most = all ? Long.MAX_VALUE : MOST_LINES;
+            this.print = print;
+            this.style = style;
+        }
+
+        /** How memory differs. */
+        Report memory() {
+            boolean same = result.isSameMemory();
+            print.accept("  memory     " + (same ? style.good("the same") : style.bad("differs")) + ", "
+                    + Sizes.human(result.comparedBytes()) + " compared");
+            tally("differs", result.differing());
+            result.firstDifference()
+                    .ifPresent(address -> print.accept("    first at " + Json.address(address) + ", "
+                            + Sizes.count(result.differingBytes()) + " bytes in all"));
+            tally("only in " + a, result.onlyInA());
+            tally("only in " + b, result.onlyInB());
+            tally("device only in " + a, result.devicesOnlyInA());
+            tally("device only in " + b, result.devicesOnlyInB());
+            for (StateDifference state : result.states()) {
+                tally(Names.of(state.inA()) + " here, " + Names.of(state.inB()) + " there", state.ranges());
+            }
+            for (KindDifference kind : result.kinds()) {
+                tally(Text.kind(kind.inA()) + " here, " + Text.kind(kind.inB()) + " there", kind.ranges());
+            }
+            if (result.unknownBytes() > 0) {
+                print.accept("    missing from both: " + Sizes.human(result.unknownBytes()));
+            }
+            return this;
+        }
+
+        /** How registers differ. */
+        Report registers() {
+            print.accept("  registers  " + Comparison.registers(result, style));
+            if (result.vcpuCountA() != result.vcpuCountB()) {
+                print.accept("    " + result.vcpuCountA() + " vCPUs here, " + result.vcpuCountB() + " there");
+            }
+            for (VcpuDifference vcpu : result.vcpus()) {
+                List<RegisterDifference> registers = vcpu.registers();
+                print.accept("    vCPU " + vcpu.position() + ": " + Text.counted(registers.size(), "register"));
+                registers.stream()
+                        .limit(most)
+                        .forEach(register -> print.accept("      " + register.register().label() + ": "
+                                + register.inA().orElse(UNKNOWN) + " here, "
+                                + register.inB().orElse(UNKNOWN) + " there"));
+                if (registers.size() > most) {
+                    print.accept("      … and " + (registers.size() - most) + " more (--json lists all)");
+                }
+            }
+            return this;
+        }
+
+        private void tally(String what, RangeTally tally) {
+            if (tally.isEmpty()) {
+                return;
+            }
+            print.accept("    " + what + ": " + Sizes.human(tally.bytes()) + " in "
+                    + Text.counted(tally.rangeCount(), "range"));
+            tally.listed().stream().limit(most).forEach(range -> print.accept("      " + range));
+            long left = tally.rangeCount() - Math.min(most, tally.listed().size());
+            if (left > 0) {
+                String remedy = tally.isCut() && most >= tally.listed().size() ? "" : " (--json lists them)";
+                print.accept("      … and " + Sizes.count(left) + " more" + remedy);
+            }
+        }
+    }
+
+    /** Prints a comparison of {@code a} and {@code b} below something else. */
     static void describe(GuestComparison result, String a, String b, Consumer<String> print, Style style) {
         print.accept("");
         print.accept(style.heading("compared with " + Printable.of(b)));
-        boolean sameMemory = result.isSameMemory();
-        print.accept("  memory     "
-                + (sameMemory ? style.good("the same") : style.bad("differs")) + ", "
-                + Sizes.human(result.comparedBytes()) + " compared");
-        tally("differs", result.differing(), print);
-        result.firstDifference()
-                .ifPresent(address -> print.accept("    first at " + Json.address(address) + ", "
-                        + Sizes.count(result.differingBytes()) + " bytes in all"));
-        tally("only in " + Printable.of(a), result.onlyInA(), print);
-        tally("only in " + Printable.of(b), result.onlyInB(), print);
-        tally("device only in " + Printable.of(a), result.devicesOnlyInA(), print);
-        tally("device only in " + Printable.of(b), result.devicesOnlyInB(), print);
-        for (StateDifference state : result.states()) {
-            tally(Names.of(state.inA()) + " here, " + Names.of(state.inB()) + " there", state.ranges(), print);
-        }
-        for (KindDifference kind : result.kinds()) {
-            tally(Text.kind(kind.inA()) + " here, " + Text.kind(kind.inB()) + " there", kind.ranges(), print);
-        }
-        if (result.unknownBytes() > 0) {
-            print.accept("    missing from both: " + Sizes.human(result.unknownBytes()));
-        }
-        print.accept("  registers  " + registers(result, style));
-        if (result.vcpuCountA() != result.vcpuCountB()) {
-            print.accept("    " + result.vcpuCountA() + " vCPUs here, " + result.vcpuCountB() + " there");
-        }
-        for (VcpuDifference vcpu : result.vcpus()) {
-            List<RegisterDifference> registers = vcpu.registers();
-            print.accept("    vCPU " + vcpu.position() + ": " + Text.counted(registers.size(), "register"));
-            registers.stream()
-                    .limit(MOST_LINES)
-                    .forEach(register -> print.accept("      " + register.register().label() + ": "
-                            + register.inA().orElse(UNKNOWN) + " here, "
-                            + register.inB().orElse(UNKNOWN) + " there"));
-            if (registers.size() > MOST_LINES) {
-                print.accept("      … and " + (registers.size() - MOST_LINES) + " more (--json lists all)");
-            }
-        }
+        new Report(result, a, b, false, print, style).memory().registers();
     }
 
     /** Whether both guests agree in all memory and in every register that both know. */
@@ -84,18 +135,6 @@ final class Comparison {
         return registersAgree(result)
                 ? style.good("the same where both are known") + style.odd("; some are known on one side only")
                 : style.bad("differ");
-    }
-
-    private static void tally(String what, RangeTally tally, Consumer<String> print) {
-        if (tally.isEmpty()) {
-            return;
-        }
-        print.accept("    " + what + ": " + Sizes.human(tally.bytes()) + " in "
-                + Text.counted(tally.rangeCount(), "range"));
-        tally.listed().stream().limit(MOST_LINES).forEach(range -> print.accept("      " + range));
-        if (tally.rangeCount() > MOST_LINES) {
-            print.accept("      … and " + Sizes.count(tally.rangeCount() - MOST_LINES) + " more (--json lists them)");
-        }
     }
 
     /** The comparison for programs. */

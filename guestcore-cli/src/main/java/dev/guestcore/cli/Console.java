@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
@@ -71,13 +72,13 @@ final class Console {
 
     /** Talks to the standard streams of the process. */
     static Console ofProcess() {
-        FileOutputStream out = new FileOutputStream(FileDescriptor.out);
-        Console console = new Console(
-                new BufferedOutputStream(out, BUFFER),
+        FileChannel out = new FileOutputStream(FileDescriptor.out).getChannel();
+        // Through the channel, because closing it, unlike the stream, ends a write that waits for the reader of a pipe.
+        return new Console(
+                new BufferedOutputStream(Channels.newOutputStream(out), BUFFER),
                 new FileOutputStream(FileDescriptor.err),
-                out.getChannel(),
+                out,
                 Terminal.ofProcess(System.getenv()));
-        return console;
     }
 
     /** Standard output, for what was asked for. */

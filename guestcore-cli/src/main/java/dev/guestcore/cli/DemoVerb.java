@@ -5,16 +5,21 @@ import dev.guestcore.GuestSource;
 import dev.guestcore.Guests;
 import dev.guestcore.OutputException;
 import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.address.AddressSpace;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.inspect.MemoryMap;
+import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.RegisterDifference;
+import dev.guestcore.inspect.SearchHit;
+import dev.guestcore.inspect.SearchPattern;
 import dev.guestcore.inspect.Sizes;
 import dev.guestcore.inspect.TextMap;
 import dev.guestcore.live.demo.DemoInvariant;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,6 +45,7 @@ final class DemoVerb extends Verb {
 
     private static final String DEFAULT_FOLDER = "guestcore-demo";
     private static final String INDENT = "   ";
+    private static final String NEEDLE = "needle [ -~]+";
     private static final int WIDEST = 100;
     private static final int MOST_FOLDERS = 1000;
 
@@ -85,6 +91,7 @@ final class DemoVerb extends Verb {
             if (cores.size() > 1) {
                 convert(cores.getFirst(), formats.getLast(), folder);
             }
+            search(cores.getFirst());
             map(cores.getFirst());
             suggest(cores);
             return allWell ? ExitCode.DONE : ExitCode.FAILED;
@@ -201,6 +208,24 @@ final class DemoVerb extends Verb {
                 ShownProgress shown = progress(progress.mode)) {
             return GuestComparison.compare(guest, otherGuest, shown);
         }
+    }
+
+    private void search(Path core) {
+        step("Find a text where the guest's programs see it, through the page tables of a vCPU.");
+        command("search " + Text.quoted(core.toString()) + " --virtual --regex '" + NEEDLE + "' --limit 1");
+        List<SearchHit> hits = new ArrayList<>();
+        try (Guest guest = Guests.open(core);
+                ShownProgress shown = progress(progress.mode)) {
+            AddressSpace space = AddressSpace.of(guest, guest.vcpus().getFirst());
+            SearchPattern pattern = SearchPattern.regex(NEEDLE, SearchPattern.LONGEST);
+            MemorySearch.of(pattern).limit(1).context(0).virtual(space, hits::add, shown);
+        }
+        String found = hits.stream()
+                .findFirst()
+                .map(hit -> "found at " + Json.address(hit.address()) + ": "
+                        + Printable.of(new String(hit.context(), StandardCharsets.ISO_8859_1)))
+                .orElse("");
+        result(!hits.isEmpty(), found, "not found");
     }
 
     private void map(Path core) {

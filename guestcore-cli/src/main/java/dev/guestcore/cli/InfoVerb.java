@@ -8,9 +8,11 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
 import dev.guestcore.hypervisor.HypervisorFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
 import dev.guestcore.inspect.Sizes;
+import dev.guestcore.inspect.VmcoreInfo;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,10 +28,18 @@ import picocli.CommandLine.Parameters;
         description = {
             "Show what a core file or a live guest is.",
             "",
-            "Format, layout, hypervisor, vCPUs, memory map, and what is odd. Quick on a file of any size, because "
-                    + "pages are read with --scan only."
+            "Format, layout, hypervisor, vCPUs, memory map, the guest's kernel and how debuggers open it, and what is "
+                    + "odd. Quick on a file of any size, because pages are read with --scan only.",
+            "",
+            "What is said of the kernel is derived from registers and memory; each fact comes with how, and how sure "
+                    + "it is: certain, likely or doubtful."
         },
-        footer = {"", "Example:", "  guestcore info --scan vm.core"})
+        footer = {
+            "",
+            "Examples:",
+            "  guestcore info --scan vm.core",
+            "  guestcore info --vmcoreinfo vm.core > vmcoreinfo.txt"
+        })
 final class InfoVerb extends Verb {
 
     /** More regions than this are only counted, unless asked for. */
@@ -41,11 +51,20 @@ final class InfoVerb extends Verb {
     @Parameters(paramLabel = "<source>", description = "A core file, or a live source such as demo: or qemu:SOCKET.")
     String source = "";
 
-    @Option(names = "--scan", description = "Also read all pages: how many are zero, unreadable, duplicates.")
+    @Option(
+            names = "--scan",
+            description = "Also read all pages: how many are zero, unreadable, duplicates; and search them for what the "
+                    + "kernel says of itself.")
     boolean scan;
 
     @Option(names = "--all", description = "List all regions and findings, however many there are.")
     boolean all;
+
+    @Option(
+            names = "--vmcoreinfo",
+            description = "Print what a Linux kernel tells dump analysers about itself, and nothing else; exit code 1 "
+                    + "if memory has no such text.")
+    boolean vmcoreInfo;
 
     @Option(names = "--json", description = "Print JSON.")
     boolean json;
@@ -59,15 +78,23 @@ final class InfoVerb extends Verb {
 
     @Override
     public Integer call() throws Exception {
+        if (vmcoreInfo && (scan || all || json)) {
+            throw usage("--vmcoreinfo prints a text and nothing else; --scan --json has it too");
+        }
         return unwinding(() -> {
             try (Guest guest = Guests.open(source)) {
+                if (vmcoreInfo) {
+                    return printVmcoreInfo(guest);
+                }
                 MemorySummary summary = MemorySummary.of(guest.memory(), MOST_RUNS);
                 Optional<MemoryScan> scanned = scan ? Optional.of(scan(guest)) : Optional.empty();
+                KernelSection kernel = kernel(guest);
                 if (json) {
-                    printJson(json(guest, summary, scanned));
+                    printJson(json(guest, summary, scanned, kernel));
                 } else {
                     describe(guest, summary);
                     scanned.ifPresent(this::describe);
+                    kernel.lines(console().style(), console().terminal().width()).forEach(this::print);
                     describeFindings(guest.findings());
                 }
                 return exitCode(guest);
@@ -84,6 +111,42 @@ final class InfoVerb extends Verb {
         remark("guestcore: " + Printable.of(source) + " is damaged in " + Text.counted(damages, "place")
                 + ", see above; what could be read was");
         return ExitCode.DAMAGED;
+    }
+
+    private KernelSection kernel(Guest guest) {
+        if (!scan) {
+            return KernelSection.glance(guest, source);
+        }
+        try (ShownProgress shown = progress(progress.mode)) {
+            shown.begin("searching for the kernel", readableBytes(guest));
+            return KernelSection.search(guest, source, shown);
+        }
+    }
+
+    private int printVmcoreInfo(Guest guest) {
+        Optional<String> found = guest.facts(VmcoreInfoFacts.class).map(VmcoreInfoFacts::text);
+        if (found.isEmpty()) {
+            try (ShownProgress shown = progress(progress.mode)) {
+                shown.begin("searching for VMCOREINFO", readableBytes(guest));
+                found = VmcoreInfo.find(guest.memory(), shown).map(VmcoreInfo::text);
+            }
+        }
+        // Whoever made the dump must not command the terminal.
+        found.ifPresent(text -> text.lines().forEach(line -> print(Printable.of(line))));
+        int code = report(guest.findings());
+        if (found.isEmpty()) {
+            remark("guestcore: " + Printable.of(source)
+                    + ": memory has no VMCOREINFO: no Linux, or one that keeps none");
+            return ExitCode.FAILED;
+        }
+        return code;
+    }
+
+    private static long readableBytes(Guest guest) {
+        return guest.memory().regions().stream()
+                .filter(MemoryRegion::hasContent)
+                .mapToLong(region -> region.range().last() - region.range().first() + 1)
+                .sum();
     }
 
     private MemoryScan scan(Guest guest) {
@@ -117,6 +180,10 @@ final class InfoVerb extends Verb {
             }
         }
         for (HypervisorFacts known : guest.facts()) {
+            if (known instanceof VmcoreInfoFacts) {
+                // The section on the kernel says the same and more.
+                continue;
+            }
             known.describe().forEach((name, value) -> {
                 boolean said = origin.hypervisorVersion().equals(Optional.of(value));
                 row(facts, name, said ? Optional.empty() : Optional.of(value));
@@ -194,7 +261,8 @@ final class InfoVerb extends Verb {
         }
     }
 
-    private static Map<String, Object> json(Guest guest, MemorySummary summary, Optional<MemoryScan> scan) {
+    private static Map<String, Object> json(
+            Guest guest, MemorySummary summary, Optional<MemoryScan> scan, KernelSection kernel) {
         Provenance origin = guest.provenance();
         Map<String, Object> document = new LinkedHashMap<>();
         document.put("source", origin.source());
@@ -222,6 +290,7 @@ final class InfoVerb extends Verb {
         guest.facts().forEach(known -> facts.putAll(known.describe()));
         document.put("facts", facts);
         scan.ifPresent(result -> document.put("scan", json(result)));
+        kernel.addTo(document);
         document.put("findings", Findings.json(guest.findings()));
         return document;
     }

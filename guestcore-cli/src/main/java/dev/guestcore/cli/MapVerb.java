@@ -1,16 +1,15 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.inspect.MemoryMap;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.SvgMap;
 import dev.guestcore.inspect.TextMap;
-import dev.guestcore.internal.output.OutputFile;
-import java.lang.foreign.MemorySegment;
 import java.nio.charset.Charset;
-import java.nio.charset.StandardCharsets;
 import java.util.Locale;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -20,8 +19,20 @@ import picocli.CommandLine.Parameters;
 /** {@code guestcore map}. */
 @Command(
         name = "map",
-        description = "Draw guest-physical memory: what lies where, on the terminal or as an SVG picture.",
-        footer = {"", "Examples:", "  guestcore map vm.core", "  guestcore map --scan --svg vm.svg vm.core"})
+        description = {
+            "Draw guest-physical memory: what lies where, on the terminal or as an SVG picture.",
+            "",
+            "With --virtual, list the ranges that page tables map instead: address, size, size of a page, rights "
+                    + "(readable, writable, executable, user, global), and where the first byte lies. With --json each "
+                    + "range is a line of its own, and the last line a summary."
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  guestcore map vm.core",
+            "  guestcore map --scan --svg vm.svg vm.core",
+            "  guestcore map --virtual --cpu 0 --range 0xffffffff80000000-0xffffffffbfffffff vm.core"
+        })
 final class MapVerb extends Verb {
 
     @Parameters(paramLabel = "<source>", description = "A core file, or a live source such as demo: or qemu:SOCKET.")
@@ -40,6 +51,23 @@ final class MapVerb extends Verb {
     @Option(names = "--force", description = "Replace the file if it exists.")
     boolean force;
 
+    @Option(names = "--virtual", description = "List what a vCPU's page tables map.")
+    boolean virtual;
+
+    @Mixin
+    AddressSpaceOptions addressSpace = new AddressSpaceOptions();
+
+    @Option(
+            names = "--range",
+            paramLabel = "<first-last>",
+            converter = Quantity.Range.class,
+            description = "With --virtual: only these addresses, both ends inclusive.")
+    @Nullable
+    AddressRange range;
+
+    @Option(names = "--json", description = "With --virtual: print JSON, a line for each range.")
+    boolean json;
+
     @Mixin
     ProgressOption progress = new ProgressOption();
 
@@ -52,6 +80,16 @@ final class MapVerb extends Verb {
         if (force && (svg == null || svg.equals(Delivery.STANDARD_OUTPUT))) {
             throw usage("--force needs --svg with a file");
         }
+        addressSpace.check(this, virtual);
+        if (!virtual && (range != null || json)) {
+            throw usage("--range and --json need --virtual; 'guestcore info --json' gives the regions");
+        }
+        if (virtual) {
+            if (scan || svg != null) {
+                throw usage("--virtual makes a list; --scan and --svg are for guest-physical memory");
+            }
+            return list();
+        }
         return unwinding(() -> {
             try (Guest guest = Guests.open(source)) {
                 MemoryMap map = scan ? MemoryMap.of(guest, scan(guest)) : MemoryMap.of(guest);
@@ -60,9 +98,20 @@ final class MapVerb extends Verb {
                 } else if (svg.equals(Delivery.STANDARD_OUTPUT)) {
                     console().out().print(SvgMap.render(map));
                 } else {
-                    write(svg, SvgMap.render(map));
+                    Pictures.write(svg, force, SvgMap.render(map));
                 }
                 return report(guest.findings());
+            }
+        });
+    }
+
+    private int list() throws Exception {
+        return streaming(() -> {
+            try (Guest guest = Guests.open(source)) {
+                MappingList list = new MappingList(console(), json);
+                int code = list.print(addressSpace.of(guest, source), Optional.ofNullable(range));
+                int damage = report(guest.findings());
+                return damage == ExitCode.DONE ? code : damage;
             }
         });
     }
@@ -78,15 +127,5 @@ final class MapVerb extends Verb {
         String charset = System.getProperty("stdout.encoding", Charset.defaultCharset().name());
         boolean unicode = !console.terminal().out() || charset.toUpperCase(Locale.ROOT).startsWith("UTF");
         return new TextMap.Style(console.terminal().width(), console.style() == Style.COLOURED, unicode);
-    }
-
-    private void write(String name, String picture) {
-        OutputFile.IfExists ifExists = force ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
-        byte[] bytes = picture.getBytes(StandardCharsets.UTF_8);
-        try (OutputFile file = OutputFile.create(Delivery.path(name), ifExists)) {
-            file.requireSpace(bytes.length);
-            file.sink().write(MemorySegment.ofArray(bytes));
-            file.commit();
-        }
     }
 }

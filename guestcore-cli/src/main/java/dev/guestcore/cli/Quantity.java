@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.AddressRange;
 import java.math.BigInteger;
 import java.util.Locale;
 import picocli.CommandLine.ITypeConverter;
@@ -28,6 +29,26 @@ final class Quantity {
         @Override
         public Long convert(String text) {
             return parse(text, Long.SIZE - 1, "a length").longValue();
+        }
+    }
+
+    /** A range of addresses, both ends inclusive: {@code 0x1000-0x1fff}. */
+    static final class Range implements ITypeConverter<AddressRange> {
+
+        @Override
+        public AddressRange convert(String text) {
+            String[] ends = text.split("-", -1);
+            if (ends.length != 2) {
+                throw new TypeConversionException(
+                        "'" + text + "' is not a range; write its first and last address as 0x1000-0x1fff");
+            }
+            Address address = new Address();
+            long first = address.convert(ends[0]);
+            long last = address.convert(ends[1]);
+            if (Long.compareUnsigned(first, last) > 0) {
+                throw new TypeConversionException("'" + text + "' is not a range; it ends before it begins");
+            }
+            return new AddressRange(first, last);
         }
     }
 

@@ -23,7 +23,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "read",
         description = {
-            "Read guest-physical memory: a hex dump, or the bytes themselves.",
+            "Read guest-physical or guest-virtual memory: a hex dump, or the bytes themselves.",
             "",
             "In a hex dump ?? is a byte that cannot be read; --raw stops with an error at the first one."
         },
@@ -31,7 +31,8 @@ import picocli.CommandLine.Parameters;
             "",
             "Examples:",
             "  guestcore read vm.core 0x200000 256",
-            "  guestcore read vm.core 0 1M --raw -o low.bin"
+            "  guestcore read vm.core 0 1M --raw -o low.bin",
+            "  guestcore read vm.core --virtual 0xffffffff81000000 --cpu 1"
         })
 final class ReadVerb extends Verb {
 
@@ -48,7 +49,8 @@ final class ReadVerb extends Verb {
             index = "1",
             paramLabel = "<address>",
             converter = Quantity.Address.class,
-            description = "Guest-physical address, decimal or 0x hexadecimal; K, M, G, T multiply.")
+            description = "Guest-physical address, or with --virtual a virtual one; decimal or 0x hexadecimal; K, M, "
+                    + "G, T multiply.")
     long address;
 
     @Parameters(
@@ -78,6 +80,12 @@ final class ReadVerb extends Verb {
             description = "The address is a machine address, as in page tables of a Xen PV guest.")
     boolean machine;
 
+    @Option(names = "--virtual", description = "The address is a virtual one, seen through a vCPU's page tables.")
+    boolean virtual;
+
+    @Mixin
+    AddressSpaceOptions addressSpace = new AddressSpaceOptions();
+
     @Mixin
     ProgressOption progress = new ProgressOption();
 
@@ -100,9 +108,13 @@ final class ReadVerb extends Verb {
         if (length > 0 && Long.compareUnsigned(address + (length - 1), address) < 0) {
             throw usage("the range passes the end of the address space");
         }
+        if (virtual && machine) {
+            throw usage("an address is either --virtual or --machine");
+        }
+        addressSpace.check(this, virtual);
         return unwinding(() -> {
             try (Guest guest = Guests.open(source)) {
-                GuestMemory memory = machine ? machineMemory(guest) : guest.memory();
+                GuestMemory memory = memory(guest);
                 if (!raw) {
                     dump(memory);
                 } else if (stream) {
@@ -117,6 +129,13 @@ final class ReadVerb extends Verb {
                 return report(guest.findings());
             }
         });
+    }
+
+    private GuestMemory memory(Guest guest) {
+        if (virtual) {
+            return addressSpace.of(guest, source).memory();
+        }
+        return machine ? machineMemory(guest) : guest.memory();
     }
 
     private GuestMemory machineMemory(Guest guest) {

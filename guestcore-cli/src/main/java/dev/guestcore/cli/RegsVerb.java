@@ -3,7 +3,6 @@ package dev.guestcore.cli;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.RawContext;
-import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
@@ -64,12 +63,7 @@ final class RegsVerb extends Verb {
         if (cpu == null) {
             return vcpus;
         }
-        List<Vcpu> chosen = vcpus.stream().filter(vcpu -> vcpu.index() == cpu).toList();
-        if (chosen.isEmpty()) {
-            throw new UnsupportedRequestException(source + ": there is no vCPU " + cpu + "; there "
-                    + (vcpus.size() == 1 ? "is 1, number 0" : "are " + vcpus.size() + ", counted from 0"));
-        }
-        return chosen;
+        return List.of(Vcpus.numbered(cpu, vcpus, source));
     }
 
     private static Map<String, Object> json(Vcpu vcpu) {

@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Finding;
+import dev.guestcore.OutputException;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Model.CommandSpec;
@@ -58,6 +59,24 @@ abstract class Verb implements Callable<Integer> {
     /** Runs work that must unwind by itself when the user stops it. */
     final <T> T unwinding(Callable<T> work) throws Exception {
         return console.cancellation().unwinding(work);
+    }
+
+    /**
+     * Does work that prints as it finds, flushing now and then. Ends quietly when whoever reads the output has seen
+     * enough (head, less).
+     */
+    final int streaming(Callable<Integer> work) throws Exception {
+        console.cancellation().closeOnRequest(console.outChannel());
+        try {
+            int code = unwinding(work);
+            console.flush();
+            return code;
+        } catch (OutputException e) {
+            if (Failures.isBrokenPipe(e)) {
+                return ExitCode.FAILED;
+            }
+            throw e;
+        }
     }
 
     /** Says what is damaged and gives the exit code. */

@@ -26,11 +26,19 @@ final class Verbs {
         verbs.put("regs", RegsVerb::new);
         verbs.put("read", ReadVerb::new);
         verbs.put("map", MapVerb::new);
+        verbs.put("translate", TranslateVerb::new);
+        verbs.put("search", SearchVerb::new);
+        verbs.put("diff", DiffVerb::new);
         verbs.put("gdb", GdbVerb::new);
         verbs.put("formats", FormatsVerb::new);
         verbs.put("completion", CompletionVerb::new);
         verbs.put("man", ManVerb::new);
         return verbs;
+    }
+
+    /** The names of all commands. */
+    static Set<String> names() {
+        return all().keySet();
     }
 
     /** The command line that {@code arguments} are for: only their command, since to describe all takes longer. */

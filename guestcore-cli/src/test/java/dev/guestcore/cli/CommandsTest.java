@@ -34,7 +34,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CommandsTest {
 
     private static final List<String> VERBS = List.of(
-            "demo", "capture", "convert", "info", "verify", "regs", "read", "map", "gdb", "formats", "completion", "man");
+            "demo", "capture", "convert", "info", "verify", "regs", "read", "map", "translate", "search", "diff", "gdb",
+            "formats", "completion", "man");
     private static final String VBOX = "vbox/7.0.10-A";
 
     @TempDir
@@ -220,7 +221,12 @@ class CommandsTest {
             return;
         }
         Run stream = Run.of("convert", file("a"), "-o", "-", "--to", format).expect(0);
-        assertArrayEquals(Files.readAllBytes(folder.resolve("a")), stream.bytes());
+        if (format.equals("kdump")) {
+            // A pipe gets the flattened form: other bytes, the same guest.
+            Files.write(folder.resolve("b"), stream.bytes());
+        } else {
+            assertArrayEquals(Files.readAllBytes(folder.resolve("a")), stream.bytes());
+        }
         assertTrue(stream.err().contains("done"), stream.err());
         assertFalse(stream.err().contains("guestcore verify -"), stream.err());
         Map<?, ?> same = Run.of("verify", file("a"), "--against", file("b"), "--json").expect(0).json();

@@ -1,5 +1,6 @@
 package dev.guestcore.inspect;
 
+import dev.guestcore.AddressRange;
 import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
@@ -19,6 +20,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -97,7 +99,20 @@ public record GuestComparison(
      * @throws dev.guestcore.CancelledException if {@code progress} says so
      */
     public static GuestComparison compare(Guest a, Guest b, Progress progress) {
-        MemoryDifferences memory = new MemoryDifferences(a.memory(), b.memory(), progress);
+        return compare(a, b, range -> {}, progress);
+    }
+
+    /**
+     * Compares two guests, and tells where memory is not the same: other bytes, or bytes in one guest only.
+     *
+     * @param a the first guest
+     * @param b the second guest
+     * @param changed gets every range, in this thread, but not sorted
+     * @param progress is told of each byte in regions that both have; called in this thread
+     * @throws dev.guestcore.CancelledException if {@code progress} says so
+     */
+    public static GuestComparison compare(Guest a, Guest b, Consumer<AddressRange> changed, Progress progress) {
+        MemoryDifferences memory = new MemoryDifferences(a.memory(), b.memory(), changed, progress);
         memory.find();
         return new GuestComparison(
                 a.architecture(),
@@ -179,6 +194,7 @@ public record GuestComparison(
 
         private final GuestMemory a;
         private final GuestMemory b;
+        private final Consumer<AddressRange> changed;
         private final Progress progress;
         private final RangeTally.Collector differing = new RangeTally.Collector();
         private final RangeTally.Collector onlyInA = new RangeTally.Collector();
@@ -192,9 +208,10 @@ public record GuestComparison(
         private long comparedBytes;
         private long unknownBytes;
 
-        MemoryDifferences(GuestMemory a, GuestMemory b, Progress progress) {
+        MemoryDifferences(GuestMemory a, GuestMemory b, Consumer<AddressRange> changed, Progress progress) {
             this.a = a;
             this.b = b;
+            this.changed = changed;
             this.progress = progress;
         }
 
@@ -232,9 +249,9 @@ public record GuestComparison(
                     }
                     batch = hand(pipeline, batch, at, last, cursorA.state(), cursorB.state());
                 } else if (kindA != null) {
-                    (cursorA.state() == PageState.ABSENT ? devicesOnlyInA : onlyInA).add(at, last);
+                    addToOne(cursorA.state(), devicesOnlyInA, onlyInA, at, last);
                 } else if (kindB != null) {
-                    (cursorB.state() == PageState.ABSENT ? devicesOnlyInB : onlyInB).add(at, last);
+                    addToOne(cursorB.state(), devicesOnlyInB, onlyInB, at, last);
                 }
                 if (last == -1L) {
                     break;
@@ -242,6 +259,16 @@ public record GuestComparison(
                 at = last + 1;
             }
             pipeline.submit(batch);
+        }
+
+        private void addToOne(
+                PageState state, RangeTally.Collector devices, RangeTally.Collector memory, long first, long last) {
+            if (state == PageState.ABSENT) {
+                devices.add(first, last);
+            } else {
+                memory.add(first, last);
+                changed.accept(new AddressRange(first, last));
+            }
         }
 
         private static Batch hand(
@@ -278,11 +305,13 @@ public record GuestComparison(
                     states.computeIfAbsent(
                                     new Pair<>(result.stateA, result.stateB), pair -> new RangeTally.Collector())
                             .add(result.first, result.last);
+                    changed.accept(new AddressRange(result.first, result.last));
                 } else if (result.stateA != PageState.ABSENT) {
                     unknownBytes = Pages.add(unknownBytes, size);
                 }
                 if (result.differingBytes > 0) {
                     differing.add(result.first, result.last);
+                    changed.accept(new AddressRange(result.first, result.last));
                     differingBytes += result.differingBytes;
                     if (firstDifference.isEmpty()) {
                         firstDifference = OptionalLong.of(result.firstDifference);

@@ -35,6 +35,11 @@ public record MemoryMap(String title, List<Row> rows, MemorySummary summary, boo
         rows = List.copyOf(rows);
     }
 
+    /** Whether areas say how much of them changed. */
+    public boolean isCompared() {
+        return rows.stream().anyMatch(row -> row instanceof Area area && area.changes().isPresent());
+    }
+
     /** A piece of the address space. */
     public sealed interface Row {
 
@@ -53,19 +58,26 @@ public record MemoryMap(String title, List<Row> rows, MemorySummary summary, boo
      * @param regionCount how many regions, at least 1
      * @param name the source's name of a single region, without control characters; else empty
      * @param scan what a scan found
+     * @param changes what a comparison with another guest found
      */
     public record Area(
             AddressRange range,
             Map<MemoryRegion.Kind, Long> bytes,
             long regionCount,
             String name,
-            Optional<RegionScan> scan)
+            Optional<RegionScan> scan,
+            Optional<AreaChanges> changes)
             implements Row {
 
         /** Makes the map immutable; takes out of the name what could steer a terminal. */
         public Area {
             name = Labels.clean(name);
             bytes = Collections.unmodifiableMap(new EnumMap<>(bytes));
+        }
+
+        /** The same area after a comparison. */
+        Area with(AreaChanges found) {
+            return new Area(range, bytes, regionCount, name, scan, Optional.of(found));
         }
 
         /** The kind that has the most bytes. */
@@ -202,7 +214,7 @@ public record MemoryMap(String title, List<Row> rows, MemorySummary summary, boo
             if (regionCount == 0) {
                 return;
             }
-            rows.add(new Area(new AddressRange(first, last), bytes, regionCount, name, scan));
+            rows.add(new Area(new AddressRange(first, last), bytes, regionCount, name, scan, Optional.empty()));
             bytes.clear();
             regionCount = 0;
         }

@@ -54,7 +54,7 @@ public final class SvgMap {
               .void { fill: #9aa1aa; fill-opacity: .1 }
               .RAM { fill: #2f6fde } .ROM { fill: #e39a1f } .DEVICE { fill: #8a63d2 } .base { fill-opacity: .17 }
               .hatch { stroke: #8a63d2; stroke-opacity: .55; stroke-width: 2.5 }
-              .lost { fill: #d33a3a } .seam { stroke: #fbfaf7; stroke-width: 2 }
+              .changed { fill: #d9480f } .lost { fill: #d33a3a } .seam { stroke: #fbfaf7; stroke-width: 2 }
               .tRAM { fill: #2259b8 } .tROM { fill: #8f5a00 } .tDEVICE { fill: #6b45b3 }
               @media (prefers-color-scheme: dark) {
                 text { fill: #e8ebf0 } .card { fill: #12161d; stroke: #2a313c }
@@ -62,7 +62,7 @@ public final class SvgMap {
                 .tick { stroke: #4b5563 } .side { stroke: #4b5563 } .torn { stroke: #6f7b8b } .void { fill: #6f7b8b }
                 .RAM { fill: #5b95f5 } .ROM { fill: #f0b34a } .DEVICE { fill: #a98bea } .base { fill-opacity: .2 }
                 .hatch { stroke: #a98bea; stroke-opacity: .6 }
-                .lost { fill: #f26a6a } .seam { stroke: #12161d }
+                .changed { fill: #ff8a4c } .lost { fill: #f26a6a } .seam { stroke: #12161d }
                 .tRAM { fill: #8db5f9 } .tROM { fill: #f0b34a } .tDEVICE { fill: #bfa7f2 }
               }
             </style>
@@ -152,7 +152,7 @@ public final class SvgMap {
     }
 
     private String heading() {
-        return map.title() + ": physical memory";
+        return map.title() + (map.isCompared() ? ": changed physical memory" : ": physical memory");
     }
 
     /** A zigzag across the bar. */
@@ -174,16 +174,21 @@ public final class SvgMap {
                 x += kind == MemoryRegion.Kind.DEVICE ? 96 : 72;
             }
         }
-        if (!map.isScanned()) {
+        if (!map.isScanned() && !map.isCompared()) {
             return;
         }
-        text(LABEL_LEFT, y, "soft small", "pages in use: none");
-        int left = LABEL_LEFT + 116;
+        boolean compared = map.isCompared();
+        text(LABEL_LEFT, y, "soft small", compared ? "changed pages: none" : "pages in use: none");
+        int left = LABEL_LEFT + (compared ? 128 : 116);
         for (int shade = 0; shade <= SHADES; shade++) {
             boolean empty = shade == 0;
-            rectangle(empty ? "RAM base" : "RAM", left + shade * 11, y - 11, 11, 14, empty ? "" : opacity(shade));
+            String full = compared ? "changed" : "RAM";
+            rectangle(empty ? "RAM base" : full, left + shade * 11, y - 11, 11, 14, empty ? "" : opacity(shade));
         }
         text(left + (SHADES + 1) * 11 + 8, y, "soft small", "all");
+        if (compared) {
+            return;
+        }
         rectangle("lost", left + (SHADES + 1) * 11 + 36, y - 5, 14, 4);
         text(left + (SHADES + 1) * 11 + 56, y, "soft small", "missing");
     }
@@ -192,7 +197,10 @@ public final class SvgMap {
         int height = height(area);
         svg.append("<g><title>").append(escape(tooltip(area))).append("</title>\n");
         address(area.range().first(), y);
-        if (area.bytes().size() == 1) {
+        if (area.changes().isPresent()) {
+            rectangle(area.kind() + " base", BAR_LEFT, y, BAR_WIDTH, height);
+            profile("changed", area.changes().get().profile(), area.changes().get().share(), y, height);
+        } else if (area.bytes().size() == 1) {
             bar(area, y, height);
         } else {
             mixedBar(area, y, height);
@@ -222,6 +230,12 @@ public final class SvgMap {
     }
 
     private static Optional<String> secondLine(MemoryMap.Area area) {
+        if (area.changes().isPresent()) {
+            return area.changes()
+                    .filter(changes -> changes.changedPages() > 0)
+                    .map(changes -> Sizes.counted(changes.changedPages(), "page") + " changed, "
+                            + percent(changes.share()));
+        }
         return area.scan().filter(scan -> scan.pages() > 0).map(scan -> {
             String inUse = percent(scan.density()) + " in use";
             return scan.missingPages() == 0
@@ -249,11 +263,14 @@ public final class SvgMap {
             return;
         }
         rectangle(kind + " base", BAR_LEFT, y, BAR_WIDTH, height);
-        List<Double> profile = scan.get().profile();
+        profile(kind.name(), scan.get().profile(), scan.get().density(), y, height);
+    }
+
+    private void profile(String classes, List<Double> profile, double average, int y, int height) {
         int cells = Math.max(1, profile.size());
         int from = 0;
         while (from < cells) {
-            int shade = shade(profile.isEmpty() ? scan.get().density() : profile.get(from));
+            int shade = shade(profile.isEmpty() ? average : profile.get(from));
             int to = from + 1;
             while (to < cells && shade(profile.get(to)) == shade) {
                 to++;
@@ -261,7 +278,7 @@ public final class SvgMap {
             if (shade > 0) {
                 int left = BAR_LEFT + from * BAR_WIDTH / cells;
                 int right = BAR_LEFT + to * BAR_WIDTH / cells;
-                rectangle(kind.name(), left, y, right - left, height, opacity(shade));
+                rectangle(classes, left, y, right - left, height, opacity(shade));
             }
             from = to;
         }

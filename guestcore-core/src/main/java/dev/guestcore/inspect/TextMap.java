@@ -42,7 +42,7 @@ public final class TextMap {
         int width = Math.max(LEAST_WIDTH, style.width());
         this.barWidth = Math.clamp(width / 4, 8, 40);
         int others = ADDRESS_WIDTH + 2 + barWidth + 2 + SIZE_WIDTH + 2 + KIND_WIDTH + 2
-                + (map.isScanned() ? SHARE_WIDTH + 2 : 0);
+                + (hasShares() ? SHARE_WIDTH + 2 : 0);
         this.nameWidth = Math.max(0, width - others);
         int largest = SMALLEST_LOG;
         for (MemoryMap.Row row : map.rows()) {
@@ -51,6 +51,10 @@ public final class TextMap {
             }
         }
         this.largestLog = largest;
+    }
+
+    private boolean hasShares() {
+        return map.isScanned() || map.isCompared();
     }
 
     /** The map as lines, each with a line feed. */
@@ -100,18 +104,35 @@ public final class TextMap {
         int span = Math.max(1, largestLog - SMALLEST_LOG);
         int length = 1 + Math.clamp((barWidth - 1) * log / span, 0, barWidth - 1);
         String bar = bar(area, length);
-        String share = area.scan()
-                .filter(scan -> scan.pages() > 0)
-                .map(scan -> String.format(Locale.ROOT, "%3d%%", Math.round(100 * scan.density())))
+        String share = area.changes()
+                .map(TextMap::share)
+                .or(() -> area.scan()
+                        .filter(scan -> scan.pages() > 0)
+                        .map(scan -> String.format(Locale.ROOT, "%3d%%", Math.round(100 * scan.density()))))
                 .orElse("");
         String kinds = area.bytes().size() == 1 ? singular(area.kind()) : "mixed";
         return assemble(
                 HexDump.hexAddress(area.range().first()),
-                Colour.of(area.kind()).paint(bar, style) + " ".repeat(barWidth - length),
+                colour(area).paint(bar, style) + " ".repeat(barWidth - length),
                 Sizes.human(area.size()),
                 kinds,
                 share,
                 label(area));
+    }
+
+    /** Nothing for an area in which nothing changed, so that the others are seen. */
+    private static String share(AreaChanges changes) {
+        if (changes.changedPages() == 0) {
+            return "";
+        }
+        long percent = Math.round(100 * changes.share());
+        return percent == 0 ? " <1%" : String.format(Locale.ROOT, "%3d%%", percent);
+    }
+
+    private static Colour colour(MemoryMap.Area area) {
+        return area.changes()
+                .map(changes -> changes.changedPages() == 0 ? Colour.DIM : Colour.CHANGED)
+                .orElse(Colour.of(area.kind()));
     }
 
     /** For several regions also how much of each kind there is, where there is more than one. */
@@ -140,7 +161,7 @@ public final class TextMap {
         StringBuilder line = new StringBuilder(address).append("  ").append(bar).append("  ");
         line.append(" ".repeat(Math.max(0, SIZE_WIDTH - size.length()))).append(size).append("  ");
         line.append(kind).append(" ".repeat(Math.max(0, KIND_WIDTH - kind.length()))).append("  ");
-        if (map.isScanned()) {
+        if (hasShares()) {
             line.append(share).append(" ".repeat(SHARE_WIDTH - share.length())).append("  ");
         }
         line.append(Labels.cut(plain(name), nameWidth, style.unicode() ? "…" : "..."));
@@ -151,24 +172,27 @@ public final class TextMap {
         if (area.kind() == MemoryRegion.Kind.DEVICE) {
             return (style.unicode() ? "╌" : "-").repeat(length);
         }
+        if (area.changes().isPresent()) {
+            return bar(area.changes().get().profile(), area.changes().get().share(), length);
+        }
         Optional<RegionScan> scan = area.scan().filter(found -> found.pages() > 0);
         if (scan.isEmpty()) {
             boolean rom = area.kind() == MemoryRegion.Kind.ROM;
             return (style.unicode() ? rom ? "▒" : "█" : rom ? "=" : "#").repeat(length);
         }
+        return bar(scan.get().profile(), scan.get().density(), length);
+    }
+
+    private String bar(List<Double> profile, double average, int length) {
         StringBuilder bar = new StringBuilder();
         for (int cell = 0; cell < length; cell++) {
-            bar.append(shade(density(scan.get(), cell, length)));
+            bar.append(shade(profile.isEmpty() ? average : density(profile, cell, length)));
         }
         return bar.toString();
     }
 
     /** Average over the part of the profile that lies under one character. */
-    private static double density(RegionScan scan, int cell, int cells) {
-        List<Double> profile = scan.profile();
-        if (profile.isEmpty()) {
-            return scan.density();
-        }
+    private static double density(List<Double> profile, int cell, int cells) {
         int from = cell * profile.size() / cells;
         int to = Math.max(from + 1, (cell + 1) * profile.size() / cells);
         double sum = 0;
@@ -193,6 +217,7 @@ public final class TextMap {
         RAM("34"),
         ROM("33"),
         DEVICE("35"),
+        CHANGED("31"),
         DIM("2"),
         BOLD("1");
 

@@ -2,6 +2,7 @@ package dev.guestcore.kernel;
 
 import dev.guestcore.Guest;
 import dev.guestcore.hypervisor.FrameTable;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.hypervisor.XenFacts;
 import java.util.ArrayList;
 import java.util.List;
@@ -40,32 +41,36 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         String format = guest.provenance().format();
         Optional<XenFacts> xen = guest.facts(XenFacts.class);
         List<DebuggerAdvice> advice = new ArrayList<>();
-        advice.add(crash(format, location, facts, xen));
-        advice.add(drgn(format, location, facts));
+        // Debuggers look for the note in the file; that memory has the same text does not help them.
+        boolean note = guest.facts(VmcoreInfoFacts.class).isPresent();
+        if (guest.machineMemory().isPresent() && xen.isPresent()) {
+            // Its page tables hold machine frames: only a dump-core carries them, and drgn reads none.
+            advice.add(format.equals("xen")
+                    ? crashOfParavirtualized(location, xen.get(), Optional.empty())
+                    : crashOfParavirtualized(
+                            target(format, location, "xen"), xen.get(), Optional.of(conversion(format, location, "xen"))));
+        } else {
+            advice.add(crash(format, location, facts, note));
+            advice.add(drgn(format, location, note));
+        }
         advice.add(gdb(location, facts));
         return advice;
     }
 
-    private static DebuggerAdvice crash(
-            String format, String location, KernelFacts facts, Optional<XenFacts> xen) {
+    private static DebuggerAdvice crash(String format, String location, KernelFacts facts, boolean note) {
         return switch (format) {
-            case "elf", "kdump" -> {
-                boolean self = facts.vmcoreInfo().isPresent();
-                yield new DebuggerAdvice(
-                        "crash",
-                        Optional.empty(),
-                        "crash " + (self ? "" : crashOptions(facts)) + "vmlinux " + quoted(location),
-                        self
-                                ? "crash takes the load address from VMCOREINFO"
-                                : "without VMCOREINFO crash must be told");
-            }
-            case "xen" -> xen.filter(XenFacts::paravirtualized).isPresent()
-                    ? crashOfParavirtualized(location, xen.get())
-                    : new DebuggerAdvice(
-                            "crash",
-                            Optional.empty(),
-                            "crash " + crashOptions(facts) + "vmlinux " + quoted(location),
-                            "crash derives no load address from a dump-core");
+            case "elf", "kdump" -> new DebuggerAdvice(
+                    "crash",
+                    Optional.empty(),
+                    "crash " + (note ? "" : crashOptions(facts)) + "vmlinux " + quoted(location),
+                    note
+                            ? "crash takes the load address from VMCOREINFO"
+                            : "without a VMCOREINFO note crash must be told");
+            case "xen" -> new DebuggerAdvice(
+                    "crash",
+                    Optional.empty(),
+                    "crash " + crashOptions(facts) + "vmlinux " + quoted(location),
+                    "crash derives no load address from a dump-core");
             default -> converted(
                     "crash",
                     format,
@@ -77,11 +82,12 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         };
     }
 
-    private static DebuggerAdvice crashOfParavirtualized(String location, XenFacts xen) {
+    private static DebuggerAdvice crashOfParavirtualized(
+            String location, XenFacts xen, Optional<String> conversion) {
         boolean dense = xen.frames().map(DebuggerAdvice::isDense).orElse(false);
         return new DebuggerAdvice(
                 "crash",
-                Optional.empty(),
+                conversion,
                 "crash vmlinux " + quoted(location),
                 dense
                         ? "crash finds its way through .xen_p2m"
@@ -97,16 +103,16 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         return true;
     }
 
-    private static DebuggerAdvice drgn(String format, String location, KernelFacts facts) {
+    private static DebuggerAdvice drgn(String format, String location, boolean note) {
         String open = "drgn -s vmlinux -c ";
         return switch (format) {
             case "elf", "kdump" -> new DebuggerAdvice(
                     "drgn",
                     Optional.empty(),
                     open + quoted(location),
-                    facts.vmcoreInfo().isPresent()
+                    note
                             ? "drgn takes the load address from VMCOREINFO"
-                            : "without VMCOREINFO, which is not known here, drgn reads physical memory only");
+                            : "without a VMCOREINFO note drgn reads physical memory only");
             case "vbox" -> converted("drgn", format, location, open, "libelf wants EI_VERSION 1, a VMCore has 0");
             case "xen" -> converted("drgn", format, location, open, "drgn finds no memory in a dump-core");
             default -> converted("drgn", format, location, open, "drgn does not know this kind of source");
@@ -128,14 +134,25 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
 
     private static DebuggerAdvice converted(
             String tool, String format, String location, String open, String reason) {
-        boolean file = switch (format) {
+        String target = target(format, location, "elf");
+        return new DebuggerAdvice(
+                tool, Optional.of(conversion(format, location, "elf")), open + quoted(target), reason);
+    }
+
+    private static String conversion(String format, String location, String to) {
+        String verb = isFile(format) ? "convert " : "capture ";
+        return "guestcore " + verb + quoted(location) + " -o " + quoted(target(format, location, to)) + " --to " + to;
+    }
+
+    private static String target(String format, String location, String to) {
+        return (isFile(format) ? location : "guest") + "." + to;
+    }
+
+    private static boolean isFile(String format) {
+        return switch (format) {
             case "vbox", "xen", "lime", "raw", "avml", "xen-legacy", "elf", "kdump" -> true;
             default -> false;
         };
-        String target = file ? location + ".elf" : "guest.elf";
-        String verb = file ? "convert " : "capture ";
-        String conversion = "guestcore " + verb + quoted(location) + " -o " + quoted(target) + " --to elf";
-        return new DebuggerAdvice(tool, Optional.of(conversion), open + quoted(target), reason);
     }
 
     /** Options that tell crash where the kernel is; empty where it is where it was linked for. */

@@ -11,6 +11,7 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.Mapping;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.Translation;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchHit;
 import dev.guestcore.inspect.SearchPattern;
@@ -76,7 +77,20 @@ final class KernelExaminer {
         }
     }
 
-    KernelFacts examine(Optional<VmcoreInfo> vmcoreInfo) {
+    /** VMCOREINFO as a note of the dump has it; such a text has no address. */
+    Optional<Derived<VmcoreInfo>> note() {
+        return guest.facts(VmcoreInfoFacts.class)
+                .map(note -> new Derived<>(
+                        new VmcoreInfo(0, note.vmcoreInfo()), "note of the dump", Derived.Confidence.CERTAIN));
+    }
+
+    /** VMCOREINFO as it lies in memory. */
+    static Derived<VmcoreInfo> inMemory(VmcoreInfo info) {
+        return new Derived<>(
+                info, "text at guest-physical 0x" + Long.toHexString(info.address()), Derived.Confidence.CERTAIN);
+    }
+
+    KernelFacts examine(Optional<Derived<VmcoreInfo>> vmcoreInfo) {
         List<AddressSpace> spaces = new ArrayList<>();
         Optional<Image> image = guest.architecture() == Architecture.X86 ? findImage(spaces) : Optional.empty();
         Optional<SearchHit> banner = image.flatMap(KernelExaminer::bannerIn);
@@ -94,7 +108,7 @@ final class KernelExaminer {
                 text(image.orElseThrow().space().memory(), hit),
                 "in the kernel's image at virtual 0x" + Long.toHexString(hit.address()),
                 Derived.Confidence.CERTAIN));
-        Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> VmcoreInfoFields.parse(info.text()));
+        Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> VmcoreInfoFields.parse(info.value().text()));
         Optional<Derived<String>> release = release(fields, bannerText);
         Optional<Derived<Long>> kaslrOffset = kaslrOffset(fields, image);
         Optional<Derived<Long>> physicalBase = physicalBase(fields, image);
@@ -106,10 +120,7 @@ final class KernelExaminer {
                 kaslrOffset,
                 physicalBase,
                 root(fields, image, physicalBase),
-                vmcoreInfo.map(info -> new Derived<>(
-                        info,
-                        "text at guest-physical 0x" + Long.toHexString(info.address()),
-                        Derived.Confidence.CERTAIN)));
+                vmcoreInfo);
     }
 
     /** Adds what a search of all memory finds where page tables did not lead to a banner. */

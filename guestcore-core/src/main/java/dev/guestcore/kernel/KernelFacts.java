@@ -41,26 +41,30 @@ public record KernelFacts(
     }
 
     /**
-     * Looks at registers, page tables and the kernel's image only, which takes milliseconds. Finds no VMCOREINFO.
+     * Looks at registers, page tables, the kernel's image and notes of the dump only, which takes milliseconds. Finds no
+     * VMCOREINFO that lies in memory.
      */
     public static KernelFacts glance(Guest guest) {
-        return new KernelExaminer(guest).examine(Optional.empty());
+        KernelExaminer examiner = new KernelExaminer(guest);
+        return examiner.examine(examiner.note());
     }
 
     /**
      * Looks with a VMCOREINFO that is known already, from a note of the dump or from a file.
      */
     public static KernelFacts with(Guest guest, VmcoreInfo vmcoreInfo) {
-        return new KernelExaminer(guest).examine(Optional.of(vmcoreInfo));
+        return new KernelExaminer(guest).examine(Optional.of(KernelExaminer.inMemory(vmcoreInfo)));
     }
 
     /**
-     * Searches all of memory for VMCOREINFO, and for the banner where page tables do not lead to it.
+     * Searches all of memory for VMCOREINFO, unless a note of the dump has it, and for the banner where page tables do not lead to it.
      *
      * @param progress may cancel
      */
     public static KernelFacts search(Guest guest, Progress progress) {
         KernelExaminer examiner = new KernelExaminer(guest);
-        return examiner.searchBanner(examiner.examine(VmcoreInfo.find(guest.memory(), progress)), progress);
+        Optional<Derived<VmcoreInfo>> vmcoreInfo = examiner.note()
+                .or(() -> VmcoreInfo.find(guest.memory(), progress).map(KernelExaminer::inMemory));
+        return examiner.searchBanner(examiner.examine(vmcoreInfo), progress);
     }
 }

@@ -9,7 +9,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.testing.Patterns;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
@@ -34,7 +34,7 @@ class RoundTripTest {
                 .ram(0x100000000L, MemorySegment.ofArray(sparse))
                 .vcpu(Patterns.longMode(1))
                 .vcpu(Patterns.longMode(2))
-                .facts(new KernelFacts("OSRELEASE=6.1\nPAGESIZE=4096\n".getBytes(StandardCharsets.US_ASCII)))
+                .facts(new VmcoreInfoFacts("OSRELEASE=6.1\nPAGESIZE=4096\n".getBytes(StandardCharsets.US_ASCII)))
                 .build();
     }
 
@@ -89,8 +89,8 @@ class RoundTripTest {
                 Guests.format(format).writer(Map.of("keep", "true")).write(elf, target, Progress.none());
                 try (Guest kept = Guests.open(target)) {
                     assertArrayEquals(
-                            elf.facts(KernelFacts.class).orElseThrow().vmcoreInfo(),
-                            kept.facts(KernelFacts.class).orElseThrow().vmcoreInfo());
+                            elf.facts(VmcoreInfoFacts.class).orElseThrow().vmcoreInfo(),
+                            kept.facts(VmcoreInfoFacts.class).orElseThrow().vmcoreInfo());
                     assertEquals(
                             elf.facts(ElfFacts.class).orElseThrow().machine(),
                             kept.facts(ElfFacts.class).orElseThrow().machine());

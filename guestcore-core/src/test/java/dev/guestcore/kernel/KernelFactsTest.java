@@ -9,6 +9,8 @@ import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.inspect.VmcoreInfo;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -60,17 +62,20 @@ class KernelFactsTest {
     }
 
     private Guest guest(long cr3, String format) {
+        return builder(cr3, format).build();
+    }
+
+    private GuestBuilder builder(long cr3, String format) {
         RegisterState registers = RegisterState.builder()
                 .set(X86.CR0, 0x8000_0001L)
                 .set(X86.CR3, cr3)
                 .set(X86.CR4, 0x20)
                 .set(X86.EFER, 0xd01)
                 .build();
-        GuestBuilder builder = Guest.builder();
-        return builder.ram(0, MemorySegment.ofArray(memory.array()))
+        return Guest.builder()
+                .ram(0, MemorySegment.ofArray(memory.array()))
                 .provenance(Provenance.of("x.core", format))
-                .vcpu(registers)
-                .build();
+                .vcpu(registers);
     }
 
     @Test
@@ -174,13 +179,29 @@ class KernelFactsTest {
         assertEquals(4, fields.values().size());
     }
 
-    private List<String> advice(String format, String location, boolean noted) {
+    private Guest noted(String format) {
+        byte[] text = vmcoreInfo(PHYSICAL_BASE).getBytes(StandardCharsets.US_ASCII);
+        return builder(KERNEL_ROOT, format)
+                .facts(new VmcoreInfoFacts(text))
+                .build();
+    }
+
+    @Test
+    void aNoteOfTheDumpNeedsNoSearch() {
+        kernel();
+        KernelFacts facts = KernelFacts.glance(noted("elf"));
+        assertEquals("6.9.7-test", facts.release().orElseThrow().value());
+        assertEquals("note of the dump", facts.vmcoreInfo().orElseThrow().how());
+        assertEquals(PHYSICAL_BASE, facts.physicalBase().orElseThrow().value());
+        assertEquals(Derived.Confidence.CERTAIN, facts.physicalBase().orElseThrow().confidence());
+    }
+
+    /** In each case memory has the text; a debugger needs it as a note of the file. */
+    private List<String> advice(String format, String location, boolean inFile) {
         kernel();
         text(IMAGE + 0x123450, BANNER + "\n\0");
-        if (noted) {
-            note(vmcoreInfo(PHYSICAL_BASE));
-        }
-        Guest guest = guest(KERNEL_ROOT, format);
+        note(vmcoreInfo(PHYSICAL_BASE));
+        Guest guest = inFile ? noted(format) : guest(KERNEL_ROOT, format);
         return DebuggerAdvice.of(guest, location, KernelFacts.search(guest, Progress.none())).stream()
                 .map(advice -> advice.conversion().map(command -> command + " && ").orElse("") + advice.command())
                 .toList();
@@ -196,6 +217,9 @@ class KernelFactsTest {
                                 + " 'target remote | guestcore gdb a.elf --stdio'"),
                 advice("elf", "a.elf", true));
         assertEquals(
+                "crash --kaslr=0x19000000 -m phys_base=0xffffffffe6400000 vmlinux a.elf",
+                advice("elf", "a.elf", false).getFirst());
+        assertEquals(
                 "crash --kaslr=0x19000000 -m phys_base=0xffffffffe6400000 vmlinux 'my dump'",
                 advice("xen", "my dump", true).getFirst());
         assertEquals(
@@ -204,5 +228,31 @@ class KernelFactsTest {
         assertEquals(
                 "guestcore capture qemu:/run/vm.qmp -o guest.elf --to elf && drgn -s vmlinux -c guest.elf",
                 advice("qemu", "qemu:/run/vm.qmp", true).get(1));
+    }
+
+    @Test
+    void aParavirtualizedGuestStaysInItsDumpCore() {
+        kernel();
+        text(IMAGE + 0x123450, BANNER + "\n\0");
+        note(vmcoreInfo(PHYSICAL_BASE));
+        KernelFacts facts = KernelFacts.search(guest(KERNEL_ROOT, "xen"), Progress.none());
+        assertEquals(List.of("crash", "gdb"), tools(paravirtualized("xen"), facts));
+        assertEquals(
+                Optional.of("guestcore convert a.core -o a.core.xen --to xen"),
+                DebuggerAdvice.of(paravirtualized("vbox"), "a.core", facts).getFirst().conversion());
+    }
+
+    private static List<String> tools(Guest guest, KernelFacts facts) {
+        return DebuggerAdvice.of(guest, "a.core", facts).stream().map(DebuggerAdvice::tool).toList();
+    }
+
+    private static Guest paravirtualized(String format) {
+        Guest pages = Guest.builder().ram(0x5000, MemorySegment.ofArray(new byte[4096])).build();
+        return Guest.builder()
+                .ram(0, MemorySegment.ofArray(new byte[4096]))
+                .machineMemory(pages.memory())
+                .facts(new XenFacts(true, 8, XenFacts.Version.ours(), Optional.empty(), Optional.empty()))
+                .provenance(Provenance.of("a.core", format))
+                .build();
     }
 }

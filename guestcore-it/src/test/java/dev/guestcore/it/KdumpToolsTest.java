@@ -15,7 +15,7 @@ import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.WriteReport;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.testing.ForeignTools;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -78,7 +78,7 @@ class KdumpToolsTest {
             Guests.format("elf").writer(Map.of()).write(guest, elf, Progress.none());
         }
         try (Guest guest = Guests.open(elf)) {
-            release = guest.facts(KernelFacts.class)
+            release = guest.facts(VmcoreInfoFacts.class)
                     .flatMap(facts -> facts.value("OSRELEASE"))
                     .orElseThrow();
             ramPages = (guest.memory().regions().getFirst().range().last() + 1) / PAGE;
@@ -128,7 +128,7 @@ class KdumpToolsTest {
             boolean byQemu = location.equals(qemuKdump.toString());
             assertEquals(
                     byQemu ? Optional.empty() : Optional.of(release),
-                    found.facts(KernelFacts.class).flatMap(facts -> facts.value("OSRELEASE")));
+                    found.facts(VmcoreInfoFacts.class).flatMap(facts -> facts.value("OSRELEASE")));
             assertEquals(expected.vcpus().size(), found.vcpus().size());
             for (Vcpu vcpu : expected.vcpus()) {
                 assertEquals(

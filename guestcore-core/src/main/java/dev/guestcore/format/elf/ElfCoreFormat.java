@@ -16,7 +16,7 @@ import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
 import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
@@ -143,7 +143,7 @@ public final class ElfCoreFormat implements CoreFormat {
                         file.name(), NAME, layout(file, elf), Optional.empty(), Optional.empty(), Optional.empty()))
                 .findings(findings.list())
                 .facts(new ElfFacts(elf.machine(), elf.order(), notes.others()));
-        notes.vmcoreInfo().ifPresent(text -> builder.facts(new KernelFacts(text)));
+        notes.vmcoreInfo().ifPresent(text -> builder.facts(new VmcoreInfoFacts(text)));
         notes.vcpus().forEach(vcpu -> builder.vcpu(vcpu.registers(), vcpu.rawContexts()));
         return builder;
     }

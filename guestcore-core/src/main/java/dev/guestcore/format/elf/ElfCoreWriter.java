@@ -13,7 +13,7 @@ import dev.guestcore.format.Loss;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.VmcoreInfo;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
@@ -71,8 +71,8 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
         Optional<ElfFacts> facts = guest.facts(ElfFacts.class);
         ByteOrder order = facts.map(ElfFacts::order).orElse(ByteOrder.LITTLE_ENDIAN);
         List<ElfFacts.Note> others = facts.map(ElfFacts::notes).orElse(List.of());
-        Optional<byte[]> vmcoreInfo = guest.facts(KernelFacts.class)
-                .map(KernelFacts::vmcoreInfo)
+        Optional<byte[]> vmcoreInfo = guest.facts(VmcoreInfoFacts.class)
+                .map(VmcoreInfoFacts::vmcoreInfo)
                 .or(() -> VmcoreInfo.find(guest.memory(), Progress.none()).map(VmcoreInfo::bytes));
         byte[] notes = CoreNotes.write(guest, chosen, order, vmcoreInfo, others);
         Optional<KeepRecord> record = keep ? Optional.of(KeepRecord.of(guest)) : Optional.empty();
@@ -213,7 +213,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
                     PageState.UNREADABLE, "the file has only 'left out', so they come back as excluded"));
             losses.addAll(content.stateLoss(PageState.ZERO, "they are stored as zeros, and come back as present"));
             losses.addAll(CoreNotes.registerLosses(guest, machine));
-            losses.addAll(CommonLosses.ofFacts(guest, Set.of(ElfFacts.class, KernelFacts.class)));
+            losses.addAll(CommonLosses.ofFacts(guest, Set.of(ElfFacts.class, VmcoreInfoFacts.class)));
             if (keep.isPresent()) {
                 losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
             }

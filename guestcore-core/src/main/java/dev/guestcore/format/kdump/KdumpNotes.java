@@ -3,7 +3,7 @@ package dev.guestcore.format.kdump;
 import dev.guestcore.Finding;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
@@ -26,7 +26,7 @@ import java.util.Optional;
 record KdumpNotes(
         int machine,
         CoreNotes notes,
-        Optional<KernelFacts> vmcoreInfo,
+        Optional<VmcoreInfoFacts> vmcoreInfo,
         Optional<ElfFacts.Note> eraseInfo,
         List<ElfFacts.Note> ours) {
 
@@ -46,9 +46,9 @@ record KdumpNotes(
         CoreNotes.Reader reader = new CoreNotes.Reader(file, header.order(), machine, findings);
         header.notes().ifPresent(place -> reader.read(place.offset(), place.size()));
         CoreNotes notes = reader.finish();
-        Optional<KernelFacts> facts = text(file, header.vmcoreInfo(), "vmcoreinfo", findings)
+        Optional<VmcoreInfoFacts> facts = text(file, header.vmcoreInfo(), "vmcoreinfo", findings)
                 .or(notes::vmcoreInfo)
-                .map(KernelFacts::new);
+                .map(VmcoreInfoFacts::new);
         Optional<ElfFacts.Note> erased = text(file, header.eraseInfo(), "eraseinfo", findings)
                 .map(bytes -> new ElfFacts.Note(ERASE_INFO, 0, bytes));
         List<ElfFacts.Note> ours =

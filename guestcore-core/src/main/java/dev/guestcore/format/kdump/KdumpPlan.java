@@ -11,7 +11,7 @@ import dev.guestcore.format.Loss;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.VmcoreInfo;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
@@ -102,8 +102,8 @@ final class KdumpPlan implements WritePlan {
             throw new UnsupportedRequestException("this guest has memory above 128 TiB, for which the bitmaps of a kdump"
                     + " would be larger than it; write an ELF core instead (--to elf)");
         }
-        this.vmcoreInfo = guest.facts(KernelFacts.class)
-                .map(KernelFacts::vmcoreInfo)
+        this.vmcoreInfo = guest.facts(VmcoreInfoFacts.class)
+                .map(VmcoreInfoFacts::vmcoreInfo)
                 .or(() -> VmcoreInfo.find(guest.memory(), Progress.none()).map(VmcoreInfo::bytes))
                 .orElse(new byte[0]);
         long firmware = firmware(all, vmcoreInfo);
@@ -171,7 +171,7 @@ final class KdumpPlan implements WritePlan {
         if (first == 0 || first > last) {
             return -1;
         }
-        long bits = KernelNumbers.decimal(new KernelFacts(vmcoreInfo), "NUMBER(SECTION_SIZE_BITS)")
+        long bits = KernelNumbers.decimal(new VmcoreInfoFacts(vmcoreInfo), "NUMBER(SECTION_SIZE_BITS)")
                 .filter(number -> number >= PAGE_SHIFT && number < Long.SIZE - 1)
                 .orElse(USUAL_SECTION_BITS);
         long sectionPages = 1L << bits - PAGE_SHIFT;
@@ -228,7 +228,7 @@ final class KdumpPlan implements WritePlan {
         losses.addAll(content.stateLoss(
                 PageState.UNREADABLE, "the file has only 'left out', so they come back as excluded"));
         losses.addAll(CoreNotes.registerLosses(guest, Elf.EM_X86_64));
-        losses.addAll(CommonLosses.ofFacts(guest, Set.of(KernelFacts.class, ElfFacts.class)));
+        losses.addAll(CommonLosses.ofFacts(guest, Set.of(VmcoreInfoFacts.class, ElfFacts.class)));
         if (record.isPresent()) {
             losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
         }
@@ -333,7 +333,7 @@ final class KdumpPlan implements WritePlan {
 
     private MemorySegment subHeader() {
         ByteBuffer sub = ByteBuffer.allocate((int) subHeaderBlocks * PAGE).order(ORDER);
-        long base = KernelNumbers.physicalBase(new KernelFacts(vmcoreInfo)).orElse(0L);
+        long base = KernelNumbers.physicalBase(new VmcoreInfoFacts(vmcoreInfo)).orElse(0L);
         int at = SUB_HEADER;
         sub.putLong(LAYOUT.physicalBase, base);
         sub.putInt(LAYOUT.dumpLevel, excludeZero ? DUMP_LEVEL_EXCLUDE_ZERO : 0);

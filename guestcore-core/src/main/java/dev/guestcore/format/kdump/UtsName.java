@@ -1,7 +1,7 @@
 package dev.guestcore.format.kdump;
 
 import dev.guestcore.GuestMemory;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -23,7 +23,7 @@ final class UtsName {
 
     /** System, node, release, version, machine, domain; all but the machine empty if the guest is no known Linux. */
     static List<String> of(GuestMemory memory, byte[] vmcoreInfo) {
-        KernelFacts facts = new KernelFacts(vmcoreInfo);
+        VmcoreInfoFacts facts = new VmcoreInfoFacts(vmcoreInfo);
         Optional<String> release = facts.value("OSRELEASE");
         if (release.isEmpty()) {
             return LinuxBanner.find(memory)
@@ -35,7 +35,7 @@ final class UtsName {
                 .orElse(List.of("Linux", UNKNOWN, release.get(), UNKNOWN, "x86_64", UNKNOWN));
     }
 
-    private static Optional<List<String>> inMemory(GuestMemory memory, KernelFacts facts) {
+    private static Optional<List<String>> inMemory(GuestMemory memory, VmcoreInfoFacts facts) {
         Optional<Long> symbol = KernelNumbers.hexadecimal(facts, "SYMBOL(init_uts_ns)");
         Optional<Long> offset = KernelNumbers.decimal(facts, "OFFSET(uts_namespace.name)");
         Optional<Long> base = KernelNumbers.physicalBase(facts);

@@ -4,7 +4,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.Vcpu;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.inspect.VmcoreInfo;
 import dev.guestcore.internal.elf.Elf;
@@ -59,8 +59,8 @@ final class NoteList {
             byte[] status = ProcessStatus.X86_64.write(number, vcpu.registers());
             add(note("CORE", true, Elf.NT_PRSTATUS, status, USUAL_PADDING));
         }
-        guest.facts(KernelFacts.class)
-                .map(KernelFacts::vmcoreInfo)
+        guest.facts(VmcoreInfoFacts.class)
+                .map(VmcoreInfoFacts::vmcoreInfo)
                 .or(() -> VmcoreInfo.find(guest.memory(), Progress.none()).map(VmcoreInfo::bytes))
                 .ifPresent(info -> add(note("VMCOREINFO", true, 0, info, USUAL_PADDING)));
     }

@@ -19,7 +19,7 @@ import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Probe;
 import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.FlattenedFiles;
 import dev.guestcore.testing.Patterns;
@@ -174,7 +174,7 @@ class ElfCoreFormatTest {
         elf.programHeader(4, elf.content(two), 0, 0, two.length, two.length);
         elf.load(0, new byte[16]);
         try (Guest guest = Guests.open(file(elf.build()))) {
-            KernelFacts kernel = guest.facts(KernelFacts.class).orElseThrow();
+            VmcoreInfoFacts kernel = guest.facts(VmcoreInfoFacts.class).orElseThrow();
             assertArrayEquals(text, kernel.vmcoreInfo());
             assertEquals("6.1.0", kernel.value("OSRELEASE").orElseThrow());
             ElfFacts.Note note = guest.facts(ElfFacts.class).orElseThrow().notes().getFirst();

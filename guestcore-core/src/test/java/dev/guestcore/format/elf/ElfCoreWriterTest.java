@@ -19,7 +19,7 @@ import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Loss;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.testing.ForeignTools;
 import dev.guestcore.testing.Patterns;
 import java.io.IOException;
@@ -58,7 +58,7 @@ class ElfCoreWriterTest {
                 .ram(0x100000000L, MemorySegment.ofArray(high))
                 .vcpu(Patterns.longMode(1))
                 .vcpu(Patterns.longMode(2))
-                .facts(new KernelFacts(VMCOREINFO))
+                .facts(new VmcoreInfoFacts(VMCOREINFO))
                 .facts(new ElfFacts(62, ByteOrder.LITTLE_ENDIAN,
                         List.of(new ElfFacts.Note("ERASEINFO", 0, new byte[] {5, 6, 7}))))
                 .build();
@@ -79,7 +79,7 @@ class ElfCoreWriterTest {
             for (int i = 0; i < 2; i++) {
                 assertEquals(guest.vcpus().get(i).registers(), copy.vcpus().get(i).registers());
             }
-            assertArrayEquals(VMCOREINFO, copy.facts(KernelFacts.class).orElseThrow().vmcoreInfo());
+            assertArrayEquals(VMCOREINFO, copy.facts(VmcoreInfoFacts.class).orElseThrow().vmcoreInfo());
             ElfFacts.Note note = copy.facts(ElfFacts.class).orElseThrow().notes().getFirst();
             assertEquals("ERASEINFO", note.name());
             assertArrayEquals(new byte[] {5, 6, 7}, note.descriptor());
@@ -272,7 +272,7 @@ class ElfCoreWriterTest {
         note.put(VMCOREINFO);
         try (Guest guest = Guest.builder().ram(0, MemorySegment.ofArray(memory)).build();
                 Guest copy = Guests.open(write(guest, "linux"))) {
-            assertArrayEquals(VMCOREINFO, copy.facts(KernelFacts.class).orElseThrow().vmcoreInfo());
+            assertArrayEquals(VMCOREINFO, copy.facts(VmcoreInfoFacts.class).orElseThrow().vmcoreInfo());
         }
     }
 
@@ -366,7 +366,7 @@ class ElfCoreWriterTest {
         try (Guest guest = Guest.builder()
                 .ram(0, MemorySegment.ofArray(Patterns.bytes(0x10000, 1)))
                 .vcpu(Patterns.longMode(1))
-                .facts(new KernelFacts(text))
+                .facts(new VmcoreInfoFacts(text))
                 .build()) {
             String read = ForeignTools.python("""
                     import sys, drgn

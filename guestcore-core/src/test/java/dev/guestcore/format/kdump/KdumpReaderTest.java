@@ -19,7 +19,7 @@ import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.FlattenedFiles;
 import java.lang.foreign.MemorySegment;
@@ -102,7 +102,7 @@ class KdumpReaderTest {
                     assertEquals(List.of(), guest.findings(), name);
                     assertEquals(
                             version >= 3 ? Optional.of("5.9") : Optional.empty(),
-                            guest.facts(KernelFacts.class).flatMap(facts -> facts.value("OSRELEASE")),
+                            guest.facts(VmcoreInfoFacts.class).flatMap(facts -> facts.value("OSRELEASE")),
                             name);
                     List<ElfFacts.Note> notes = guest.facts(ElfFacts.class).orElseThrow().notes();
                     assertEquals(version >= 5 ? 1 : 0, notes.size(), name);

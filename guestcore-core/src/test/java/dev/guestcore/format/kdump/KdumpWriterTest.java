@@ -25,7 +25,7 @@ import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Loss;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.KernelFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.testing.ForeignTools;
 import dev.guestcore.testing.Patterns;
 import java.io.IOException;
@@ -242,14 +242,14 @@ class KdumpWriterTest {
         Instant taken = Instant.ofEpochSecond(1_600_000_000, 123_456_000);
         Path file = folder.resolve("facts");
         try (Guest guest = small()
-                .facts(new KernelFacts(VMCOREINFO.getBytes(StandardCharsets.US_ASCII)))
+                .facts(new VmcoreInfoFacts(VMCOREINFO.getBytes(StandardCharsets.US_ASCII)))
                 .facts(new ElfFacts(62, ByteOrder.LITTLE_ENDIAN, List.of(mine, erased)))
                 .provenance(new Provenance("x", "y", "", Optional.empty(), Optional.empty(), Optional.of(taken)))
                 .build()) {
             write(guest, file, Map.of());
         }
         try (Guest back = Guests.open(file)) {
-            assertEquals(VMCOREINFO, back.facts(KernelFacts.class).orElseThrow().text());
+            assertEquals(VMCOREINFO, back.facts(VmcoreInfoFacts.class).orElseThrow().text());
             List<ElfFacts.Note> notes = back.facts(ElfFacts.class).orElseThrow().notes();
             assertEquals(List.of("MINE", "ERASEINFO"), notes.stream().map(ElfFacts.Note::name).toList());
             assertArrayEquals(erased.descriptor(), notes.get(1).descriptor());
@@ -302,7 +302,7 @@ class KdumpWriterTest {
         Path file = folder.resolve("firmware");
         try (Guest guest = small()
                 .rom(high, segment(bios))
-                .facts(new KernelFacts(VMCOREINFO.getBytes(StandardCharsets.US_ASCII)))
+                .facts(new VmcoreInfoFacts(VMCOREINFO.getBytes(StandardCharsets.US_ASCII)))
                 .build()) {
             WriteReport report = write(guest, file, Map.of());
             assertEquals(1064L * PAGE, report.memoryBytes());
@@ -328,7 +328,7 @@ class KdumpWriterTest {
     void firmwareStaysAmongThePagesWhereNobodyStumbles() {
         byte[] bios = Patterns.bytes(16 * PAGE, 9);
         long high = 0xffff_ffffL - bios.length + 1;
-        KernelFacts facts = new KernelFacts(VMCOREINFO.getBytes(StandardCharsets.US_ASCII));
+        VmcoreInfoFacts facts = new VmcoreInfoFacts(VMCOREINFO.getBytes(StandardCharsets.US_ASCII));
         Map<String, GuestBuilder> guests = new LinkedHashMap<>();
         guests.put("no Linux", small().rom(high, segment(bios)));
         guests.put("ram-above-4g", small().rom(high, segment(bios)).facts(facts).ram(1L << 32, segment(pages(3, 3))));

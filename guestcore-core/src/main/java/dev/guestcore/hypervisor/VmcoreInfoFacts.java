@@ -12,10 +12,10 @@ import java.util.Optional;
  *
  * @param vmcoreInfo the text as bytes, as the dump has it; do not modify
  */
-public record KernelFacts(byte[] vmcoreInfo) implements HypervisorFacts {
+public record VmcoreInfoFacts(byte[] vmcoreInfo) implements HypervisorFacts {
 
     /** Checks for null. */
-    public KernelFacts {
+    public VmcoreInfoFacts {
         Objects.requireNonNull(vmcoreInfo);
     }
 

@@ -1,0 +1,175 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.GuestMemory;
+import dev.guestcore.address.AddressSpace;
+import dev.guestcore.address.PhysicalAddress;
+import dev.guestcore.inspect.HexDump;
+import dev.guestcore.inspect.SearchHit;
+import dev.guestcore.inspect.SearchSummary;
+import dev.guestcore.inspect.Sizes;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Prints what a search finds, as it is found. Not thread-safe. */
+final class Hits {
+
+    private static final int ADDRESS_DIGITS = 16;
+    private static final int FIRST_BYTE_COLUMN = ADDRESS_DIGITS + 2;
+    private static final int FIRST_TEXT_COLUMN = FIRST_BYTE_COLUMN + 16 * 3 + 3;
+    private static final int PER_LINE = 16;
+    private static final int FULL_WIDTH = 2 + FIRST_TEXT_COLUMN + PER_LINE + 1;
+
+    private final Console console;
+    private final ShownProgress progress;
+    private final GuestMemory memory;
+    private final Optional<AddressSpace> space;
+    private final boolean json;
+
+    /**
+     * Prints to {@code console}.
+     *
+     * @param progress gets out of the way of each find
+     * @param memory what is searched
+     * @param space how virtual addresses are translated; empty where physical memory is searched
+     */
+    Hits(
+            Console console,
+            ShownProgress progress,
+            GuestMemory memory,
+            Optional<AddressSpace> space,
+            boolean json) {
+        this.console = console;
+        this.progress = progress;
+        this.memory = memory;
+        this.space = space;
+        this.json = json;
+    }
+
+    /** Prints one find. */
+    void print(SearchHit hit) {
+        progress.close();
+        if (json) {
+            Json.writeLine(console.out(), json(hit));
+        } else {
+            describe(hit);
+        }
+        console.flush();
+        console.cancellation().check();
+    }
+
+    private void describe(SearchHit hit) {
+        Style style = console.style();
+        StringBuilder line = new StringBuilder(style.heading(Json.address(hit.address())));
+        hit.physical().ifPresent(physical -> line.append("  ").append(physical));
+        if (!hit.region().isEmpty()) {
+            line.append("  ").append(Printable.of(hit.region()));
+        }
+        line.append(style.faint("  " + Text.counted(hit.length(), "byte")));
+        console.out().println(line);
+        lines(hit).forEach(text -> console.out().println("  " + marked(text, hit, style).substring(cut())));
+    }
+
+    /** On a narrow terminal the upper half of the addresses, which stands in the line above, is left out. */
+    private int cut() {
+        boolean narrow = console.terminal().out() && console.terminal().width() < FULL_WIDTH;
+        return narrow ? ADDRESS_DIGITS / 2 : 0;
+    }
+
+    private List<String> lines(SearchHit hit) {
+        StringBuilder dump = new StringBuilder();
+        try {
+            HexDump.write(memory, hit.contextAddress(), hit.context().length, dump);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        List<String> lines = dump.toString().lines().toList();
+        // The last line is only the address behind the bytes.
+        return lines.isEmpty() ? lines : lines.subList(0, lines.size() - 1);
+    }
+
+    /** Paints the bytes of the find, as digits and as text. */
+    private static String marked(String line, SearchHit hit, Style style) {
+        if (style == Style.PLAIN || line.length() <= FIRST_TEXT_COLUMN) {
+            return line;
+        }
+        long lineAddress = Long.parseUnsignedLong(line, 0, ADDRESS_DIGITS, ADDRESS_DIGITS);
+        long toFirst = hit.address() - lineAddress;
+        int first = Math.clamp(toFirst, 0, PER_LINE);
+        int end = Math.clamp(toFirst + hit.length(), 0, PER_LINE);
+        if (first >= end) {
+            return line;
+        }
+        int bytes = column(first);
+        int bytesEnd = column(end - 1) + 2;
+        int text = FIRST_TEXT_COLUMN + first;
+        int textEnd = FIRST_TEXT_COLUMN + end;
+        return line.substring(0, bytes)
+                + style.good(line.substring(bytes, bytesEnd))
+                + line.substring(bytesEnd, text)
+                + style.good(line.substring(text, textEnd))
+                + line.substring(textEnd);
+    }
+
+    private static int column(int index) {
+        return FIRST_BYTE_COLUMN + index * 3 + index / (PER_LINE / 2);
+    }
+
+    private Map<String, Object> json(SearchHit hit) {
+        Map<String, Object> line = new LinkedHashMap<>();
+        line.put("address", Json.address(hit.address()));
+        line.put("length", hit.length());
+        hit.physical().ifPresent(physical -> {
+            line.put("physical", Json.address(physical.value()));
+            line.put("physicalSpace", physical.space().title());
+            guestPhysical(physical).ifPresent(found -> line.put("guestPhysical", Json.address(found.value())));
+        });
+        line.put(space.isPresent() ? "rights" : "region", hit.region());
+        line.put("contextAddress", Json.address(hit.contextAddress()));
+        line.put("context", HexFormat.of().formatHex(hit.context()));
+        return line;
+    }
+
+    private Optional<PhysicalAddress> guestPhysical(PhysicalAddress physical) {
+        return space.flatMap(known -> known.guestPhysical(physical));
+    }
+
+    /** Prints how the search went; {@code enough} says that it ended because it found as many as were wanted. */
+    void finish(SearchSummary summary, boolean enough) {
+        if (json) {
+            Map<String, Object> totals = new LinkedHashMap<>();
+            totals.put("hits", summary.hits());
+            totals.put("searchedBytes", summary.searchedBytes());
+            totals.put("unreadableBytes", summary.unreadableBytes());
+            totals.put("repeatedBytes", summary.repeatedBytes());
+            totals.put("limited", enough);
+            summary.stoppedAt().ifPresent(address -> totals.put("stoppedAt", Json.address(address)));
+            Json.writeLine(console.out(), Map.of("summary", totals));
+            return;
+        }
+        Style style = console.style();
+        StringBuilder line = new StringBuilder(
+                summary.hits() == 0 ? "nothing found" : Sizes.count(summary.hits()) + " found");
+        line.append("; ").append(Sizes.human(summary.searchedBytes())).append(" searched");
+        if (enough) {
+            line.append(", then stopped by --limit");
+        }
+        console.out().println(style.faint(line.toString()));
+        if (summary.unreadableBytes() > 0) {
+            console.out().println(style.odd(
+                    Sizes.human(summary.unreadableBytes()) + " could not be searched: the source does not have them"));
+        }
+        if (summary.repeatedBytes() > 0) {
+            console.out().println(style.faint(
+                    Sizes.human(summary.repeatedBytes()) + " passed over, where one page is mapped again and again"));
+        }
+        if (!enough && summary.stoppedAt().isPresent()) {
+            console.out().println(style.bad(
+                    "gave up at " + Json.address(summary.stoppedAt().getAsLong()) + ": the page tables never end"));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.Guests;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.address.AddressSpace;
+import dev.guestcore.inspect.MemorySearch;
+import dev.guestcore.inspect.SearchPattern;
+import dev.guestcore.inspect.SearchSummary;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code guestcore search}. */
+@Command(
+        name = "search",
+        description = {
+            "Find a text, bytes or a regular expression in memory.",
+            "",
+            "Each find comes with its address, the region or the rights of the page, and the bytes around it. With "
+                    + "--json each is a line of its own, and the last line a summary. Exit code 0 if something was "
+                    + "found, 1 if nothing was, 3 if the source is damaged.",
+            "",
+            "Regular expressions are over bytes: . [a-z] [^x] \\d \\w \\s \\xHH | ( ) * + ? {m,n}, in front (?i) for "
+                    + "any case and (?s) for a dot that matches line feeds. A match has at most 4096 bytes."
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  guestcore search vm.core 'BOOT_IMAGE='",
+            "  guestcore search vm.core --hex '55 aa' --range 0x7c00-0x7fff",
+            "  guestcore search vm.core --regex 'Linux version [ -~]+' --virtual --cpu 0 --limit 1"
+        })
+final class SearchVerb extends Verb {
+
+    private static final int USUAL_CONTEXT = 16;
+
+    @Parameters(
+            index = "0",
+            paramLabel = "<source>",
+            description = "A core file, or a live source such as demo: or qemu:SOCKET.")
+    String source = "";
+
+    @Parameters(index = "1", paramLabel = "<pattern>", description = "What to find: a text in UTF-8, unless stated.")
+    String pattern = "";
+
+    @ArgGroup(exclusive = true, multiplicity = "0..1")
+    Meaning meaning = new Meaning();
+
+    @Option(names = "--virtual", description = "Search what a vCPU's page tables map, by virtual address.")
+    boolean virtual;
+
+    @Mixin
+    AddressSpaceOptions addressSpace = new AddressSpaceOptions();
+
+    @Option(
+            names = "--range",
+            paramLabel = "<first-last>",
+            converter = Quantity.Range.class,
+            description = "Search these addresses only, both ends inclusive.")
+    @Nullable
+    AddressRange range;
+
+    @Option(
+            names = "--limit",
+            paramLabel = "<number>",
+            converter = Quantity.Length.class,
+            description = "Stop after so many finds.")
+    @Nullable
+    Long limit;
+
+    @Option(
+            names = "--context",
+            paramLabel = "<bytes>",
+            description = "Show so many bytes on each side, up to " + MemorySearch.MOST_CONTEXT + ". Default: "
+                    + USUAL_CONTEXT + ".")
+    int context = USUAL_CONTEXT;
+
+    @Option(names = "--json", description = "Print JSON, a line for each find.")
+    boolean json;
+
+    @Mixin
+    ProgressOption progress = new ProgressOption();
+
+    /** How the pattern is meant. */
+    static final class Meaning {
+
+        @Option(names = "--hex", description = "The pattern is bytes as hexadecimal digits; blanks do not matter.")
+        boolean hex;
+
+        @Option(names = "--regex", description = "The pattern is a regular expression over bytes.")
+        boolean regex;
+
+        @Option(
+                names = "--utf16",
+                description = "Find the text also as little-endian UTF-16, as Windows and firmware keep it.")
+        boolean utf16;
+    }
+
+    SearchVerb(Console console) {
+        super(console);
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        addressSpace.check(this, virtual);
+        if (context < 0 || context > MemorySearch.MOST_CONTEXT) {
+            throw usage("--context is a number from 0 to " + MemorySearch.MOST_CONTEXT + ", found " + context);
+        }
+        if (limit != null && limit < 1) {
+            throw usage("--limit is a number from 1 on, found " + limit);
+        }
+        MemorySearch search = MemorySearch.of(pattern()).context(context);
+        search = limit == null ? search : search.limit(limit);
+        MemorySearch complete = range == null ? search : search.in(range);
+        return streaming(() -> search(complete));
+    }
+
+    private SearchPattern pattern() {
+        try {
+            if (meaning.hex) {
+                return SearchPattern.hex(pattern);
+            }
+            if (meaning.regex) {
+                return SearchPattern.regex(pattern, SearchPattern.LONGEST);
+            }
+            // Not big-endian too: little-endian text behind a zero is that as well, and would be found twice.
+            return SearchPattern.text(
+                    pattern,
+                    meaning.utf16
+                            ? List.of(StandardCharsets.UTF_8, StandardCharsets.UTF_16LE)
+                            : List.of(StandardCharsets.UTF_8));
+        } catch (UnsupportedRequestException e) {
+            throw usage(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private int search(MemorySearch search) {
+        try (Guest guest = Guests.open(source)) {
+            SearchSummary summary;
+            Hits hits;
+            try (ShownProgress shown = progress(progress.mode)) {
+                if (virtual) {
+                    AddressSpace space = addressSpace.of(guest, source);
+                    hits = new Hits(console(), shown, space.memory(), Optional.of(space), json);
+                    summary = search.virtual(space, hits::print, shown);
+                } else {
+                    GuestMemory memory = guest.memory();
+                    hits = new Hits(console(), shown, memory, Optional.empty(), json);
+                    summary = search.physical(memory, hits::print, shown);
+                }
+            }
+            boolean enough = limit != null && summary.hits() == limit;
+            hits.finish(summary, enough);
+            int damage = report(guest.findings());
+            return damage != ExitCode.DONE ? damage : summary.hits() > 0 ? ExitCode.DONE : ExitCode.FAILED;
+        }
+    }
+}
