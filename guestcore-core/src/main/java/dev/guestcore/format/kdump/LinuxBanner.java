@@ -22,7 +22,7 @@ record LinuxBanner(String release, String version) {
     private static final Pattern BANNER =
             Pattern.compile("Linux version (\\d+\\.\\d+[^ %]{0,60}) \\(.{1,400}\\) (#\\d[\\x20-\\x7e]{0,63})[\\n\\x00]");
     private static final int LONGEST = 1024;
-    private static final int CHUNK = 1 << 20;
+    private static final int CHUNK = 1 << 16;
 
     /** It is so long that one of so many neighbouring places holds one of its first bytes, which are all different. */
     private static final int STRIDE = 8;
