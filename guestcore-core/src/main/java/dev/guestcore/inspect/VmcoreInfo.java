@@ -30,7 +30,7 @@ public record VmcoreInfo(long address, byte[] bytes) {
     private static final int NOTE_HEADER = 12;
     private static final int PAGE = 4096;
     private static final int LONGEST = 64 * 1024;
-    private static final int CHUNK = 1 << 20;
+    private static final int CHUNK = 1 << 16;
 
     /** A copy in the page cache can be cut short; only a text with these is taken. */
     private static final String[] NEEDED = {"\nPAGESIZE=", "\nSYMBOL("};

@@ -22,7 +22,22 @@ record LinuxBanner(String release, String version) {
     private static final Pattern BANNER =
             Pattern.compile("Linux version (\\d+\\.\\d+[^ %]{0,60}) \\(.{1,400}\\) (#\\d[\\x20-\\x7e]{0,63})[\\n\\x00]");
     private static final int LONGEST = 1024;
-    private static final int CHUNK = 1 << 20;
+    private static final int CHUNK = 1 << 16;
+
+    /** It is so long that one of so many neighbouring places holds one of its first bytes, which are all different. */
+    private static final int STRIDE = 8;
+
+    /** By byte: its place among those first bytes, or -1. */
+    private static final byte[] PLACE = places();
+
+    private static byte[] places() {
+        byte[] places = new byte[1 << Byte.SIZE];
+        Arrays.fill(places, (byte) -1);
+        for (byte i = 0; i < STRIDE; i++) {
+            places[BEGINNING[i]] = i;
+        }
+        return places;
+    }
 
     /** Reads memory from the lowest address on until it finds a banner. */
     static Optional<LinuxBanner> find(GuestMemory memory) {
@@ -56,8 +71,13 @@ record LinuxBanner(String release, String version) {
     }
 
     private static Optional<LinuxBanner> inBuffer(byte[] buffer, int size) {
-        for (int at = 0; at <= size - BEGINNING.length; at++) {
-            if (buffer[at] != 'L' || !Arrays.equals(buffer, at, at + BEGINNING.length, BEGINNING, 0, BEGINNING.length)) {
+        for (int looked = 0; looked < size; looked += STRIDE) {
+            int place = PLACE[buffer[looked] & 0xff];
+            int at = looked - place;
+            if (place < 0
+                    || at < 0
+                    || at > size - BEGINNING.length
+                    || !Arrays.equals(buffer, at, at + BEGINNING.length, BEGINNING, 0, BEGINNING.length)) {
                 continue;
             }
             String text = new String(buffer, at, Math.min(LONGEST, size - at), StandardCharsets.ISO_8859_1);
