@@ -23,7 +23,7 @@ import java.util.stream.Stream;
  * makedumpfile. Each pass opens the dump anew and reads every page once; files lie in the page cache.
  *
  * <p>Arguments: rounds, folder for the files, the program built of {@code kdumpfile-reader.c}, the java command for
- * workers up to their class path in one string each, "--", then MiB of memory of the test guest, or a dump.
+ * workers up to their class path in one string each, "--", then MiB of memory of the test guest.
  */
 public final class ReadVsNative {
 
@@ -63,25 +63,18 @@ public final class ReadVsNative {
         List<String> all = List.of(arguments);
         int end = all.indexOf("--");
         int rounds = Integer.parseInt(all.get(0));
-        String subject = all.get(end + 1);
         Path folder = Files.createTempDirectory(Path.of(all.get(1)), "guestcore-bench");
         try (LineProcess kdumpfile = new LineProcess(List.of(all.get(2)))) {
             load("at the start");
-            if (subject.matches("[0-9]+")) {
-                int mebibytes = Integer.parseInt(subject);
-                Path memory = folder.resolve("memory");
-                TestGuest.writeMemory(memory, mebibytes);
-                TestGuest.describe(folder.resolve("guest.json"), memory, mebibytes);
-                String guest = "file:" + folder.resolve("guest.json");
-                System.out.printf(
-                        "guest of %d MiB, half of its pages zero; medians of %d rounds after one that does not count%n",
-                        mebibytes, rounds);
-                new ReadVsNative(rounds, folder, kdumpfile, all.subList(3, end), rangesOf(guest)).all(guest, memory);
-            } else {
-                System.out.printf("medians of %d rounds after one that does not count%n", rounds);
-                new ReadVsNative(rounds, folder, kdumpfile, all.subList(3, end), rangesOf(subject))
-                        .one(Path.of(subject));
-            }
+            int mebibytes = Integer.parseInt(all.get(end + 1));
+            Path memory = folder.resolve("memory");
+            TestGuest.writeMemory(memory, mebibytes);
+            TestGuest.describe(folder.resolve("guest.json"), memory, mebibytes);
+            String guest = "file:" + folder.resolve("guest.json");
+            System.out.printf(
+                    "guest of %d MiB, half of its pages zero; medians of %d rounds after one that does not count%n",
+                    mebibytes, rounds);
+            new ReadVsNative(rounds, folder, kdumpfile, all.subList(3, end), rangesOf(guest)).all(guest, memory);
             load("at the end");
         } finally {
             try (Stream<Path> tree = Files.walk(folder)) {
@@ -129,11 +122,6 @@ public final class ReadVsNative {
                 .limit(MOST_RANGES)
                 .sorted(Comparator.comparingLong(AddressRange::first))
                 .toList();
-    }
-
-    private void one(Path dump) {
-        readHeading();
-        read(dump.getFileName().toString(), dump, NO_TARGET, NO_TARGET);
     }
 
     private void all(String guest, Path memory) throws IOException, InterruptedException {
