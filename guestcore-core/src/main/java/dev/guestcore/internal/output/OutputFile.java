@@ -3,7 +3,6 @@ package dev.guestcore.internal.output;
 import dev.guestcore.OutputException;
 import dev.guestcore.format.CoreSink;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -196,18 +195,14 @@ public final class OutputFile implements AutoCloseable {
         }
     }
 
-    /** Gathers small writes and skips over zeros, which become holes. */
-    private static final class SparseSink implements CoreSink {
+    /** Skips over zeros, which become holes. */
+    private static final class SparseSink extends GatheringSink {
 
-        private static final int BUFFER = 1 << 20;
         private static final long LARGEST_WRITE = 1 << 30;
         private static final long SMALLEST_HOLE = 4096;
 
         private final FileChannel channel;
         private final String name;
-        private final MemorySegment buffer = Arena.ofAuto().allocate(BUFFER, 4096);
-        private int buffered;
-        private long position;
 
         SparseSink(FileChannel channel, String name) {
             this.channel = channel;
@@ -215,38 +210,12 @@ public final class OutputFile implements AutoCloseable {
         }
 
         @Override
-        public long position() {
-            return position;
-        }
-
-        @Override
-        public void write(MemorySegment bytes) {
-            long size = bytes.byteSize();
-            if (size > BUFFER - buffered) {
-                flush();
-            }
-            if (size >= BUFFER) {
-                send(bytes, position);
-            } else {
-                MemorySegment.copy(bytes, 0, buffer, buffered, size);
-                buffered += (int) size;
-            }
-            position += size;
-        }
-
-        @Override
         public void writeZeros(long count) {
             if (count >= SMALLEST_HOLE) {
-                flush();
-                position += count;
-                return;
+                skip(count);
+            } else {
+                writeZeroBytes(count);
             }
-            if (count > BUFFER - buffered) {
-                flush();
-            }
-            buffer.asSlice(buffered, count).fill((byte) 0);
-            buffered += (int) count;
-            position += count;
         }
 
         @Override
@@ -256,27 +225,21 @@ public final class OutputFile implements AutoCloseable {
 
         @Override
         public void patch(long at, MemorySegment bytes) {
-            Objects.checkFromIndexSize(at, bytes.byteSize(), position);
+            Objects.checkFromIndexSize(at, bytes.byteSize(), position());
             flush();
             send(bytes, at);
-        }
-
-        private void flush() {
-            if (buffered > 0) {
-                send(buffer.asSlice(0, buffered), position - buffered);
-                buffered = 0;
-            }
         }
 
         /** Gives the file its full length even where it ends in a hole. */
         void finish() throws IOException {
             flush();
-            if (position > 0 && channel.size() < position) {
-                channel.write(ByteBuffer.allocate(1), position - 1);
+            if (position() > 0 && channel.size() < position()) {
+                channel.write(ByteBuffer.allocate(1), position() - 1);
             }
         }
 
-        private void send(MemorySegment bytes, long offset) {
+        @Override
+        void send(MemorySegment bytes, long offset) {
             long done = 0;
             try {
                 while (done < bytes.byteSize()) {
