@@ -39,4 +39,13 @@ public interface GuestSource extends AutoCloseable {
     /** Disconnects. A guest that is still open is closed first. */
     @Override
     void close();
+
+    /**
+     * The source of a guest that lies in files and is open already. Closing the source closes the guest.
+     *
+     * @param description one line for the user
+     */
+    static GuestSource ofFiles(Guest guest, String description) {
+        return new OpenedSource(guest, description);
+    }
 }

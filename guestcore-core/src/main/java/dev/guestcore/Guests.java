@@ -66,7 +66,9 @@ public final class Guests {
             return provider.get().connect(location.substring(provider.get().scheme().length() + 1));
         }
         try {
-            return new FileSource(open(Path.of(location)));
+            Guest guest = open(Path.of(location));
+            return GuestSource.ofFiles(
+                    guest, guest.provenance().format() + " core " + guest.provenance().source());
         } catch (InvalidPathException e) {
             throw new SourceException("'" + location + "' is not a path: " + e.getMessage(), e);
         }
@@ -128,39 +130,5 @@ public final class Guests {
                     + String.join("; ", reasons) + "); `guestcore formats` lists what can be read");
         }
         return general;
-    }
-
-    /** A core file is frozen as it is. */
-    private record FileSource(Guest guest) implements GuestSource {
-
-        @Override
-        public String description() {
-            return guest.provenance().format() + " core " + guest.provenance().source();
-        }
-
-        @Override
-        public List<MemoryRegion> regions() {
-            return guest.memory().regions();
-        }
-
-        @Override
-        public int vcpuCount() {
-            return guest.vcpus().size();
-        }
-
-        @Override
-        public boolean isLive() {
-            return false;
-        }
-
-        @Override
-        public Guest freeze() {
-            return guest;
-        }
-
-        @Override
-        public void close() {
-            guest.close();
-        }
     }
 }

@@ -2,7 +2,6 @@ package dev.guestcore.live.raw;
 
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
-import dev.guestcore.MemoryRegion;
 import dev.guestcore.SourceException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.raw.RawImage;
@@ -10,7 +9,6 @@ import dev.guestcore.live.SourceProvider;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.List;
 
 /**
  * {@code raw:FILE[@BASE]}: a raw image, because the user says that it is one. With a base the file is memory from there
@@ -56,44 +54,12 @@ public final class RawSourceProvider implements SourceProvider {
     private static GuestSource open(Path path, boolean map, long base) {
         FileBytes file = FileBytes.open(path);
         try {
-            return new Image(map ? RawImage.openWithMap(file) : RawImage.openFlat(file, base));
+            Guest guest = map ? RawImage.openWithMap(file) : RawImage.openFlat(file, base);
+            return GuestSource.ofFiles(
+                    guest, "raw image " + guest.provenance().source() + ", " + guest.provenance().layout());
         } catch (RuntimeException | Error e) {
             file.close();
             throw e;
-        }
-    }
-
-    /** An image is frozen as it is. */
-    private record Image(Guest guest) implements GuestSource {
-
-        @Override
-        public String description() {
-            return "raw image " + guest.provenance().source() + ", " + guest.provenance().layout();
-        }
-
-        @Override
-        public List<MemoryRegion> regions() {
-            return guest.memory().regions();
-        }
-
-        @Override
-        public int vcpuCount() {
-            return 0;
-        }
-
-        @Override
-        public boolean isLive() {
-            return false;
-        }
-
-        @Override
-        public Guest freeze() {
-            return guest;
-        }
-
-        @Override
-        public void close() {
-            guest.close();
         }
     }
 }

@@ -2,7 +2,6 @@ package dev.guestcore.live.split;
 
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
-import dev.guestcore.MemoryRegion;
 import dev.guestcore.SourceException;
 import dev.guestcore.format.kdump.KdumpFormat;
 import dev.guestcore.live.SourceProvider;
@@ -29,7 +28,7 @@ public final class SplitKdumpProvider implements SourceProvider {
 
     @Override
     public String help() {
-        return "FILE,FILE,...: all files of a kdump that makedumpfile --split wrote, in any order";
+        return "split:FILE,FILE,...  all files of a kdump that makedumpfile --split wrote, in any order";
     }
 
     @Override
@@ -40,43 +39,10 @@ public final class SplitKdumpProvider implements SourceProvider {
             throw new SourceException("'" + SCHEME + ":' needs the files of a split kdump, separated by commas");
         }
         try {
-            return new SplitSet(KdumpFormat.openSplit(names.stream().map(Path::of).toList()));
+            Guest guest = KdumpFormat.openSplit(names.stream().map(Path::of).toList());
+            return GuestSource.ofFiles(guest, "kdump " + guest.provenance().source());
         } catch (InvalidPathException e) {
             throw new SourceException("'" + e.getInput() + "' is not a path: " + e.getReason(), e);
-        }
-    }
-
-    /** Files are frozen as they are. */
-    private record SplitSet(Guest guest) implements GuestSource {
-
-        @Override
-        public String description() {
-            return "kdump " + guest.provenance().source();
-        }
-
-        @Override
-        public List<MemoryRegion> regions() {
-            return guest.memory().regions();
-        }
-
-        @Override
-        public int vcpuCount() {
-            return guest.vcpus().size();
-        }
-
-        @Override
-        public boolean isLive() {
-            return false;
-        }
-
-        @Override
-        public Guest freeze() {
-            return guest;
-        }
-
-        @Override
-        public void close() {
-            guest.close();
         }
     }
 }
