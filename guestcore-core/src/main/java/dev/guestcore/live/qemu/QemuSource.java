@@ -2,14 +2,19 @@ package dev.guestcore.live.qemu;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
+import dev.guestcore.FreezeChoice;
+import dev.guestcore.FreezeMethod;
+import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
+import dev.guestcore.GuestMemory;
 import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.SourceException;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.internal.freeze.BufferOrDirect;
 import dev.guestcore.internal.output.ForgetfulSink;
 import dev.guestcore.internal.output.MemoryCopier;
 import java.io.IOException;
@@ -21,6 +26,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -153,6 +159,30 @@ final class QemuSource implements GuestSource {
                     copier.copy(new AddressRange(range.first(), last));
                 }
             }
+        } catch (IOException e) {
+            throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public Guest freeze(FreezeRequest request) {
+        try {
+            if (request.method().isEmpty()
+                    && !ask("query-status").path("running").asBoolean(false)) {
+                request.onChoice().accept(new FreezeChoice(
+                        FreezeMethod.DIRECT, "the guest does not run, so nothing has to be frozen"));
+                return freeze();
+            }
+        } catch (IOException e) {
+            throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
+        }
+        return BufferOrDirect.take(this, request, Optional.of("not yet"), this::lookAtRunning);
+    }
+
+    private void lookAtRunning(Consumer<GuestMemory> use) {
+        try (MemoryAccess access =
+                MemoryAccess.open(qmp, regions, cpus.stream().map(Cpu::thread).toList())) {
+            use.accept(access.memory());
         } catch (IOException e) {
             throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
         }
