@@ -2,6 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
+import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
@@ -32,21 +33,34 @@ final class Delivery {
     private final Console console;
     private final GuestSource source;
     private final CoreWriter writer;
+    private final FreezeRequest request;
 
     /**
      * What became of it.
      *
      * @param report what was written
-     * @param frozen how long the guest was frozen; empty for one that did not run
+     * @param freeze how the guest was frozen; empty for one that does not live
+     * @param writing how long it took to write
      * @param findings what is odd about the source
      */
-    record Outcome(WriteReport report, Optional<Duration> frozen, List<Finding> findings) {}
+    record Outcome(WriteReport report, Optional<Freeze> freeze, Duration writing, List<Finding> findings) {
 
-    /** Prepares to write what {@code source} gives. */
-    Delivery(Console console, GuestSource source, CoreWriter writer) {
+        /** How long the guest was frozen; empty for one that did not run. */
+        Optional<Duration> frozen() {
+            return freeze.filter(Freeze::wasRunning).map(Freeze::elapsed);
+        }
+    }
+
+    /**
+     * Prepares to write what {@code source} gives.
+     *
+     * @param request how to freeze it; progress and folder are set here
+     */
+    Delivery(Console console, GuestSource source, CoreWriter writer, FreezeRequest request) {
         this.console = console;
         this.source = source;
         this.writer = writer;
+        this.request = request;
     }
 
     /** Writes a file that gets its name when it is whole. */
@@ -55,15 +69,16 @@ final class Delivery {
         try (OutputFile output = OutputFile.create(file, ifExists);
                 CompanionFiles companions = new CompanionFiles(file, ifExists)) {
             output.requireSpace(expectedBytes(source));
-            source.prepare();
             Outcome outcome;
-            try (Guest guest = source.freeze()) {
+            FreezeRequest toFolder = request.withProgress(progress).withFolder(folder(file));
+            try (Guest guest = source.freeze(toFolder)) {
                 WritePlan plan = plan(guest);
                 companions.begin(plan);
                 output.requireSpace(plan.size());
+                long begin = System.nanoTime();
                 WriteReport report = plan.write(output.sink(), progress);
                 companions.write();
-                outcome = thaw(guest, report);
+                outcome = thaw(guest, report, begin);
             }
             progress.close();
             output.commit();
@@ -76,14 +91,14 @@ final class Delivery {
     Outcome toStandardOutput(ShownProgress progress) {
         WritableByteChannel channel = console.outChannel();
         console.cancellation().closeOnRequest(channel);
-        source.prepare();
-        try (Guest guest = source.freeze()) {
+        try (Guest guest = source.freeze(request.withProgress(progress))) {
             WritePlan plan = plan(guest);
+            long begin = System.nanoTime();
             ChannelSink sink = new ChannelSink(channel, "standard output");
             WriteReport report = plan.write(sink, progress);
             sink.flush();
             progress.close();
-            return thaw(guest, report);
+            return thaw(guest, report, begin);
         }
     }
 
@@ -97,12 +112,16 @@ final class Delivery {
         }
     }
 
-    private static Outcome thaw(Guest guest, WriteReport report) {
+    private static Outcome thaw(Guest guest, WriteReport report, long begin) {
         List<Finding> findings = guest.findings();
         Optional<Freeze> freeze = guest.freeze();
         guest.close();
-        Optional<Duration> frozen = freeze.filter(Freeze::wasRunning).map(Freeze::elapsed);
-        return new Outcome(report, frozen, findings);
+        return new Outcome(report, freeze, Duration.ofNanos(System.nanoTime() - begin), findings);
+    }
+
+    private static Path folder(Path file) {
+        Path parent = file.toAbsolutePath().getParent();
+        return parent == null ? file.toAbsolutePath() : parent;
     }
 
     /** How large a core of this source becomes, about: its memory. 2^63 - 1 where it is larger. */

@@ -9,6 +9,7 @@ import dev.guestcore.GuestSource;
 import dev.guestcore.RegionContents;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.internal.memory.RegionMemory;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
@@ -77,17 +78,21 @@ public final class BufferOrDirect {
 
     private static Guest byBuffer(GuestSource source, FreezeRequest request, String reason, Running running) {
         AtomicReference<@Nullable FreezeBuffer> prepared = new AtomicReference<>();
-        running.look(memory -> prepared.set(FreezeBuffer.prepare(memory, request.progress())));
-        FreezeBuffer buffer = prepared.get();
-        if (buffer == null) {
-            throw new IllegalStateException("the source did not lend its memory");
-        }
         try {
+            running.look(memory -> {
+                FreezeBuffer buffer = FreezeBuffer.plan(memory);
+                prepared.set(buffer);
+                request.onChoice().accept(new FreezeChoice(FreezeMethod.BUFFER, reason));
+                buffer.prepare(memory, request.progress());
+            });
             source.prepare();
-            request.onChoice().accept(new FreezeChoice(FreezeMethod.BUFFER, reason));
+            FreezeBuffer buffer = Objects.requireNonNull(prepared.get(), "the source did not lend its memory");
             return buffer.take(source.freeze(), request.progress());
         } catch (RuntimeException | Error e) {
-            buffer.close();
+            FreezeBuffer buffer = prepared.get();
+            if (buffer != null) {
+                buffer.close();
+            }
             throw e;
         }
     }

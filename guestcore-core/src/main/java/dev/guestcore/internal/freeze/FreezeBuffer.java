@@ -30,7 +30,7 @@ import java.util.OptionalLong;
  * before anything is written. What takes time and can be done beforehand is done while the guest still runs: taking memory
  * from the system. Not thread-safe.
  */
-final class FreezeBuffer implements AutoCloseable {
+public final class FreezeBuffer implements AutoCloseable {
 
     private static final long PAGE = 4096;
     private static final long JOB = 2 * AnonymousMemory.HUGE_PAGE;
@@ -66,47 +66,38 @@ final class FreezeBuffer implements AutoCloseable {
     /** Some of a region's pages. */
     private record Job(long address, long offset, long size, Slot slot) {}
 
+    private final List<Job> used = new ArrayList<>();
+    private long needed;
+
     private FreezeBuffer() {}
 
     /**
-     * A buffer for such a guest; takes memory for what the guest uses now.
+     * A buffer for such a guest.
      *
      * @param running the guest's memory while it still runs; its states tell how much will be needed
      * @throws NoRoom if there is not enough memory
      */
-    static FreezeBuffer prepare(GuestMemory running, Progress progress) {
+    static FreezeBuffer plan(GuestMemory running) {
         long room = room();
         FreezeBuffer buffer = new FreezeBuffer();
         try {
             List<Job> jobs = buffer.jobs(running);
             boolean[] used = new boolean[jobs.size()];
-            // Asking costs a look at every page, on all processors.
+            // Asking costs a look at every page.
             Workers.run(jobs.size(), number -> {
                 used[number] = holdsAnything(running, jobs.get(number));
                 return 0;
             }, Progress.none());
-            long needed = 0;
             for (int i = 0; i < used.length; i++) {
-                needed += used[i] ? jobs.get(i).size() : 0;
+                if (used[i]) {
+                    buffer.needed += jobs.get(i).size();
+                    buffer.used.add(jobs.get(i));
+                }
             }
-            if (needed > room) {
-                throw new NoRoom("the guest's memory needs a buffer of " + Sizes.human(needed) + ", and "
+            if (buffer.needed > room) {
+                throw new NoRoom("the guest's memory needs a buffer of " + Sizes.human(buffer.needed) + ", and "
                         + Sizes.human(room) + " may be taken of what is free");
             }
-            progress.begin("making room for memory", needed);
-            Workers.run(jobs.size(), number -> {
-                Job job = jobs.get(number);
-                if (!used[number]) {
-                    return 0;
-                }
-                job.slot().bytes().populate(job.offset(), job.size() + PAGE - 1 & -PAGE);
-                return job.size();
-            }, progress);
-            // What was never done before is slow the first time. All of this is done again when the guest stands still.
-            Workers.run(
-                    (int) Math.min(jobs.size(), REHEARSAL / JOB),
-                    number -> copy(running, jobs.get(number)),
-                    Progress.none());
             return buffer;
         } catch (RuntimeException | Error e) {
             buffer.close();
@@ -114,15 +105,34 @@ final class FreezeBuffer implements AutoCloseable {
         }
     }
 
+    /** Takes memory for what the guest used when this was planned, and rehearses the copy. */
+    void prepare(GuestMemory running, Progress progress) {
+        progress.begin("making room for memory", needed);
+        Workers.run(used.size(), number -> {
+            Job job = used.get(number);
+            job.slot().bytes().populate(job.offset(), job.size() + PAGE - 1 & -PAGE);
+            return job.size();
+        }, progress);
+        // What was never done before is slow the first time. All of this is done again when the guest stands still.
+        Workers.run(
+                (int) Math.min(used.size(), REHEARSAL / JOB), number -> copy(running, used.get(number)), Progress.none());
+        used.clear();
+    }
+
     private static long room() {
         if (!AnonymousMemory.isSupported()) {
             throw new NoRoom("a buffer in memory needs Linux");
         }
+        return roomInMemory().orElseThrow(() -> new NoRoom("this system does not tell how much memory is free"));
+    }
+
+    /** How many bytes of memory may be taken for a guest's; empty where the system does not tell. */
+    public static OptionalLong roomInMemory() {
         OptionalLong available = new HostMemory(Path.of("/")).available();
-        if (available.isEmpty()) {
-            throw new NoRoom("this system does not tell how much memory is free");
-        }
-        return Math.min(available.getAsLong() / 4 * TAKEN_QUARTERS, Long.getLong(LIMIT_PROPERTY, Long.MAX_VALUE));
+        return available.isEmpty()
+                ? available
+                : OptionalLong.of(Math.min(
+                        available.getAsLong() / 4 * TAKEN_QUARTERS, Long.getLong(LIMIT_PROPERTY, Long.MAX_VALUE)));
     }
 
 

@@ -166,17 +166,41 @@ final class QemuSource implements GuestSource {
 
     @Override
     public Guest freeze(FreezeRequest request) {
+        Optional<FreezeMethod> wanted = request.method();
         try {
-            if (request.method().isEmpty()
-                    && !ask("query-status").path("running").asBoolean(false)) {
+            reconnectIfLost();
+            if (wanted.isEmpty() && !ask("query-status").path("running").asBoolean(false)) {
                 request.onChoice().accept(new FreezeChoice(
                         FreezeMethod.DIRECT, "the guest does not run, so nothing has to be frozen"));
                 return freeze();
             }
+            Optional<String> noSnapshot = Optional.empty();
+            if (wanted.isEmpty() || wanted.get() == FreezeMethod.SNAPSHOT) {
+                noSnapshot = Snapshot.refusal(qmp);
+                if (noSnapshot.isEmpty()) {
+                    request.onChoice().accept(new FreezeChoice(FreezeMethod.SNAPSHOT, ""));
+                    try {
+                        return Snapshot.take(qmp, request, subject());
+                    } catch (Snapshot.Refused e) {
+                        noSnapshot = Optional.of(e.getMessage());
+                    }
+                }
+            }
+            return BufferOrDirect.take(this, request, noSnapshot, this::lookAtRunning);
         } catch (IOException e) {
             throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
         }
-        return BufferOrDirect.take(this, request, Optional.of("not yet"), this::lookAtRunning);
+    }
+
+    private Snapshot.Subject subject() throws IOException {
+        List<Cpu> present = cpus();
+        return new Snapshot.Subject("qemu:" + locator, version, present.size(), true);
+    }
+
+    private void reconnectIfLost() throws IOException {
+        if (qmp.isLost()) {
+            qmp = QmpClient.connect(socket, CONNECTING);
+        }
     }
 
     private void lookAtRunning(Consumer<GuestMemory> use) {
@@ -194,9 +218,7 @@ final class QemuSource implements GuestSource {
             throw new IllegalStateException("close the guest of the last freeze first");
         }
         try {
-            if (qmp.isLost()) {
-                qmp = QmpClient.connect(socket, CONNECTING);
-            }
+            reconnectIfLost();
             QemuFreeze freeze = QemuFreeze.begin(qmp);
             try {
                 Guest guest = take(freeze);
