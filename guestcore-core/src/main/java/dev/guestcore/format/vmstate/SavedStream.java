@@ -7,13 +7,12 @@ import dev.guestcore.MalformedDumpException;
 import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Probe;
 import dev.guestcore.internal.migration.MachineState;
 import dev.guestcore.internal.migration.MigrationStream;
 import dev.guestcore.internal.migration.PcMemoryMap;
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
-import java.nio.channels.ReadableByteChannel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -43,22 +42,34 @@ record SavedStream(
         List<Finding> findings,
         Arena arena) {
 
-    /** Whether the stream's magic stands at the beginning, below the compression. */
-    static boolean beginsWithMagic(FileBytes file, Wrapping wrapping) {
-        ByteBuffer magic = ByteBuffer.allocate(Integer.BYTES);
+    /** Looks below the compression for the stream's magic. */
+    static Probe probe(FileBytes file) {
+        Wrapping wrapping = Wrapping.at(file, 0);
         StoredStream stored = new StoredStream(file, 0);
-        ReadableByteChannel channel =
-                wrapping == Wrapping.NONE ? stored : new StreamChannel(file.name(), wrapping, stored);
+        ByteBuffer magic = ByteBuffer.allocate(Integer.BYTES);
+        if (wrapping == Wrapping.NONE) {
+            stored.read(magic);
+            return magic.getInt(0) == MigrationStream.MAGIC
+                    ? Probe.exact("begins with QEVM")
+                    : Probe.no("does not begin with QEVM");
+        }
+        String compressed = "compressed by " + wrapping.label();
+        StreamChannel channel = new StreamChannel(file.name(), wrapping, stored);
         try {
             while (magic.hasRemaining()) {
                 if (channel.read(magic) <= 0) {
-                    return false;
+                    break;
                 }
             }
-            return magic.getInt(0) == MigrationStream.MAGIC;
-        } catch (IOException | GuestcoreException e) {
-            return false;
+        } catch (GuestcoreException e) {
+            return Probe.no(e.getMessage());
         }
+        if (magic.getInt(0) == MigrationStream.MAGIC) {
+            return Probe.exact(compressed + ", begins with QEVM");
+        }
+        return Probe.no(compressed + channel.damage()
+                .map(why -> ", but cannot be decompressed: " + why)
+                .orElse(", but not a QEMU migration stream"));
     }
 
     /**

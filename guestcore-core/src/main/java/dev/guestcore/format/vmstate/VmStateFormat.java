@@ -39,15 +39,7 @@ public final class VmStateFormat implements CoreFormat {
         if (SaveImage.isLibvirt(file)) {
             return Probe.exact("begins with the magic of a libvirt save image");
         }
-        Wrapping wrapping = Wrapping.at(file, 0);
-        if (!SavedStream.beginsWithMagic(file, wrapping)) {
-            return Probe.no(wrapping == Wrapping.NONE
-                    ? "does not begin with QEVM"
-                    : "compressed by " + wrapping.label() + ", but not a QEMU migration stream");
-        }
-        return Probe.exact(wrapping == Wrapping.NONE
-                ? "begins with QEVM"
-                : "compressed by " + wrapping.label() + ", begins with QEVM");
+        return SavedStream.probe(file);
     }
 
     @Override

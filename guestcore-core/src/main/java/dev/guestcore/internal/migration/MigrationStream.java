@@ -361,6 +361,7 @@ public final class MigrationStream {
         if (!blocks.isEmpty()) {
             throw in.malformed("list of memory blocks", "one", "a second one", "the stream is damaged before this place");
         }
+        List<RamBlock> listed = new ArrayList<>();
         long left = total;
         while (left != 0) {
             String title = in.text(in.u8("length of a block name"), "block name");
@@ -371,16 +372,17 @@ public final class MigrationStream {
                         "a capability that changes the list of blocks (x-ignore-shared, postcopy-ram with large pages)"
                                 + " may have been on");
             }
-            if (blocks.size() == MOST_BLOCKS) {
+            if (listed.size() == MOST_BLOCKS) {
                 throw in.malformed("number of memory blocks", "at most " + MOST_BLOCKS, "more", "");
             }
-            RamBlock block = new RamBlock(blocks.size(), title, size);
+            RamBlock block = new RamBlock(listed.size(), title, size);
             if (blocksByName.putIfAbsent(title, block) != null) {
                 throw in.malformed("block name", "a new one", "'" + title + "' again", "");
             }
-            blocks.add(block);
+            listed.add(block);
             left -= size;
         }
+        blocks.addAll(listed);
         blocks.forEach(sink::block);
     }
 

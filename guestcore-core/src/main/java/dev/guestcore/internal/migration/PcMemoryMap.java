@@ -24,7 +24,7 @@ import java.util.regex.Pattern;
  *
  * CMOS  34 35        memory above 16 MiB and below the split, in 64 KiB
  *       30 31        memory above 1 MiB, in 1 KiB, where 34 and 35 are 0
- *       5b 5c 5d     memory above 4 GiB, in 64 KiB
+ *       5b 5c 5d     memory above 4 GiB, in 64 KiB, modulo 1 TiB
  * PAM   59-5f (i440FX), 90-96 (Q35) in the host bridge's configuration: 4 bits for each 16 KiB from c0000, of the first
  *       register the upper 4 for all of f0000-fffff; bit 0: read from memory, bit 1: written to memory
  * </pre>
@@ -180,11 +180,11 @@ public final class PcMemoryMap {
                     ? 16 * MIB + extended
                     : MIB + (bytes[0x30] & 0xff | (bytes[0x31] & 0xff) << 8) * 1024L;
             long high = (bytes[0x5b] & 0xff | (bytes[0x5c] & 0xff) << 8 | (bytes[0x5d] & 0xff) << 16) * 65536L;
-            // The numbers are rounded down, and are the guest's to overwrite.
-            long missing = size - low - high;
-            if (missing >= 0 && missing < 65536 && low <= FOUR_GIB) {
+            // The numbers are rounded down and are the guest's to overwrite; the upper one counts to 1 TiB and from 0 again.
+            long missing = size - low & (1L << 40) - 1;
+            if (size >= low && low <= FOUR_GIB && missing - high >= 0 && missing - high < 65536) {
                 derivation = "memory split by CMOS";
-                return high == 0 ? size : low;
+                return size - low < 65536 ? size : low;
             }
             findings.add(Finding.note("the memory sizes in CMOS, 0x" + Long.toHexString(low) + " and 0x"
                     + Long.toHexString(high) + ", do not add up to the 0x" + Long.toHexString(size)
