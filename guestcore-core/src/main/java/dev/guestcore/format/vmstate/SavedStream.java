@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A stream that was read to its end.
@@ -133,7 +134,7 @@ record SavedStream(
             List<Finding> damage = List.of(Finding.damage(e.getMessage() + "; what comes behind is lost, all registers"
                     + " among it"));
             return new MachineState(
-                    stream.machine(), stream.blocks(), List.of(), Optional.empty(), Map.of(), Optional.empty(), damage);
+                    stream.machine(), stream.blocks(), List.of(), Set.of(), Optional.empty(), Map.of(), Optional.empty(), damage);
         }
     }
 

@@ -11,10 +11,12 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
@@ -40,6 +42,7 @@ final class DeviceSections {
     private static final int MOST_DEPTH = 64;
     private static final int MOST_VCPUS = 4096;
     private static final int MOST_PCI_DEVICES = 512;
+    private static final int MOST_NAMES = 4096;
     private static final int PCI_CONFIG = 256;
 
     private static final int END = 0x00;
@@ -55,6 +58,7 @@ final class DeviceSections {
     private final CappedFindings findings = new CappedFindings();
     private final Map<Long, OrderedCpu> cpus = new TreeMap<>();
     private final List<Apic> apics = new ArrayList<>();
+    private final Set<String> devices = new HashSet<>();
     private final Map<String, byte[]> pciConfig = new HashMap<>();
     private Optional<byte[]> cmos = Optional.empty();
     private Optional<String> runState = Optional.empty();
@@ -100,7 +104,7 @@ final class DeviceSections {
             findings.add(Finding.damage(stream + ": " + e.getMessage()));
         }
         List<RegisterState> vcpus = decodeCpus();
-        return new MachineState(machine, blocks, vcpus, cmos, pciConfig, runState, findings.list());
+        return new MachineState(machine, blocks, vcpus, devices, cmos, pciConfig, runState, findings.list());
     }
 
     private Mismatch mismatch(long offset, String expected, String found) {
@@ -375,6 +379,9 @@ final class DeviceSections {
     }
 
     private void use(String name, long instance, DeviceFields fields) throws Mismatch {
+        if (devices.size() < MOST_NAMES) {
+            devices.add(name);
+        }
         switch (name) {
             case "cpu" -> {
                 if (cpus.size() == MOST_VCPUS) {

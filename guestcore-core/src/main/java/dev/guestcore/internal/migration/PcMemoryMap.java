@@ -18,7 +18,9 @@ import java.util.regex.Pattern;
  * docs/formats/vmstate.md. A migration stream itself does not say.
  *
  * <pre>
- * 0                  main memory, up to the split (a0000-bffff is the video window, c0000-fffff is told by the PAM registers)
+ * 0                  main memory, up to the split
+ * a0000              the graphics card's window if there is one, unless bit 6 of register 72 (i440FX), 9d (Q35) is set
+ * c0000              main memory or firmware, as the PAM registers say
  * below 4 GiB        firmware, the first flash chip or pc.bios ends there, a second chip lies right below
  * 4 GiB              the rest of main memory
  *
@@ -39,6 +41,9 @@ public final class PcMemoryMap {
     private static final long BIOS_SEGMENT = 0xf0000;
     private static final long PAM_STEP = 0x4000;
     private static final long LEGACY_END = MIB;
+
+    /** In the host bridge's SMRAM register: main memory behind the video window is open to all. */
+    private static final int SMRAM_OPEN = 1 << 6;
 
     /** From here on QEMU moves memory to 1 TiB for AMD processors, which the stream does not tell. */
     private static final long AMD_HOLE = 0xfd_0000_0000L;
@@ -220,14 +225,20 @@ public final class PcMemoryMap {
     private void placeLegacy(MainMemory main, long low) {
         Optional<byte[]> bridge = bridge("/I440FX");
         int registers = 0x59;
+        int smram = 0x72;
         if (bridge.isEmpty()) {
             bridge = bridge("/mch");
             registers = 0x90;
+            smram = 0x9d;
         }
         if (bridge.isEmpty() && !isMachine("isapc") && !isMachine("microvm")) {
             findings.add(Finding.damage("the host bridge of machine '" + state.machine() + "' is not among the devices, so"
-                    + " that 0xc0000-0xfffff can be main memory or firmware; it is left out"));
+                    + " that 0xa0000-0xfffff can be main memory, video memory or firmware; it is left out"));
             return;
+        }
+        boolean open = bridge.isPresent() && (bridge.get()[smram] & SMRAM_OPEN) != 0;
+        if (low > VIDEO && (open || !hasLegacyVideo())) {
+            placeMain(main, VIDEO, Math.min(low, OPTION_ROMS) - VIDEO, VIDEO, MemoryRegion.Kind.RAM);
         }
         for (long address = OPTION_ROMS; address < LEGACY_END; address += PAM_STEP) {
             int attributes = bridge.isPresent() ? attributes(bridge.get(), registers, address) : 0;
@@ -238,6 +249,12 @@ public final class PcMemoryMap {
                 placeMain(main, address, Math.min(PAM_STEP, low - address), address, kind);
             }
         }
+    }
+
+    /** Whether a graphics card answers at a0000-bffff: one of PCI class 0300, or one on the ISA bus. */
+    private boolean hasLegacyVideo() {
+        return state.devices().contains("vga") || state.devices().contains("cirrus_vga")
+                || state.pciConfig().values().stream().anyMatch(config -> config[0x0b] == 3 && config[0x0a] == 0);
     }
 
     private Optional<byte[]> bridge(String name) {

@@ -62,7 +62,8 @@ class VmStateFormatTest {
     }
 
     private static MigrationFiles devices(MigrationFiles file) {
-        return file.device("cpu", 0, 12, fields -> MigrationFiles.cpu(fields, 0))
+        return file.device("vga", 0, 2, fields -> fields.numbers("latch", 4, 0))
+                .device("cpu", 0, 12, fields -> MigrationFiles.cpu(fields, 0))
                 .device("0000:00:00.0/I440FX", 0, 3, fields -> fields.pciDevice(MigrationFiles.i440fx(3)))
                 .device("mc146818rtc", 0, 3, fields -> fields.bytes("cmos_data", "buffer", MigrationFiles.cmos(SIZE, 0)));
     }

@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class PcMemoryMapTest {
@@ -26,7 +27,7 @@ class PcMemoryMapTest {
         for (int i = 0; i < namesAndSizes.length; i += 2) {
             blocks.add(new RamBlock(i / 2, (String) namesAndSizes[i], ((Number) namesAndSizes[i + 1]).longValue()));
         }
-        return new MachineState(name, blocks, List.of(), cmos, pciConfig, Optional.empty(), List.of());
+        return new MachineState(name, blocks, List.of(), Set.of("vga"), cmos, pciConfig, Optional.empty(), List.of());
     }
 
     private static MachineState pc(long size, long low, Object... more) {
@@ -115,6 +116,28 @@ class PcMemoryMapTest {
                 Map.of("0000:00:00.0/mch", config), "pc.ram", GIB);
         assertEquals(List.of("0-9ffff RAM pc.ram @0", "ec000-effff RAM pc.ram @ec000", "f0000-fffff ROM pc.ram @f0000",
                 "100000-3fffffff RAM pc.ram @100000"), lines(state));
+    }
+
+    /** As QEMU does with -vga none. */
+    @Test
+    void showsMemoryBehindTheVideoWindowWhereNoCardIsThere() {
+        MachineState card = pc(GIB, GIB);
+        MachineState none = new MachineState(card.machine(), card.blocks(), List.of(), Set.of("cpu"), card.cmos(),
+                card.pciConfig(), Optional.empty(), List.of());
+        assertEquals(List.of("0-3fffffff RAM pc.ram @0"), lines(none));
+        byte[] video = new byte[256];
+        video[0x0b] = 3;
+        Map<String, byte[]> devices = new HashMap<>(card.pciConfig());
+        devices.put("0000:00:02.0/qxl", video);
+        MachineState pci = new MachineState(card.machine(), card.blocks(), List.of(), Set.of("cpu"), card.cmos(), devices,
+                Optional.empty(), List.of());
+        assertEquals("0-9ffff RAM pc.ram @0", lines(pci).getFirst());
+        byte[] open = MigrationFiles.i440fx(3);
+        open[0x72] = 0x4a;
+        devices.put(BRIDGE, open);
+        MachineState both = new MachineState(card.machine(), card.blocks(), List.of(), Set.of("cpu"), card.cmos(), devices,
+                Optional.empty(), List.of());
+        assertEquals(List.of("0-3fffffff RAM pc.ram @0"), lines(both));
     }
 
     @Test
