@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
+import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
@@ -20,6 +21,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -149,6 +151,36 @@ class QemuSavedStateTest {
             }
         }
         assertTrue(compared > 64 << 20, "compared " + compared);
+    }
+
+    /** Both sides of 4 GiB, with the machines' own rules. */
+    @Test
+    void memoryLiesWhereTheFlatViewSays() {
+        for (String[] machine : new String[][] {{"pc", "3584M"}, {"pc", "3G"}, {"q35", "3584M"}, {"q35", "5G"}}) {
+            try (QemuGuest qemu = QemuGuest.knownState(machine[0], "qemu64", machine[1])) {
+                qemu.qmp("stop", Map.of());
+                Path file = folder.resolve("saved-" + machine[0] + machine[1]);
+                save(qemu, "cat > " + file);
+                try (Guest saved = Guests.open(file); Guest live = Guests.open(qemu.location())) {
+                    assertEquals(withContent(live), withContent(saved), String.join(" ", machine));
+                }
+            }
+        }
+    }
+
+    /** Ranges with content, as one where they touch. */
+    private static List<String> withContent(Guest guest) {
+        List<AddressRange> ranges = new ArrayList<>();
+        for (MemoryRegion region : guest.memory().regions()) {
+            if (region.hasContent()) {
+                AddressRange range = region.range();
+                if (!ranges.isEmpty() && ranges.getLast().isFollowedBy(range)) {
+                    range = new AddressRange(ranges.removeLast().first(), range.last());
+                }
+                ranges.add(range);
+            }
+        }
+        return ranges.stream().map(AddressRange::toString).toList();
     }
 
     /** A kernel at work dirties pages while they are sent, and QEMU sends them again. */

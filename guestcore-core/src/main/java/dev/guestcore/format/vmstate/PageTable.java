@@ -36,6 +36,9 @@ final class PageTable {
     /** More than any processor can address. */
     private static final long MOST_MEMORY = 1L << 52;
 
+    /** Their tables take up to a gigabyte and a half; a compressed file could ask for any number. */
+    private static final long MOST_RANGES = 12_000_000;
+
     /** A mark less this, down to 255 less: all bytes of the pages have that value. */
     private static final long FILLED = -256;
 
@@ -130,6 +133,11 @@ final class PageTable {
 
         private void end() {
             if (open) {
+                if (layers.count() == MOST_RANGES) {
+                    throw new UnsupportedRequestException(file.name() + ": the memory lies in more than " + MOST_RANGES
+                            + " pieces, whose tables are larger than Guestcore keeps; let QEMU load the stream"
+                            + " (-incoming) and capture that guest");
+                }
                 layers.add(first, last, number);
                 open = false;
             }

@@ -99,7 +99,7 @@ record SavedStream(
                 findings.add(Finding.damage(file.name() + ": libvirt did not finish this save image, its magic still says"
                         + " so; save the domain again"));
             }
-            MachineState state = state(stream, findings, decompressed);
+            MachineState state = state(file.name(), stream, findings, decompressed);
             PcMemoryMap.Layout layout = PcMemoryMap.of(state);
             findings.addAll(state.findings());
             layout.findings().forEach(finding ->
@@ -120,14 +120,14 @@ record SavedStream(
 
     /** A stream that breaks off in its memory keeps what was read of it. */
     private static MachineState state(
-            MigrationStream stream, List<Finding> findings, Optional<StreamChannel> decompressed) {
+            String file, MigrationStream stream, List<Finding> findings, Optional<StreamChannel> decompressed) {
         try {
             MachineState state = stream.read();
-            decompressed.flatMap(StreamChannel::damage).ifPresent(why -> findings.add(compression(why)));
+            decompressed.flatMap(StreamChannel::damage).ifPresent(why -> findings.add(compression(file, why)));
             return state;
         } catch (MalformedDumpException e) {
             Optional<String> why = decompressed.flatMap(StreamChannel::damage);
-            why.ifPresent(text -> findings.add(compression(text)));
+            why.ifPresent(text -> findings.add(compression(file, text)));
             if (stream.blocks().isEmpty()) {
                 throw e;
             }
@@ -138,8 +138,8 @@ record SavedStream(
         }
     }
 
-    private static Finding compression(String why) {
-        return Finding.damage("the compressed data are damaged or cut short: " + why);
+    private static Finding compression(String file, String why) {
+        return Finding.damage(file + ": the compressed data are damaged or cut short: " + why);
     }
 
     /** Where the guest comes from. */

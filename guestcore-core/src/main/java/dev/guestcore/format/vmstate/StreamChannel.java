@@ -46,6 +46,12 @@ final class StreamChannel implements ReadableByteChannel {
                 content = wrapping.open(stored);
             }
             int count = content.read(chunk, 0, Math.min(CHUNK, target.remaining()));
+            if (count == 0 && target.hasRemaining()) {
+                // Some library may say that it has nothing yet; single bytes it must wait for.
+                int one = content.read();
+                chunk[0] = (byte) one;
+                count = one < 0 ? -1 : 1;
+            }
             if (count > 0) {
                 target.put(chunk, 0, count);
             }
