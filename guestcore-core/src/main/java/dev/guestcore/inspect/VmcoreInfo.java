@@ -82,6 +82,14 @@ public record VmcoreInfo(long address, byte[] bytes) {
          * @param bytes what lies there; valid during the call only
          */
         void see(long address, MemorySegment bytes);
+
+        /**
+         * Takes note of memory that is known to be zero without being read.
+         *
+         * @param first guest-physical address of its first byte
+         * @param last of its last byte
+         */
+        default void seeZeros(long first, long last) {}
     }
 
     private static final class Search {
@@ -103,11 +111,13 @@ public record VmcoreInfo(long address, byte[] bytes) {
         boolean scan(AddressRange range) {
             long address = range.first();
             while (true) {
-                PageRun run = memory.runAt(address);
+                PageRun run = memory.contentRunAt(address);
                 long toEnd = range.last() - address;
                 long inRun = run.range().last() - address;
                 long lessOne = Long.compareUnsigned(inRun, toEnd) < 0 ? inRun : toEnd;
-                if (run.state() == PageState.PRESENT) {
+                if (run.state() == PageState.ZERO) {
+                    beholder.seeZeros(address, address + lessOne);
+                } else if (run.state() == PageState.PRESENT) {
                     long inChunk = CHUNK - 1 - (address & CHUNK - 1);
                     long wanted = Long.compareUnsigned(lessOne, inChunk) < 0 ? lessOne + 1 : inChunk + 1;
                     long size = memory.readAvailable(address, chunk.asSlice(0, wanted));

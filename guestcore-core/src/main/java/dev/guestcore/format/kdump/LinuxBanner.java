@@ -3,6 +3,7 @@ package dev.guestcore.format.kdump;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -68,8 +69,10 @@ record LinuxBanner(String release, String version) {
             while (true) {
                 long left = region.range().last() - address;
                 long wanted = Long.compareUnsigned(left, CHUNK - 1) < 0 ? left + 1 : CHUNK;
-                PageRun run = memory.runAt(address);
-                long read = run.state().isReadable() ? memory.readAvailable(address, chunk.asSlice(0, wanted)) : 0;
+                PageRun run = memory.contentRunAt(address);
+                long read = run.state() == PageState.PRESENT
+                        ? memory.readAvailable(address, chunk.asSlice(0, wanted))
+                        : 0;
                 for (long at = 0; at < read; at += PAGE) {
                     Optional<LinuxBanner> found = find(memory, address + at, chunk, at, Math.min(PAGE, read - at));
                     if (found.isPresent()) {

@@ -92,6 +92,19 @@ final class MemorySurvey {
             }
         }
 
+        /** Its edges only: of what lies between, whoever asks memory itself hears that all of it is zero. */
+        @Override
+        public void seeZeros(long first, long last) {
+            long page = (first >>> PAGE_SHIFT) + ((first & PAGE - 1) == 0 ? 0 : 1);
+            long end = (last >>> PAGE_SHIFT) + ((last + 1 & PAGE - 1) == 0 ? 1 : 0);
+            for (long i = 0; i < PagePump.CHUNK_PAGES; i++) {
+                if (page + i < end) {
+                    remember(page + i);
+                    remember(end - 1 - i);
+                }
+            }
+        }
+
         private void remember(long page) {
             MemorySegment group = zeroPages.get(page >>> GROUP_SHIFT);
             if (group == null) {

@@ -32,7 +32,10 @@ final class PagePump {
 
     private static final int PAGE = 4096;
     private static final int PAGE_SHIFT = 12;
-    private static final int CHUNK_PAGES = 256;
+
+    /** Pages that are read, compressed and written together. */
+    static final int CHUNK_PAGES = 256;
+
     private static final int DESCRIPTORS_BUFFER = 4096 * KdumpLayout.DESCRIPTOR;
 
     /** Instead of a compressed size: all zero. */
@@ -107,7 +110,7 @@ final class PagePump {
             long address = firstPage << PAGE_SHIFT;
             long wanted = (long) count * PAGE;
             outputSize = 0;
-            PageRun run = memory.runAt(address);
+            PageRun run = memory.contentRunAt(address);
             if (run.state() == PageState.ZERO && run.range().last() - address >= wanted - 1) {
                 Arrays.fill(sizes, 0, count, ZERO);
                 return;
