@@ -27,6 +27,11 @@ final class Packaged {
         return path("dist.checkout").normalize();
     }
 
+    /** The JDK that runs Maven. */
+    static Path javaOfMaven() {
+        return path("dist.maven.java");
+    }
+
     private static Path path(String property) {
         return Path.of(System.getProperty(property));
     }
