@@ -68,13 +68,15 @@ final class Delivery {
         OutputFile.IfExists ifExists = replace ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
         try (OutputFile output = OutputFile.create(file, ifExists);
                 CompanionFiles companions = new CompanionFiles(file, ifExists)) {
-            output.requireSpace(expectedBytes(source));
+            if (source.isLive()) {
+                output.requireSpace(expectedBytes(source));
+            }
             Outcome outcome;
             FreezeRequest toFolder = request.withProgress(progress).withFolder(folder(file));
             try (Guest guest = source.freeze(toFolder)) {
                 WritePlan plan = plan(guest);
                 companions.begin(plan);
-                output.requireSpace(plan.size());
+                output.requireSpace(plan.size(), guest.memory());
                 long begin = System.nanoTime();
                 WriteReport report = plan.write(output.sink(), progress);
                 companions.write();
