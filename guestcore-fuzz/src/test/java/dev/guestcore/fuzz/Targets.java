@@ -1,7 +1,9 @@
 package dev.guestcore.fuzz;
 
 import dev.guestcore.format.kdump.KdumpSeeds;
+import dev.guestcore.format.kdump.PageCodecTarget;
 import dev.guestcore.format.xen.XenSeeds;
+import dev.guestcore.inspect.SearchPatternTarget;
 import dev.guestcore.live.qemu.MonitorTextTarget;
 import dev.guestcore.live.qemu.QmpTarget;
 import dev.guestcore.testing.Samples;
@@ -35,6 +37,8 @@ final class Targets {
             Map.entry("gdb", GdbTarget::new),
             Map.entry("monitor-text", MonitorTextTarget::new),
             Map.entry("notes", NotesTarget::new),
+            Map.entry("page-codec", PageCodecTarget::new),
+            Map.entry("search-pattern", SearchPatternTarget::new),
             Map.entry("page-walk", PageWalkTarget::new),
             Map.entry("qmp", () -> new QmpTarget(Scratch.FOLDER)),
             Map.entry("raw-map", RawMapTarget::new),
