@@ -5,8 +5,6 @@ import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
 import dev.guestcore.testing.Patterns;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -50,20 +48,12 @@ final class DescribedTarget implements Target {
     }
 
     @Override
-    public List<byte[]> seeds() {
+    public List<byte[]> seeds() throws IOException {
         List<byte[]> files = new ArrayList<>();
         for (String seed : List.of("usual.json", "contents.json", "xen.json", "virtualbox.json")) {
-            files.add(resource("described/" + seed));
+            files.add(Seeds.resource("described/" + seed));
         }
         return Seeds.withChoices(files, longest());
-    }
-
-    private static byte[] resource(String name) {
-        try (InputStream stream = DescribedTarget.class.getResourceAsStream("/seeds/" + name)) {
-            return stream.readAllBytes();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 
     @Override

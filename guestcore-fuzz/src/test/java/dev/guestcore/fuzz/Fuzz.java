@@ -146,6 +146,7 @@ public final class Fuzz {
                 "-Xshare:off",
                 "--sun-misc-unsafe-memory-access=allow",
                 "--enable-native-access=ALL-UNNAMED",
+                "-Djava.io.tmpdir=" + scratch,
                 "-D" + Scratch.FOLDER_PROPERTY + "=" + scratch,
                 "-D" + Entry.TARGET_PROPERTY + "=" + name,
                 "-cp",

@@ -155,6 +155,16 @@ final class Seeds {
         return seeds;
     }
 
+    /** A seed of the resources. */
+    static byte[] resource(String name) throws IOException {
+        try (InputStream content = Seeds.class.getResourceAsStream("/seeds/" + name)) {
+            if (content == null) {
+                throw new IOException("there is no seed " + name);
+            }
+            return content.readAllBytes();
+        }
+    }
+
     /** The heads of samples, as if they were cut short. */
     static List<byte[]> heads(int size, List<String> samples) throws IOException {
         List<byte[]> seeds = new ArrayList<>();
