@@ -3,6 +3,7 @@ package dev.guestcore.fuzz;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
+import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Progress;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
@@ -77,6 +78,13 @@ final class FormatTarget implements Target {
     private static void verify(CoreFormat reader, FileBytes file, int choice) {
         List<Check> checks = reader.verify(file, (choice & 16) == 0, Progress.none());
         GuestWalk.require(!checks.isEmpty(), "no checks", file.name());
+        if (checks.stream().noneMatch(check -> check.result() == Check.Result.FAIL)) {
+            try {
+                reader.open(file).close();
+            } catch (MalformedDumpException e) {
+                throw new AssertionError("a file without fault that cannot be opened", e);
+            }
+        }
     }
 
     @Override

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -18,6 +19,9 @@ public final class Fuzz {
 
     /** Seconds that one input may take on a busy machine. */
     private static final int SLOWEST = 30;
+
+    /** Seconds that a run may take longer than asked for: to start on a busy machine, and for its last input. */
+    private static final int GRACE = 180;
 
     /** A line for each run. */
     private static final String RUNS = "runs.tsv";
@@ -181,6 +185,9 @@ public final class Fuzz {
                     .start();
             Thread hook = new Thread(process::destroyForcibly);
             Runtime.getRuntime().addShutdownHook(hook);
+            if (!process.waitFor(seconds + GRACE, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+            }
             int exitCode = process.waitFor();
             Runtime.getRuntime().removeShutdownHook(hook);
             Run run = summary(name, (System.nanoTime() - begun) / 1_000_000_000, findings, exitCode, log);
