@@ -54,13 +54,15 @@ final class Delivery {
         OutputFile.IfExists ifExists = replace ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
         try (OutputFile output = OutputFile.create(file, ifExists);
                 CompanionFiles companions = new CompanionFiles(file, ifExists)) {
-            output.requireSpace(expectedBytes(source));
+            if (source.isLive()) {
+                output.requireSpace(expectedBytes(source));
+            }
             source.prepare();
             Outcome outcome;
             try (Guest guest = source.freeze()) {
                 WritePlan plan = plan(guest);
                 companions.begin(plan);
-                output.requireSpace(plan.size());
+                output.requireSpace(plan.size(), guest.memory());
                 WriteReport report = plan.write(output.sink(), progress);
                 companions.write();
                 outcome = thaw(guest, report);
