@@ -1,5 +1,6 @@
 package dev.guestcore.format.kdump;
 
+import dev.guestcore.internal.lzo.LzoDecoder;
 import io.airlift.compress.v3.Compressor;
 import io.airlift.compress.v3.Decompressor;
 import io.airlift.compress.v3.MalformedInputException;
@@ -96,7 +97,7 @@ enum PageCodec {
                 return whole;
             };
             case ZLIB -> new ZlibDecoder();
-            case LZO -> new LzoDecoder();
+            case LZO -> new LzoDecoder()::decode;
             case SNAPPY -> block(SnappyDecompressor.create());
             case ZSTD -> block(ZstdDecompressor.create());
         };
