@@ -54,13 +54,13 @@ public final class MemoryCopier {
             long runSize = sizeUpTo(run.range(), present ? left : Math.min(left, LARGEST_STEP));
             switch (run.state()) {
                 case ZERO -> {
-                    zeros(runSize);
+                    zeros(address, runSize);
                     progress.advance(runSize);
                 }
                 case PRESENT -> runSize = copyPresent(address, runSize);
                 case EXCLUDED, UNREADABLE, ABSENT -> {
                     lose(address, runSize);
-                    sink.writeZeros(runSize);
+                    sink.writeZeroMemory(address, runSize);
                     progress.advance(runSize);
                 }
                 default -> throw new IllegalStateException("unknown state " + run.state());
@@ -142,7 +142,7 @@ public final class MemoryCopier {
     private long skipFailedPage(long address, long limit) {
         long size = Math.min(limit, PAGE - (address & PAGE - 1));
         lose(address, size);
-        sink.writeZeros(size);
+        sink.writeZeroMemory(address, size);
         progress.advance(size);
         return size;
     }
@@ -154,23 +154,23 @@ public final class MemoryCopier {
         for (long at = 0; at < chunk.copied; page++) {
             boolean zero = chunk.zero[page];
             if (zero != runIsZero && at > runStart) {
-                flushRun(chunk.buffer, runStart, at, runIsZero);
+                flushRun(chunk, runStart, at, runIsZero);
                 runStart = at;
             }
             runIsZero = zero;
             at += chunk.pageSize(at);
         }
-        flushRun(chunk.buffer, runStart, chunk.copied, runIsZero);
+        flushRun(chunk, runStart, chunk.copied, runIsZero);
     }
 
-    private void flushRun(MemorySegment bytes, long from, long to, boolean zero) {
+    private void flushRun(Chunk chunk, long from, long to, boolean zero) {
         if (to == from) {
             return;
         }
         if (zero) {
-            zeros(to - from);
+            zeros(chunk.address + from, to - from);
         } else {
-            sink.write(bytes.asSlice(from, to - from));
+            sink.writeMemory(chunk.address + from, chunk.buffer.asSlice(from, to - from));
         }
     }
 
@@ -203,9 +203,9 @@ public final class MemoryCopier {
         }
     }
 
-    private void zeros(long count) {
+    private void zeros(long address, long count) {
         zeroBytes += count;
-        sink.writeZeros(count);
+        sink.writeZeroMemory(address, count);
     }
 
     private void lose(long address, long size) {
