@@ -79,7 +79,7 @@ public record VmcoreInfo(long address, byte[] bytes) {
                 return false;
             }
             while (range.contains(address)) {
-                PageRun run = memory.runAt(address);
+                PageRun run = memory.contentRunAt(address);
                 long toEnd = range.last() - address;
                 long inRun = run.range().last() - address;
                 long lessOne = Long.compareUnsigned(inRun, toEnd) < 0 ? inRun : toEnd;

@@ -3,6 +3,7 @@ package dev.guestcore.format.kdump;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -50,8 +51,8 @@ record LinuxBanner(String release, String version) {
             while (true) {
                 long left = region.range().last() - address;
                 int wanted = left < buffer.length - 1 ? (int) left + 1 : buffer.length;
-                PageRun run = memory.runAt(address);
-                int read = run.state().isReadable()
+                PageRun run = memory.contentRunAt(address);
+                int read = run.state() == PageState.PRESENT
                         ? (int) memory.readAvailable(address, MemorySegment.ofArray(buffer).asSlice(0, wanted))
                         : 0;
                 Optional<LinuxBanner> found = inBuffer(buffer, read);

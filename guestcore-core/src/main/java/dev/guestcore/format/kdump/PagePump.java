@@ -95,7 +95,7 @@ final class PagePump {
         void fill() {
             long address = firstPage << PAGE_SHIFT;
             long wanted = (long) count * PAGE;
-            PageRun run = memory.runAt(address);
+            PageRun run = memory.contentRunAt(address);
             if (run.state() == PageState.ZERO && run.range().last() - address >= wanted - 1) {
                 Arrays.fill(sizes, 0, count, ZERO);
                 outputSize = 0;

@@ -22,7 +22,7 @@ final class MemoryReader {
             long address = regions.first(i);
             long last = regions.last(i);
             while (true) {
-                PageRun run = memory.runAt(address);
+                PageRun run = memory.contentRunAt(address);
                 long runLast = Long.compareUnsigned(run.range().last(), last) < 0
                         ? run.range().last()
                         : last;
