@@ -78,13 +78,15 @@ final class Delivery {
         try (OutputFile output = OutputFile.create(file, ifExists);
                 CompanionFiles companions = new CompanionFiles(file, ifExists);
                 Digests digests = new Digests(manifest.beside(file, ifExists))) {
-            output.requireSpace(expectedBytes(source));
+            if (source.isLive()) {
+                output.requireSpace(expectedBytes(source));
+            }
             source.prepare();
             Outcome outcome;
             try (Guest guest = source.freeze()) {
                 WritePlan plan = plan(guest);
                 companions.begin(plan);
-                output.requireSpace(plan.size());
+                output.requireSpace(plan.size(), guest.memory());
                 CoreSink sink = digests.get()
                         .map(files -> files.digesting(output.sink(), guest))
                         .orElse(output.sink());

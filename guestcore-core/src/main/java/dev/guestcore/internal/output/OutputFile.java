@@ -1,6 +1,11 @@
 package dev.guestcore.internal.output;
 
+import dev.guestcore.AddressRange;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.MemoryRegion;
 import dev.guestcore.OutputException;
+import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
 import dev.guestcore.format.CoreSink;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -120,6 +125,49 @@ public final class OutputFile implements AutoCloseable {
      */
     public void requireSpace(long bytes) {
         requireSpace(target, partial, bytes);
+    }
+
+    /**
+     * The same for a core of {@code memory}, of which what is known to be zero becomes holes and takes no room.
+     *
+     * @param bytes size of the file to come
+     * @throws OutputException if there is less room than what of it is not known to be zero
+     */
+    public void requireSpace(long bytes, GuestMemory memory) {
+        try {
+            requireSpace(bytes);
+        } catch (OutputException e) {
+            // Only now, because it takes time to look through all of the memory.
+            requireSpace(Math.min(bytes, storedBytes(bytes, memory)));
+        }
+    }
+
+    /** How much of a core is not known to be zero: at least what the memory has, beside what is no memory. */
+    private static long storedBytes(long bytes, GuestMemory memory) {
+        long present = 0;
+        long zero = 0;
+        for (MemoryRegion region : memory.regions()) {
+            AddressRange rest = region.range();
+            while (region.hasContent()) {
+                PageRun run = memory.contentRunAt(rest.first());
+                long lessOne = run.range().intersection(rest).orElseThrow().last() - rest.first();
+                long size = lessOne < 0 || lessOne == Long.MAX_VALUE ? Long.MAX_VALUE : lessOne + 1;
+                if (run.state() == PageState.PRESENT) {
+                    present = saturated(present + size);
+                } else {
+                    zero = saturated(zero + size);
+                }
+                if (lessOne == rest.last() - rest.first()) {
+                    break;
+                }
+                rest = new AddressRange(rest.first() + lessOne + 1, rest.last());
+            }
+        }
+        return Math.max(bytes - zero, present);
+    }
+
+    private static long saturated(long sum) {
+        return sum < 0 ? Long.MAX_VALUE : sum;
     }
 
     private static void requireSpace(Path target, Path onDisk, long bytes) {

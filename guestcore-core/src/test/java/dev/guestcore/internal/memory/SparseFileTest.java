@@ -5,12 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
+import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
+import dev.guestcore.Guests;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.SourceException;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.internal.output.ForgetfulSink;
 import dev.guestcore.internal.output.MemoryCopier;
@@ -25,6 +28,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
@@ -138,6 +142,24 @@ class SparseFileTest {
             assertEquals(scan.pages(), scan.presentPages() + scan.zeroPages());
         } finally {
             Files.delete(path);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("folders")
+    void holesNeedNoRoomOnTheDisk(Path folder) throws IOException {
+        Path path = sparse(folder, 4 * TIB, TIB);
+        Path raw = folder.resolve(path.getFileName() + ".raw");
+        try (Guest guest = Guests.open("raw:" + path)) {
+            Guests.format("raw").writer(Map.of()).write(guest, raw, Progress.none());
+            assertEquals(4 * TIB, Files.size(raw));
+            try (Guest copy = Guests.open("raw:" + raw)) {
+                assertTrue(GuestComparison.compare(guest, copy, Progress.none()).isSameMemory());
+            }
+        } finally {
+            Files.delete(path);
+            Files.deleteIfExists(raw);
+            Files.deleteIfExists(Path.of(raw + ".map.json"));
         }
     }
 
