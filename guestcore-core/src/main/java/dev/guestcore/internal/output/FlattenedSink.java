@@ -40,6 +40,17 @@ public final class FlattenedSink implements CoreSink {
     }
 
     @Override
+    public void writeMemory(long address, MemorySegment bytes) {
+        stream.tellMemory(address, bytes);
+        write(bytes);
+    }
+
+    @Override
+    public void tellMemory(long address, MemorySegment memory) {
+        stream.tellMemory(address, memory);
+    }
+
+    @Override
     public void writeZeros(long count) {
         position += count;
     }
