@@ -1,6 +1,7 @@
 package dev.guestcore.format.kdump;
 
 import dev.guestcore.internal.lzo.LzoDecoder;
+import dev.guestcore.internal.lzo.LzoEncoder;
 import io.airlift.compress.v3.Compressor;
 import io.airlift.compress.v3.Decompressor;
 import io.airlift.compress.v3.MalformedInputException;
@@ -122,9 +123,23 @@ enum PageCodec {
         return switch (this) {
             case NONE -> throw new IllegalStateException("nothing to compress with");
             case ZLIB -> new ZlibEncoder();
-            case LZO -> new LzoEncoder();
+            case LZO -> lzo(new LzoEncoder());
             case SNAPPY -> block(SnappyCompressor.create());
             case ZSTD -> block(ZstdCompressor.create());
+        };
+    }
+
+    private static Encoder lzo(LzoEncoder encoder) {
+        return new Encoder() {
+            @Override
+            public int bound(int pageSize) {
+                return encoder.bound(pageSize);
+            }
+
+            @Override
+            public int encode(MemorySegment source, MemorySegment target) {
+                return encoder.encode(source, target);
+            }
         };
     }
 

@@ -195,6 +195,25 @@ public final class OutputFile implements AutoCloseable {
         return sink;
     }
 
+    /** The name that the file will have in its folder. */
+    public String name() {
+        return String.valueOf(target.getFileName());
+    }
+
+    /**
+     * Opens what was written so far, before it has its name.
+     *
+     * @throws OutputException if that fails
+     */
+    public FileChannel openWritten() {
+        try {
+            sink.finish();
+            return FileChannel.open(partial, StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS);
+        } catch (IOException e) {
+            throw new OutputException(target + ": reading back what was written failed: " + reason(e), e);
+        }
+    }
+
     /**
      * Flushes the file to the disk and gives it its name.
      *
