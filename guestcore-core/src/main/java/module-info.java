@@ -19,8 +19,11 @@ module dev.guestcore {
     exports dev.guestcore.kernel;
     exports dev.guestcore.live;
     exports dev.guestcore.live.demo;
+    exports dev.guestcore.manifest;
     exports dev.guestcore.serve.gdb;
     // The command line decides itself when to thaw and when to commit; not for others.
+    exports dev.guestcore.internal.manifest to
+            dev.guestcore.cli;
     exports dev.guestcore.internal.output to
             dev.guestcore.cli;
 
