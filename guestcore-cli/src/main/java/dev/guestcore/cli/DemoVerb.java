@@ -142,7 +142,8 @@ final class DemoVerb extends Verb {
 
     private Delivery.Outcome deliver(GuestSource guest, CoreFormat format, Path core) {
         try (ShownProgress shown = progress(progress.mode)) {
-            return new Delivery(console(), guest, format.writer(Map.of())).toFile(core, false, shown);
+            return new Delivery(console(), guest, format.writer(Map.of()), Delivery.ManifestChoice.NONE)
+                    .toFile(core, false, shown);
         }
     }
 

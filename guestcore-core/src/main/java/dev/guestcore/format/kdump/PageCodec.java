@@ -1,5 +1,7 @@
 package dev.guestcore.format.kdump;
 
+import dev.guestcore.internal.lzo.LzoDecoder;
+import dev.guestcore.internal.lzo.LzoEncoder;
 import io.airlift.compress.v3.Compressor;
 import io.airlift.compress.v3.Decompressor;
 import io.airlift.compress.v3.MalformedInputException;
@@ -100,7 +102,7 @@ enum PageCodec {
                 return whole;
             };
             case ZLIB -> new ZlibDecoder();
-            case LZO -> new LzoDecoder();
+            case LZO -> new LzoDecoder()::decode;
             case SNAPPY -> block(SnappyDecompressor.create());
             case ZSTD -> block(ZstdDecompressor.create());
         };
@@ -121,9 +123,23 @@ enum PageCodec {
         return switch (this) {
             case NONE -> throw new IllegalStateException("nothing to compress with");
             case ZLIB -> new ZlibEncoder();
-            case LZO -> new LzoEncoder();
+            case LZO -> lzo(new LzoEncoder());
             case SNAPPY -> block(SnappyCompressor.create());
             case ZSTD -> block(ZstdCompressor.create());
+        };
+    }
+
+    private static Encoder lzo(LzoEncoder encoder) {
+        return new Encoder() {
+            @Override
+            public int bound(int pageSize) {
+                return encoder.bound(pageSize);
+            }
+
+            @Override
+            public int encode(MemorySegment source, MemorySegment target) {
+                return encoder.encode(source, target);
+            }
         };
     }
 

@@ -244,6 +244,7 @@ final class PagePump {
             int size = chunk.sizes[i];
             long page = chunk.firstPage + i;
             if (size > 0) {
+                sink.tellMemory(page << PAGE_SHIFT, chunk.input.asSlice((long) i * PAGE, PAGE));
                 describe(at, size, chunk.compressed[i] ? codec.flag() : PageCodec.NONE.flag());
                 at += size;
             } else if (size == ZERO) {

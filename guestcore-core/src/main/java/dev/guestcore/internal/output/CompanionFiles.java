@@ -48,6 +48,11 @@ public final class CompanionFiles implements AutoCloseable {
         }
     }
 
+    /** The files, for those who digest what was written. */
+    public List<OutputFile> files() {
+        return List.copyOf(files);
+    }
+
     /** Gives them their names. */
     public void commit() {
         files.forEach(OutputFile::commit);

@@ -157,7 +157,7 @@ public final class MemoryCopier {
         } else {
             zeroBytes += size;
         }
-        sink.writeZeros(size);
+        sink.writeZeroMemory(address, size);
     }
 
     /** Bytes on their way; never crosses a multiple of the chunk size, so that pages stay whole whatever the start. */
@@ -226,7 +226,7 @@ public final class MemoryCopier {
                 int length = ends[piece] - at;
                 if (contents[piece] == Content.DATA) {
                     memoryBytes += length;
-                    sink.write(buffer.asSlice(at, length));
+                    sink.writeMemory(address + at, buffer.asSlice(at, length));
                 } else {
                     put(contents[piece], address + at, length);
                 }

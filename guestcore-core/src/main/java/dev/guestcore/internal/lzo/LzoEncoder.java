@@ -1,4 +1,4 @@
-package dev.guestcore.format.kdump;
+package dev.guestcore.internal.lzo;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -20,7 +20,7 @@ import java.nio.ByteOrder;
  *  8208   block
  * </pre>
  */
-final class LzoEncoder implements PageCodec.Encoder {
+public final class LzoEncoder {
 
     private static final VarHandle LONGS =
             MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
@@ -60,19 +60,25 @@ final class LzoEncoder implements PageCodec.Encoder {
     /** A table in which everything was seen last where the page begins, which is no lie that could do harm. */
     private final byte[] freshTable = new byte[TABLE];
 
-    LzoEncoder() {
+    /** With tables of its own. */
+    public LzoEncoder() {
         for (int slot = 0; slot < TABLE; slot += Short.BYTES) {
             SHORTS.set(freshTable, slot, (short) PAGE);
         }
     }
 
-    @Override
+    /** The longest block that a page of {@code pageSize} bytes becomes. */
     public int bound(int pageSize) {
         // A run of literals costs a byte for every 255, a match is never longer than what it stands for; and the end.
         return pageSize + pageSize / 16 + 64;
     }
 
-    @Override
+    /**
+     * Compresses a page of at most 4096 bytes.
+     *
+     * @param target receives the block; at least {@link #bound} bytes
+     * @return size of the block
+     */
     public int encode(MemorySegment source, MemorySegment target) {
         int size = Math.toIntExact(source.byteSize());
         if (size > LARGEST_PAGE) {

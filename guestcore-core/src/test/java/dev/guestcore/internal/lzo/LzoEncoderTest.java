@@ -1,4 +1,4 @@
-package dev.guestcore.format.kdump;
+package dev.guestcore.internal.lzo;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
