@@ -157,7 +157,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
 
     private static boolean isFile(String format) {
         return switch (format) {
-            case "vbox", "xen", "lime", "raw", "avml", "xen-legacy", "elf", "kdump" -> true;
+            case "vbox", "xen", "lime", "raw", "avml", "xen-legacy", "elf", "kdump", "vmstate" -> true;
             default -> false;
         };
     }
