@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  * JVM counts, and so does the flush to the disk that Guestcore makes before a file gets its name; the table says which
  * native tool was given a flush of its own.
  *
- * <p>Arguments: rounds, folder for the files, Guestcore's program, then {@code --made MiB} or a dump.
+ * <p>Arguments: rounds, folder for the files, Guestcore's program, {@code --made MiB} or a dump, "--", then the java
+ * command for a worker up to its class path.
  */
 public final class VsNative {
 
@@ -32,12 +33,14 @@ public final class VsNative {
     private final int rounds;
     private final Path folder;
     private final String guestcore;
+    private final List<String> worker;
     private final Results results;
 
-    private VsNative(int rounds, Path folder, String guestcore, long memoryBytes) {
+    private VsNative(int rounds, Path folder, String guestcore, List<String> worker, long memoryBytes) {
         this.rounds = rounds;
         this.folder = folder;
         this.guestcore = guestcore;
+        this.worker = worker;
         this.results = new Results(memoryBytes);
     }
 
@@ -46,6 +49,9 @@ public final class VsNative {
         int rounds = Integer.parseInt(arguments[0]);
         Path folder = Files.createTempDirectory(Path.of(arguments[1]), "guestcore-bench");
         String guestcore = arguments[2];
+        List<String> all = List.of(arguments);
+        List<String> worker = new ArrayList<>(all.subList(all.indexOf("--") + 1, all.size()));
+        worker.add(Worker.class.getName());
         try {
             System.out.printf(
                     "%d processors, load average %s, files in %s; medians of %d rounds after one that does not count%n",
@@ -55,10 +61,10 @@ public final class VsNative {
                     rounds);
             if (arguments[3].equals("--made")) {
                 int mebibytes = Integer.parseInt(arguments[4]);
-                of(rounds, folder, guestcore, made(folder, "half", mebibytes, TestGuest.HALF_ZERO), "half zero");
-                of(rounds, folder, guestcore, made(folder, "mostly", mebibytes, TestGuest.MOSTLY_ZERO), "mostly zero");
+                of(rounds, folder, guestcore, worker, made(folder, "half", mebibytes, TestGuest.HALF_ZERO), "half zero");
+                of(rounds, folder, guestcore, worker, made(folder, "mostly", mebibytes, TestGuest.MOSTLY_ZERO), "mostly zero");
             } else {
-                of(rounds, folder, guestcore, arguments[3], arguments[3]);
+                of(rounds, folder, guestcore, worker, arguments[3], arguments[3]);
             }
             System.out.println();
             System.out.println("Beside QEMU's dump-guest-memory: guestcore-bench/capture-vs-qemu. Beside libkdumpfile and"
@@ -79,7 +85,8 @@ public final class VsNative {
         return "file:" + folder.resolve(name + ".json");
     }
 
-    private static void of(int rounds, Path folder, String guestcore, String source, String title)
+    private static void of(
+            int rounds, Path folder, String guestcore, List<String> worker, String source, String title)
             throws IOException, InterruptedException {
         long bytes = 0;
         try (Guest guest = Guests.open(source)) {
@@ -87,7 +94,7 @@ public final class VsNative {
                 bytes += region.hasContent() ? region.range().size() : 0;
             }
         }
-        new VsNative(rounds, folder, guestcore, bytes).all(source, title);
+        new VsNative(rounds, folder, guestcore, worker, bytes).all(source, title);
     }
 
     private void all(String source, String title) throws IOException, InterruptedException {
@@ -174,8 +181,27 @@ public final class VsNative {
                 List.of("bash", "-c", CP_AND_SYNC, "cp", "--sparse=always", like + "", out + ""),
                 NOT_SLOWER_BY_A_QUARTER);
         pair(what + " : cp --sparse=always", ours, List.of("cp", "--sparse=always", like + "", out + ""), NO_TARGET);
+        if (verb.equals("convert")) {
+            warm(what, source, format, List.of("cp", "--sparse=always", like + "", out + ""));
+        }
         pair(what + " : cp --sparse=never, sync", ours,
                 List.of("bash", "-c", CP_AND_SYNC, "cp", "--sparse=never", like + "", out + ""), NO_TARGET);
+    }
+
+    /** The same as a call of the library, in a JVM that has done it before: what is left without the start. */
+    private void warm(String what, String source, String format, List<String> cp)
+            throws IOException, InterruptedException {
+        List<Pass> ours = new ArrayList<>();
+        List<Pass> theirs = new ArrayList<>();
+        Path out = folder.resolve("out");
+        try (LineProcess process = new LineProcess(worker)) {
+            for (int round = 0; round <= rounds; round++) {
+                add(round, process.pass("convert " + source + " " + out + " " + format), ours);
+                add(round, run(cp, out), theirs);
+                Files.delete(out);
+            }
+        }
+        results.rates(what + ", warm : cp --sparse=always", ours, theirs, NO_TARGET, false);
     }
 
     private List<String> program(String... arguments) {

@@ -60,6 +60,7 @@ public final class FileBytes implements AutoCloseable {
     private final @Nullable Extents pieces;
 
     private final List<Finding> findings;
+    private final ReadAhead readAhead;
 
     /** What the file system knows the file by; null where that cannot be told for sure. */
     private final @Nullable Object key;
@@ -91,6 +92,7 @@ public final class FileBytes implements AutoCloseable {
         this.size = assembly == null ? mapped.byteSize() : assembly.size();
         this.pieces = assembly == null ? null : assembly.pieces();
         this.findings = assembly == null ? List.of() : assembly.findings();
+        this.readAhead = new ReadAhead(arena, this::readStored);
     }
 
     /**
@@ -286,7 +288,12 @@ public final class FileBytes implements AutoCloseable {
      */
     public long read(long offset, MemorySegment target) {
         long wanted = Math.min(target.byteSize(), Math.max(0, size - offset));
-        return pieces == null ? readStored(offset, target, wanted) : readPieces(pieces, offset, target, wanted);
+        if (pieces != null) {
+            return readPieces(pieces, offset, target, wanted);
+        }
+        return wanted <= ReadAhead.LARGEST_READ
+                ? readAhead.read(offset, target, wanted)
+                : readStored(offset, target, wanted);
     }
 
     private long readPieces(Extents pieces, long offset, MemorySegment target, long wanted) {

@@ -12,7 +12,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.FileStore;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -171,15 +170,23 @@ public final class OutputFile implements AutoCloseable {
     }
 
     private static void requireSpace(Path target, Path onDisk, long bytes) {
+        long free = freeSpace(target, onDisk);
+        if (Long.compareUnsigned(free, bytes) < 0) {
+            throw new OutputException(target + ": needs " + bytes + " bytes, but only " + free
+                    + " are free on that disk; free some or choose another disk");
+        }
+    }
+
+    private static long freeSpace(Path target, Path onDisk) {
         try {
-            FileStore store = Files.getFileStore(onDisk);
-            long free = store.getUsableSpace();
-            if (Long.compareUnsigned(free, bytes) < 0) {
-                throw new OutputException(target + ": needs " + bytes + " bytes, but only " + free
-                        + " are free on that disk; free some or choose another disk");
-            }
+            return Files.getFileStore(onDisk).getUsableSpace();
         } catch (IOException e) {
-            throw new OutputException(target + ": cannot tell the free space: " + reason(e), e);
+            // A store is found by its mount point, which not every chroot can see.
+            long free = onDisk.toFile().getUsableSpace();
+            if (free == 0) {
+                throw new OutputException(target + ": cannot tell the free space: " + reason(e), e);
+            }
+            return free;
         }
     }
 
