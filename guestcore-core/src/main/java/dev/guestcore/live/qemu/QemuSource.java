@@ -40,6 +40,7 @@ final class QemuSource implements GuestSource {
 
     private final String locator;
     private final Path socket;
+    private final Watchdog watchdog;
     private QmpClient qmp;
     private final String version;
     private final String description;
@@ -51,6 +52,7 @@ final class QemuSource implements GuestSource {
         this.locator = locator;
         this.socket = socket;
         this.qmp = qmp;
+        watchdog = new Watchdog(socket);
         String architecture = ask("query-target").path("arch").asString("unknown");
         if (!architecture.equals("x86_64") && !architecture.equals("i386")) {
             throw new SourceException("qemu:" + locator + ": the guest is a " + architecture + " machine;"
@@ -139,6 +141,7 @@ final class QemuSource implements GuestSource {
     /** Goes the whole way once while the guest runs, so that all code is loaded and compiled when it stands still. */
     @Override
     public void prepare() {
+        watchdog.start();
         try (MemoryAccess access =
                 MemoryAccess.open(qmp, regions, cpus.stream().map(Cpu::thread).toList())) {
             RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
@@ -167,7 +170,7 @@ final class QemuSource implements GuestSource {
             if (qmp.isLost()) {
                 qmp = QmpClient.connect(socket, CONNECTING);
             }
-            QemuFreeze freeze = QemuFreeze.begin(qmp);
+            QemuFreeze freeze = QemuFreeze.begin(qmp, watchdog);
             try {
                 Guest guest = take(freeze);
                 open = guest;
@@ -200,6 +203,9 @@ final class QemuSource implements GuestSource {
         List<Finding> findings = new ArrayList<>();
         if (!freeze.wasRunning()) {
             findings.add(Finding.note("the guest was not running before (" + freeze.status() + "); it is left so"));
+        } else if (watchdog.refusal().isPresent()) {
+            findings.add(Finding.note("nothing watches over this capture (" + watchdog.refusal().get() + "); if it is"
+                    + " killed while the guest is frozen, type `cont` at QEMU's monitor"));
         }
         List<MemoryRegion> layout = FlatView.parse(qmp.monitor("info mtree -f", COMMAND));
         MemoryAccess access =
@@ -238,6 +244,7 @@ final class QemuSource implements GuestSource {
             }
         } finally {
             qmp.close();
+            watchdog.close();
         }
     }
 }

@@ -1,0 +1,125 @@
+package dev.guestcore.it.faults;
+
+import dev.guestcore.Guest;
+import dev.guestcore.GuestSource;
+import dev.guestcore.Guests;
+import dev.guestcore.Progress;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/** Another JVM with a live guest in its hands. Closing kills it. */
+final class CaptureProcess implements AutoCloseable {
+
+    private static final String WATCHDOG = "dev.guestcore.live.qemu.WatchdogProcess";
+
+    private final Process process;
+
+    private CaptureProcess(Process process) {
+        this.process = process;
+    }
+
+    /**
+     * Starts one, and returns when it has begun with its task.
+     *
+     * @param prefix a program that starts it, with its options
+     * @param options of the virtual machine
+     * @param task "hold" the guest frozen, "capture" it to a file again and again, or "close" it and stay
+     */
+    static CaptureProcess start(List<String> prefix, List<String> options, String task, String location, Path file)
+            throws IOException {
+        List<String> command = new ArrayList<>(prefix);
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"));
+        command.addAll(options);
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), CaptureProcess.class.getName()));
+        command.addAll(List.of(task, location, file.toString()));
+        Process process = new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        InputStream output = process.getInputStream();
+        if (output.read() != 'F') {
+            process.destroyForcibly();
+            throw new IOException("the process did not begin");
+        }
+        return new CaptureProcess(process);
+    }
+
+    /** The process. */
+    Process process() {
+        return process;
+    }
+
+    /** Kills it as the kernel does when memory is short, and returns when it is gone. */
+    void kill() throws InterruptedException {
+        process.destroyForcibly();
+        process.waitFor();
+    }
+
+    /** Its watchdogs. */
+    List<ProcessHandle> watchdogs() {
+        return process.descendants().filter(CaptureProcess::isWatchdog).toList();
+    }
+
+    private static boolean isWatchdog(ProcessHandle handle) {
+        try {
+            return Files.readString(Path.of("/proc", Long.toString(handle.pid()), "cmdline")).contains(WATCHDOG);
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    /** All watchdogs that look after a socket, whoever started them. */
+    static List<ProcessHandle> watchdogsOf(Path socket) {
+        try (Stream<ProcessHandle> all = ProcessHandle.allProcesses()) {
+            return all.filter(CaptureProcess::isWatchdog)
+                    .filter(handle -> {
+                        try {
+                            return Files.readString(Path.of("/proc", Long.toString(handle.pid()), "cmdline"))
+                                    .contains(socket.toString());
+                        } catch (IOException e) {
+                            return false;
+                        }
+                    })
+                    .toList();
+        }
+    }
+
+    @Override
+    public void close() {
+        process.destroyForcibly();
+    }
+
+    /** The other side. */
+    public static void main(String[] arguments) throws Exception {
+        Path file = Path.of(arguments[2]);
+        try (GuestSource source = Guests.source(arguments[1])) {
+            if (arguments[0].equals("capture")) {
+                System.out.write('F');
+                System.out.flush();
+                while (true) {
+                    source.prepare();
+                    try (Guest guest = source.freeze()) {
+                        Guests.format("raw").writer(Map.of()).write(guest, file, Progress.none());
+                    }
+                    Files.delete(file);
+                    Files.delete(file.resolveSibling(file.getFileName() + ".map.json"));
+                }
+            }
+            Guest guest = source.freeze();
+            if (arguments[0].equals("close")) {
+                guest.close();
+                source.close();
+            }
+            System.out.write('F');
+            System.out.flush();
+            TimeUnit.MINUTES.sleep(1);
+        }
+    }
+}

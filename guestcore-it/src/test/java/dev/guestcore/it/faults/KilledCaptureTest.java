@@ -1,0 +1,185 @@
+package dev.guestcore.it.faults;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.guestcore.Guest;
+import dev.guestcore.Guests;
+import dev.guestcore.it.QemuGuest;
+import dev.guestcore.it.Tools;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A capture that is killed leaves its guest as it found it, within a second. */
+@Timeout(value = 3, unit = TimeUnit.MINUTES)
+class KilledCaptureTest {
+
+    private static final Duration SOON = Duration.ofSeconds(1);
+    private static final int KILLS = 20;
+
+    private static QemuGuest qemu;
+
+    @TempDir
+    private Path folder;
+
+    @BeforeAll
+    static void start() {
+        qemu = QemuGuest.knownState("pc", "qemu64", "64M");
+    }
+
+    @AfterAll
+    static void stop() {
+        if (qemu != null) {
+            qemu.close();
+        }
+    }
+
+    private CaptureProcess hold(String... options) throws IOException {
+        return CaptureProcess.start(List.of(), List.of(options), "hold", qemu.location(), folder.resolve("core"));
+    }
+
+    private static boolean soon(BooleanSupplier condition) throws InterruptedException {
+        long end = System.nanoTime() + SOON.toNanos();
+        while (System.nanoTime() < end) {
+            if (condition.getAsBoolean()) {
+                return true;
+            }
+            TimeUnit.MILLISECONDS.sleep(5);
+        }
+        return condition.getAsBoolean();
+    }
+
+    private static void signal(String name, String process) throws IOException, InterruptedException {
+        Process kill = new ProcessBuilder("kill", "-" + name, "--", process).inheritIO().start();
+        assertEquals(0, kill.waitFor());
+    }
+
+    @Test
+    void theGuestRunsWithinASecond() throws Exception {
+        try (CaptureProcess capture = hold()) {
+            assertFalse(qemu.isRunning());
+            capture.kill();
+            assertTrue(soon(qemu::isRunning));
+        }
+        assertTrue(soon(() -> CaptureProcess.watchdogsOf(qemu.socket()).isEmpty()), "nothing lingers");
+    }
+
+    @Test
+    void atAnyMoment() throws Exception {
+        Random random = new Random(4);
+        int frozen = 0;
+        for (int i = 0; i < KILLS; i++) {
+            Path file = folder.resolve("core" + i);
+            try (CaptureProcess capture =
+                    CaptureProcess.start(List.of(), List.of(), "capture", qemu.location(), file)) {
+                TimeUnit.MICROSECONDS.sleep(random.nextInt(300_000));
+                signal("STOP", Long.toString(capture.process().pid()));
+                frozen += qemu.isRunning() ? 0 : 1;
+                capture.kill();
+            }
+            int kill = i;
+            assertTrue(soon(qemu::isRunning), () -> "after kill " + kill);
+        }
+        assertTrue(frozen > 0, "at least one of them while the guest was frozen");
+    }
+
+    @Test
+    void aGuestThatWasPausedStaysPaused() throws Exception {
+        qemu.qmp("stop", Map.of());
+        try (CaptureProcess capture = hold()) {
+            List<ProcessHandle> watchdogs = capture.watchdogs();
+            capture.kill();
+            assertTrue(soon(() -> watchdogs.stream().noneMatch(ProcessHandle::isAlive)));
+            assertFalse(qemu.isRunning());
+        } finally {
+            qemu.qmp("cont", Map.of());
+        }
+    }
+
+    @Test
+    void aWholeJobThatIsKilledIsNotItsWatchdog() throws Exception {
+        List<String> prefix = List.of(Tools.require("setsid").toString());
+        try (CaptureProcess capture =
+                CaptureProcess.start(prefix, List.of(), "hold", qemu.location(), folder.resolve("core"))) {
+            assertFalse(qemu.isRunning());
+            signal("KILL", "-" + capture.process().pid());
+            assertTrue(soon(qemu::isRunning));
+        }
+    }
+
+    @Test
+    void theWatchdogIgnoresWhatEndsACommand() throws Exception {
+        try (CaptureProcess capture = hold()) {
+            ProcessHandle watchdog = capture.watchdogs().getFirst();
+            for (String name : List.of("INT", "HUP", "TERM", "INT")) {
+                signal(name, Long.toString(watchdog.pid()));
+            }
+            TimeUnit.MILLISECONDS.sleep(100);
+            assertTrue(watchdog.isAlive());
+            assertFalse(qemu.isRunning());
+            capture.kill();
+            assertTrue(soon(qemu::isRunning));
+        }
+    }
+
+    @Test
+    void theWatchdogGoesWithItsSource() throws Exception {
+        try (CaptureProcess capture = CaptureProcess.start(
+                List.of(), List.of(), "close", qemu.location(), folder.resolve("core"))) {
+            assertTrue(soon(() -> capture.watchdogs().isEmpty()));
+            assertTrue(capture.process().isAlive());
+            assertTrue(qemu.isRunning());
+        }
+    }
+
+    @Test
+    void whatSomebodyElsePausedLaterStaysPaused() throws Exception {
+        try (CaptureProcess capture = CaptureProcess.start(
+                List.of(), List.of(), "close", qemu.location(), folder.resolve("core"))) {
+            qemu.qmp("stop", Map.of());
+            capture.kill();
+            TimeUnit.MILLISECONDS.sleep(300);
+            assertFalse(qemu.isRunning());
+        } finally {
+            qemu.qmp("cont", Map.of());
+        }
+    }
+
+    /** What the other tests would miss if nobody watched. */
+    @Test
+    void withoutAWatchdogTheGuestStaysFrozen() throws Exception {
+        try (CaptureProcess capture = hold("-Ddev.guestcore.qemu.watchdog=off")) {
+            assertEquals(List.of(), capture.watchdogs());
+            capture.kill();
+            TimeUnit.MILLISECONDS.sleep(300);
+            assertFalse(qemu.isRunning());
+        } finally {
+            qemu.qmp("cont", Map.of());
+        }
+    }
+
+    @Test
+    void withoutAWatchdogTheGuestSaysSo() {
+        System.setProperty("dev.guestcore.qemu.watchdog", "off");
+        try (Guest guest = Guests.open(qemu.location())) {
+            assertEquals(1, guest.findings().size());
+            String message = guest.findings().getFirst().message();
+            assertTrue(message.contains("nothing watches over this capture"), message);
+            assertTrue(message.contains("type `cont`"), message);
+        } finally {
+            System.clearProperty("dev.guestcore.qemu.watchdog");
+        }
+    }
+}
