@@ -66,8 +66,7 @@ final class Delivery {
                 outcome = thaw(guest, report);
             }
             progress.close();
-            output.commit();
-            companions.commit();
+            companions.commit(output);
             return outcome;
         }
     }
