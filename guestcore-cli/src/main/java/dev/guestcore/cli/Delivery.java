@@ -1,11 +1,14 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.OutputException;
+import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;
@@ -13,10 +16,12 @@ import dev.guestcore.format.WriteReport;
 import dev.guestcore.internal.output.ChannelSink;
 import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;
+import dev.guestcore.inspect.Sizes;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -97,11 +102,33 @@ final class Delivery {
     }
 
     private static Outcome thaw(Guest guest, WriteReport report) {
-        List<Finding> findings = guest.findings();
+        List<Finding> findings = new ArrayList<>(guest.findings());
+        if (Findings.damage(findings).isEmpty() && hasFailed(guest, report)) {
+            findings.add(Finding.damage(Sizes.human(report.unreadableBytes())
+                    + " of memory could not be read; what could be read is there"));
+        }
         Optional<Freeze> freeze = guest.freeze();
         guest.close();
         Optional<Duration> frozen = freeze.filter(Freeze::wasRunning).map(Freeze::elapsed);
         return new Outcome(report, frozen, findings);
+    }
+
+    /** What a filtered dump left out on purpose is no failure; a page that its source has but cannot give is. */
+    private static boolean hasFailed(Guest guest, WriteReport report) {
+        for (AddressRange range : report.unreadable()) {
+            long address = range.first();
+            while (true) {
+                PageRun run = guest.memory().runAt(address);
+                if (run.state() != PageState.EXCLUDED && run.state() != PageState.ABSENT) {
+                    return true;
+                }
+                if (Long.compareUnsigned(run.range().last(), range.last()) >= 0) {
+                    break;
+                }
+                address = run.range().last() + 1;
+            }
+        }
+        return false;
     }
 
     /** How large a core of this source becomes, about: its memory. 2^63 - 1 where it is larger. */
