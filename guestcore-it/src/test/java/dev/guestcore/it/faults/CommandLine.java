@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,6 +20,7 @@ final class CommandLine implements AutoCloseable {
 
     private static final String MAIN = "dev.guestcore.cli.Main";
     private static final int PATIENCE = 60;
+    private static final int SHOWN = 4000;
 
     private final Process process;
     private final Path errors;
@@ -40,6 +42,12 @@ final class CommandLine implements AutoCloseable {
             assertFalse(err.contains("\tat ") || err.contains("Exception"), this::toString);
             assertFalse(err.contains("a fault in Guestcore itself"), this::toString);
             return this;
+        }
+
+        @Override
+        public String toString() {
+            return "exit code " + code + ", standard error: " + err + ", standard output: "
+                    + out.substring(0, Math.min(out.length(), SHOWN));
         }
 
         /** Checks the exit code. */
@@ -112,6 +120,12 @@ final class CommandLine implements AutoCloseable {
     Ended end() throws IOException, InterruptedException {
         String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         return ended(out);
+    }
+
+    /** Throws the rest of its output away and waits for its end. */
+    Ended endUnseen() throws IOException, InterruptedException {
+        process.getInputStream().transferTo(OutputStream.nullOutputStream());
+        return endUnread();
     }
 
     /** Waits for its end without reading its output. */
