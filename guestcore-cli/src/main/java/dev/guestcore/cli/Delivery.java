@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
+import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
@@ -37,21 +38,34 @@ final class Delivery {
     private final Console console;
     private final GuestSource source;
     private final CoreWriter writer;
+    private final FreezeRequest request;
 
     /**
      * What became of it.
      *
      * @param report what was written
-     * @param frozen how long the guest was frozen; empty for one that did not run
+     * @param freeze how the guest was frozen; empty for one that does not live
+     * @param writing how long it took to write
      * @param findings what is odd about the source
      */
-    record Outcome(WriteReport report, Optional<Duration> frozen, List<Finding> findings) {}
+    record Outcome(WriteReport report, Optional<Freeze> freeze, Duration writing, List<Finding> findings) {
 
-    /** Prepares to write what {@code source} gives. */
-    Delivery(Console console, GuestSource source, CoreWriter writer) {
+        /** How long the guest was frozen; empty for one that did not run. */
+        Optional<Duration> frozen() {
+            return freeze.filter(Freeze::wasRunning).map(Freeze::elapsed);
+        }
+    }
+
+    /**
+     * Prepares to write what {@code source} gives.
+     *
+     * @param request how to freeze it; progress and folder are set here
+     */
+    Delivery(Console console, GuestSource source, CoreWriter writer, FreezeRequest request) {
         this.console = console;
         this.source = source;
         this.writer = writer;
+        this.request = request;
     }
 
     /** Writes a file that gets its name when it is whole. */
@@ -60,15 +74,16 @@ final class Delivery {
         try (OutputFile output = OutputFile.create(file, ifExists);
                 CompanionFiles companions = new CompanionFiles(file, ifExists)) {
             output.requireSpace(expectedBytes(source));
-            source.prepare();
             Outcome outcome;
-            try (Guest guest = source.freeze()) {
+            FreezeRequest toFolder = request.withProgress(progress).withFolder(folder(file));
+            try (Guest guest = source.freeze(toFolder)) {
                 WritePlan plan = plan(guest);
                 companions.begin(plan);
                 output.requireSpace(plan.size());
+                long begin = System.nanoTime();
                 WriteReport report = plan.write(output.sink(), progress);
                 companions.write();
-                outcome = thaw(guest, report);
+                outcome = thaw(guest, report, begin);
             }
             progress.close();
             companions.commit(output);
@@ -80,14 +95,14 @@ final class Delivery {
     Outcome toStandardOutput(ShownProgress progress) {
         WritableByteChannel channel = console.outChannel();
         console.cancellation().closeOnRequest(channel);
-        source.prepare();
-        try (Guest guest = source.freeze()) {
+        try (Guest guest = source.freeze(request.withProgress(progress))) {
             WritePlan plan = plan(guest);
+            long begin = System.nanoTime();
             ChannelSink sink = new ChannelSink(channel, "standard output");
             WriteReport report = plan.write(sink, progress);
             sink.flush();
             progress.close();
-            return thaw(guest, report);
+            return thaw(guest, report, begin);
         }
     }
 
@@ -101,7 +116,7 @@ final class Delivery {
         }
     }
 
-    private static Outcome thaw(Guest guest, WriteReport report) {
+    private static Outcome thaw(Guest guest, WriteReport report, long begin) {
         List<Finding> findings = new ArrayList<>(guest.findings());
         if (Findings.damage(findings).isEmpty() && hasFailed(guest, report)) {
             findings.add(Finding.damage(Sizes.human(report.unreadableBytes())
@@ -109,8 +124,12 @@ final class Delivery {
         }
         Optional<Freeze> freeze = guest.freeze();
         guest.close();
-        Optional<Duration> frozen = freeze.filter(Freeze::wasRunning).map(Freeze::elapsed);
-        return new Outcome(report, frozen, findings);
+        return new Outcome(report, freeze, Duration.ofNanos(System.nanoTime() - begin), findings);
+    }
+
+    private static Path folder(Path file) {
+        Path parent = file.toAbsolutePath().getParent();
+        return parent == null ? file.toAbsolutePath() : parent;
     }
 
     /** What a filtered dump left out on purpose is no failure; a page that its source has but cannot give is. */

@@ -1,0 +1,41 @@
+package dev.guestcore.internal.migration;
+
+import dev.guestcore.Finding;
+import dev.guestcore.cpu.RegisterState;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What a migration stream says beside the contents of memory. Immutable, except for the arrays, which nobody may modify.
+ *
+ * @param machine QEMU's machine type with its version ("pc-i440fx-7.2"), or empty if the stream does not say
+ * @param blocks memory blocks, in the stream's order
+ * @param vcpus registers by QEMU's number of the vCPU, ascending; empty where they could not be decoded
+ * @param cmos the 128 bytes of the clock chip's memory, in which a PC finds its memory size
+ * @param pciConfig configuration space of PCI devices (256 bytes) by the name of the section, "0000:00:02.0/vga"
+ * @param runState what the guest did when it was saved ("running", "paused")
+ * @param findings what is odd or damaged
+ */
+public record MachineState(
+        String machine,
+        List<RamBlock> blocks,
+        List<RegisterState> vcpus,
+        Optional<byte[]> cmos,
+        Map<String, byte[]> pciConfig,
+        Optional<String> runState,
+        List<Finding> findings) {
+
+    /** Copies the collections. */
+    public MachineState {
+        blocks = List.copyOf(blocks);
+        vcpus = List.copyOf(vcpus);
+        pciConfig = Map.copyOf(pciConfig);
+        findings = List.copyOf(findings);
+    }
+
+    /** Whether the whole stream was there and every device's data fitted its description. */
+    public boolean isWhole() {
+        return findings.stream().noneMatch(finding -> finding.severity() == Finding.Severity.DAMAGE);
+    }
+}
