@@ -149,7 +149,7 @@ final class QemuSource implements GuestSource {
     public void prepare() {
         watchdog.start();
         try (MemoryAccess access =
-                MemoryAccess.open(qmp, regions, cpus.stream().map(Cpu::thread).toList())) {
+                MemoryAccess.open(qmp, watchdog, regions, cpus.stream().map(Cpu::thread).toList())) {
             RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
             MemoryCopier copier = new MemoryCopier(access.memory(), new ForgetfulSink(), Progress.none());
             for (MemoryRegion region : regions) {
@@ -170,6 +170,7 @@ final class QemuSource implements GuestSource {
     @Override
     public Guest freeze(FreezeRequest request) {
         Optional<FreezeMethod> wanted = request.method();
+        watchdog.start();
         try {
             reconnectIfLost();
             if (wanted.isEmpty() && !ask("query-status").path("running").asBoolean(false)) {
@@ -179,11 +180,11 @@ final class QemuSource implements GuestSource {
             }
             Optional<String> noSnapshot = Optional.empty();
             if (wanted.isEmpty() || wanted.get() == FreezeMethod.SNAPSHOT) {
-                noSnapshot = Snapshot.refusal(qmp);
+                noSnapshot = Snapshot.refusal(qmp, watchdog);
                 if (noSnapshot.isEmpty()) {
                     request.onChoice().accept(new FreezeChoice(FreezeMethod.SNAPSHOT, ""));
                     try {
-                        return Snapshot.take(qmp, request, subject());
+                        return Snapshot.take(qmp, watchdog, request, subject());
                     } catch (Snapshot.Refused e) {
                         noSnapshot = Optional.of(e.getMessage());
                     }
@@ -208,7 +209,7 @@ final class QemuSource implements GuestSource {
 
     private void lookAtRunning(Consumer<GuestMemory> use) {
         try (MemoryAccess access =
-                MemoryAccess.open(qmp, regions, cpus.stream().map(Cpu::thread).toList())) {
+                MemoryAccess.open(qmp, watchdog, regions, cpus.stream().map(Cpu::thread).toList())) {
             use.accept(access.memory());
         } catch (IOException e) {
             throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
@@ -255,13 +256,12 @@ final class QemuSource implements GuestSource {
         List<Finding> findings = new ArrayList<>();
         if (!freeze.wasRunning()) {
             findings.add(Finding.note("the guest was not running before (" + freeze.status() + "); it is left so"));
-        } else if (watchdog.refusal().isPresent()) {
-            findings.add(Finding.note("nothing watches over this capture (" + watchdog.refusal().get() + "); if it is"
-                    + " killed while the guest is frozen, type `cont` at QEMU's monitor"));
+        } else {
+            findings.addAll(watchdog.findings());
         }
         List<MemoryRegion> layout = FlatView.parse(qmp.monitor("info mtree -f", COMMAND));
         MemoryAccess access =
-                MemoryAccess.open(qmp, layout, present.stream().map(Cpu::thread).toList());
+                MemoryAccess.open(qmp, watchdog, layout, present.stream().map(Cpu::thread).toList());
         freeze.beforeThaw(access.memory()::revoke);
         findings.addAll(access.findings());
         return builder.provenance(new Provenance(

@@ -1,5 +1,6 @@
 package dev.guestcore.live.qemu;
 
+import dev.guestcore.Finding;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
@@ -13,7 +14,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -27,7 +27,7 @@ import tools.jackson.databind.json.JsonMapper;
  * monitor what this one did not come to: it lets a guest run on that we stopped, it cancels a snapshot. It costs some
  * twenty milliseconds of processor time and starts while the guest still runs.
  *
- * <p>Without it a capture works all the same, but a killed one leaves its guest as it is; {@link #refusal()} says why it
+ * <p>Without it a capture works all the same, but a killed one leaves its guest as it is; {@link #findings()} say why it
  * is missing. Thread-safe.
  */
 final class Watchdog implements AutoCloseable {
@@ -51,16 +51,27 @@ final class Watchdog implements AutoCloseable {
     /**
      * What is to be undone, in this order.
      *
+     * @param cancel whether a migration of ours may be under way
      * @param commands of QMP, as one line of JSON each; one that QEMU refuses is repeated for some seconds
      * @param resume whether the guest was running and may stand still because of us
      */
-    record Undo(List<String> commands, boolean resume) {
+    record Undo(boolean cancel, List<String> commands, boolean resume) {
 
         /** Nothing was done. */
-        static final Undo NOTHING = new Undo(List.of(), false);
+        static final Undo NOTHING = new Undo(false, List.of(), false);
 
         /** The guest was running, and is about to be stopped. */
-        static final Undo RESUME = new Undo(List.of(), true);
+        static final Undo RESUME = new Undo(false, List.of(), true);
+
+        /** Settings were changed, and these commands change them back. */
+        static Undo settings(List<String> commands) {
+            return new Undo(false, List.copyOf(commands), false);
+        }
+
+        /** The same, where a snapshot of ours may be under way. */
+        Undo withSnapshot(boolean mayHoldGuest) {
+            return new Undo(true, commands, mayHoldGuest);
+        }
 
         /** One command of QMP. */
         static String command(String name, Map<String, ?> arguments) {
@@ -174,9 +185,12 @@ final class Watchdog implements AutoCloseable {
         return false;
     }
 
-    /** Why there is no watchdog, if it was to be there. */
-    synchronized Optional<String> refusal() {
-        return Optional.ofNullable(refusal);
+    /** What the user should know: that there is no watchdog, if there is none. */
+    synchronized List<Finding> findings() {
+        return refusal == null
+                ? List.of()
+                : List.of(Finding.note("nothing watches over this capture (" + refusal + "); if it is killed while the"
+                        + " guest is frozen, type `cont` at QEMU's monitor"));
     }
 
     /** Notes what is to be undone from now on, in place of what was noted before; call it before it is done. */
@@ -207,7 +221,11 @@ final class Watchdog implements AutoCloseable {
         if (started == null || refusal != null || closed) {
             return;
         }
-        List<String> fields = new ArrayList<>(undo.commands());
+        List<String> fields = new ArrayList<>();
+        if (undo.cancel()) {
+            fields.add(WatchdogProcess.CANCEL);
+        }
+        fields.addAll(undo.commands());
         if (undo.resume()) {
             fields.add(WatchdogProcess.RESUME);
         }

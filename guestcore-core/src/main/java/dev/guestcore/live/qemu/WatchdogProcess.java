@@ -15,7 +15,8 @@ import java.nio.charset.StandardCharsets;
  * it when standard input ends, because whoever wrote there is gone.
  *
  * <p>A line holds the whole of it, and replaces the line before; an empty one means nothing. Its fields are separated by
- * tabs: a QMP command as JSON, {@value #RESUME} for a guest that was running, {@value #DELETE} and a path.
+ * tabs: a QMP command as JSON, {@value #CANCEL} for a migration of ours, {@value #RESUME} for a guest that was running,
+ * {@value #DELETE} and a path.
  *
  * <p>Written against the JDK's oldest classes only, without the library's JSON, without lambdas: so it starts in some
  * twenty milliseconds of processor time.
@@ -24,6 +25,9 @@ final class WatchdogProcess {
 
     /** Field: let the guest run if it is paused. */
     static final String RESUME = "resume";
+
+    /** Field: cancel the migration, and wait until QEMU has let go of it. */
+    static final String CANCEL = "cancel";
 
     /** Begin of a field: the path of a file or an empty folder to delete. */
     static final String DELETE = "delete ";
@@ -41,6 +45,12 @@ final class WatchdogProcess {
     private static final int PATIENCE = 60_000;
 
     private static final int PAUSE = 10;
+
+    /**
+     * How long QEMU may take to tidy up after a snapshot whose result it has named, in milliseconds. Nothing tells when that
+     * is done, and memory would stay protected for ever if the capability were switched off before.
+     */
+    private static final int TIDYING = 300;
 
     private final String socket;
     private final String[] fields;
@@ -101,7 +111,7 @@ final class WatchdogProcess {
                 reached = true;
             } catch (IOException e) {
                 // QEMU is not back from the client that died, or is gone; the loop knows when to give up.
-                sleep();
+                sleep(PAUSE);
             }
         }
         delete();
@@ -114,12 +124,41 @@ final class WatchdogProcess {
             if (field.startsWith("{")) {
                 long end = System.nanoTime() + REFUSED * 1_000_000L;
                 while (!isReturn(ask(channel, field)) && System.nanoTime() < end) {
-                    sleep();
+                    sleep(PAUSE);
                 }
+            } else if (field.equals(CANCEL)) {
+                cancel(channel);
             } else if (field.equals(RESUME)) {
                 resume(channel);
             }
         }
+    }
+
+    private void cancel(SocketChannel channel) throws IOException {
+        ask(channel, "{\"execute\":\"migrate_cancel\"}");
+        long end = System.nanoTime() + REFUSED * 1_000_000L;
+        String status = migration(channel);
+        while (isUnderWay(status) && System.nanoTime() < end) {
+            sleep(PAUSE);
+            status = migration(channel);
+        }
+        if (status.contains("\"completed\"") || status.contains("\"failed\"")) {
+            sleep(TIDYING);
+        }
+    }
+
+    private String migration(SocketChannel channel) throws IOException {
+        String reply = ask(channel, "{\"execute\":\"query-migrate\"}").replace(" ", "");
+        int status = reply.indexOf("\"status\":\"");
+        return status < 0 ? "" : reply.substring(status, reply.indexOf('"', status + 10) + 1);
+    }
+
+    private static boolean isUnderWay(String status) {
+        return !status.isEmpty()
+                && !status.endsWith(":\"none\"")
+                && !status.endsWith(":\"completed\"")
+                && !status.endsWith(":\"failed\"")
+                && !status.endsWith(":\"cancelled\"");
     }
 
     /** Only out of the state that `stop` leads to: not after a panic, a shutdown, at the end of a migration. */
@@ -181,9 +220,9 @@ final class WatchdogProcess {
         }
     }
 
-    private static void sleep() {
+    private static void sleep(int milliseconds) {
         try {
-            Thread.sleep(PAUSE);
+            Thread.sleep(milliseconds);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

@@ -1,5 +1,7 @@
 package dev.guestcore.it.faults;
 
+import dev.guestcore.FreezeMethod;
+import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.Guests;
@@ -11,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -30,7 +33,8 @@ final class CaptureProcess implements AutoCloseable {
      *
      * @param prefix a program that starts it, with its options
      * @param options of the virtual machine
-     * @param task "hold" the guest frozen, "capture" it to a file again and again, or "close" it and stay
+     * @param task "hold" the guest frozen, "close" it and stay, or capture it to a file again and again by the way of that
+     *     name
      */
     static CaptureProcess start(List<String> prefix, List<String> options, String task, String location, Path file)
             throws IOException {
@@ -100,12 +104,15 @@ final class CaptureProcess implements AutoCloseable {
     public static void main(String[] arguments) throws Exception {
         Path file = Path.of(arguments[2]);
         try (GuestSource source = Guests.source(arguments[1])) {
-            if (arguments[0].equals("capture")) {
+            Optional<FreezeMethod> method = Stream.of(FreezeMethod.values())
+                    .filter(one -> one.label().equals(arguments[0]))
+                    .findFirst();
+            if (method.isPresent()) {
+                FreezeRequest request = FreezeRequest.only(method.get()).withFolder(file.getParent());
                 System.out.write('F');
                 System.out.flush();
                 while (true) {
-                    source.prepare();
-                    try (Guest guest = source.freeze()) {
+                    try (Guest guest = source.freeze(request)) {
                         Guests.format("raw").writer(Map.of()).write(guest, file, Progress.none());
                     }
                     Files.delete(file);

@@ -4,11 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.FreezeMethod;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.it.QemuGuest;
 import dev.guestcore.it.Tools;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -21,13 +24,19 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** A capture that is killed leaves its guest as it found it, within a second. */
 @Timeout(value = 3, unit = TimeUnit.MINUTES)
 class KilledCaptureTest {
 
     private static final Duration SOON = Duration.ofSeconds(1);
-    private static final int KILLS = 20;
+    private static final int KILLS = 10;
+
+    private static final JsonMapper JSON = new JsonMapper();
 
     private static QemuGuest qemu;
 
@@ -76,23 +85,37 @@ class KilledCaptureTest {
         assertTrue(soon(() -> CaptureProcess.watchdogsOf(qemu.socket()).isEmpty()), "nothing lingers");
     }
 
-    @Test
-    void atAnyMoment() throws Exception {
+    private static JsonNode settings() {
+        return JSON.createArrayNode()
+                .add(qemu.qmp("query-migrate-capabilities", Map.of()))
+                .add(qemu.qmp("query-migrate-parameters", Map.of()));
+    }
+
+    private static boolean migrates() {
+        String status = qemu.qmp("query-migrate", Map.of()).path("status").asString("none");
+        return !List.of("none", "completed", "failed", "cancelled").contains(status);
+    }
+
+    @ParameterizedTest
+    @EnumSource(FreezeMethod.class)
+    void atAnyMoment(FreezeMethod method) throws Exception {
+        JsonNode before = settings();
         Random random = new Random(4);
-        int frozen = 0;
+        int caught = 0;
         for (int i = 0; i < KILLS; i++) {
             Path file = folder.resolve("core" + i);
             try (CaptureProcess capture =
-                    CaptureProcess.start(List.of(), List.of(), "capture", qemu.location(), file)) {
-                TimeUnit.MICROSECONDS.sleep(random.nextInt(300_000));
+                    CaptureProcess.start(List.of(), List.of(), method.label(), qemu.location(), file)) {
+                TimeUnit.MICROSECONDS.sleep(random.nextInt(500_000));
                 signal("STOP", Long.toString(capture.process().pid()));
-                frozen += qemu.isRunning() ? 0 : 1;
+                caught += !qemu.isRunning() || migrates() || !settings().equals(before) ? 1 : 0;
                 capture.kill();
             }
             int kill = i;
             assertTrue(soon(qemu::isRunning), () -> "after kill " + kill);
+            assertTrue(soon(() -> !migrates() && settings().equals(before)), () -> "after kill " + kill);
         }
-        assertTrue(frozen > 0, "at least one of them while the guest was frozen");
+        assertTrue(caught > 0, "at least one of them while there was something to undo");
     }
 
     @Test
@@ -141,6 +164,26 @@ class KilledCaptureTest {
             assertTrue(soon(() -> capture.watchdogs().isEmpty()));
             assertTrue(capture.process().isAlive());
             assertTrue(qemu.isRunning());
+        }
+    }
+
+    @Test
+    void savedMemoryIsDeleted() throws Exception {
+        Path temporary = Files.createDirectory(folder.resolve("temporary"));
+        try (CaptureProcess capture =
+                hold("-Ddev.guestcore.qemu.memory=pmemsave", "-Djava.io.tmpdir=" + temporary)) {
+            assertFalse(CommandLine.names(temporary).isEmpty());
+            capture.kill();
+            assertTrue(soon(qemu::isRunning));
+        }
+        assertTrue(soon(() -> isEmpty(temporary)), () -> "left in " + temporary);
+    }
+
+    private static boolean isEmpty(Path folder) {
+        try {
+            return CommandLine.names(folder).isEmpty();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
