@@ -46,11 +46,8 @@ final class WatchdogProcess {
 
     private static final int PAUSE = 10;
 
-    /**
-     * How long QEMU may take to tidy up after a snapshot whose result it has named, in milliseconds. Nothing tells when that
-     * is done, and memory would stay protected for ever if the capability were switched off before.
-     */
-    private static final int TIDYING = 300;
+    private static final String SNAPSHOTS_ON = "{\"execute\":\"migrate-set-capabilities\",\"arguments\":"
+            + "{\"capabilities\":[{\"capability\":\"background-snapshot\",\"state\":true}]}}";
 
     private final String socket;
     private final String[] fields;
@@ -111,7 +108,7 @@ final class WatchdogProcess {
                 reached = true;
             } catch (IOException e) {
                 // QEMU is not back from the client that died, or is gone; the loop knows when to give up.
-                sleep(PAUSE);
+                sleep();
             }
         }
         delete();
@@ -124,7 +121,7 @@ final class WatchdogProcess {
             if (field.startsWith("{")) {
                 long end = System.nanoTime() + REFUSED * 1_000_000L;
                 while (!isReturn(ask(channel, field)) && System.nanoTime() < end) {
-                    sleep(PAUSE);
+                    sleep();
                 }
             } else if (field.equals(CANCEL)) {
                 cancel(channel);
@@ -134,31 +131,17 @@ final class WatchdogProcess {
         }
     }
 
+    /**
+     * QEMU names the result of a snapshot before it has let go of the guest's memory, and if the capability were switched
+     * off in between, memory would stay protected and the guest hang at its next write (seen with 7.2). While QEMU still
+     * holds memory, or a migration is under way, it refuses to switch the capability on.
+     */
     private void cancel(SocketChannel channel) throws IOException {
         ask(channel, "{\"execute\":\"migrate_cancel\"}");
         long end = System.nanoTime() + REFUSED * 1_000_000L;
-        String status = migration(channel);
-        while (isUnderWay(status) && System.nanoTime() < end) {
-            sleep(PAUSE);
-            status = migration(channel);
+        while (!isReturn(ask(channel, SNAPSHOTS_ON)) && System.nanoTime() < end) {
+            sleep();
         }
-        if (status.contains("\"completed\"") || status.contains("\"failed\"")) {
-            sleep(TIDYING);
-        }
-    }
-
-    private String migration(SocketChannel channel) throws IOException {
-        String reply = ask(channel, "{\"execute\":\"query-migrate\"}").replace(" ", "");
-        int status = reply.indexOf("\"status\":\"");
-        return status < 0 ? "" : reply.substring(status, reply.indexOf('"', status + 10) + 1);
-    }
-
-    private static boolean isUnderWay(String status) {
-        return !status.isEmpty()
-                && !status.endsWith(":\"none\"")
-                && !status.endsWith(":\"completed\"")
-                && !status.endsWith(":\"failed\"")
-                && !status.endsWith(":\"cancelled\"");
     }
 
     /** Only out of the state that `stop` leads to: not after a panic, a shutdown, at the end of a migration. */
@@ -220,9 +203,9 @@ final class WatchdogProcess {
         }
     }
 
-    private static void sleep(int milliseconds) {
+    private static void sleep() {
         try {
-            Thread.sleep(milliseconds);
+            Thread.sleep(PAUSE);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

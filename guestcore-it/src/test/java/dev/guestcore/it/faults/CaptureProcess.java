@@ -108,12 +108,16 @@ final class CaptureProcess implements AutoCloseable {
                     .filter(one -> one.label().equals(arguments[0]))
                     .findFirst();
             if (method.isPresent()) {
-                FreezeRequest request = FreezeRequest.only(method.get()).withFolder(file.getParent());
-                System.out.write('F');
-                System.out.flush();
+                // Every step is told, so that the test can kill in the middle of one however slow the machine is.
+                Progress steps = new Steps();
+                FreezeRequest request = FreezeRequest.only(method.get())
+                        .withFolder(file.getParent())
+                        .withProgress(steps)
+                        .withListener(choice -> step());
+                step();
                 while (true) {
                     try (Guest guest = source.freeze(request)) {
-                        Guests.format("raw").writer(Map.of()).write(guest, file, Progress.none());
+                        Guests.format("raw").writer(Map.of()).write(guest, file, steps);
                     }
                     Files.delete(file);
                     Files.delete(file.resolveSibling(file.getFileName() + ".map.json"));
@@ -124,9 +128,26 @@ final class CaptureProcess implements AutoCloseable {
                 guest.close();
                 source.close();
             }
-            System.out.write('F');
-            System.out.flush();
+            step();
             TimeUnit.MINUTES.sleep(1);
+        }
+    }
+
+    private static void step() {
+        System.out.write('F');
+        System.out.flush();
+    }
+
+    private static final class Steps implements Progress {
+
+        @Override
+        public void begin(String phase, long total) {
+            step();
+        }
+
+        @Override
+        public void advance(long amount) {
+            step();
         }
     }
 }

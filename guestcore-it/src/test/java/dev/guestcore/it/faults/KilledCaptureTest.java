@@ -36,6 +36,9 @@ class KilledCaptureTest {
     private static final Duration SOON = Duration.ofSeconds(1);
     private static final int KILLS = 10;
 
+    /** More than one capture has. */
+    private static final int STEPS = 100;
+
     private static final JsonMapper JSON = new JsonMapper();
 
     private static QemuGuest qemu;
@@ -45,7 +48,7 @@ class KilledCaptureTest {
 
     @BeforeAll
     static void start() {
-        qemu = QemuGuest.knownState("pc", "qemu64", "64M");
+        qemu = QemuGuest.bootSector("pae", "qemu64");
     }
 
     @AfterAll
@@ -106,7 +109,8 @@ class KilledCaptureTest {
             Path file = folder.resolve("core" + i);
             try (CaptureProcess capture =
                     CaptureProcess.start(List.of(), List.of(), method.label(), qemu.location(), file)) {
-                TimeUnit.MICROSECONDS.sleep(random.nextInt(500_000));
+                capture.process().getInputStream().readNBytes(random.nextInt(STEPS));
+                TimeUnit.MICROSECONDS.sleep(random.nextInt(2000));
                 signal("STOP", Long.toString(capture.process().pid()));
                 caught += !qemu.isRunning() || migrates() || !settings().equals(before) ? 1 : 0;
                 capture.kill();
