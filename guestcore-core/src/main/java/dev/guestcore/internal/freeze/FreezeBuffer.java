@@ -126,9 +126,18 @@ public final class FreezeBuffer implements AutoCloseable {
         return roomInMemory().orElseThrow(() -> new NoRoom("this system does not tell how much memory is free"));
     }
 
-    /** How many bytes of memory may be taken for a guest's; empty where the system does not tell. */
+    /** How many bytes of memory this process may take for a guest's; empty where the system does not tell. */
     public static OptionalLong roomInMemory() {
-        OptionalLong available = new HostMemory(Path.of("/")).available();
+        return roomInMemory("self");
+    }
+
+    /** How many bytes of memory may be taken for a guest's where they count as those of a certain process. */
+    public static OptionalLong roomInMemory(int process) {
+        return roomInMemory(Integer.toString(process));
+    }
+
+    private static OptionalLong roomInMemory(String process) {
+        OptionalLong available = new HostMemory(Path.of("/")).available(process);
         return available.isEmpty()
                 ? available
                 : OptionalLong.of(Math.min(

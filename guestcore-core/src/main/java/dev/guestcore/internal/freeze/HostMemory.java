@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.OptionalLong;
 
 /**
- * How much memory this process can still take without driving out anybody: what Linux says is available
- * ({@code /proc/meminfo}), and what the control groups of this process leave of their limits (version 2, and version 1's
+ * How much memory a process can still take without driving out anybody: what Linux says is available
+ * ({@code /proc/meminfo}), and what the control groups of the process leave of their limits (version 2, and version 1's
  * memory controller).
  */
 final class HostMemory {
@@ -22,14 +22,18 @@ final class HostMemory {
         this.root = root;
     }
 
-    /** Bytes; empty where the system does not tell. */
-    OptionalLong available() {
+    /**
+     * Bytes; empty where the system does not tell.
+     *
+     * @param process whose control groups count: its number, or "self"
+     */
+    OptionalLong available(String process) {
         OptionalLong system = field(root.resolve("proc/meminfo"), "MemAvailable:");
         if (system.isEmpty()) {
             return system;
         }
         long least = system.getAsLong() * 1024;
-        for (String line : lines(root.resolve("proc/self/cgroup"))) {
+        for (String line : lines(root.resolve("proc").resolve(process).resolve("cgroup"))) {
             // number:controllers:path
             String[] parts = line.split(":", 3);
             if (parts.length < 3) {

@@ -15,6 +15,7 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
@@ -29,6 +30,9 @@ final class Descriptors {
     private static final int SOCKET_LEVEL = 1;
     private static final int SEND_BUFFER = 7;
     private static final int SCM_RIGHTS = 1;
+    private static final int READ_WRITE = 2;
+    private static final int OPEN_CLOSE_ON_EXEC = 0x80000;
+    private static final int LOCK_EXCLUSIVE_AT_ONCE = 2 | 4;
     private static final int NO_SIGNAL = 0x4000;
     private static final int EAGAIN = 11;
 
@@ -54,6 +58,12 @@ final class Descriptors {
             "memfd_create", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
     private static final Optional<MethodHandle> CLOSE =
             function("close", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+    private static final Optional<MethodHandle> OPEN = function(
+            "open",
+            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT),
+            Linker.Option.firstVariadicArg(2));
+    private static final Optional<MethodHandle> LOCK = function(
+            "flock", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
     private static final Optional<MethodHandle> OPTION = function(
             "getsockopt",
             FunctionDescriptor.of(
@@ -70,20 +80,27 @@ final class Descriptors {
 
     private Descriptors() {}
 
-    private static Optional<MethodHandle> function(String name, FunctionDescriptor type) {
+    private static Optional<MethodHandle> function(
+            String name, FunctionDescriptor type, Linker.Option... options) {
         if (!System.getProperty("os.name").equals("Linux") || ValueLayout.ADDRESS.byteSize() != Long.BYTES) {
             return Optional.empty();
         }
+        Linker.Option[] all = Arrays.copyOf(options, options.length + 1);
+        all[options.length] = Linker.Option.captureCallState("errno");
         return Linker.nativeLinker()
                 .defaultLookup()
                 .find(name)
-                .map(symbol -> Linker.nativeLinker()
-                        .downcallHandle(symbol, type, Linker.Option.captureCallState("errno")));
+                .map(symbol -> Linker.nativeLinker().downcallHandle(symbol, type, all));
     }
 
     /** Whether this system has all of it. */
     static boolean areSupported() {
-        return MEMORY_FILE.isPresent() && CLOSE.isPresent() && OPTION.isPresent() && SEND.isPresent();
+        return MEMORY_FILE.isPresent()
+                && OPEN.isPresent()
+                && LOCK.isPresent()
+                && CLOSE.isPresent()
+                && OPTION.isPresent()
+                && SEND.isPresent();
     }
 
     /** The name under which this process can open what a descriptor of it stands for. */
@@ -98,6 +115,39 @@ final class Descriptors {
             int descriptor = (int) MEMORY_FILE.orElseThrow()
                     .invokeExact(errno, arena.allocateFrom("guestcore"), CLOSE_ON_EXEC);
             return checked(descriptor, "memfd_create", errno);
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /** Opens what a descriptor stands for once more, so that the two share neither position nor locks. */
+    static int again(int descriptor) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment errno = arena.allocate(Linker.Option.captureStateLayout());
+            int result = (int) OPEN.orElseThrow()
+                    .invokeExact(
+                            errno, arena.allocateFrom(path(descriptor).toString()), READ_WRITE | OPEN_CLOSE_ON_EXEC);
+            return checked(result, "open", errno);
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /**
+     * Locks a file for a descriptor and all its copies, also those of other processes: the lock ends when the last of them is
+     * closed (flock(2)).
+     *
+     * @return false if another one holds the lock
+     */
+    static boolean lock(int descriptor) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment errno = arena.allocate(Linker.Option.captureStateLayout());
+            int result = (int) LOCK.orElseThrow().invokeExact(errno, descriptor, LOCK_EXCLUSIVE_AT_ONCE);
+            if (result < 0 && (int) ERRNO.get(errno, 0L) == EAGAIN) {
+                return false;
+            }
+            checked(result, "flock", errno);
+            return true;
         } catch (Throwable e) {
             throw failed(e);
         }
@@ -123,14 +173,13 @@ final class Descriptors {
         try {
             for (Path entry : sockets()) {
                 int descriptor = Integer.parseInt(entry.getFileName().toString());
-                if (follows(descriptor, channel, usual / 2 + 4096) && follows(descriptor, channel, usual / 2 + 8192)) {
+                if (follows(descriptor, channel, usual + 4096) && follows(descriptor, channel, usual + 8192)) {
                     return Optional.of(descriptor);
                 }
             }
             return Optional.empty();
         } finally {
-            // The kernel doubles what is set and tells the double.
-            channel.setOption(StandardSocketOptions.SO_SNDBUF, usual / 2);
+            channel.setOption(StandardSocketOptions.SO_SNDBUF, usual);
         }
     }
 
@@ -164,7 +213,8 @@ final class Descriptors {
             MemorySegment length = arena.allocateFrom(ValueLayout.JAVA_INT, Integer.BYTES);
             int result = (int)
                     OPTION.orElseThrow().invokeExact(errno, descriptor, SOCKET_LEVEL, SEND_BUFFER, value, length);
-            return result == 0 && value.get(ValueLayout.JAVA_INT, 0) == told;
+            // The kernel keeps and tells the double of what is set, which Java halves (socket(7)).
+            return result == 0 && value.get(ValueLayout.JAVA_INT, 0) == 2 * told;
         } catch (Throwable e) {
             throw failed(e);
         }

@@ -198,7 +198,11 @@ final class QemuSource implements GuestSource {
 
     private Snapshot.Subject subject() throws IOException {
         List<Cpu> present = cpus();
-        return new Snapshot.Subject("qemu:" + locator, version, present.size(), true);
+        return new Snapshot.Subject(
+                "qemu:" + locator,
+                version,
+                present.size(),
+                HostProcess.qemuOfThreads(present.stream().map(Cpu::thread).toList()));
     }
 
     private void reconnectIfLost() throws IOException {

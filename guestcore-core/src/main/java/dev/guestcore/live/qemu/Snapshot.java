@@ -38,8 +38,10 @@ import tools.jackson.databind.JsonNode;
  */
 final class Snapshot {
 
-    /** How long QEMU may take to end a migration that was cancelled. */
+    /** How long QEMU may take to end a migration that was cancelled, or that has to be waited for. */
     private static final Duration ENDING = Duration.ofSeconds(30);
+
+    private static final Duration COMPLETING = Duration.ofMinutes(10);
 
     private static final Duration RECONNECTING = Duration.ofSeconds(5);
     private static final long LOOK_NANOSECONDS = 2_000_000;
@@ -58,9 +60,11 @@ final class Snapshot {
     private final StreamFile stream;
     private final MigrationSettings settings;
     private final Thread onShutdown = new Thread(this::endAtShutdown, "guestcore-cancel-snapshot");
+    private final boolean canBeCancelled;
     private final long stopsBefore;
     private final long resumesBefore;
     private volatile boolean shuttingDown;
+    private volatile boolean started;
     private boolean resumed;
     private boolean ended;
 
@@ -81,15 +85,16 @@ final class Snapshot {
      * @param location for the user
      * @param version QEMU's
      * @param vcpus how many there are
-     * @param mayWriteItself whether a file in memory that QEMU writes to may count as memory of QEMU's
+     * @param process QEMU's, if it is known
      */
-    record Subject(String location, String version, int vcpus, boolean mayWriteItself) {}
+    record Subject(String location, String version, int vcpus, Optional<Integer> process) {}
 
     private Snapshot(QmpClient qmp, Watchdog watchdog, FreezeRequest request, StreamFile stream) throws IOException {
         this.qmp = qmp;
         this.watchdog = watchdog;
         this.request = request;
         this.stream = stream;
+        canBeCancelled = canBeCancelled(qmp);
         stopsBefore = count("STOP");
         resumesBefore = count("RESUME");
         watchdog.awaitReady();
@@ -123,6 +128,16 @@ final class Snapshot {
         } catch (Refused | SourceException e) {
             return Optional.of(e.getMessage());
         }
+    }
+
+    /**
+     * QEMU before 8.1 leaves memory protected when a snapshot is cancelled or fails, and the guest hangs at its next write:
+     * there it must come to its end, whatever becomes of us.
+     */
+    private static boolean canBeCancelled(QmpClient qmp) {
+        JsonNode version = qmp.version().path("qemu");
+        int major = version.path("major").asInt(0);
+        return major > 8 || major == 8 && version.path("minor").asInt(0) >= 1;
     }
 
     private static boolean isRunning(QmpClient qmp) throws IOException {
@@ -199,7 +214,7 @@ final class Snapshot {
         StreamFile stream;
         try {
             // Two words a page, and the devices.
-            stream = StreamFile.create(most + most / 256 + (64L << 20), request.folder());
+            stream = StreamFile.create(most + most / 256 + (64L << 20), request.folder(), canBeCancelled(qmp));
         } catch (SourceException | IOException e) {
             throw new Refused(e.getMessage(), e);
         }
@@ -253,14 +268,16 @@ final class Snapshot {
 
     private void start(Subject subject) throws IOException, Refused {
         try {
-            String uri = stream.open(qmp, subject.mayWriteItself());
+            String uri = stream.open(qmp, subject.process(), canBeCancelled);
             // At the last moment: QEMU resumes a guest that is paused.
             if (!isRunning(qmp)) {
                 throw new Refused("the guest was just paused, and QEMU would resume it", null);
             }
-            watchdog.arm(settings.undo().withSnapshot(true));
+            started = true;
+            watchdog.arm(settings.undo().withSnapshot(canBeCancelled, true));
             qmp.execute("migrate", Map.of("uri", uri), QemuSource.COMMAND);
         } catch (SourceException e) {
+            started = false;
             stream.withdraw(qmp);
             throw new Refused(e.getMessage(), e);
         }
@@ -278,7 +295,7 @@ final class Snapshot {
         if (!resumed && count("RESUME") > resumesBefore) {
             // From now on it is somebody else who paused it, if it is paused.
             resumed = true;
-            watchdog.arm(settings.undo().withSnapshot(false));
+            watchdog.arm(settings.undo().withSnapshot(canBeCancelled, false));
         }
         return status.equals("completed");
     }
@@ -289,7 +306,6 @@ final class Snapshot {
             return;
         }
         ended = true;
-        stream.abort();
         try {
             end(qmp);
         } catch (IOException lost) {
@@ -303,17 +319,17 @@ final class Snapshot {
     }
 
     private void end(QmpClient monitor) throws IOException {
-        long deadline = System.nanoTime() + ENDING.toNanos();
-        boolean cancelled = false;
-        while (!RESTING.contains(monitor.execute("query-migrate", Map.of(), QemuSource.COMMAND)
-                .path("status")
-                .asString(""))) {
+        long deadline = System.nanoTime() + (canBeCancelled ? ENDING : COMPLETING).toNanos();
+        boolean cancelled = !canBeCancelled;
+        while (started && !isSettled(monitor)) {
             if (!cancelled) {
+                // Does nothing to one that is over, and only has to be tidied up.
                 monitor.execute("migrate_cancel", Map.of(), QemuSource.COMMAND);
                 cancelled = true;
             }
             if (System.nanoTime() > deadline) {
-                throw new SourceException(qmp.socket() + ": QEMU does not end the snapshot that was cancelled");
+                throw new SourceException(qmp.socket() + ": QEMU does not end its snapshot; its migration capability "
+                        + MigrationSettings.SNAPSHOT + " is still on, switch it off when `query-migrate` says completed");
             }
             LockSupport.parkNanos(LOOK_NANOSECONDS);
         }
@@ -326,6 +342,17 @@ final class Snapshot {
             }
         }
         watchdog.disarm();
+    }
+
+    /**
+     * Whether QEMU has let go of memory. It names the result before that; it closes the stream, or calls itself cancelled,
+     * after it. Until then its settings stay.
+     */
+    private boolean isSettled(QmpClient monitor) throws IOException {
+        String status = monitor.execute("query-migrate", Map.of(), QemuSource.COMMAND)
+                .path("status")
+                .asString("");
+        return status.equals("cancelled") || RESTING.contains(status) && stream.isClosedByQemu();
     }
 
     private long count(String event) {

@@ -1,12 +1,12 @@
 package dev.guestcore.live.qemu;
 
 import dev.guestcore.SourceException;
+import dev.guestcore.inspect.Sizes;
 import dev.guestcore.internal.freeze.FreezeBuffer;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.ServerSocketChannel;
@@ -29,8 +29,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The file into which QEMU's migration stream goes, and from which it is read while it still grows. It lies in memory where
  * there is room, else in a folder, readable by the owner only and without a name. QEMU writes to it by itself where it can
- * be given the descriptor; else it writes to a socket in a private folder, from where a thread of ours carries the stream
- * on. Not thread-safe, except for {@link #abort()}.
+ * be given the descriptor, which also works on if this process is killed; else it writes to a socket in a private folder,
+ * from where a thread of ours carries the stream on. Not thread-safe, except for {@link #abort()}.
  */
 final class StreamFile implements AutoCloseable {
 
@@ -39,15 +39,19 @@ final class StreamFile implements AutoCloseable {
     private static final long PAUSE_NANOSECONDS = 500_000;
 
     private final FileChannel file;
-    private final int descriptor;
-    private final boolean inMemory;
+    private final long most;
+    /** Of a file in memory: what QEMU gets a copy of, and a second one to see whether QEMU still has it; else -1. */
+    private int passed;
+
+    private int probe;
     private @Nullable Carrier carrier;
     private boolean handedOver;
 
-    private StreamFile(FileChannel file, int descriptor, boolean inMemory) {
+    private StreamFile(FileChannel file, int passed, int probe, long most) {
         this.file = file;
-        this.descriptor = descriptor;
-        this.inMemory = inMemory;
+        this.passed = passed;
+        this.probe = probe;
+        this.most = most;
     }
 
     /**
@@ -55,25 +59,30 @@ final class StreamFile implements AutoCloseable {
      *
      * @param most how large it may become, in bytes
      * @param folder where to put it if memory has no room
+     * @param mayFail whether QEMU survives that it cannot be written to
      * @throws SourceException if it has no room anywhere
      */
-    static StreamFile create(long most, Path folder) throws IOException {
+    static StreamFile create(long most, Path folder, boolean mayFail) throws IOException {
         OptionalLong room = FreezeBuffer.roomInMemory();
         if (Descriptors.areSupported() && room.isPresent() && most <= room.getAsLong()) {
             int descriptor = Descriptors.memoryFile();
             try {
                 FileChannel file = FileChannel.open(
                         Descriptors.path(descriptor), StandardOpenOption.READ, StandardOpenOption.WRITE);
-                return new StreamFile(file, descriptor, true);
+                return new StreamFile(file, descriptor, Descriptors.again(descriptor), most);
             } catch (IOException | RuntimeException | Error e) {
                 Descriptors.close(descriptor);
                 throw e;
             }
         }
+        if (!mayFail) {
+            throw new SourceException("it may take " + Sizes.human(most) + ", for which memory has no room ("
+                    + Sizes.human(room.orElse(0)) + "), and a file must not fill up with QEMU before 8.1");
+        }
         long usable = Files.getFileStore(folder).getUsableSpace();
         if (usable < most) {
-            throw new SourceException("a snapshot may take " + most + " bytes, and there is room for "
-                    + room.orElse(0) + " in memory and " + usable + " in " + folder);
+            throw new SourceException("it may take " + Sizes.human(most) + ", and there is room for "
+                    + Sizes.human(room.orElse(0)) + " in memory and " + Sizes.human(usable) + " in " + folder);
         }
         Path path = folder.resolve(".guestcore-" + HexFormat.of().toHexDigits(new SecureRandom().nextLong()));
         FileChannel file = FileChannel.open(
@@ -81,12 +90,7 @@ final class StreamFile implements AutoCloseable {
                 Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         Files.delete(path);
-        return new StreamFile(file, -1, false);
-    }
-
-    /** Whether it lies in memory. */
-    boolean isInMemory() {
-        return inMemory;
+        return new StreamFile(file, -1, -1, most);
     }
 
     /** The file itself, to be closed by whoever asks; this only ends the way into it then. */
@@ -98,31 +102,56 @@ final class StreamFile implements AutoCloseable {
     /**
      * Opens the way for QEMU and names it for the command {@code migrate}.
      *
-     * @param mayWriteItself whether QEMU may be given a file in memory to write to; it then counts as memory of QEMU's
+     * @param process QEMU's, if it is known: what QEMU itself writes to a file in memory counts as memory of QEMU's
+     * @param mayBreak whether QEMU survives that the other end of a socket goes away
+     * @throws SourceException if there is no way that would do
      */
-    String open(QmpClient qmp, boolean mayWriteItself) throws IOException {
-        if (inMemory && mayWriteItself) {
-            try {
-                qmp.executeWithDescriptor(
-                        "getfd", Map.of("fdname", DESCRIPTOR_NAME), descriptor, QemuSource.COMMAND);
-                return "fd:" + DESCRIPTOR_NAME;
-            } catch (SourceException e) {
-                // Somebody stands between us and QEMU who passes no descriptors on.
-                return listen(qmp);
+    String open(QmpClient qmp, Optional<Integer> process, boolean mayBreak) throws IOException {
+        String refusal = "QEMU's process was not found here";
+        if (System.getProperty(QemuSourceProvider.STREAM_PROPERTY, "").equals("socket")) {
+            return listen(qmp);
+        }
+        if (passed >= 0 && process.isPresent()) {
+            long room = FreezeBuffer.roomInMemory(process.get()).orElse(0);
+            if (room >= most) {
+                try {
+                    Descriptors.lock(passed);
+                    qmp.executeWithDescriptor(
+                            "getfd", Map.of("fdname", DESCRIPTOR_NAME), passed, QemuSource.COMMAND);
+                    closePassed();
+                    return "fd:" + DESCRIPTOR_NAME;
+                } catch (SourceException e) {
+                    // Somebody may stand between us and QEMU who passes no descriptors on.
+                    refusal = e.getMessage();
+                }
+            } else {
+                refusal = "QEMU may take only " + Sizes.human(room) + " of memory";
             }
+        }
+        if (!mayBreak) {
+            throw new SourceException("QEMU cannot be given a file in memory (" + refusal
+                    + "), and before 8.1 the guest hangs if a socket breaks");
         }
         return listen(qmp);
     }
 
     private String listen(QmpClient qmp) throws IOException {
+        closePassed();
         Carrier begun = new Carrier(qmp, file);
         carrier = begun;
         return "unix:" + begun.socket();
     }
 
+    private void closePassed() throws IOException {
+        if (passed >= 0) {
+            Descriptors.close(passed);
+            passed = -1;
+        }
+    }
+
     /** Takes back what {@link #open} gave QEMU, if it has not used it. */
     void withdraw(QmpClient qmp) throws IOException {
-        if (carrier == null && descriptor >= 0) {
+        if (carrier == null && probe >= 0) {
             try {
                 qmp.execute("closefd", Map.of("fdname", DESCRIPTOR_NAME), QemuSource.COMMAND);
             } catch (SourceException e) {
@@ -130,6 +159,12 @@ final class StreamFile implements AutoCloseable {
                 return;
             }
         }
+    }
+
+    /** Whether QEMU, which was given a way to write, has closed it, or never opened it. */
+    boolean isClosedByQemu() throws IOException {
+        Carrier running = carrier;
+        return running == null ? Descriptors.lock(probe) : running.over || running.client == null;
     }
 
     /** Tells whether QEMU has written everything. */
@@ -161,8 +196,10 @@ final class StreamFile implements AutoCloseable {
     public void close() {
         abort();
         try {
-            if (descriptor >= 0) {
-                Descriptors.close(descriptor);
+            closePassed();
+            if (probe >= 0) {
+                Descriptors.close(probe);
+                probe = -1;
             }
             if (!handedOver) {
                 file.close();
@@ -265,28 +302,31 @@ final class StreamFile implements AutoCloseable {
                 }
                 ByteBuffer buffer = ByteBuffer.allocateDirect(CARRIED_AT_ONCE);
                 while (from.read(buffer.clear()) >= 0) {
-                    buffer.flip();
-                    while (buffer.hasRemaining()) {
-                        file.write(buffer);
-                    }
+                    write(buffer.flip());
                 }
-            } catch (ClosedChannelException e) {
-                failure = Optional.of(e);
             } catch (IOException e) {
-                failure = Optional.of(new IOException("the snapshot cannot be put aside: " + e.getMessage(), e));
+                failure = Optional.of(e);
             } finally {
                 over = true;
             }
         }
 
-        boolean isOver() throws IOException {
-            if (!over) {
-                return false;
+        /** What finds no place any more is dropped: QEMU must be told to end before its stream may be cut. */
+        private void write(ByteBuffer bytes) {
+            try {
+                while (failure.isEmpty() && bytes.hasRemaining()) {
+                    file.write(bytes);
+                }
+            } catch (IOException e) {
+                failure = Optional.of(new IOException("the snapshot cannot be put aside: " + e.getMessage(), e));
             }
+        }
+
+        boolean isOver() throws IOException {
             if (failure.isPresent()) {
                 throw failure.get();
             }
-            return true;
+            return over;
         }
 
         @Override

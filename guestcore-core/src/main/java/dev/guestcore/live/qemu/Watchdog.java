@@ -24,7 +24,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * A small process of ours that outlives this one however it ends (kill -9, the OOM killer), and then undoes at QEMU's
- * monitor what this one did not come to: it lets a guest run on that we stopped, it cancels a snapshot. It costs some
+ * monitor what this one did not come to: it lets a guest run on that we stopped, it ends a snapshot. It costs some
  * twenty milliseconds of processor time and starts while the guest still runs.
  *
  * <p>Without it a capture works all the same, but a killed one leaves its guest as it is; {@link #findings()} say why it
@@ -51,26 +51,36 @@ final class Watchdog implements AutoCloseable {
     /**
      * What is to be undone, in this order.
      *
-     * @param cancel whether a migration of ours may be under way
+     * @param snapshot how a snapshot of ours that may be under way is brought to its end: the fields that say so
      * @param commands of QMP, as one line of JSON each; one that QEMU refuses is repeated for some seconds
      * @param resume whether the guest was running and may stand still because of us
      */
-    record Undo(boolean cancel, List<String> commands, boolean resume) {
+    record Undo(List<String> snapshot, List<String> commands, boolean resume) {
 
         /** Nothing was done. */
-        static final Undo NOTHING = new Undo(false, List.of(), false);
+        static final Undo NOTHING = new Undo(List.of(), List.of(), false);
 
         /** The guest was running, and is about to be stopped. */
-        static final Undo RESUME = new Undo(false, List.of(), true);
+        static final Undo RESUME = new Undo(List.of(), List.of(), true);
 
         /** Settings were changed, and these commands change them back. */
         static Undo settings(List<String> commands) {
-            return new Undo(false, List.copyOf(commands), false);
+            return new Undo(List.of(), List.copyOf(commands), false);
         }
 
-        /** The same, where a snapshot of ours may be under way. */
-        Undo withSnapshot(boolean mayHoldGuest) {
-            return new Undo(true, commands, mayHoldGuest);
+        /**
+         * The same, where a snapshot of ours may be under way.
+         *
+         * @param canBeCancelled whether that is a way to end it; else it is waited for
+         * @param mayHoldGuest whether the guest may stand still because of it
+         */
+        Undo withSnapshot(boolean canBeCancelled, boolean mayHoldGuest) {
+            return new Undo(
+                    canBeCancelled
+                            ? List.of(WatchdogProcess.CANCEL, WatchdogProcess.SETTLE)
+                            : List.of(WatchdogProcess.SETTLE),
+                    commands,
+                    mayHoldGuest);
         }
 
         /** One command of QMP. */
@@ -221,10 +231,7 @@ final class Watchdog implements AutoCloseable {
         if (started == null || refusal != null || closed) {
             return;
         }
-        List<String> fields = new ArrayList<>();
-        if (undo.cancel()) {
-            fields.add(WatchdogProcess.CANCEL);
-        }
+        List<String> fields = new ArrayList<>(undo.snapshot());
         fields.addAll(undo.commands());
         if (undo.resume()) {
             fields.add(WatchdogProcess.RESUME);

@@ -15,7 +15,7 @@ import java.nio.charset.StandardCharsets;
  * it when standard input ends, because whoever wrote there is gone.
  *
  * <p>A line holds the whole of it, and replaces the line before; an empty one means nothing. Its fields are separated by
- * tabs: a QMP command as JSON, {@value #CANCEL} for a migration of ours, {@value #RESUME} for a guest that was running,
+ * tabs: a QMP command as JSON, {@value #CANCEL} and {@value #SETTLE} for a snapshot of ours, {@value #RESUME} for a guest that was running,
  * {@value #DELETE} and a path.
  *
  * <p>Written against the JDK's oldest classes only, without the library's JSON, without lambdas: so it starts in some
@@ -26,8 +26,11 @@ final class WatchdogProcess {
     /** Field: let the guest run if it is paused. */
     static final String RESUME = "resume";
 
-    /** Field: cancel the migration, and wait until QEMU has let go of it. */
+    /** Field: cancel the migration. */
     static final String CANCEL = "cancel";
+
+    /** Field: wait until QEMU has let go of the memory of a snapshot. */
+    static final String SETTLE = "settle";
 
     /** Begin of a field: the path of a file or an empty folder to delete. */
     static final String DELETE = "delete ";
@@ -38,10 +41,13 @@ final class WatchdogProcess {
     /** How long to look for a QEMU that does not listen, in milliseconds: it has most likely ended. */
     private static final int FINDING = 5_000;
 
-    /** How long QEMU may refuse a command, in milliseconds: a snapshot takes a while to be cancelled. */
+    /** How long QEMU may refuse a command, in milliseconds. */
     private static final int REFUSED = 10_000;
 
-    /** How long all of it may take, in milliseconds; another QMP client may be served before us. */
+    /** How long QEMU may write a snapshot that cannot be cancelled, in milliseconds; the guest runs meanwhile. */
+    private static final int SETTLING = 600_000;
+
+    /** How long all the rest may take, in milliseconds; another QMP client may be served before us. */
     private static final int PATIENCE = 60_000;
 
     private static final int PAUSE = 10;
@@ -51,6 +57,7 @@ final class WatchdogProcess {
 
     private final String socket;
     private final String[] fields;
+    private volatile boolean settling;
     private final ByteBuffer incoming = ByteBuffer.allocate(1 << 13).flip();
 
     private WatchdogProcess(String socket, String[] fields) {
@@ -124,7 +131,9 @@ final class WatchdogProcess {
                     sleep();
                 }
             } else if (field.equals(CANCEL)) {
-                cancel(channel);
+                ask(channel, "{\"execute\":\"migrate_cancel\"}");
+            } else if (field.equals(SETTLE)) {
+                settle(channel);
             } else if (field.equals(RESUME)) {
                 resume(channel);
             }
@@ -136,12 +145,13 @@ final class WatchdogProcess {
      * off in between, memory would stay protected and the guest hang at its next write (seen with 7.2). While QEMU still
      * holds memory, or a migration is under way, it refuses to switch the capability on.
      */
-    private void cancel(SocketChannel channel) throws IOException {
-        ask(channel, "{\"execute\":\"migrate_cancel\"}");
-        long end = System.nanoTime() + REFUSED * 1_000_000L;
+    private void settle(SocketChannel channel) throws IOException {
+        settling = true;
+        long end = System.nanoTime() + SETTLING * 1_000_000L;
         while (!isReturn(ask(channel, SNAPSHOTS_ON)) && System.nanoTime() < end) {
             sleep();
         }
+        settling = false;
     }
 
     /** Only out of the state that `stop` leads to: not after a panic, a shutdown, at the end of a migration. */
@@ -242,7 +252,9 @@ final class WatchdogProcess {
         @Override
         public void run() {
             try {
-                Thread.sleep(PATIENCE);
+                do {
+                    Thread.sleep(PATIENCE);
+                } while (process.settling);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }
