@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
 import dev.guestcore.FreezeRequest;
@@ -7,6 +8,8 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.OutputException;
+import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.CoreWriter;
@@ -16,10 +19,12 @@ import dev.guestcore.internal.manifest.ManifestFiles;
 import dev.guestcore.internal.output.ChannelSink;
 import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;
+import dev.guestcore.inspect.Sizes;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -119,8 +124,7 @@ final class Delivery {
             Optional<Duration> frozen = outcome.frozen();
             digests.get().ifPresent(files -> files.finish(Optional.of(output), companions.files(), frozen, progress));
             progress.close();
-            output.commit();
-            companions.commit();
+            companions.commit(output);
             digests.get().ifPresent(ManifestFiles::commit);
             return outcome;
         }
@@ -174,7 +178,11 @@ final class Delivery {
     }
 
     private static Outcome thaw(Guest guest, WriteReport report, long begin) {
-        List<Finding> findings = guest.findings();
+        List<Finding> findings = new ArrayList<>(guest.findings());
+        if (Findings.damage(findings).isEmpty() && hasFailed(guest, report)) {
+            findings.add(Finding.damage(Sizes.human(report.unreadableBytes())
+                    + " of memory could not be read; what could be read is there"));
+        }
         Optional<Freeze> freeze = guest.freeze();
         guest.close();
         return new Outcome(report, freeze, Duration.ofNanos(System.nanoTime() - begin), findings);
@@ -183,6 +191,24 @@ final class Delivery {
     private static Path folder(Path file) {
         Path parent = file.toAbsolutePath().getParent();
         return parent == null ? file.toAbsolutePath() : parent;
+    }
+
+    /** What a filtered dump left out on purpose is no failure; a page that its source has but cannot give is. */
+    private static boolean hasFailed(Guest guest, WriteReport report) {
+        for (AddressRange range : report.unreadable()) {
+            long address = range.first();
+            while (true) {
+                PageRun run = guest.memory().runAt(address);
+                if (run.state() != PageState.EXCLUDED && run.state() != PageState.ABSENT) {
+                    return true;
+                }
+                if (Long.compareUnsigned(run.range().last(), range.last()) >= 0) {
+                    break;
+                }
+                address = run.range().last() + 1;
+            }
+        }
+        return false;
     }
 
     /** How large a core of this source becomes, about: its memory. 2^63 - 1 where it is larger. */

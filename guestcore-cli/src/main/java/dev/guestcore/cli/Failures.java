@@ -47,7 +47,7 @@ final class Failures {
 
     private static String line(Throwable failure) {
         return switch (failure) {
-            case GuestcoreException known -> String.valueOf(known.getMessage());
+            case GuestcoreException known -> withWhatFollowed(known);
             case OutOfMemoryError e -> "out of memory (" + e.getMessage()
                     + "); give more with GUESTCORE_JAVA_OPTIONS=-Xmx512m, and please report the input that needs it";
             case StackOverflowError e -> "the input nests deeper than anything sensible does";
@@ -56,6 +56,17 @@ final class Failures {
             default -> "a fault in Guestcore itself: " + failure
                     + "; repeat the command with --debug and report what it prints";
         };
+    }
+
+    /** What went wrong while the first failure was cleared up, the user has to clear up. */
+    private static String withWhatFollowed(GuestcoreException failure) {
+        StringBuilder line = new StringBuilder(String.valueOf(failure.getMessage()));
+        for (Throwable suppressed : failure.getSuppressed()) {
+            if (suppressed instanceof GuestcoreException known) {
+                line.append("; moreover: ").append(known.getMessage());
+            }
+        }
+        return line.toString();
     }
 
     /** Reports a command line that makes no sense. */

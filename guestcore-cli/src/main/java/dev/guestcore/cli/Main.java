@@ -12,8 +12,13 @@ public final class Main {
     public static void main(String[] arguments) {
         Console console = Console.ofProcess();
         console.cancellation().listenToSignals();
-        int code = run(console, arguments);
-        console.cancellation().finish(code);
+        int code = ExitCode.FAILED;
+        try {
+            code = run(console, arguments);
+        } finally {
+            // Also of an error that nobody foresaw: it is not the user who cancelled.
+            console.cancellation().finish(code);
+        }
         System.exit(code);
     }
 

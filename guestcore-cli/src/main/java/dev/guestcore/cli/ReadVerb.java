@@ -11,7 +11,6 @@ import dev.guestcore.internal.output.OutputFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.WritableByteChannel;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -112,23 +111,29 @@ final class ReadVerb extends Verb {
             throw usage("an address is either --virtual or --machine");
         }
         addressSpace.check(this, virtual);
+        if (stream) {
+            return streaming(this::toStandardOutput);
+        }
         return unwinding(() -> {
             try (Guest guest = Guests.open(source)) {
-                GuestMemory memory = memory(guest);
-                if (!raw) {
-                    dump(memory);
-                } else if (stream) {
-                    WritableByteChannel channel = console().outChannel();
-                    console().cancellation().closeOnRequest(channel);
-                    ChannelSink sink = new ChannelSink(channel, "standard output");
-                    copy(memory, sink);
-                    sink.flush();
-                } else {
-                    copyToFile(memory, Optional.ofNullable(output).orElseThrow());
-                }
+                copyToFile(memory(guest), Optional.ofNullable(output).orElseThrow());
                 return report(guest.findings());
             }
         });
+    }
+
+    private int toStandardOutput() throws IOException {
+        try (Guest guest = Guests.open(source)) {
+            GuestMemory memory = memory(guest);
+            if (raw) {
+                ChannelSink sink = new ChannelSink(console().outChannel(), "standard output");
+                copy(memory, sink);
+                sink.flush();
+            } else {
+                HexDump.write(memory, address, length, new Attentive(console()));
+            }
+            return report(guest.findings());
+        }
     }
 
     private GuestMemory memory(Guest guest) {
@@ -142,10 +147,6 @@ final class ReadVerb extends Verb {
         return guest.machineMemory()
                 .orElseThrow(() -> new UnsupportedRequestException(
                         source + ": has no machine addresses, only a Xen PV guest has; leave --machine out"));
-    }
-
-    private void dump(GuestMemory memory) throws IOException {
-        HexDump.write(memory, address, length, console().out());
     }
 
     private void copyToFile(GuestMemory memory, String name) {

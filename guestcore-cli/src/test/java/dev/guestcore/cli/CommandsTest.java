@@ -247,15 +247,17 @@ class CommandsTest {
     @Test
     void captureReportsAsJson() throws IOException {
         String source = "demo:ram=4M,fail=0x200000";
-        Run run = Run.of("capture", source, "-o", file("a"), "--to", "vbox", "--json", "--layout", "4.0").expect(0);
+        Run run = Run.of("capture", source, "-o", file("a"), "--to", "vbox", "--json", "--layout", "4.0")
+                .expect(ExitCode.DAMAGED);
         Map<?, ?> json = run.json();
         assertEquals("4.0", json.get("layout"));
         assertEquals(Files.size(folder.resolve("a")), json.get("bytes"));
         assertEquals(4096L, json.get("unreadableBytes"));
         assertEquals(List.of(Map.of("first", "0x200000", "last", "0x200fff")), json.get("unreadable"));
         assertTrue((Double) json.get("frozenSeconds") > 0);
-        String text = Run.of("capture", source, "-o", file("b"), "--to", "vbox").expect(0).out();
-        assertTrue(text.contains("0x200000-0x200fff"), text);
+        Run text = Run.of("capture", source, "-o", file("b"), "--to", "vbox").expect(ExitCode.DAMAGED);
+        assertTrue(text.out().contains("0x200000-0x200fff"), text.out());
+        assertTrue(text.err().contains("4 KiB of memory could not be read"), text.err());
     }
 
     @Test

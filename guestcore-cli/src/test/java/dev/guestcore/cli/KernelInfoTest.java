@@ -64,7 +64,7 @@ class KernelInfoTest {
     @Test
     void saysHowDebuggersOpenThisFile() throws IOException {
         String core = folder.resolve("linux.core").toString();
-        Run.of("capture", PagedGuest.withLinux(folder), "-o", core, "--to", "xen").expect(0);
+        Run.of("capture", PagedGuest.withLinux(folder), "-o", core, "--to", "xen").expect(ExitCode.DAMAGED);
         Map<?, ?> json = Run.of("info", "--json", core).expect(0).json();
         List<?> next = (List<?>) json.get("next");
         String crash = command(next, "crash");

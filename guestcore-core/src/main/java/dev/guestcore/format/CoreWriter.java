@@ -33,8 +33,7 @@ public interface CoreWriter {
             output.requireSpace(plan.size(), guest.memory());
             WriteReport report = plan.write(output.sink(), progress);
             companions.write();
-            output.commit();
-            companions.commit();
+            companions.commit(output);
             return report;
         }
     }

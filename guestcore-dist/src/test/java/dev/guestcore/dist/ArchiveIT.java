@@ -1,6 +1,7 @@
 package dev.guestcore.dist;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.testing.ForeignTools;
@@ -40,6 +41,15 @@ class ArchiveIT {
                 "env", "-i", "PATH=/usr/bin:/bin", "GUESTCORE_JAVA_OPTIONS=-XX:AOTMode=on", link.toString(), "demo", "-o", demo);
         assertTrue(said.contains("demo.vbox"), said);
         assertTrue(said.contains(link.toString()), "it says what to type here: " + said);
+    }
+
+    @Test
+    void itsCodecsAreAsOpenAsInACheckout() throws IOException {
+        String java = unpack("codecs").resolve("lib/runtime/bin/java").toString();
+        String module = ForeignTools.output(java, "--describe-module", "aircompressor.v3");
+        assertTrue(module.contains("exports io.airlift.compress.v3.zstd\n"), module);
+        // So Java lists a package that a module keeps to itself.
+        assertFalse(module.contains("contains "), module);
     }
 
     @Test

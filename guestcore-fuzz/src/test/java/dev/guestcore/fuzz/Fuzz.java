@@ -98,7 +98,8 @@ public final class Fuzz {
 
     /**
      * {@code TARGET,...|all SECONDS FOLDER [OPTION...]} runs one after the other and prints the table of all runs so far;
-     * {@code reproduce TARGET FILE} runs one input; {@code table FOLDER} only prints.
+     * {@code reproduce TARGET FILE} runs one input; {@code replay TARGET,...|all FOLDER} all that were kept;
+     * {@code table FOLDER} only prints.
      */
     public static void main(String[] arguments) throws IOException, InterruptedException {
         switch (arguments[0]) {
@@ -106,13 +107,45 @@ public final class Fuzz {
                 Targets.of(arguments[1]).run(Files.readAllBytes(Path.of(arguments[2])));
                 System.out.println("nothing is wrong with this input");
             }
+            case "replay" -> {
+                for (String name : named(arguments[1])) {
+                    replay(Targets.of(name), Path.of(arguments[2]));
+                }
+                System.exit(0);
+            }
             case "table" -> System.out.print(RunTable.markdown(Path.of(arguments[1], RUNS)));
             default -> {
-                List<String> targets =
-                        arguments[0].equals("all") ? Targets.names() : List.of(arguments[0].split(","));
-                runAll(targets, Integer.parseInt(arguments[1]), Path.of(arguments[2]), List.of(arguments));
+                runAll(named(arguments[0]), Integer.parseInt(arguments[1]), Path.of(arguments[2]), List.of(arguments));
             }
         }
+    }
+
+    private static List<String> named(String targets) {
+        return targets.equals("all") ? Targets.names() : List.of(targets.split(","));
+    }
+
+    /** What breaks a rule is told by the runs and the tests; here it only ends its own input. */
+    private static void replay(Target target, Path folder) throws IOException {
+        List<byte[]> inputs = new ArrayList<>(target.seeds());
+        for (String kind : List.of("corpus", "findings")) {
+            Path kept = folder.resolve(kind).resolve(target.name());
+            if (Files.isDirectory(kept)) {
+                try (Stream<Path> files = Files.list(kept)) {
+                    for (Path file : files.toList()) {
+                        inputs.add(Files.readAllBytes(file));
+                    }
+                }
+            }
+        }
+        int broken = 0;
+        for (byte[] input : inputs) {
+            try {
+                target.run(input);
+            } catch (RuntimeException | Error e) {
+                broken++;
+            }
+        }
+        System.out.println(target.name() + ": " + inputs.size() + " inputs, of which " + broken + " break a rule");
     }
 
     private static void runAll(List<String> targets, int seconds, Path folder, List<String> arguments)

@@ -109,8 +109,8 @@ final class GdbTarget implements Target {
                 "qSupported:multiprocess+;swbreak+;xmlRegisters=i386;error-message+\n!\n?\nHg0\nqC\nqfThreadInfo\nqsThreadInfo",
                 "QStartNoAckMode\nqXfer:features:read:target.xml:0,1000\ng\np10\npff\nm8000,40\nx8000,10\nmffffffff00000000,10",
                 "qSearch:memory:0;10000;needle\nqRcmd," + hex("info") + "\nqRcmd," + hex("regs") + "\nqRcmd," + hex("help"),
-                "qRcmd," + hex("translate 0x8000") + "\nqRcmd," + hex("search text needle") + "\nqRcmd," + hex("phys on")
-                        + "\nm8000,40\nqRcmd," + hex("search regex n[e]+dle"),
+                "qRcmd," + hex("translate 0x8000") + "\nqRcmd," + hex("search needle") + "\nqRcmd," + hex("phys on")
+                        + "\nm8000,40\nqRcmd," + hex("search --regex n[e]+dle"),
                 "vCont?\nvCont;c\nc\ns\nZ0,8000,1\nz0,8000,1\nM8000,1:00\nG00\nP1=00\nD;1\nk",
                 "T2\nHg2\nHcp1.-1\nHgp1.2\nqThreadExtraInfo,p1.2\nqAttached\nqOffsets\nqHostInfo\nqProcessInfo\n"
                         + "qRegisterInfo0\njThreadsInfo\nqMemoryRegionInfo:8000\nQEnableErrorStrings\nqTStatus\nvMustReplyEmpty");

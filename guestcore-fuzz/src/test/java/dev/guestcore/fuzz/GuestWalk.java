@@ -256,7 +256,8 @@ final class GuestWalk {
     }
 
     private void kernel() {
-        KernelFacts facts = KernelFacts.glance(guest);
+        boolean thorough = isSmall() && (choice & 16) != 0;
+        KernelFacts facts = thorough ? KernelFacts.search(guest, Progress.none()) : KernelFacts.glance(guest);
         String ignored = facts.toString();
         DebuggerAdvice.of(guest, "guest", facts).forEach(Object::toString);
     }

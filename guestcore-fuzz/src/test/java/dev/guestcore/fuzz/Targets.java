@@ -44,6 +44,16 @@ final class Targets {
             Map.entry("raw-map", RawMapTarget::new),
             Map.entry("split", SplitTarget::new),
             Map.entry("vmcoreinfo", VmcoreInfoTarget::new),
+            Map.entry("vmstate", () -> new FormatTarget(
+                    "vmstate",
+                    "vmstate",
+                    MigrationSeeds::streams,
+                    Seeds.words(
+                            "QEVM", "ram", "pc.ram", "pc.bios", "cpu", "cpu_common", "apic", "mc146818rtc", "globalstate",
+                            "LibvirtQemudSave", "LibvirtQemudPart", "\u001f\u008b\b", "\"devices\":", "\"fields\":",
+                            "\"subsections\":", "\"array_len\":", "\"size\":", "\"instance_id\":", "\"vmsd_name\":",
+                            "configuration/target-page-bits", "~~~~~~~\u0010", "~~~~~~~\u0008"))),
+            Map.entry("manifest", ManifestTarget::new),
             Map.entry("xen-context", ContextTarget::new),
             Map.entry("elf", () -> new FormatTarget("elf", "elf", Seeds::none, Seeds.words(CORE_NOTES))),
             Map.entry("kdump", () -> new FormatTarget(

@@ -135,7 +135,7 @@ final class PagePump {
         private void fill(int from, int to) {
             long address = firstPage + from << PAGE_SHIFT;
             // Pages that stay as they are: read to where they will be written from.
-            MemorySegment room = encoder == null ? output.asSlice(outputSize) : input;
+            MemorySegment room = encoder == null ? output.asSlice(outputSize) : input.asSlice((long) from * PAGE);
             long whole = memory.readAvailable(address, room.asSlice(0, (long) (to - from) * PAGE)) / PAGE;
             for (int i = from; i < to; i++) {
                 MemorySegment page = room.asSlice((long) (i - from) * PAGE, PAGE);
@@ -164,6 +164,11 @@ final class PagePump {
                 done += gap;
             }
             return PAGE;
+        }
+
+        /** The bytes of a page that is stored, at {@code offset} of the output. */
+        MemorySegment page(int index, long offset) {
+            return encoder == null ? output.asSlice(offset, PAGE) : input.asSlice((long) index * PAGE, PAGE);
         }
 
         private int put(int index, MemorySegment page) {
@@ -239,12 +244,13 @@ final class PagePump {
 
     private Chunk emit(Chunk chunk, Progress progress) {
         sink.write(chunk.output.asSlice(0, chunk.outputSize));
-        long at = sink.position() - chunk.outputSize;
+        long start = sink.position() - chunk.outputSize;
+        long at = start;
         for (int i = 0; i < chunk.count; i++) {
             int size = chunk.sizes[i];
             long page = chunk.firstPage + i;
             if (size > 0) {
-                sink.tellMemory(page << PAGE_SHIFT, chunk.input.asSlice((long) i * PAGE, PAGE));
+                sink.tellMemory(page << PAGE_SHIFT, chunk.page(i, at - start));
                 describe(at, size, chunk.compressed[i] ? codec.flag() : PageCodec.NONE.flag());
                 at += size;
             } else if (size == ZERO) {

@@ -77,6 +77,10 @@ final class ManifestReader {
                 throw malformed(parser, "before", "the digest of everything before it", "another");
             }
             return content;
+        } catch (JacksonException e) {
+            // The first bytes are those of no text at all.
+            throw new MalformedDumpException(
+                    path.toString(), 0, "JSON", "a manifest", firstLine(e.getOriginalMessage()), REMEDY);
         } catch (NoSuchFileException e) {
             throw new SourceException(path + ": no such file; --manifest-file names a manifest elsewhere", e);
         } catch (IOException e) {

@@ -1,5 +1,6 @@
 package dev.guestcore.internal.output;
 
+import dev.guestcore.OutputException;
 import dev.guestcore.format.CompanionFile;
 import dev.guestcore.format.WritePlan;
 import java.nio.file.Path;
@@ -31,7 +32,7 @@ public final class CompanionFiles implements AutoCloseable {
     /**
      * Begins the files that {@code plan} asks for.
      *
-     * @throws dev.guestcore.OutputException if one of them exists, and must not
+     * @throws OutputException if one of them exists, and must not
      */
     public void begin(WritePlan plan) {
         for (CompanionFile companion : plan.companions()) {
@@ -53,9 +54,28 @@ public final class CompanionFiles implements AutoCloseable {
         return List.copyOf(files);
     }
 
-    /** Gives them their names. */
-    public void commit() {
-        files.forEach(OutputFile::commit);
+    /**
+     * Gives them their names, and then the core its own. Nothing gets a name before all is on the disk; the core comes last,
+     * because it would be read differently without its companions.
+     *
+     * @throws OutputException if the disk fails or a name was taken meanwhile; nothing new is left then
+     */
+    public void commit(OutputFile output) {
+        files.forEach(OutputFile::finish);
+        output.finish();
+        List<OutputFile> named = new ArrayList<>();
+        try {
+            for (OutputFile file : files) {
+                file.commit();
+                named.add(file);
+            }
+            output.commit();
+        } catch (OutputException e) {
+            if (ifExists == OutputFile.IfExists.FAIL) {
+                named.forEach(OutputFile::revoke);
+            }
+            throw e;
+        }
     }
 
     @Override

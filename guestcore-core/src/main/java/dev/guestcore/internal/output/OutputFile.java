@@ -22,15 +22,16 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.HexFormat;
 import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * A file that gets its name only when it is whole: it is written as a hidden sibling that only its owner may read, flushed
  * to the disk and renamed by {@link #commit()}. Closed without that, it is deleted. An existing file is never opened, and
  * a symbolic link in its place is replaced, never followed. Not thread-safe.
+ *
+ * <p>A writer that is killed leaves its hidden sibling; the next one for the same name deletes it. Who lives holds a lock on
+ * his own, which the system takes away with the process.
  */
 public final class OutputFile implements AutoCloseable {
 
@@ -42,6 +43,7 @@ public final class OutputFile implements AutoCloseable {
     private final IfExists ifExists;
     private final FileChannel channel;
     private final SparseSink sink;
+    private boolean finished;
     private boolean committed;
 
     /** What to do about a file that already has the name. */
@@ -69,9 +71,6 @@ public final class OutputFile implements AutoCloseable {
         if (Files.isDirectory(target, LinkOption.NOFOLLOW_LINKS)) {
             throw new OutputException(target + ": is a directory; name a file in it");
         }
-        if (ifExists == IfExists.FAIL && Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-            throw exists(target);
-        }
         Path absolute = target.toAbsolutePath();
         Path folder = absolute.getParent();
         Path name = absolute.getFileName();
@@ -81,11 +80,14 @@ public final class OutputFile implements AutoCloseable {
         if (!Files.isDirectory(folder)) {
             throw new OutputException(target + ": the folder " + folder + " does not exist; create it first");
         }
-        String suffix = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
-        Path partial = folder.resolve("." + name + "." + suffix + ".partial");
         try {
-            FileChannel channel = FileChannel.open(partial, CREATE, ownerOnly());
-            return new OutputFile(target, partial, ifExists, channel);
+            HiddenSiblings siblings = new HiddenSiblings(folder.toRealPath(), name.toString());
+            siblings.deleteAbandoned();
+            if (ifExists == IfExists.FAIL && Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+                throw exists(target);
+            }
+            HiddenSiblings.Sibling sibling = siblings.create(CREATE, ownerOnly());
+            return new OutputFile(target, sibling.path(), ifExists, sibling.channel());
         } catch (IOException e) {
             throw new OutputException(
                     target + ": cannot create a file in " + folder + ": " + reason(e)
@@ -215,15 +217,31 @@ public final class OutputFile implements AutoCloseable {
     }
 
     /**
+     * Flushes the file to the disk. After that only its name is missing.
+     *
+     * @throws OutputException if the disk fails
+     */
+    public void finish() {
+        if (finished) {
+            return;
+        }
+        try {
+            sink.finish();
+            channel.force(true);
+            finished = true;
+        } catch (IOException e) {
+            throw failed("finishing the file failed", e);
+        }
+    }
+
+    /**
      * Flushes the file to the disk and gives it its name.
      *
      * @throws OutputException if the disk fails or, meanwhile, somebody else took the name
      */
     public void commit() {
+        finish();
         try {
-            sink.finish();
-            channel.force(true);
-            channel.close();
             if (ifExists == IfExists.REPLACE) {
                 Files.move(partial, target.toAbsolutePath(), StandardCopyOption.ATOMIC_MOVE);
             } else {
@@ -233,7 +251,42 @@ public final class OutputFile implements AutoCloseable {
         } catch (FileAlreadyExistsException e) {
             throw exists(target);
         } catch (IOException e) {
-            throw new OutputException(target + ": finishing the file failed: " + reason(e), e);
+            throw failed("naming the finished file failed", e);
+        }
+        forget();
+    }
+
+    /** Deletes the file though it has got its name. */
+    void revoke() {
+        try {
+            Files.deleteIfExists(target);
+        } catch (IOException e) {
+            throw new OutputException(target + ": cannot be deleted again: " + reason(e), e);
+        }
+    }
+
+    private OutputException failed(String what, IOException e) {
+        return new OutputException(target + ": " + what + ": " + reason(e) + remedy(e), e);
+    }
+
+    private static String remedy(IOException e) {
+        String reason = reason(e);
+        if (reason.contains("No space left") || reason.contains("quota")) {
+            return "; free some space or choose another disk, then do it again";
+        }
+        if (reason.contains("File too large")) {
+            return "; neither the disk nor a limit (ulimit -f) may forbid files of that size: choose another disk or"
+                    + " lift the limit";
+        }
+        return "; see to that folder and its disk, or choose another";
+    }
+
+    private void forget() {
+        HiddenSiblings.forget(partial);
+        try {
+            channel.close();
+        } catch (IOException e) {
+            throw failed("closing the file failed", e);
         }
     }
 
@@ -261,11 +314,12 @@ public final class OutputFile implements AutoCloseable {
         if (committed) {
             return;
         }
-        try {
-            channel.close();
+        try (channel) {
             Files.deleteIfExists(partial);
         } catch (IOException e) {
             throw new OutputException(target + ": cannot delete the unfinished " + partial + ": " + reason(e), e);
+        } finally {
+            HiddenSiblings.forget(partial);
         }
     }
 
@@ -323,7 +377,7 @@ public final class OutputFile implements AutoCloseable {
             } catch (IOException e) {
                 throw new OutputException(
                         name + ": writing failed at byte " + (offset + done) + ": " + reason(e)
-                                + "; nothing is left under that name",
+                                + remedy(e) + "; nothing is left under that name",
                         e);
             }
         }

@@ -40,6 +40,7 @@ final class MemoryAccess implements AutoCloseable {
     private static final int LOOKS = 3;
 
     private final QmpClient qmp;
+    private final Watchdog watchdog;
     private final List<MemoryRegion> regions;
     private final Map<MemoryRegion, Long> hostAddresses = new HashMap<>();
     private final List<Finding> findings = new ArrayList<>();
@@ -48,8 +49,10 @@ final class MemoryAccess implements AutoCloseable {
     private Optional<PageMap> pageMap = Optional.empty();
     private @Nullable SavedMemory saved;
 
-    private MemoryAccess(QmpClient qmp, List<MemoryRegion> regions, List<Long> threads) throws IOException {
+    private MemoryAccess(QmpClient qmp, Watchdog watchdog, List<MemoryRegion> regions, List<Long> threads)
+            throws IOException {
         this.qmp = qmp;
+        this.watchdog = watchdog;
         this.regions = regions;
         Optional<ProcessMemory> process = Optional.empty();
         String reason;
@@ -85,8 +88,9 @@ final class MemoryAccess implements AutoCloseable {
      * @param threads thread ids of the vCPUs, as QEMU knows them
      * @throws SourceException if there is no way
      */
-    static MemoryAccess open(QmpClient qmp, List<MemoryRegion> regions, List<Long> threads) throws IOException {
-        return new MemoryAccess(qmp, regions, threads);
+    static MemoryAccess open(QmpClient qmp, Watchdog watchdog, List<MemoryRegion> regions, List<Long> threads)
+            throws IOException {
+        return new MemoryAccess(qmp, watchdog, regions, threads);
     }
 
     /** The memory, until {@link #close()}. */
@@ -227,7 +231,7 @@ final class MemoryAccess implements AutoCloseable {
     private SavedMemory savedMemory(MemoryRegion first) {
         SavedMemory ready = saved;
         if (ready == null) {
-            ready = new SavedMemory(qmp, Path.of(System.getProperty("java.io.tmpdir")));
+            ready = new SavedMemory(qmp, watchdog, Path.of(System.getProperty("java.io.tmpdir")));
             try {
                 ready.check(first.range().first());
             } catch (SourceException e) {

@@ -33,7 +33,7 @@ final class MigrationSettings {
      *
      * @throws SourceException if QEMU refuses, in QEMU's words
      */
-    static MigrationSettings change(QmpClient qmp) throws IOException {
+    static MigrationSettings change(QmpClient qmp, Watchdog watchdog) throws IOException {
         MigrationSettings settings = new MigrationSettings();
         Map<String, Boolean> wanted = new LinkedHashMap<>();
         for (JsonNode entry : qmp.execute("query-migrate-capabilities", Map.of(), QemuSource.COMMAND)) {
@@ -55,11 +55,13 @@ final class MigrationSettings {
             if (!settings.capabilities.containsKey(SNAPSHOT)) {
                 throw new SourceException("this QEMU has no background snapshots (6.0 and later have)");
             }
+            watchdog.arm(settings.undo());
             setCapabilities(qmp, wanted);
             qmp.execute("migrate-set-parameters", set, QemuSource.COMMAND);
             return settings;
         } catch (SourceException e) {
             settings.restore(qmp);
+            watchdog.disarm();
             throw e;
         }
     }
@@ -73,12 +75,22 @@ final class MigrationSettings {
     }
 
     private static void setCapabilities(QmpClient qmp, Map<String, Boolean> states) throws IOException {
-        if (states.isEmpty()) {
-            return;
+        if (!states.isEmpty()) {
+            qmp.execute("migrate-set-capabilities", arguments(states), QemuSource.COMMAND);
         }
+    }
+
+    private static Map<String, Object> arguments(Map<String, Boolean> states) {
         List<Map<String, Object>> list = new ArrayList<>();
         states.forEach((name, state) -> list.add(Map.of("capability", name, "state", state)));
-        qmp.execute("migrate-set-capabilities", Map.of("capabilities", list), QemuSource.COMMAND);
+        return Map.of("capabilities", list);
+    }
+
+    /** How everything is put back by somebody else. */
+    Watchdog.Undo undo() {
+        return Watchdog.Undo.settings(List.of(
+                Watchdog.Undo.command("migrate-set-capabilities", arguments(capabilities)),
+                Watchdog.Undo.command("migrate-set-parameters", parameters)));
     }
 
     /** Capabilities that were changed, with the state that they had. */

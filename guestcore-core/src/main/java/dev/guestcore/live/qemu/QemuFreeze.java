@@ -20,6 +20,7 @@ final class QemuFreeze implements Freeze {
     private static final Duration RECONNECTING = Duration.ofSeconds(5);
 
     private final QmpClient qmp;
+    private final Watchdog watchdog;
     private final String status;
     private final boolean wasRunning;
     private final Thread onShutdown = new Thread(this::thawAtShutdown, "guestcore-thaw");
@@ -30,8 +31,9 @@ final class QemuFreeze implements Freeze {
     private long resumesBefore;
     private boolean thawed;
 
-    private QemuFreeze(QmpClient qmp, String status, boolean wasRunning) {
+    private QemuFreeze(QmpClient qmp, Watchdog watchdog, String status, boolean wasRunning) {
         this.qmp = qmp;
+        this.watchdog = watchdog;
         this.status = status;
         this.wasRunning = wasRunning;
     }
@@ -41,10 +43,13 @@ final class QemuFreeze implements Freeze {
      *
      * @throws SourceException if that fails; the guest runs on then
      */
-    static QemuFreeze begin(QmpClient qmp) throws IOException {
+    static QemuFreeze begin(QmpClient qmp, Watchdog watchdog) throws IOException {
         var state = qmp.execute("query-status", Map.of(), QemuSource.COMMAND);
         QemuFreeze freeze = new QemuFreeze(
-                qmp, state.path("status").asString("unknown"), state.path("running").asBoolean(false));
+                qmp,
+                watchdog,
+                state.path("status").asString("unknown"),
+                state.path("running").asBoolean(false));
         freeze.stop();
         return freeze;
     }
@@ -55,8 +60,10 @@ final class QemuFreeze implements Freeze {
             resumesBefore = count("RESUME");
             return;
         }
+        watchdog.awaitReady();
         Runtime.getRuntime().addShutdownHook(onShutdown);
         try {
+            watchdog.arm(Watchdog.Undo.RESUME);
             long stopsBefore = count("STOP");
             qmp.execute("stop", Map.of(), STOPPING);
             stoppedAt = System.nanoTime();
@@ -129,6 +136,7 @@ final class QemuFreeze implements Freeze {
         try {
             if (wasRunning) {
                 resume();
+                watchdog.disarm();
             }
         } finally {
             total = Optional.of(measure());

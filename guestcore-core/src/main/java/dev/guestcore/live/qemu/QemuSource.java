@@ -46,6 +46,7 @@ final class QemuSource implements GuestSource {
 
     private final String locator;
     private final Path socket;
+    private final Watchdog watchdog;
     private QmpClient qmp;
     private final String version;
     private final String description;
@@ -57,6 +58,7 @@ final class QemuSource implements GuestSource {
         this.locator = locator;
         this.socket = socket;
         this.qmp = qmp;
+        watchdog = new Watchdog(socket);
         String architecture = ask("query-target").path("arch").asString("unknown");
         if (!architecture.equals("x86_64") && !architecture.equals("i386")) {
             throw new SourceException("qemu:" + locator + ": the guest is a " + architecture + " machine;"
@@ -145,8 +147,9 @@ final class QemuSource implements GuestSource {
     /** Goes the whole way once while the guest runs, so that all code is loaded and compiled when it stands still. */
     @Override
     public void prepare() {
+        watchdog.start();
         try (MemoryAccess access =
-                MemoryAccess.open(qmp, regions, cpus.stream().map(Cpu::thread).toList())) {
+                MemoryAccess.open(qmp, watchdog, regions, cpus.stream().map(Cpu::thread).toList())) {
             RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
             MemoryCopier copier = new MemoryCopier(access.memory(), new ForgetfulSink(), Progress.none());
             for (MemoryRegion region : regions) {
@@ -167,6 +170,7 @@ final class QemuSource implements GuestSource {
     @Override
     public Guest freeze(FreezeRequest request) {
         Optional<FreezeMethod> wanted = request.method();
+        watchdog.start();
         try {
             reconnectIfLost();
             if (wanted.isEmpty() && !ask("query-status").path("running").asBoolean(false)) {
@@ -176,11 +180,11 @@ final class QemuSource implements GuestSource {
             }
             Optional<String> noSnapshot = Optional.empty();
             if (wanted.isEmpty() || wanted.get() == FreezeMethod.SNAPSHOT) {
-                noSnapshot = Snapshot.refusal(qmp);
+                noSnapshot = Snapshot.refusal(qmp, watchdog);
                 if (noSnapshot.isEmpty()) {
                     request.onChoice().accept(new FreezeChoice(FreezeMethod.SNAPSHOT, ""));
                     try {
-                        return Snapshot.take(qmp, request, subject());
+                        return Snapshot.take(qmp, watchdog, request, subject());
                     } catch (Snapshot.Refused e) {
                         noSnapshot = Optional.of(e.getMessage());
                     }
@@ -209,7 +213,7 @@ final class QemuSource implements GuestSource {
 
     private void lookAtRunning(Consumer<GuestMemory> use) {
         try (MemoryAccess access =
-                MemoryAccess.open(qmp, regions, cpus.stream().map(Cpu::thread).toList())) {
+                MemoryAccess.open(qmp, watchdog, regions, cpus.stream().map(Cpu::thread).toList())) {
             use.accept(access.memory());
         } catch (IOException e) {
             throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
@@ -223,7 +227,7 @@ final class QemuSource implements GuestSource {
         }
         try {
             reconnectIfLost();
-            QemuFreeze freeze = QemuFreeze.begin(qmp);
+            QemuFreeze freeze = QemuFreeze.begin(qmp, watchdog);
             try {
                 Guest guest = take(freeze);
                 open = guest;
@@ -256,10 +260,12 @@ final class QemuSource implements GuestSource {
         List<Finding> findings = new ArrayList<>();
         if (!freeze.wasRunning()) {
             findings.add(Finding.note("the guest was not running before (" + freeze.status() + "); it is left so"));
+        } else {
+            findings.addAll(watchdog.findings());
         }
         List<MemoryRegion> layout = FlatView.parse(qmp.monitor("info mtree -f", COMMAND));
         MemoryAccess access =
-                MemoryAccess.open(qmp, layout, present.stream().map(Cpu::thread).toList());
+                MemoryAccess.open(qmp, watchdog, layout, present.stream().map(Cpu::thread).toList());
         freeze.beforeThaw(access.memory()::revoke);
         findings.addAll(access.findings());
         return builder.provenance(new Provenance(
@@ -294,6 +300,7 @@ final class QemuSource implements GuestSource {
             }
         } finally {
             qmp.close();
+            watchdog.close();
         }
     }
 }

@@ -28,6 +28,7 @@ final class SavedMemory implements AutoCloseable {
     private static final Duration SAVING = Duration.ofMinutes(5);
 
     private final QmpClient qmp;
+    private final Watchdog watchdog;
     private final Path folder;
     private final Map<Long, FileChannel> windows = new LinkedHashMap<>(8, 0.75f, true);
     private boolean closed;
@@ -38,8 +39,9 @@ final class SavedMemory implements AutoCloseable {
      *
      * @param parent where to make it; both we and QEMU must reach it by this name
      */
-    SavedMemory(QmpClient qmp, Path parent) {
+    SavedMemory(QmpClient qmp, Watchdog watchdog, Path parent) {
         this.qmp = qmp;
+        this.watchdog = watchdog;
         try {
             folder = Files.createTempDirectory(
                     parent,
@@ -48,6 +50,8 @@ final class SavedMemory implements AutoCloseable {
         } catch (IOException e) {
             throw new SourceException("cannot make a folder for QEMU to save memory to in " + parent + ": " + e, e);
         }
+        watchdog.guard(folder);
+        watchdog.guard(folder.resolve("memory"));
         giveAway();
     }
 
@@ -174,6 +178,8 @@ final class SavedMemory implements AutoCloseable {
             windows.clear();
             delete(folder.resolve("memory"));
             delete(folder);
+            watchdog.release(folder.resolve("memory"));
+            watchdog.release(folder);
         }
     }
 }

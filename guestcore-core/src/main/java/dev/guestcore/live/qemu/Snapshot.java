@@ -55,6 +55,7 @@ final class Snapshot {
     private static final Pattern BLOCK = Pattern.compile("(?m)^\\s*(\\S.*?)\\s+\\d+ [KMG]iB\\s+0x[0-9a-f]+\\s.*$");
 
     private final QmpClient qmp;
+    private final Watchdog watchdog;
     private final FreezeRequest request;
     private final StreamFile stream;
     private final MigrationSettings settings;
@@ -64,6 +65,7 @@ final class Snapshot {
     private final long resumesBefore;
     private volatile boolean shuttingDown;
     private volatile boolean started;
+    private boolean resumed;
     private boolean ended;
 
     /** QEMU will not do it; the message says why in one line. The guest runs, and everything is as before. */
@@ -87,18 +89,20 @@ final class Snapshot {
      */
     record Subject(String location, String version, int vcpus, Optional<Integer> process) {}
 
-    private Snapshot(QmpClient qmp, FreezeRequest request, StreamFile stream) throws IOException {
+    private Snapshot(QmpClient qmp, Watchdog watchdog, FreezeRequest request, StreamFile stream) throws IOException {
         this.qmp = qmp;
+        this.watchdog = watchdog;
         this.request = request;
         this.stream = stream;
         canBeCancelled = canBeCancelled(qmp);
         stopsBefore = count("STOP");
         resumesBefore = count("RESUME");
-        settings = MigrationSettings.change(qmp);
+        watchdog.awaitReady();
+        settings = MigrationSettings.change(qmp, watchdog);
     }
 
     /** Why there can be no snapshot now; empty if nothing speaks against it. Everything is as before afterwards. */
-    static Optional<String> refusal(QmpClient qmp) throws IOException {
+    static Optional<String> refusal(QmpClient qmp, Watchdog watchdog) throws IOException {
         try {
             if (!isRunning(qmp)) {
                 return Optional.of("the guest does not run, and QEMU would resume it");
@@ -118,7 +122,8 @@ final class Snapshot {
                     find(mapping.region(), blocks, block -> block);
                 }
             }
-            MigrationSettings.change(qmp).restore(qmp);
+            MigrationSettings.change(qmp, watchdog).restore(qmp);
+            watchdog.disarm();
             return Optional.empty();
         } catch (Refused | SourceException e) {
             return Optional.of(e.getMessage());
@@ -179,10 +184,11 @@ final class Snapshot {
      * @throws SourceException if it fails in another way; the guest runs on
      * @throws CancelledException if the progress says so; the guest runs on
      */
-    static Guest take(QmpClient qmp, FreezeRequest request, Subject subject) throws IOException, Refused {
+    static Guest take(QmpClient qmp, Watchdog watchdog, FreezeRequest request, Subject subject)
+            throws IOException, Refused {
         for (int attempt = 1; ; attempt++) {
             List<FlatView.Mapping> layout = mappings(qmp);
-            Optional<Guest> guest = attempt(qmp, request, subject, layout);
+            Optional<Guest> guest = attempt(qmp, watchdog, request, subject, layout);
             if (guest.isPresent()) {
                 return guest.get();
             }
@@ -194,7 +200,11 @@ final class Snapshot {
 
     /** Empty if the layout was not the same before and after. */
     private static Optional<Guest> attempt(
-            QmpClient qmp, FreezeRequest request, Subject subject, List<FlatView.Mapping> layout)
+            QmpClient qmp,
+            Watchdog watchdog,
+            FreezeRequest request,
+            Subject subject,
+            List<FlatView.Mapping> layout)
             throws IOException, Refused {
         long begin = System.nanoTime();
         long most = 0;
@@ -211,7 +221,7 @@ final class Snapshot {
         try (stream) {
             Snapshot snapshot;
             try {
-                snapshot = new Snapshot(qmp, request, stream);
+                snapshot = new Snapshot(qmp, watchdog, request, stream);
             } catch (SourceException e) {
                 throw new Refused(e.getMessage(), e);
             }
@@ -264,6 +274,7 @@ final class Snapshot {
                 throw new Refused("the guest was just paused, and QEMU would resume it", null);
             }
             started = true;
+            watchdog.arm(settings.undo().withSnapshot(canBeCancelled, true));
             qmp.execute("migrate", Map.of("uri", uri), QemuSource.COMMAND);
         } catch (SourceException e) {
             started = false;
@@ -280,6 +291,11 @@ final class Snapshot {
         if (status.equals("failed") || status.equals("cancelled") || status.equals("cancelling")) {
             throw new SourceException("QEMU's snapshot ended as '" + status + "': "
                     + migration.path("error-desc").asString("QEMU does not say why, or somebody else cancelled it"));
+        }
+        if (!resumed && count("RESUME") > resumesBefore) {
+            // From now on it is somebody else who paused it, if it is paused.
+            resumed = true;
+            watchdog.arm(settings.undo().withSnapshot(canBeCancelled, false));
         }
         return status.equals("completed");
     }
@@ -325,6 +341,7 @@ final class Snapshot {
                 monitor.execute("cont", Map.of(), QemuSource.COMMAND);
             }
         }
+        watchdog.disarm();
     }
 
     /**
@@ -385,6 +402,7 @@ final class Snapshot {
         Instant stop = instant("STOP", stopsBefore);
         Instant resume = instant("RESUME", resumesBefore);
         return builder.findings(state.findings())
+                .findings(watchdog.findings())
                 .provenance(new Provenance(
                         subject.location(),
                         "qemu",

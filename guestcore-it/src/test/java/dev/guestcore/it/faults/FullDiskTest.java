@@ -1,0 +1,150 @@
+package dev.guestcore.it.faults;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.guestcore.Guests;
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.it.Tools;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A disk that is full, at every stage, in every format: one line, what was there stays, nothing is left. */
+@Timeout(value = 2, unit = TimeUnit.MINUTES)
+class FullDiskTest {
+
+    private static final String PRECIOUS = "precious";
+
+    private static List<String> namespace = List.of();
+
+    @TempDir
+    private Path folder;
+
+    @BeforeAll
+    static void aNamespaceForTheDisk() throws IOException, InterruptedException {
+        String unshare = Tools.require("unshare").toString();
+        for (List<String> way : List.of(List.of(unshare, "-rm"), List.of(unshare, "-m"))) {
+            List<String> trial = Stream.concat(way.stream(), Stream.of("mount", "-t", "tmpfs", "none", "/mnt")).toList();
+            if (new ProcessBuilder(trial).start().waitFor() == 0) {
+                namespace = way;
+                return;
+            }
+        }
+        Tools.missing("a disk of our own takes a mount namespace, by root or by an unprivileged user");
+    }
+
+    /** Runs a command on a disk of 32 MiB that holds a file; its output ends with what is on the disk then. */
+    private CommandLine.Ended onSmallDisk(int mebibytes, String... arguments) throws IOException, InterruptedException {
+        Path disk = Files.createDirectories(folder.resolve("disk"));
+        String script = "mount -t tmpfs -o size=" + mebibytes + "m none disk && printf " + PRECIOUS + " > disk/core"
+                + " && \"$@\"; code=$?; echo; ls -A disk; head -c 8 disk/core; exit $code";
+        List<String> prefix = Stream.concat(namespace.stream(), Stream.of("sh", "-c", script, "sh")).toList();
+        try (CommandLine command =
+                CommandLine.start(disk.getParent(), Map.of(), CommandLine.words(prefix, List.of(), arguments))) {
+            return command.end();
+        }
+    }
+
+    private static void checkUntouched(CommandLine.Ended ended, String... besides) {
+        List<String> lines = ended.out().lines().toList();
+        List<String> last = lines.subList(lines.size() - besides.length - 2, lines.size());
+        List<String> expected = Stream.of(Stream.of("core"), Stream.of(besides), Stream.of(PRECIOUS))
+                .flatMap(names -> names)
+                .toList();
+        assertEquals(expected, last, ended::toString);
+        assertEquals("", lines.get(lines.size() - besides.length - 3), ended::toString);
+    }
+
+    static Stream<String> formats() {
+        return Guests.formats().stream().filter(CoreFormat::canWrite).map(CoreFormat::name);
+    }
+
+    private void fails(String format, String when, String left, String... expected) throws Exception {
+        String source = "filling:" + when + "," + left + "," + folder.resolve("disk");
+        CommandLine.Ended ended = onSmallDisk(32, "capture", source, "-o", "disk/core", "--to", format, "--force");
+        String line = ended.oneLine(1);
+        assertTrue(line.startsWith("guestcore: disk/core"), line);
+        assertTrue(Stream.of(expected).anyMatch(line::contains), line);
+        assertTrue(line.contains("free some") && line.contains("choose another disk"), line);
+        checkUntouched(ended, "filler");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"elf", "kdump", "xen"})
+    void beforeTheFirstByte(String format) throws Exception {
+        fails(format, "0", "-1", "writing failed at byte 0:", "finishing the file failed", "needs ");
+    }
+
+    @ParameterizedTest
+    @MethodSource("formats")
+    void inTheMiddle(String format) throws Exception {
+        fails(format, "3000000", "-1", "writing failed at byte ");
+    }
+
+    @ParameterizedTest
+    @MethodSource("formats")
+    void atTheLastPage(String format) throws Exception {
+        fails(format, "-1", "-1", "writing failed at byte ");
+    }
+
+    @Test
+    void atTheCompanion() throws Exception {
+        String source = "filling:-1,0," + folder.resolve("disk");
+        CommandLine.Ended ended = onSmallDisk(32, "capture", source, "-o", "disk/core", "--to", "raw", "--force");
+        String line = ended.oneLine(1);
+        assertTrue(line.startsWith("guestcore: disk/core.map.json: writing failed at byte 0:"), line);
+        checkUntouched(ended, "filler");
+    }
+
+    @Test
+    void fromTheStart() throws Exception {
+        for (String format : List.of("elf", "kdump")) {
+            String source = "filling:99999999,-1," + folder.resolve("disk");
+            CommandLine.Ended ended = onSmallDisk(8, "capture", source, "-o", "disk/core", "--to", format, "--force");
+            String line = ended.oneLine(1);
+            assertTrue(line.contains("disk/core: needs ") && line.contains("free some or choose another disk"), line);
+            checkUntouched(ended);
+        }
+    }
+
+    /** What a quota or a file system with small files does. */
+    @Test
+    void aLimitOnTheSizeOfFiles() throws Exception {
+        Files.writeString(folder.resolve("core"), PRECIOUS);
+        String prlimit = Tools.require("prlimit").toString();
+        for (int limit : new int[] {0, 5_000_000, FillingProvider.MEMORY}) {
+            List<String> words = CommandLine.words(
+                    List.of(prlimit, "--fsize=" + limit),
+                    // The JVM itself writes nothing to files then.
+                    List.of("-XX:+PerfDisableSharedMem"),
+                    "capture",
+                    "filling:99999999,-1," + folder,
+                    "-o",
+                    "core",
+                    "--to",
+                    "elf",
+                    "--force");
+            // Standard error is a file too, so it must come by a pipe.
+            ProcessBuilder builder = new ProcessBuilder(words).directory(folder.toFile()).redirectErrorStream(true);
+            Process process = builder.start();
+            String text = new String(process.getInputStream().readAllBytes());
+            assertEquals(1, process.waitFor(), text);
+            assertTrue(text.contains("guestcore: core: writing failed at byte "), text);
+            assertTrue(text.contains("File too large") && text.contains("choose another disk or lift the limit"), text);
+            assertEquals(List.of("core"), CommandLine.names(folder));
+            assertEquals(PRECIOUS, Files.readString(folder.resolve("core")));
+        }
+    }
+}
