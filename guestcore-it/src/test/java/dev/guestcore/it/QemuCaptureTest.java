@@ -10,6 +10,8 @@ import static org.junit.jupiter.api.Assumptions.abort;
 import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
+import dev.guestcore.FreezeMethod;
+import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.Guests;
@@ -74,6 +76,26 @@ class QemuCaptureTest {
             checkRegisters(guest, q35, true);
             checkRegions(guest, q35);
             checkAllMemory(guest, q35, 64 << 20);
+        }
+    }
+
+    /** The guest does nothing any more, so what QEMU saves of it later is the same. */
+    @Test
+    void aSnapshotHasAllRegistersAndTheSameMemory() {
+        try (GuestSource source = Guests.source(qemu.location());
+                Guest guest = source.freeze(FreezeRequest.only(FreezeMethod.SNAPSHOT))) {
+            assertTrue(qemu.isRunning());
+            assertEquals("snapshot", guest.provenance().layout());
+            for (Vcpu vcpu : guest.vcpus()) {
+                RegisterState found = vcpu.registers();
+                RegisterState expected = KnownState.registers(vcpu.index(), false);
+                for (var register : expected.known()) {
+                    assertEquals(expected.hex(register), found.hex(register), vcpu.index() + " " + register.label());
+                }
+                KnownState.HIDDEN.forEach(register -> assertTrue(found.knows(register), register.label()));
+            }
+            checkRegions(guest, qemu);
+            checkAllMemory(guest, qemu, 128 << 20);
         }
     }
 

@@ -101,10 +101,11 @@ public final class AnonymousMemory implements AutoCloseable {
      * when it is written to.
      *
      * @param offset multiple of 4096
-     * @param size multiple of 4096
+     * @param size in bytes
      */
     public void populate(long offset, long size) {
-        advise(bytes.asSlice(offset, size).address(), size, ADVICE_POPULATE_WRITE);
+        // The last page is there as a whole.
+        advise(bytes.asSlice(offset, size).address(), size + 4095 & -4096L, ADVICE_POPULATE_WRITE);
     }
 
     private static void advise(long address, long size, int advice) {

@@ -110,7 +110,7 @@ public final class FreezeBuffer implements AutoCloseable {
         progress.begin("making room for memory", needed);
         Workers.run(used.size(), number -> {
             Job job = used.get(number);
-            job.slot().bytes().populate(job.offset(), job.size() + PAGE - 1 & -PAGE);
+            job.slot().bytes().populate(job.offset(), job.size());
             return job.size();
         }, progress);
         // What was never done before is slow the first time. All of this is done again when the guest stands still.

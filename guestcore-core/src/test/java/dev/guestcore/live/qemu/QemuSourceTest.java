@@ -238,7 +238,7 @@ class QemuSourceTest {
         String large = "x".repeat(1 << 20);
         try (FakeQemu qemu = new FakeQemu(
                 socket(), FakeQemu.GREETING, (command, message) -> "{\"return\": \"" + large.repeat(17))) {
-            try (QmpClient client = QmpClient.connect(socket(), SHORT)) {
+            try (QmpClient client = QmpClient.connect(socket(), Duration.ofSeconds(20))) {
                 IOException error = assertThrows(
                         IOException.class, () -> client.execute("query-status", Map.of(), Duration.ofSeconds(20)));
                 assertTrue(error.getMessage().contains("longer than"), error.getMessage());
