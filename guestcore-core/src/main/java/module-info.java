@@ -1,8 +1,11 @@
 /** The Guestcore library: the guest model, core formats, live sources. */
 module dev.guestcore {
     requires jdk.net;
+    // The Zstandard streams of aircompressor need it.
+    requires jdk.unsupported;
     requires static org.jspecify;
     requires aircompressor.v3;
+    requires org.tukaani.xz;
     requires tools.jackson.databind;
 
     exports dev.guestcore;
@@ -16,8 +19,11 @@ module dev.guestcore {
     exports dev.guestcore.kernel;
     exports dev.guestcore.live;
     exports dev.guestcore.live.demo;
+    exports dev.guestcore.manifest;
     exports dev.guestcore.serve.gdb;
     // The command line decides itself when to thaw and when to commit; not for others.
+    exports dev.guestcore.internal.manifest to
+            dev.guestcore.cli;
     exports dev.guestcore.internal.output to
             dev.guestcore.cli;
 
@@ -31,6 +37,7 @@ module dev.guestcore {
             dev.guestcore.format.lime.LimeFormat,
             dev.guestcore.format.raw.RawFormat,
             dev.guestcore.format.vbox.VmCoreFormat,
+            dev.guestcore.format.vmstate.VmStateFormat,
             dev.guestcore.format.xen.XenDumpCoreFormat,
             dev.guestcore.format.xenlegacy.XenLegacyFormat;
     provides dev.guestcore.live.SourceProvider with

@@ -27,6 +27,15 @@ public interface GuestMemory {
     PageRun runAt(long address);
 
     /**
+     * The same for whoever only wants the bytes: memory that is {@link PageState#PRESENT}, but known to be zero without
+     * being read, such as a hole in the dump file, is {@link PageState#ZERO} here. Such a run begins and ends at the border
+     * of a page, or of what {@link #runAt} gives.
+     */
+    default PageRun contentRunAt(long address) {
+        return runAt(address);
+    }
+
+    /**
      * Copies readable bytes from {@code address} on into {@code target} and stops at the first one that is not readable.
      * {@link #runAt} of the place where it stopped says why. Bytes of {@code target} behind the returned count are
      * undefined.

@@ -1,6 +1,7 @@
 package dev.guestcore;
 
 import java.io.Serial;
+import java.util.Locale;
 
 /**
  * The root of all errors that Guestcore raises on purpose. The message is one line for the user: what, where, what was
@@ -13,11 +14,31 @@ public class GuestcoreException extends RuntimeException {
 
     /** Creates the error with a line for the user. */
     public GuestcoreException(String message) {
-        super(message);
+        super(oneLine(message));
     }
 
     /** Creates the error with a line for the user and the technical cause. */
     public GuestcoreException(String message, Throwable cause) {
-        super(message, cause);
+        super(oneLine(message), cause);
+    }
+
+    /** Part of a message may come from a dump, a guest or a hypervisor, which must not break the line. */
+    private static String oneLine(String message) {
+        if (message.codePoints().noneMatch(GuestcoreException::isBreaking)) {
+            return message;
+        }
+        StringBuilder line = new StringBuilder(message.length() + 16);
+        message.codePoints().forEach(codePoint -> {
+            if (isBreaking(codePoint)) {
+                line.append(String.format(Locale.ROOT, "\\u%04x", codePoint));
+            } else {
+                line.appendCodePoint(codePoint);
+            }
+        });
+        return line.toString();
+    }
+
+    private static boolean isBreaking(int codePoint) {
+        return Character.isISOControl(codePoint) || codePoint == '\u2028' || codePoint == '\u2029';
     }
 }

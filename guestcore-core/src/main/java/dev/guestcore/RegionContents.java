@@ -29,6 +29,14 @@ public interface RegionContents {
         return new Run(PageState.PRESENT, remaining);
     }
 
+    /**
+     * The same for whoever only wants the bytes: what is present, but known to be zero without being read, is
+     * {@link PageState#ZERO} here. See {@link GuestMemory#contentRunAt}.
+     */
+    default Run contentRunAt(long offset, long remaining) {
+        return runAt(offset, remaining);
+    }
+
     /** The bytes without a copy, if they lie in one piece in memory. */
     default Optional<MemorySegment> view(long offset, long size) {
         return Optional.empty();

@@ -21,6 +21,12 @@ final class TestGuest {
 
     static final int NEEDLES = 16;
 
+    /** Kinds of pages for memory of which half is zero. */
+    static final int HALF_ZERO = 4;
+
+    /** Kinds of pages for memory of which nine tenths are zero. */
+    static final int MOSTLY_ZERO = 20;
+
     private static final int PAGE = 4096;
     private static final int MOST_PAGES_IN_A_ROW = 32;
     private static final int WORDS = PAGE / Long.BYTES;
@@ -29,6 +35,15 @@ final class TestGuest {
 
     /** Writes the memory, byte for byte as the guest sees it. Zeros are written out, so that nobody can skip them. */
     static void writeMemory(Path file, int mebibytes) throws IOException {
+        writeMemory(file, mebibytes, HALF_ZERO);
+    }
+
+    /**
+     * The same with another share of zeros.
+     *
+     * @param kinds how many kinds of pages there are: one is random, one tables, the others zero
+     */
+    static void writeMemory(Path file, int mebibytes, int kinds) throws IOException {
         Random random = new Random(1);
         long pages = (long) mebibytes << 8;
         ByteBuffer buffer =
@@ -37,7 +52,7 @@ final class TestGuest {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             for (long page = 0; page < pages; ) {
                 int count = (int) Math.min(1 + random.nextInt(MOST_PAGES_IN_A_ROW), pages - page);
-                int kind = random.nextInt(4);
+                int kind = random.nextInt(kinds);
                 buffer.clear();
                 for (int i = 0; i < count; i++) {
                     if (kind == 0) {

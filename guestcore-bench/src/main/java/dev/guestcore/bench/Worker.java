@@ -20,6 +20,7 @@ import java.util.Map;
  *
  * <pre>
  *   write SOURCE TARGET CODEC   writes a kdump and deletes it; its size
+ *   convert SOURCE TARGET FORMAT  writes a core and deletes it; its size
  *   search SOURCE TEXT          how often the text was found
  * </pre>
  */
@@ -32,24 +33,28 @@ public final class Worker {
         BufferedReader questions = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = questions.readLine(); line != null; line = questions.readLine()) {
             String[] words = line.split(" ");
-            Pass pass = words[0].equals("write")
-                    ? write(words[1], Path.of(words[2]), words[3])
-                    : search(words[1], words[2]);
+            Pass pass = switch (words[0]) {
+                case "write" -> write(words[1], Path.of(words[2]), "kdump", Map.of("compression", words[3]));
+                case "convert" -> write(words[1], Path.of(words[2]), words[3], Map.of());
+                default -> search(words[1], words[2]);
+            };
             System.out.println(pass.nanoseconds() + " " + pass.cpuNanoseconds() + " " + pass.checksum());
         }
     }
 
-    private static Pass write(String source, Path target, String codec) throws IOException {
+    private static Pass write(String source, Path target, String format, Map<String, String> options)
+            throws IOException {
         Pass pass = Pass.timed(() -> {
             try (Guest guest = Guests.open(source)) {
-                return Guests.format("kdump")
-                        .writer(Map.of("compression", codec))
+                return Guests.format(format)
+                        .writer(options)
                         .write(guest, target, Progress.none())
                         .memoryBytes();
             }
         });
         long size = Files.size(target);
         Files.delete(target);
+        Files.deleteIfExists(Path.of(target + ".map.json"));
         return new Pass(pass.nanoseconds(), pass.cpuNanoseconds(), size);
     }
 

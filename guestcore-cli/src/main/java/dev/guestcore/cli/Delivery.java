@@ -11,9 +11,11 @@ import dev.guestcore.OutputException;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
+import dev.guestcore.internal.manifest.ManifestFiles;
 import dev.guestcore.internal.output.ChannelSink;
 import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;
@@ -39,6 +41,26 @@ final class Delivery {
     private final GuestSource source;
     private final CoreWriter writer;
     private final FreezeRequest request;
+    private final ManifestChoice manifest;
+
+    /** Whether a manifest is wanted, and where. */
+    record ManifestChoice(boolean wanted, Optional<Path> file) {
+
+        /** No manifest. */
+        static final ManifestChoice NONE = new ManifestChoice(false, Optional.empty());
+
+        private Optional<ManifestFiles> beside(Path core, OutputFile.IfExists ifExists) {
+            return wanted ? Optional.of(ManifestFiles.create(core, file, ifExists, tool())) : Optional.empty();
+        }
+
+        private Optional<ManifestFiles> ofStream() {
+            return file.map(name -> ManifestFiles.ofStream(name, OutputFile.IfExists.FAIL, tool()));
+        }
+
+        private static String tool() {
+            return "guestcore " + Build.version();
+        }
+    }
 
     /**
      * What became of it.
@@ -59,9 +81,16 @@ final class Delivery {
     /**
      * Prepares to write what {@code source} gives.
      *
+     * @param manifest whether to write one beside it
      * @param request how to freeze it; progress and folder are set here
      */
-    Delivery(Console console, GuestSource source, CoreWriter writer, FreezeRequest request) {
+    Delivery(
+            Console console,
+            GuestSource source,
+            CoreWriter writer,
+            ManifestChoice manifest,
+            FreezeRequest request) {
+        this.manifest = manifest;
         this.console = console;
         this.source = source;
         this.writer = writer;
@@ -72,21 +101,31 @@ final class Delivery {
     Outcome toFile(Path file, boolean replace, ShownProgress progress) {
         OutputFile.IfExists ifExists = replace ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
         try (OutputFile output = OutputFile.create(file, ifExists);
-                CompanionFiles companions = new CompanionFiles(file, ifExists)) {
-            output.requireSpace(expectedBytes(source));
+                CompanionFiles companions = new CompanionFiles(file, ifExists);
+                Digests digests = new Digests(manifest.beside(file, ifExists))) {
+            if (source.isLive()) {
+                output.requireSpace(expectedBytes(source));
+            }
             Outcome outcome;
             FreezeRequest toFolder = request.withProgress(progress).withFolder(folder(file));
             try (Guest guest = source.freeze(toFolder)) {
                 WritePlan plan = plan(guest);
                 companions.begin(plan);
-                output.requireSpace(plan.size());
+                output.requireSpace(plan.size(), guest.memory());
                 long begin = System.nanoTime();
-                WriteReport report = plan.write(output.sink(), progress);
+                CoreSink sink = digests.get()
+                        .map(files -> files.digesting(output.sink(), guest))
+                        .orElse(output.sink());
+                WriteReport report = plan.write(sink, progress);
                 companions.write();
+                digests.get().ifPresent(files -> files.written(guest, report, progress));
                 outcome = thaw(guest, report, begin);
             }
+            Optional<Duration> frozen = outcome.frozen();
+            digests.get().ifPresent(files -> files.finish(Optional.of(output), companions.files(), frozen, progress));
             progress.close();
             companions.commit(output);
+            digests.get().ifPresent(ManifestFiles::commit);
             return outcome;
         }
     }
@@ -95,14 +134,36 @@ final class Delivery {
     Outcome toStandardOutput(ShownProgress progress) {
         WritableByteChannel channel = console.outChannel();
         console.cancellation().closeOnRequest(channel);
-        try (Guest guest = source.freeze(request.withProgress(progress))) {
-            WritePlan plan = plan(guest);
-            long begin = System.nanoTime();
-            ChannelSink sink = new ChannelSink(channel, "standard output");
-            WriteReport report = plan.write(sink, progress);
-            sink.flush();
+        try (Digests digests = new Digests(manifest.ofStream())) {
+            Outcome outcome;
+            try (Guest guest = source.freeze(request.withProgress(progress))) {
+                WritePlan plan = plan(guest);
+                long begin = System.nanoTime();
+                ChannelSink stream = new ChannelSink(channel, "standard output");
+                CoreSink sink = digests.get()
+                        .map(files -> files.digesting(stream, guest))
+                        .orElse(stream);
+                WriteReport report = plan.write(sink, progress);
+                stream.flush();
+                digests.get().ifPresent(files -> files.written(guest, report, progress));
+                outcome = thaw(guest, report, begin);
+            }
+            Optional<Duration> frozen = outcome.frozen();
+            digests.get().ifPresent(files -> {
+                files.finish(Optional.empty(), List.of(), frozen, progress);
+                files.commit();
+            });
             progress.close();
-            return thaw(guest, report, begin);
+            return outcome;
+        }
+    }
+
+    /** The manifest, if one is wanted, to be closed in any case. */
+    private record Digests(Optional<ManifestFiles> get) implements AutoCloseable {
+
+        @Override
+        public void close() {
+            get.ifPresent(ManifestFiles::close);
         }
     }
 

@@ -143,7 +143,12 @@ final class DemoVerb extends Verb {
 
     private Delivery.Outcome deliver(GuestSource guest, CoreFormat format, Path core) {
         try (ShownProgress shown = progress(progress.mode)) {
-            return new Delivery(console(), guest, format.writer(Map.of()), FreezeRequest.shortest())
+            return new Delivery(
+                            console(),
+                            guest,
+                            format.writer(Map.of()),
+                            Delivery.ManifestChoice.NONE,
+                            FreezeRequest.shortest())
                     .toFile(core, false, shown);
         }
     }

@@ -2,13 +2,16 @@ package dev.guestcore.cli;
 
 import dev.guestcore.AddressRange;
 import java.io.OutputStream;
+import java.io.Serial;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.PrettyPrinter;
+import tools.jackson.core.SerializableString;
 import tools.jackson.core.StreamWriteFeature;
+import tools.jackson.core.io.CharacterEscapes;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.core.util.DefaultPrettyPrinter;
 import tools.jackson.core.util.Separators;
@@ -16,8 +19,32 @@ import tools.jackson.core.util.Separators;
 /** Facts for programs: maps (in their order), lists, strings, numbers, booleans, written as they are iterated. */
 final class Json {
 
-    private static final JsonFactory FACTORY =
-            JsonFactory.builder().disable(StreamWriteFeature.AUTO_CLOSE_TARGET).build();
+    private static final int LAST_ASCII = 0x7f;
+
+    /** JSON may end up on a terminal, which obeys more characters than JSON itself escapes. */
+    private static final JsonFactory FACTORY = JsonFactory.builder()
+            .disable(StreamWriteFeature.AUTO_CLOSE_TARGET)
+            .highestNonEscapedChar(LAST_ASCII)
+            .characterEscapes(new WithRubout())
+            .build();
+
+    private static final class WithRubout extends CharacterEscapes {
+
+        @Serial
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public int[] getEscapeCodesForAscii() {
+            int[] codes = CharacterEscapes.standardAsciiEscapesForJSON();
+            codes[LAST_ASCII] = ESCAPE_STANDARD;
+            return codes;
+        }
+
+        @Override
+        public @Nullable SerializableString getEscapeSequence(int character) {
+            return null;
+        }
+    }
 
     private Json() {}
 

@@ -53,7 +53,7 @@ final class ManPage {
         section("ENVIRONMENT");
         item("GUESTCORE_DEBUG", "if set, errors come with a stack trace, as with \\-\\-debug");
         item("GUESTCORE_JAVA_OPTIONS", "more options for the Java virtual machine");
-        item("JAVA_HOME", "the JDK to use, if it is new enough");
+        item("JAVA_HOME", "the JDK that a checkout uses, if it is new enough; an installed program brings its own");
         item("NO_COLOR", "if not empty, no colours");
     }
 

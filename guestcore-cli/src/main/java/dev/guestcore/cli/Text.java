@@ -40,8 +40,11 @@ final class Text {
         return quoted(System.getProperty("guestcore.command", "guestcore"));
     }
 
-    /** The name as a shell takes it. */
+    /** The name as a shell takes it, and as a terminal shows it without obeying. */
     static String quoted(String name) {
+        if (!Printable.of(name).equals(name)) {
+            return "$'" + Printable.of(name.replace("\\", "\\\\").replace("'", "\\'")) + "'";
+        }
         boolean plain = name.matches("[A-Za-z0-9_./:@%+,=][A-Za-z0-9_./:@%+,=-]*");
         return plain ? name : "'" + name.replace("'", "'\\''") + "'";
     }

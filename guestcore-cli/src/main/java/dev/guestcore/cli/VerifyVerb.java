@@ -1,11 +1,17 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
+import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
+import dev.guestcore.MalformedDumpException;
+import dev.guestcore.UnrecognizedFormatException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.inspect.GuestComparison;
+import dev.guestcore.manifest.Manifest;
+import dev.guestcore.manifest.ManifestReport;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumMap;
@@ -26,9 +32,17 @@ import picocli.CommandLine.Parameters;
             "Try every rule of its format on a core file.",
             "",
             "Each check says where its rule comes from and which programs stumble over it. Exit code 3 if a rule is "
-                    + "broken, 1 if --against finds other memory, or another value of a register that both know."
+                    + "broken or the file is not what its manifest says, 1 if --against finds other memory, or another value "
+                    + "of a register that both know."
         },
-        footer = {"", "Examples:", "  guestcore verify --deep vm.core", "  guestcore verify vm.xen --against vm.core"})
+        footer = {
+            "",
+            "Examples:",
+            "  guestcore verify --deep vm.core",
+            "  guestcore verify --manifest vm.core",
+            "  guestcore verify vm.xen --manifest-file vm.core.manifest.json",
+            "  guestcore verify vm.xen --against vm.core"
+        })
 final class VerifyVerb extends Verb {
 
     @Parameters(paramLabel = "<file>", description = "A core file.")
@@ -44,6 +58,18 @@ final class VerifyVerb extends Verb {
     @Nullable
     String against;
 
+    @Option(
+            names = "--manifest",
+            description = "Also compare every bit with <file>.manifest.json, and name the pages that changed.")
+    boolean manifest;
+
+    @Option(
+            names = "--manifest-file",
+            paramLabel = "<manifest>",
+            description = "The same with a manifest elsewhere; one of another format has the same memory, if all is well.")
+    @Nullable
+    String manifestFile;
+
     @Option(names = "--json", description = "Print JSON.")
     boolean json;
 
@@ -57,6 +83,10 @@ final class VerifyVerb extends Verb {
     @Override
     public Integer call() throws Exception {
         return unwinding(() -> {
+            Optional<ManifestReport> digests = againstManifest();
+            if (!json) {
+                digests.ifPresent(report -> ManifestLines.of(report, file, style()).forEach(this::print));
+            }
             try (FileBytes bytes = FileBytes.open(Delivery.path(file))) {
                 CoreFormat format = Guests.recognize(bytes);
                 List<Check> checks;
@@ -71,13 +101,48 @@ final class VerifyVerb extends Verb {
                 Optional<GuestComparison> comparison =
                         against == null ? Optional.empty() : Optional.of(compare(format, against));
                 if (json) {
-                    printJson(json(format, checks, comparison));
+                    Map<String, Object> document = json(format, checks, comparison);
+                    digests.ifPresent(report -> document.put("manifest", ManifestLines.json(report)));
+                    printJson(document);
                 } else {
                     comparison.ifPresent(result -> Comparison.describe(result, file, against, this::print, style()));
                 }
-                return exitCode(checks, comparison);
+                return digests.map(ManifestReport::matches).orElse(true)
+                        ? exitCode(checks, comparison)
+                        : ExitCode.DAMAGED;
+            } catch (UnrecognizedFormatException | MalformedDumpException e) {
+                // The manifest has told already what became of the file, and this is a consequence.
+                if (digests.isEmpty() || digests.get().matches()) {
+                    throw e;
+                }
+                if (json) {
+                    printJson(unreadable(digests.get(), e));
+                } else {
+                    print("its format cannot be told any more: " + Printable.of(String.valueOf(e.getMessage())));
+                }
+                return ExitCode.DAMAGED;
             }
         });
+    }
+
+    private Optional<ManifestReport> againstManifest() throws Exception {
+        if (!manifest && manifestFile == null) {
+            return Optional.empty();
+        }
+        Path path = Delivery.path(file);
+        Path manifestPath = manifestFile == null ? Manifest.beside(path) : Delivery.path(manifestFile);
+        Manifest expected = Manifest.read(manifestPath);
+        try (ShownProgress shown = progress(progress.mode)) {
+            return Optional.of(expected.verify(path, shown));
+        }
+    }
+
+    private Map<String, Object> unreadable(ManifestReport report, GuestcoreException reason) {
+        Map<String, Object> document = new LinkedHashMap<>();
+        document.put("file", file);
+        document.put("unreadable", String.valueOf(reason.getMessage()));
+        document.put("manifest", ManifestLines.json(report));
+        return document;
     }
 
     private static int exitCode(List<Check> checks, Optional<GuestComparison> comparison) {

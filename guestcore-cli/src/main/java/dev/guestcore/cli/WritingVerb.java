@@ -15,7 +15,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -44,6 +46,19 @@ abstract class WritingVerb extends Verb {
     @Option(names = "--force", description = "Replace the file if it exists.")
     boolean force;
 
+    @Option(
+            names = "--manifest",
+            description = "Also write <file>.manifest.json, with SHA-256 of the file and of the guest's memory and the "
+                    + "facts of the capture, and <file>.sha256 for 'sha256sum -c'.")
+    boolean manifest;
+
+    @Option(
+            names = "--manifest-file",
+            paramLabel = "<manifest>",
+            description = "Write the manifest to that file instead; with '-o -' it is the only way.")
+    @Nullable
+    String manifestFile;
+
     @Option(names = "--json", description = "Report as JSON (with '-o -' on standard error).")
     boolean json;
 
@@ -66,6 +81,11 @@ abstract class WritingVerb extends Verb {
         if (stream && console().terminal().out()) {
             throw usage("standard output is a terminal; send it to a pipe or a file, or name a file with -o");
         }
+        if (stream && manifest && manifestFile == null) {
+            throw usage("with '-o -' name a file for the manifest: --manifest-file FILE");
+        }
+        Delivery.ManifestChoice manifestChoice = new Delivery.ManifestChoice(
+                manifest || manifestFile != null, Optional.ofNullable(manifestFile).map(Delivery::path));
         PrintStream report = stream ? console().err() : console().out();
         Style style = stream ? console().errorStyle() : console().style();
         FreezeRequest request = freezing(choice -> {
@@ -80,7 +100,7 @@ abstract class WritingVerb extends Verb {
                 if (!json) {
                     announce(source, format, report, style);
                 }
-                Delivery delivery = new Delivery(console(), source, writer, request);
+                Delivery delivery = new Delivery(console(), source, writer, manifestChoice, request);
                 return stream
                         ? delivery.toStandardOutput(shown)
                         : delivery.toFile(Delivery.path(output), force, shown);
@@ -91,7 +111,8 @@ abstract class WritingVerb extends Verb {
         } else {
             describe(outcome, format, report, style);
             if (!stream) {
-                report.println("next  " + style.command(Text.program() + " verify " + Text.quoted(output)));
+                report.println("next  "
+                        + style.command(Text.program() + " verify " + (manifest ? "--manifest " : "") + Text.quoted(output)));
             }
         }
         return report(outcome.findings());

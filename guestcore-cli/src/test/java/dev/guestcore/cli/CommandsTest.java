@@ -297,11 +297,11 @@ class CommandsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"bash", "zsh"})
+    @ValueSource(strings = {"bash", "zsh", "fish"})
     void completionIsAScript(String shell) throws IOException, InterruptedException {
-        Run run = Run.of("completion").expect(0);
+        Run run = Run.of("completion", "--shell", shell).expect(0);
         VERBS.forEach(verb -> assertTrue(run.out().contains(verb), verb));
-        assertTrue(run.out().contains("--layout"), "options of the formats are completed");
+        assertTrue(run.out().contains(shell.equals("fish") ? "-l layout" : "--layout"), "options of the formats are completed");
         Path script = Files.write(folder.resolve("completion"), run.bytes());
         ForeignTools.require(shell);
         Process check = new ProcessBuilder(shell, "-n", script.toString()).inheritIO().start();

@@ -18,6 +18,35 @@ public interface CoreSink {
     /** Writes {@code count} zero bytes; a file gets a hole where it can. */
     void writeZeros(long count);
 
+    /**
+     * Writes all of {@code bytes}, which are guest memory as it is: whoever keeps digests of the memory wants to know.
+     *
+     * @param address guest-physical address of the first byte
+     */
+    default void writeMemory(long address, MemorySegment bytes) {
+        write(bytes);
+    }
+
+    /**
+     * Writes {@code count} zero bytes, which are guest memory.
+     *
+     * @param address guest-physical address of the first one
+     */
+    default void writeZeroMemory(long address, long count) {
+        writeZeros(count);
+    }
+
+    /**
+     * Tells of guest memory that is written in another form, compressed say. Nothing is written. Pages that are all zero
+     * need not be told.
+     *
+     * @param address guest-physical address of the first byte
+     * @param memory may be used for something else after this call
+     */
+    default void tellMemory(long address, MemorySegment memory) {
+        // most outputs do not care what the bytes mean
+    }
+
     /** Whether {@link #patch} works. */
     default boolean canPatch() {
         return false;

@@ -5,6 +5,7 @@ import dev.guestcore.MalformedDumpException;
 import dev.guestcore.SourceException;
 import dev.guestcore.internal.flat.FlattenedStream;
 import dev.guestcore.internal.memory.Extents;
+import dev.guestcore.internal.memory.FileHoles;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -16,7 +17,9 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -36,6 +39,17 @@ public final class FileBytes implements AutoCloseable {
 
     private static final int LARGEST_TRANSFER = 1 << 30;
 
+    /** A smaller file is read sooner than its holes are found. */
+    private static final long SMALLEST_SPARSE_FILE = 64 << 20;
+
+    /** A smaller hole is read over. */
+    private static final long SMALLEST_HOLE = 64 << 10;
+
+    /** After so many holes that are too small, a stretch is read without looking for more. */
+    private static final int MOST_SMALL_HOLES = 16;
+
+    private static final long READ_WITHOUT_LOOKING = 4 << 20;
+
     private final Path path;
     private final FileChannel channel;
     private final Arena arena;
@@ -46,20 +60,39 @@ public final class FileBytes implements AutoCloseable {
     private final @Nullable Extents pieces;
 
     private final List<Finding> findings;
+    private final ReadAhead readAhead;
+
+    /** What the file system knows the file by; null where that cannot be told for sure. */
+    private final @Nullable Object key;
+
+    private final Object holesLock = new Object();
+    private boolean soughtHoles;
+    private @Nullable FileHoles holes;
+
+    /**
+     * What is stored from an offset on.
+     *
+     * @param hole whether that is nothing, so that the bytes are zero
+     * @param size how many bytes this holds for, at least 1
+     */
+    public record StoredRun(boolean hole, long size) {}
 
     private FileBytes(
             Path path,
             FileChannel channel,
             Arena arena,
             MemorySegment mapped,
+            @Nullable Object key,
             FlattenedStream.@Nullable Assembly assembly) {
         this.path = path;
         this.channel = channel;
         this.arena = arena;
         this.mapped = mapped;
+        this.key = key;
         this.size = assembly == null ? mapped.byteSize() : assembly.size();
         this.pieces = assembly == null ? null : assembly.pieces();
         this.findings = assembly == null ? List.of() : assembly.findings();
+        this.readAhead = new ReadAhead(arena, this::readStored);
     }
 
     /**
@@ -79,11 +112,14 @@ public final class FileBytes implements AutoCloseable {
         Arena arena = Arena.ofShared();
         FileChannel channel = null;
         try {
+            Object before = keyOf(path);
             channel = FileChannel.open(path, StandardOpenOption.READ);
+            // The same before and after: no other file took the name in between.
+            Object key = before != null && before.equals(keyOf(path)) ? before : null;
             MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-            FileBytes stored = new FileBytes(path, channel, arena, mapped, null);
+            FileBytes stored = new FileBytes(path, channel, arena, mapped, key, null);
             return FlattenedStream.isFlattened(stored)
-                    ? new FileBytes(path, channel, arena, mapped, FlattenedStream.index(stored, arena))
+                    ? new FileBytes(path, channel, arena, mapped, key, FlattenedStream.index(stored, arena))
                     : stored;
         } catch (NoSuchFileException e) {
             arena.close();
@@ -97,6 +133,10 @@ public final class FileBytes implements AutoCloseable {
             arena.close();
             throw e;
         }
+    }
+
+    private static @Nullable Object keyOf(Path path) throws IOException {
+        return Files.readAttributes(path, BasicFileAttributes.class).fileKey();
     }
 
     private static void closeQuietly(@Nullable AutoCloseable closeable, Throwable primary) {
@@ -248,7 +288,12 @@ public final class FileBytes implements AutoCloseable {
      */
     public long read(long offset, MemorySegment target) {
         long wanted = Math.min(target.byteSize(), Math.max(0, size - offset));
-        return pieces == null ? readStored(offset, target, wanted) : readPieces(pieces, offset, target, wanted);
+        if (pieces != null) {
+            return readPieces(pieces, offset, target, wanted);
+        }
+        return wanted <= ReadAhead.LARGEST_READ
+                ? readAhead.read(offset, target, wanted)
+                : readStored(offset, target, wanted);
     }
 
     private long readPieces(Extents pieces, long offset, MemorySegment target, long wanted) {
@@ -294,6 +339,71 @@ public final class FileBytes implements AutoCloseable {
         return done;
     }
 
+    /**
+     * Tells, without reading it, whether part of the file is a hole. Costs a few system calls, whatever the sizes.
+     *
+     * @param offset where to begin; in the file
+     * @param limit how far the answer matters, at least 1
+     * @return a run that begins there and is not longer than {@code limit}; a run that is no hole may hold small ones, and
+     *     need not end where it could
+     */
+    public StoredRun storedAt(long offset, long limit) {
+        long end = offset + Math.min(limit, size - offset);
+        if (end - offset < SMALLEST_HOLE || !canTellHoles()) {
+            return new StoredRun(false, limit);
+        }
+        long data = Math.min(nextData(offset), end);
+        if (data - offset >= SMALLEST_HOLE) {
+            return new StoredRun(true, data - offset);
+        }
+        for (int smallHoles = 0; smallHoles < MOST_SMALL_HOLES; smallHoles++) {
+            long hole = nextHole(data);
+            if (hole >= end) {
+                return new StoredRun(false, limit);
+            }
+            data = Math.min(nextData(hole), end);
+            if (data - hole >= SMALLEST_HOLE) {
+                return new StoredRun(false, hole - offset);
+            }
+        }
+        return new StoredRun(false, Math.min(limit, Math.max(data - offset, READ_WITHOUT_LOOKING)));
+    }
+
+    private boolean canTellHoles() {
+        if (pieces != null) {
+            return true;
+        }
+        if (key == null || size < SMALLEST_SPARSE_FILE) {
+            return false;
+        }
+        synchronized (holesLock) {
+            if (!soughtHoles) {
+                soughtHoles = true;
+                holes = FileHoles.of(path, key, size).orElse(null);
+            }
+            return holes != null;
+        }
+    }
+
+    private long nextData(long offset) {
+        if (pieces == null) {
+            return Objects.requireNonNull(holes).nextData(offset);
+        }
+        long index = pieces.floor(offset);
+        if (pieces.contains(index, offset)) {
+            return offset;
+        }
+        return index + 1 < pieces.count() ? pieces.first(index + 1) : size;
+    }
+
+    private long nextHole(long offset) {
+        if (pieces == null) {
+            return Objects.requireNonNull(holes).nextHole(offset);
+        }
+        long index = pieces.floor(offset);
+        return pieces.contains(index, offset) ? Math.min(size, pieces.last(index) + 1) : offset;
+    }
+
     /** An error about this file. */
     public MalformedDumpException malformed(
             long offset, String field, String expected, String found, String remedy) {
@@ -318,6 +428,12 @@ public final class FileBytes implements AutoCloseable {
     public void close() {
         if (arena.scope().isAlive()) {
             arena.close();
+        }
+        synchronized (holesLock) {
+            soughtHoles = true;
+            if (holes != null) {
+                holes.close();
+            }
         }
         try {
             channel.close();

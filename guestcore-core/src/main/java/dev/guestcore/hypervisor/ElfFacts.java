@@ -11,18 +11,20 @@ import java.util.Objects;
  *
  * @param machine e_machine of the dump (62: x86-64, 3: Intel 80386, 183: AArch64)
  * @param bigEndian whether the dump's notes are big-endian
+ * @param kernelAddresses whether an ELF core gives memory virtual addresses of the upper half, where kernels live
  * @param notes notes that Guestcore does not interpret, in file order
  */
-public record ElfFacts(int machine, boolean bigEndian, List<Note> notes) implements HypervisorFacts {
+public record ElfFacts(int machine, boolean bigEndian, boolean kernelAddresses, List<Note> notes)
+        implements HypervisorFacts {
 
     /** Copies the list. */
     public ElfFacts {
         notes = List.copyOf(notes);
     }
 
-    /** Facts of a dump whose notes are in that byte order. */
+    /** Facts of a dump whose notes are in that byte order, and whose memory has physical addresses only. */
     public ElfFacts(int machine, ByteOrder order, List<Note> notes) {
-        this(machine, order == ByteOrder.BIG_ENDIAN, notes);
+        this(machine, order == ByteOrder.BIG_ENDIAN, false, notes);
     }
 
     /** Byte order of the dump's notes. */

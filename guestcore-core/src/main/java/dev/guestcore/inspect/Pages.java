@@ -81,7 +81,7 @@ final class Pages {
     }
 
     /**
-     * The same, in whole pages: a page that holds runs of several states counts as the worst of them, so every run
+     * The same, in whole pages, and for whoever only wants the bytes (see {@link GuestMemory#contentRunAt}): a page that holds runs of several states counts as the worst of them, so every run
      * begins and ends at the border of a page or of its region.
      */
     static void walkPages(GuestMemory memory, RunVisitor visitor) {
@@ -101,7 +101,7 @@ final class Pages {
         long end = region.range().last();
         long at = region.range().first();
         while (true) {
-            PageRun run = memory.runAt(at);
+            PageRun run = memory.contentRunAt(at);
             long last = lower(run.range().last(), end);
             PageState state = run.state();
             if (last != end && last != lastOfPage(last)) {

@@ -43,7 +43,7 @@ final class RegionCursor {
             state = PageState.ABSENT;
             last = region == null ? -1L : region.range().first() - 1;
         } else if (region.hasContent()) {
-            PageRun run = memory.runAt(address);
+            PageRun run = memory.contentRunAt(address);
             kind = region.kind();
             state = run.state();
             last = Pages.lower(run.range().last(), region.range().last());

@@ -61,7 +61,7 @@ final class SearchPlan {
         pending = false;
         long done = 0;
         while (done != pendingSize) {
-            PageRun run = memory.runAt(pendingPhysical + done);
+            PageRun run = memory.contentRunAt(pendingPhysical + done);
             long inRun = run.range().last() - run.range().first();
             long left = pendingSize - done;
             long length = Long.compareUnsigned(inRun, left - 1) < 0 ? inRun + 1 : left;

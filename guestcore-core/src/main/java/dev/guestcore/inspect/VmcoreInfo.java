@@ -6,11 +6,11 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.Optional;
 
 /**
@@ -26,6 +26,8 @@ public record VmcoreInfo(long address, byte[] bytes) {
 
     private static final byte[] FIRST_KEY = ascii("OSRELEASE=");
     private static final byte[] NOTE_NAME = ascii("VMCOREINFO\0");
+    private static final ValueLayout.OfInt LITTLE_INT =
+            ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final int NAME_ROOM = 12;
     private static final int NOTE_HEADER = 12;
     private static final int PAGE = 4096;
@@ -50,7 +52,17 @@ public record VmcoreInfo(long address, byte[] bytes) {
      * @return the first find by address, or empty if the guest is no such Linux
      */
     public static Optional<VmcoreInfo> find(GuestMemory memory, Progress progress) {
-        Search search = new Search(memory, progress);
+        return find(memory, progress, (address, bytes) -> {});
+    }
+
+    /**
+     * Searches all readable memory as {@link #find(GuestMemory, Progress)} does, and lets somebody else look at what it
+     * reads, so that memory need not be read twice.
+     *
+     * @param beholder sees all readable memory up to the find, ascending
+     */
+    public static Optional<VmcoreInfo> find(GuestMemory memory, Progress progress, Beholder beholder) {
+        Search search = new Search(memory, progress, beholder);
         for (MemoryRegion region : memory.regions()) {
             if (region.hasContent() && search.scan(region.range())) {
                 break;
@@ -59,50 +71,89 @@ public record VmcoreInfo(long address, byte[] bytes) {
         return search.note.or(() -> search.text);
     }
 
+    /** Looks at memory while it is searched. */
+    @FunctionalInterface
+    public interface Beholder {
+
+        /**
+         * Looks at a piece of memory.
+         *
+         * @param address guest-physical address of the piece; a piece crosses no multiple of 64 KiB
+         * @param bytes what lies there; valid during the call only
+         */
+        void see(long address, MemorySegment bytes);
+
+        /**
+         * Takes note of memory that is known to be zero without being read.
+         *
+         * @param first guest-physical address of its first byte
+         * @param last of its last byte
+         */
+        default void seeZeros(long first, long last) {}
+    }
+
     private static final class Search {
 
         private final GuestMemory memory;
         private final Progress progress;
-        private final byte[] chunk = new byte[CHUNK];
+        private final MemorySegment chunk = Arena.ofAuto().allocate(CHUNK, PAGE);
+        private final Beholder beholder;
         private Optional<VmcoreInfo> note = Optional.empty();
         private Optional<VmcoreInfo> text = Optional.empty();
 
-        Search(GuestMemory memory, Progress progress) {
+        Search(GuestMemory memory, Progress progress, Beholder beholder) {
             this.memory = memory;
             this.progress = progress;
+            this.beholder = beholder;
         }
 
-        /** Gives whether a note was found. The kernel's note begins a page, so whole pages suffice. */
+        /** Gives whether a note was found. */
         boolean scan(AddressRange range) {
-            long address = range.first() + PAGE - 1 & -PAGE;
-            if (Long.compareUnsigned(address, range.first()) < 0) {
-                return false;
-            }
-            while (range.contains(address)) {
-                PageRun run = memory.runAt(address);
+            long address = range.first();
+            while (true) {
+                PageRun run = memory.contentRunAt(address);
                 long toEnd = range.last() - address;
                 long inRun = run.range().last() - address;
                 long lessOne = Long.compareUnsigned(inRun, toEnd) < 0 ? inRun : toEnd;
-                if (run.state() == PageState.PRESENT) {
-                    lessOne = Long.compareUnsigned(lessOne, CHUNK - 1) < 0 ? lessOne : CHUNK - 1;
-                    MemorySegment target = MemorySegment.ofArray(chunk).asSlice(0, lessOne + 1);
-                    int size = (int) memory.readAvailable(address, target);
-                    if (scanChunk(address, size)) {
+                if (run.state() == PageState.ZERO) {
+                    beholder.seeZeros(address, address + lessOne);
+                } else if (run.state() == PageState.PRESENT) {
+                    lessOne = scanPresent(address, lessOne);
+                    if (note.isPresent()) {
                         return true;
                     }
-                    progress.advance(lessOne + 1);
                 }
-                long next = (address + lessOne + 1 + PAGE - 1) & -PAGE;
-                if (Long.compareUnsigned(next, address) <= 0) {
+                if (lessOne == toEnd) {
                     return false;
                 }
-                address = next;
+                address += lessOne + 1;
             }
-            return false;
         }
 
-        private boolean scanChunk(long address, int size) {
-            for (int page = 0; page + PAGE <= size; page += PAGE) {
+        /** Goes over a run up to a note, or to what cannot be read; gives how many bytes are done, less one. */
+        private long scanPresent(long from, long lessOne) {
+            long done = 0;
+            while (true) {
+                long address = from + done;
+                long left = lessOne - done;
+                long inChunk = CHUNK - 1 - (address & CHUNK - 1);
+                long wanted = Long.compareUnsigned(left, inChunk) < 0 ? left + 1 : inChunk + 1;
+                long size = memory.readAvailable(address, chunk.asSlice(0, wanted));
+                beholder.see(address, chunk.asSlice(0, size));
+                boolean found = scanChunk(address, size);
+                // What cannot be read takes its page with it.
+                long step = size == wanted ? wanted : Math.min(wanted, size + PAGE - (address + size & PAGE - 1));
+                progress.advance(step);
+                done += step;
+                if (found || size < wanted || left == step - 1) {
+                    return done - 1;
+                }
+            }
+        }
+
+        /** The kernel's note begins a page, so whole pages suffice. */
+        private boolean scanChunk(long address, long size) {
+            for (long page = -address & PAGE - 1; page + PAGE <= size; page += PAGE) {
                 if (matches(page + NOTE_HEADER, NOTE_NAME)) {
                     note = readNote(address + page, page);
                     if (note.isPresent()) {
@@ -115,15 +166,15 @@ public record VmcoreInfo(long address, byte[] bytes) {
             return false;
         }
 
-        private boolean matches(int at, byte[] expected) {
-            return Arrays.equals(chunk, at, at + expected.length, expected, 0, expected.length);
+        private boolean matches(long at, byte[] expected) {
+            return chunk.get(ValueLayout.JAVA_BYTE, at) == expected[0]
+                    && chunk.asSlice(at, expected.length).mismatch(MemorySegment.ofArray(expected)) < 0;
         }
 
-        private Optional<VmcoreInfo> readNote(long address, int at) {
-            ByteBuffer header = ByteBuffer.wrap(chunk, at, NOTE_HEADER).order(ByteOrder.LITTLE_ENDIAN);
-            int nameSize = header.getInt();
-            int size = header.getInt();
-            int type = header.getInt();
+        private Optional<VmcoreInfo> readNote(long address, long at) {
+            int nameSize = chunk.get(LITTLE_INT, at);
+            int size = chunk.get(LITTLE_INT, at + Integer.BYTES);
+            int type = chunk.get(LITTLE_INT, at + 2 * Integer.BYTES);
             if (nameSize != NOTE_NAME.length || type != 0 || size < FIRST_KEY.length || size > LONGEST) {
                 return Optional.empty();
             }

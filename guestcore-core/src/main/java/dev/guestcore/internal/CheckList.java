@@ -80,14 +80,14 @@ public final class CheckList {
             }
             long address = region.range().first();
             while (true) {
-                PageRun run = memory.runAt(address);
+                PageRun run = memory.contentRunAt(address);
                 AddressRange rest = new AddressRange(address, region.range().last());
                 AddressRange range = run.range().intersection(rest).orElseThrow();
                 long size = Math.clamp(range.last() - address + 1, 1, CHUNK);
-                long done = run.state().isReadable() ? memory.readAvailable(address, buffer.asSlice(0, size)) : 0;
-                boolean meantToBeRead = run.state() != PageState.EXCLUDED
-                        && run.state() != PageState.ABSENT;
-                if (run.state().isReadable()) {
+                boolean present = run.state() == PageState.PRESENT;
+                long done = present ? memory.readAvailable(address, buffer.asSlice(0, size)) : 0;
+                boolean meantToBeRead = present || run.state() == PageState.UNREADABLE;
+                if (present) {
                     size = done > 0 ? done : Math.min(size, 4096 - (address & 4095));
                 } else {
                     size = range.last() - address + 1;

@@ -1,6 +1,7 @@
 package dev.guestcore.kernel;
 
 import dev.guestcore.Guest;
+import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.hypervisor.XenFacts;
@@ -51,7 +52,9 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                             target(format, location, "xen"), xen.get(), Optional.of(conversion(format, location, "xen"))));
         } else {
             advice.add(crash(format, location, facts, note));
-            advice.add(drgn(format, location, note));
+            boolean unseen = format.equals("elf")
+                    && !guest.facts(ElfFacts.class).map(ElfFacts::kernelAddresses).orElse(false);
+            advice.add(drgn(format, location, note, unseen));
         }
         advice.add(gdb(location, facts));
         return advice;
@@ -103,8 +106,12 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         return true;
     }
 
-    private static DebuggerAdvice drgn(String format, String location, boolean note) {
+    private static DebuggerAdvice drgn(String format, String location, boolean note, boolean unseen) {
         String open = "drgn -s vmlinux -c ";
+        if (note && unseen) {
+            return converted(
+                    "drgn", format, location, open, "drgn wants the kernel's virtual address in a program header");
+        }
         return switch (format) {
             case "elf", "kdump" -> new DebuggerAdvice(
                     "drgn",
@@ -150,7 +157,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
 
     private static boolean isFile(String format) {
         return switch (format) {
-            case "vbox", "xen", "lime", "raw", "avml", "xen-legacy", "elf", "kdump" -> true;
+            case "vbox", "xen", "lime", "raw", "avml", "xen-legacy", "elf", "kdump", "vmstate" -> true;
             default -> false;
         };
     }

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.LongStream;
 
 /**
  * The lines {@code KEY=VALUE} of VMCOREINFO (documentation of Linux, admin-guide/kdump/vmcoreinfo). Immutable. Lines
@@ -48,6 +49,14 @@ public final class VmcoreInfoFields {
     /** {@code SYMBOL(name)}: the virtual address of a symbol, written in hexadecimal. */
     public OptionalLong symbol(String name) {
         return parsed("SYMBOL(" + name + ")", 16);
+    }
+
+    /** The virtual addresses of all symbols. */
+    public LongStream symbols() {
+        return values.keySet().stream()
+                .filter(key -> key.startsWith("SYMBOL(") && key.endsWith(")"))
+                .map(key -> parsed(key, 16))
+                .flatMapToLong(OptionalLong::stream);
     }
 
     /** {@code NUMBER(name)}: a number, written in decimal, possibly negative. */

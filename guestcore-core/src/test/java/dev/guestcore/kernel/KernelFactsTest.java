@@ -9,6 +9,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.inspect.VmcoreInfo;
@@ -180,9 +181,14 @@ class KernelFactsTest {
     }
 
     private Guest noted(String format) {
+        return noted(format, true);
+    }
+
+    private Guest noted(String format, boolean kernelAddresses) {
         byte[] text = vmcoreInfo(PHYSICAL_BASE).getBytes(StandardCharsets.US_ASCII);
         return builder(KERNEL_ROOT, format)
                 .facts(new VmcoreInfoFacts(text))
+                .facts(new ElfFacts(62, false, kernelAddresses, List.of()))
                 .build();
     }
 
@@ -205,6 +211,15 @@ class KernelFactsTest {
         return DebuggerAdvice.of(guest, location, KernelFacts.search(guest, Progress.none())).stream()
                 .map(advice -> advice.conversion().map(command -> command + " && ").orElse("") + advice.command())
                 .toList();
+    }
+
+    @Test
+    void advisesToGiveTheKernelAnAddressForDrgn() {
+        kernel();
+        Guest guest = noted("elf", false);
+        DebuggerAdvice drgn = DebuggerAdvice.of(guest, "a.elf", KernelFacts.glance(guest)).get(1);
+        assertEquals(Optional.of("guestcore convert a.elf -o a.elf.elf --to elf"), drgn.conversion());
+        assertEquals("drgn -s vmlinux -c a.elf.elf", drgn.command());
     }
 
     @Test

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
+import dev.guestcore.kernel.KernelFacts;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -114,6 +115,29 @@ class QemuDebuggerTest {
             assertTrue(shown.contains("kernel      Linux "), shown);
             assertTrue(shown.contains("PML4E[511] at guest-physical"), shown);
             assertFalse(shown.contains("internal-error"), shown);
+        }
+    }
+
+    /** One vCPU idles or runs a thread of the kernel; the other may be in the only process, which has no symbols. */
+    @Test
+    void gdbUnwindsTheKernelsStackWithItsSymbols() {
+        Path vmlinux = Tools.requireKernelWithDebugInformation();
+        try (QemuGuest qemu = QemuGuest.linux("GUESTCORE-NEEDLE-" + UUID.randomUUID());
+                Guest guest = Guests.open(qemu.location())) {
+            long offset = KernelFacts.glance(guest).kaslrOffset().orElseThrow().value();
+            String shown = Debuggers.serve(guest, port -> Debuggers.gdb(
+                    folder,
+                    ":" + port,
+                    "symbol-file -o 0x" + Long.toHexString(offset) + " " + vmlinux,
+                    "x/s linux_banner",
+                    "print init_task.comm",
+                    "info threads",
+                    "thread apply all backtrace"));
+            assertTrue(shown.contains("<linux_banner>:\t\"Linux version "), shown);
+            assertTrue(shown.contains("$1 = \"swapper/0\\000"), shown);
+            assertTrue(shown.contains(" at kernel/"), shown);
+            assertTrue(
+                    shown.contains(" in ret_from_fork () at ") || shown.contains(" in secondary_startup_64 () at "), shown);
         }
     }
 }

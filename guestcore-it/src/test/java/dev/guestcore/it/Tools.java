@@ -58,6 +58,13 @@ public final class Tools {
         return missing("no readable vmlinuz-* in any of " + folders + "; run .ci/fetch-kernel");
     }
 
+    /** That kernel with its debug information, from the folder in which it lies. */
+    public static Path requireKernelWithDebugInformation() {
+        Path kernel = requireKernel();
+        Path vmlinux = kernel.resolveSibling(kernel.getFileName().toString().replaceFirst("vmlinuz-", "vmlinux-"));
+        return Files.isReadable(vmlinux) ? vmlinux : missing("no readable " + vmlinux + "; run .ci/fetch-kernel");
+    }
+
     /** The driver of that kernel for QEMU's firmware interface, as it lies in the kernel's package. */
     public static Path requireKernelModule() {
         Path kernel = requireKernel();

@@ -111,7 +111,7 @@ public final class ElfCoreFormat implements CoreFormat {
                 throw file.malformed(elf.programHeaderOffset(), "program headers", "at least one PT_LOAD with memory",
                         "none", "there is nothing to read in this file");
             }
-            GuestBuilder builder = guest(file, elf, notes, findings).onClose(() -> {
+            GuestBuilder builder = guest(file, elf, segments, notes, findings).onClose(() -> {
                 arena.close();
                 file.close();
             });
@@ -136,13 +136,18 @@ public final class ElfCoreFormat implements CoreFormat {
         }
     }
 
-    private static GuestBuilder guest(FileBytes file, ElfHeader elf, CoreNotes notes, CappedFindings findings) {
+    private static GuestBuilder guest(
+            FileBytes file, ElfHeader elf, ElfSegments segments, CoreNotes notes, CappedFindings findings) {
         GuestBuilder builder = Guest.builder()
                 .architecture(architecture(elf.machine()))
                 .provenance(new Provenance(
                         file.name(), NAME, layout(file, elf), Optional.empty(), Optional.empty(), Optional.empty()))
                 .findings(findings.list())
-                .facts(new ElfFacts(elf.machine(), elf.order(), notes.others()));
+                .facts(new ElfFacts(
+                        elf.machine(),
+                        elf.order() == ByteOrder.BIG_ENDIAN,
+                        notes.vmcoreInfo().isPresent() && segments.haveKernelAddresses(),
+                        notes.others()));
         notes.vmcoreInfo().ifPresent(text -> builder.facts(new VmcoreInfoFacts(text)));
         notes.vcpus().forEach(vcpu -> builder.vcpu(vcpu.registers(), vcpu.rawContexts()));
         return builder;

@@ -42,7 +42,8 @@ import java.util.Set;
  *
  * <pre>
  *  0                 ELF header, 64 bytes
- *  64                program headers, 56 bytes each: PT_NOTE, then PT_LOAD by ascending address
+ *  64                program headers, 56 bytes each: PT_NOTE, then PT_LOAD by ascending physical address; the kernel's
+ *                    image has one of its own with the virtual address, if VMCOREINFO names it
  *  behind them       with PN_XNUM only: section header 0
  *  behind that       notes, then zeros up to a multiple of 4096
  *  behind that       the stored part of each segment, without gaps
@@ -74,9 +75,13 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
         Optional<byte[]> vmcoreInfo = guest.facts(VmcoreInfoFacts.class)
                 .map(VmcoreInfoFacts::vmcoreInfo)
                 .or(() -> VmcoreInfo.find(guest.memory(), Progress.none()).map(VmcoreInfo::bytes));
+        Optional<KernelImage> image = chosen == Elf.EM_X86_64
+                ? vmcoreInfo.flatMap(KernelImage::of).filter(found -> isStored(found.range(), segments))
+                : Optional.empty();
         byte[] notes = CoreNotes.write(guest, chosen, order, vmcoreInfo, others);
         Optional<KeepRecord> record = keep ? Optional.of(KeepRecord.of(guest)) : Optional.empty();
-        return new Plan(guest, content, segments, chosen, order, notes, record);
+        Extents laidOut = image.map(found -> split(segments, found.range())).orElse(segments);
+        return new Plan(guest, content, laidOut, image, chosen, order, notes, record);
     }
 
     /** Stored ranges, each with the pages behind it that are not; beside a range, how many of its bytes are stored. */
@@ -109,6 +114,33 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
             segments.add(first, content.last(content.count() - 1), stored);
         }
         return segments.build();
+    }
+
+    private static boolean isStored(AddressRange range, Extents segments) {
+        long index = segments.floor(range.first());
+        return segments.contains(index, range.last()) && range.last() - segments.first(index) < segments.value(index);
+    }
+
+    /** The same segments, but the one around a stored range cut in up to three, so that the range is one of its own. */
+    private static Extents split(Extents segments, AddressRange range) {
+        Extents.Builder cut = new Extents.Builder(Arena.ofAuto());
+        for (long i = 0; i < segments.count(); i++) {
+            long first = segments.first(i);
+            long last = segments.last(i);
+            long stored = segments.value(i);
+            if (Long.compareUnsigned(first, range.first()) <= 0 && Long.compareUnsigned(range.last(), last) <= 0) {
+                if (first != range.first()) {
+                    cut.add(first, range.first() - 1, range.first() - first);
+                }
+                cut.add(range.first(), range.last(), range.size());
+                if (last != range.last()) {
+                    cut.add(range.last() + 1, last, stored - (range.last() + 1 - first));
+                }
+            } else {
+                cut.add(first, last, stored);
+            }
+        }
+        return cut.build();
     }
 
     private int machineOf(Guest guest) {
@@ -152,6 +184,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
         private final Guest guest;
         private final ContentMap content;
         private final Extents segments;
+        private final Optional<KernelImage> image;
         private final int machine;
         private final ByteOrder order;
         private final byte[] notes;
@@ -167,6 +200,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
                 Guest guest,
                 ContentMap content,
                 Extents segments,
+                Optional<KernelImage> image,
                 int machine,
                 ByteOrder order,
                 byte[] notes,
@@ -174,6 +208,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
             this.guest = guest;
             this.content = content;
             this.segments = segments;
+            this.image = image;
             this.machine = machine;
             this.order = order;
             this.notes = notes;
@@ -260,7 +295,10 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
                 long address = segments.first(i);
                 long stored = segments.value(i);
                 long memorySize = segments.last(i) - address + 1;
-                new ProgramHeader(Elf.PT_LOAD, 0, offset, address, address, stored, memorySize, 0).write(buffer);
+                long virtual = image.filter(found -> found.range().first() == address)
+                        .map(KernelImage::virtualFirst)
+                        .orElse(address);
+                new ProgramHeader(Elf.PT_LOAD, 0, offset, virtual, address, stored, memorySize, 0).write(buffer);
                 offset += stored;
             }
             drain(buffer, sink);

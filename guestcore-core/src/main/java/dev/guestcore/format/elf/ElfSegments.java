@@ -71,6 +71,16 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
         return -1;
     }
 
+    /** Whether some memory has a virtual address in the upper half. */
+    boolean haveKernelAddresses() {
+        for (long i = 0; i < count; i++) {
+            if (type(i) == Elf.PT_LOAD && get(i).virtualAddress() < 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /**
      * Whether the segments say nothing about physical addresses: p_paddr is 0 in several that hold different bytes, as in
      * the core of a process. Several over the same bytes are one page of memory that is mapped several times.

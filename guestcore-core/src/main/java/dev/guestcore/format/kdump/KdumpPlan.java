@@ -70,6 +70,7 @@ final class KdumpPlan implements WritePlan {
     private final Extents pages;
     private final long pageCount;
     private final long candidates;
+    private final Optional<MemorySurvey> survey;
     private final byte[] vmcoreInfo;
     private final byte[] eraseInfo;
     private final byte[] notes;
@@ -102,9 +103,9 @@ final class KdumpPlan implements WritePlan {
             throw new UnsupportedRequestException("this guest has memory above 128 TiB, for which the bitmaps of a kdump"
                     + " would be larger than it; write an ELF core instead (--to elf)");
         }
-        this.vmcoreInfo = guest.facts(VmcoreInfoFacts.class)
-                .map(VmcoreInfoFacts::vmcoreInfo)
-                .or(() -> VmcoreInfo.find(guest.memory(), Progress.none()).map(VmcoreInfo::bytes))
+        Optional<byte[]> noted = guest.facts(VmcoreInfoFacts.class).map(VmcoreInfoFacts::vmcoreInfo);
+        this.survey = noted.isPresent() ? Optional.empty() : Optional.of(MemorySurvey.of(guest.memory()));
+        this.vmcoreInfo = noted.or(() -> survey.flatMap(MemorySurvey::vmcoreInfo).map(VmcoreInfo::bytes))
                 .orElse(new byte[0]);
         long firmware = firmware(all, vmcoreInfo);
         this.pages = firmware < 0 ? all : pages(content, all.first(firmware));
@@ -263,7 +264,8 @@ final class KdumpPlan implements WritePlan {
             MemorySegment bitmap = arena.allocate(bitmapBlocks * PAGE / 2, Long.BYTES);
             fillExisting(bitmap);
             patch(sink, bitmapOffset, bitmap);
-            PagePump pump = new PagePump(guest.memory(), codec, excludeZero, sink, descriptorsOffset, bitmap);
+            PagePump pump = new PagePump(
+                    guest.memory(), survey.orElseGet(MemorySurvey::new), codec, excludeZero, sink, descriptorsOffset, bitmap);
             pump.run(pages, progress);
             patch(sink, bitmapOffset + bitmapBlocks * PAGE / 2, bitmap);
             List<AddressRange> unreadable = new ArrayList<>(pump.unreadable());
@@ -313,7 +315,10 @@ final class KdumpPlan implements WritePlan {
         ByteBuffer header = ByteBuffer.allocate(PAGE).order(ByteOrder.BIG_ENDIAN);
         header.putLong(0, KdumpLayout.SIGNATURE).order(ORDER);
         header.putInt(KdumpLayout.HEADER_VERSION, KdumpLayout.NEWEST_VERSION);
-        List<String> names = UtsName.of(guest.memory(), vmcoreInfo);
+        List<String> names = UtsName.of(
+                guest.memory(),
+                vmcoreInfo,
+                () -> survey.isPresent() ? survey.get().banner() : LinuxBanner.find(guest.memory()));
         for (int i = 0; i < names.size(); i++) {
             byte[] text = names.get(i).getBytes(StandardCharsets.ISO_8859_1);
             int length = Math.min(text.length, KdumpLayout.UTSNAME_STRING - 1);

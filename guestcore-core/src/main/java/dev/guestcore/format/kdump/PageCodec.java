@@ -1,9 +1,10 @@
 package dev.guestcore.format.kdump;
 
+import dev.guestcore.internal.lzo.LzoDecoder;
+import dev.guestcore.internal.lzo.LzoEncoder;
 import io.airlift.compress.v3.Compressor;
 import io.airlift.compress.v3.Decompressor;
 import io.airlift.compress.v3.MalformedInputException;
-import io.airlift.compress.v3.lzo.LzoCompressor;
 import io.airlift.compress.v3.snappy.SnappyCompressor;
 import io.airlift.compress.v3.snappy.SnappyDecompressor;
 import io.airlift.compress.v3.zstd.ZstdCompressor;
@@ -84,6 +85,11 @@ enum PageCodec {
          * @return compressed size
          */
         int encode(MemorySegment source, MemorySegment target);
+
+        /** Whether it can be told cheaply that a page will not become smaller. */
+        default boolean isInVain(MemorySegment page) {
+            return false;
+        }
     }
 
     Decoder decoder() {
@@ -96,7 +102,7 @@ enum PageCodec {
                 return whole;
             };
             case ZLIB -> new ZlibDecoder();
-            case LZO -> new LzoDecoder();
+            case LZO -> new LzoDecoder()::decode;
             case SNAPPY -> block(SnappyDecompressor.create());
             case ZSTD -> block(ZstdDecompressor.create());
         };
@@ -117,9 +123,23 @@ enum PageCodec {
         return switch (this) {
             case NONE -> throw new IllegalStateException("nothing to compress with");
             case ZLIB -> new ZlibEncoder();
-            case LZO -> block(new LzoCompressor());
+            case LZO -> lzo(new LzoEncoder());
             case SNAPPY -> block(SnappyCompressor.create());
             case ZSTD -> block(ZstdCompressor.create());
+        };
+    }
+
+    private static Encoder lzo(LzoEncoder encoder) {
+        return new Encoder() {
+            @Override
+            public int bound(int pageSize) {
+                return encoder.bound(pageSize);
+            }
+
+            @Override
+            public int encode(MemorySegment source, MemorySegment target) {
+                return encoder.encode(source, target);
+            }
         };
     }
 
@@ -163,6 +183,7 @@ enum PageCodec {
     private static final class ZlibEncoder implements Encoder {
 
         private final Deflater deflater = new Deflater(ZLIB_LEVEL);
+        private final IncompressiblePages incompressible = new IncompressiblePages();
 
         @Override
         public int bound(int pageSize) {
@@ -180,6 +201,11 @@ enum PageCodec {
                 deflater.deflate(output);
             }
             return output.position();
+        }
+
+        @Override
+        public boolean isInVain(MemorySegment page) {
+            return incompressible.contains(page);
         }
     }
 }

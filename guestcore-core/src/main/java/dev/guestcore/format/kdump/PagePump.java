@@ -32,7 +32,10 @@ final class PagePump {
 
     private static final int PAGE = 4096;
     private static final int PAGE_SHIFT = 12;
-    private static final int CHUNK_PAGES = 256;
+
+    /** Pages that are read, compressed and written together. */
+    static final int CHUNK_PAGES = 256;
+
     private static final int DESCRIPTORS_BUFFER = 4096 * KdumpLayout.DESCRIPTOR;
 
     /** Instead of a compressed size: all zero. */
@@ -43,6 +46,7 @@ final class PagePump {
     private static final int FAILED = -2;
 
     private final GuestMemory memory;
+    private final MemorySurvey survey;
     private final PageCodec codec;
     private final boolean excludeZero;
     private final CoreSink sink;
@@ -59,18 +63,21 @@ final class PagePump {
     /**
      * Prepares.
      *
+     * @param survey knows of some pages that they are zero
      * @param sink where pages go; stands where the first page will be
      * @param descriptorsAt where the first descriptor goes
      * @param stored bitmap of the pages to store; the bits of those that turn out not to be are cleared
      */
     PagePump(
             GuestMemory memory,
+            MemorySurvey survey,
             PageCodec codec,
             boolean excludeZero,
             CoreSink sink,
             long descriptorsAt,
             MemorySegment stored) {
         this.memory = memory;
+        this.survey = survey;
         this.codec = codec;
         this.excludeZero = excludeZero;
         this.sink = sink;
@@ -84,7 +91,9 @@ final class PagePump {
         private final Arena arena = Arena.ofAuto();
         private final PageCodec.Encoder encoder = codec == PageCodec.NONE ? null : codec.encoder();
         private final int bound = encoder == null ? PAGE : encoder.bound(PAGE);
-        private final MemorySegment input = arena.allocate((long) CHUNK_PAGES * PAGE, PAGE);
+        private final MemorySegment input = encoder == null
+                ? MemorySegment.NULL
+                : arena.allocate((long) CHUNK_PAGES * PAGE, PAGE);
         private final MemorySegment output = arena.allocate((long) CHUNK_PAGES * PAGE + bound, PAGE);
         private final int[] sizes = new int[CHUNK_PAGES];
         private final boolean[] compressed = new boolean[CHUNK_PAGES];
@@ -92,22 +101,47 @@ final class PagePump {
         private int count;
         private long outputSize;
 
+        void take(long page, long lastPage) {
+            firstPage = page;
+            count = (int) Math.min(CHUNK_PAGES, lastPage - page + 1);
+        }
+
         void fill() {
             long address = firstPage << PAGE_SHIFT;
             long wanted = (long) count * PAGE;
-            PageRun run = memory.runAt(address);
+            outputSize = 0;
+            PageRun run = memory.contentRunAt(address);
             if (run.state() == PageState.ZERO && run.range().last() - address >= wanted - 1) {
                 Arrays.fill(sizes, 0, count, ZERO);
-                outputSize = 0;
                 return;
             }
-            long whole = memory.readAvailable(address, input.asSlice(0, wanted)) / PAGE;
-            outputSize = 0;
-            for (int i = 0; i < count; i++) {
-                MemorySegment page = input.asSlice((long) i * PAGE, PAGE);
-                sizes[i] = i < whole ? PAGE : gather(address + (long) i * PAGE, page);
+            int page = 0;
+            while (page < count) {
+                int end = page;
+                boolean zero = survey.isZero(firstPage + page);
+                while (end < count && survey.isZero(firstPage + end) == zero) {
+                    end++;
+                }
+                if (zero) {
+                    Arrays.fill(sizes, page, end, ZERO);
+                } else {
+                    fill(page, end);
+                }
+                page = end;
+            }
+        }
+
+        /** Reads and compresses neighbouring pages. */
+        private void fill(int from, int to) {
+            long address = firstPage + from << PAGE_SHIFT;
+            // Pages that stay as they are: read to where they will be written from.
+            MemorySegment room = encoder == null ? output.asSlice(outputSize) : input.asSlice((long) from * PAGE);
+            long whole = memory.readAvailable(address, room.asSlice(0, (long) (to - from) * PAGE)) / PAGE;
+            for (int i = from; i < to; i++) {
+                MemorySegment page = room.asSlice((long) (i - from) * PAGE, PAGE);
+                sizes[i] = i - from < whole ? PAGE : gather(firstPage + i << PAGE_SHIFT, page);
                 if (sizes[i] > 0) {
-                    sizes[i] = MemorySegment.mismatch(page, 0, PAGE, zeroPage, 0, PAGE) < 0 ? ZERO : compress(i, page);
+                    sizes[i] = MemorySegment.mismatch(page, 0, PAGE, zeroPage, 0, PAGE) < 0 ? ZERO : put(i, page);
                 }
             }
         }
@@ -132,12 +166,19 @@ final class PagePump {
             return PAGE;
         }
 
-        private int compress(int index, MemorySegment page) {
+        /** The bytes of a page that is stored, at {@code offset} of the output. */
+        MemorySegment page(int index, long offset) {
+            return encoder == null ? output.asSlice(offset, PAGE) : input.asSlice((long) index * PAGE, PAGE);
+        }
+
+        private int put(int index, MemorySegment page) {
             MemorySegment target = output.asSlice(outputSize);
-            int size = encoder == null ? PAGE : encoder.encode(page, target);
+            int size = encoder == null || encoder.isInVain(page) ? PAGE : encoder.encode(page, target);
             compressed[index] = size < PAGE;
             if (size >= PAGE) {
-                MemorySegment.copy(page, 0, target, 0, PAGE);
+                if (page.address() != target.address()) {
+                    MemorySegment.copy(page, 0, target, 0, PAGE);
+                }
                 size = PAGE;
             }
             outputSize += size;
@@ -149,9 +190,31 @@ final class PagePump {
         zeroPageAt = sink.position();
         sink.writeZeros(PAGE);
         int threads = Runtime.getRuntime().availableProcessors();
+        if (threads == 1) {
+            runAlone(pages, progress);
+        } else {
+            runWith(threads, pages, progress);
+        }
+        flushDescriptors();
+    }
+
+    /** Without anybody to share the work with, pages are best written while they are still in the cache. */
+    private void runAlone(Extents pages, Progress progress) {
+        Chunk chunk = new Chunk();
+        for (long i = 0; i < pages.count(); i++) {
+            for (long page = pages.first(i); page <= pages.last(i); page += CHUNK_PAGES) {
+                chunk.take(page, pages.last(i));
+                chunk.fill();
+                emit(chunk, progress);
+            }
+        }
+    }
+
+    private void runWith(int threads, Extents pages, Progress progress) {
+        // What was used last is used first: it is still in the cache.
         Deque<Chunk> free = new ArrayDeque<>();
         for (int i = 0; i < threads + 2; i++) {
-            free.add(new Chunk());
+            free.push(new Chunk());
         }
         Deque<Future<Chunk>> running = new ArrayDeque<>();
         ExecutorService workers = Executors.newFixedThreadPool(threads, Thread.ofPlatform().daemon().factory());
@@ -159,11 +222,10 @@ final class PagePump {
             for (long i = 0; i < pages.count(); i++) {
                 for (long page = pages.first(i); page <= pages.last(i); page += CHUNK_PAGES) {
                     if (free.isEmpty()) {
-                        free.add(emit(running.remove(), progress));
+                        free.push(emit(await(running.remove()), progress));
                     }
-                    Chunk chunk = free.remove();
-                    chunk.firstPage = page;
-                    chunk.count = (int) Math.min(CHUNK_PAGES, pages.last(i) - page + 1);
+                    Chunk chunk = free.pop();
+                    chunk.take(page, pages.last(i));
                     running.add(workers.submit(() -> {
                         chunk.fill();
                         return chunk;
@@ -171,9 +233,8 @@ final class PagePump {
                 }
             }
             while (!running.isEmpty()) {
-                emit(running.remove(), progress);
+                emit(await(running.remove()), progress);
             }
-            flushDescriptors();
         } finally {
             // The workers read the guest: none may be left when it is closed.
             running.forEach(chunk -> chunk.cancel(false));
@@ -181,14 +242,15 @@ final class PagePump {
         }
     }
 
-    private Chunk emit(Future<Chunk> future, Progress progress) {
-        Chunk chunk = await(future);
+    private Chunk emit(Chunk chunk, Progress progress) {
         sink.write(chunk.output.asSlice(0, chunk.outputSize));
-        long at = sink.position() - chunk.outputSize;
+        long start = sink.position() - chunk.outputSize;
+        long at = start;
         for (int i = 0; i < chunk.count; i++) {
             int size = chunk.sizes[i];
             long page = chunk.firstPage + i;
             if (size > 0) {
+                sink.tellMemory(page << PAGE_SHIFT, chunk.page(i, at - start));
                 describe(at, size, chunk.compressed[i] ? codec.flag() : PageCodec.NONE.flag());
                 at += size;
             } else if (size == ZERO) {

@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /**
@@ -21,13 +22,17 @@ final class UtsName {
 
     private UtsName() {}
 
-    /** System, node, release, version, machine, domain; all but the machine empty if the guest is no known Linux. */
-    static List<String> of(GuestMemory memory, byte[] vmcoreInfo) {
+    /**
+     * System, node, release, version, machine, domain; all but the machine empty if the guest is no known Linux.
+     *
+     * @param banner looks for the banner
+     */
+    static List<String> of(GuestMemory memory, byte[] vmcoreInfo, Supplier<Optional<LinuxBanner>> banner) {
         VmcoreInfoFacts facts = new VmcoreInfoFacts(vmcoreInfo);
         Optional<String> release = facts.value("OSRELEASE");
         if (release.isEmpty()) {
-            return LinuxBanner.find(memory)
-                    .map(banner -> List.of("Linux", UNKNOWN, banner.release(), banner.version(), "x86_64", UNKNOWN))
+            return banner.get()
+                    .map(found -> List.of("Linux", UNKNOWN, found.release(), found.version(), "x86_64", UNKNOWN))
                     .orElse(List.of("", "", "", "", "x86_64", ""));
         }
         return inMemory(memory, facts)

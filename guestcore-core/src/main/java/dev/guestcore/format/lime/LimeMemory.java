@@ -78,6 +78,13 @@ final class LimeMemory implements GuestMemory {
     }
 
     @Override
+    public PageRun contentRunAt(long address) {
+        long index = extents.floor(address);
+        boolean chunk = extents.contains(index, address) && isChunk(extents.value(index));
+        return chunk ? runAt(address) : plain.contentRunAt(address);
+    }
+
+    @Override
     public long readAvailable(long address, MemorySegment target) {
         long done = 0;
         while (done < target.byteSize()) {

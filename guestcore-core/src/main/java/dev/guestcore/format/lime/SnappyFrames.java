@@ -144,6 +144,12 @@ final class SnappyFrames {
         }
 
         @Override
+        public void writeMemory(long address, MemorySegment bytes) {
+            target.tellMemory(address, bytes);
+            write(bytes);
+        }
+
+        @Override
         public void writeZeros(long count) {
             long left = count;
             while (left > 0) {

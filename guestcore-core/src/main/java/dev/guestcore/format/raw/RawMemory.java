@@ -42,6 +42,11 @@ final class RawMemory implements GuestMemory {
     }
 
     @Override
+    public PageRun contentRunAt(long address) {
+        return bytes.contentRunAt(address);
+    }
+
+    @Override
     public long readAvailable(long address, MemorySegment target) {
         return bytes.readAvailable(address, target);
     }

@@ -2,6 +2,8 @@ package dev.guestcore.format.vbox;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.MalformedDumpException;
+import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.Check.Result;
@@ -423,7 +425,7 @@ final class VmCoreVerifier {
     private void readAll(Ranges ranges) {
         Extents extents = ranges.extents();
         FileMemory memory = new FileMemory(file, extents, ranges.storedBytes());
-        MemorySegment buffer = MemorySegment.ofArray(new byte[CHUNK]);
+        MemorySegment buffer = Arena.ofAuto().allocate(CHUNK);
         long total = 0;
         for (long i = 0; i < extents.count(); i++) {
             total += extents.value(i) == FileMemory.DEVICE ? 0 : extents.last(i) - extents.first(i) + 1;
@@ -438,15 +440,17 @@ final class VmCoreVerifier {
             AddressRange range = new AddressRange(extents.first(i), extents.last(i));
             long address = range.first();
             while (range.contains(address)) {
-                long lessOne = range.last() - address;
-                long wanted = Long.compareUnsigned(lessOne, CHUNK - 1) < 0 ? lessOne + 1 : CHUNK;
-                long read = memory.readAvailable(address, buffer.asSlice(0, wanted));
+                PageRun run = memory.contentRunAt(address);
+                long lessOne = run.range().last() - address;
+                boolean hole = run.state() == PageState.ZERO;
+                long wanted = hole || Long.compareUnsigned(lessOne, CHUNK - 1) < 0 ? lessOne + 1 : CHUNK;
+                long read = hole ? wanted : memory.readAvailable(address, buffer.asSlice(0, wanted));
                 progress.advance(read);
                 if (read < wanted) {
                     first = unreadableRanges++ == 0 ? "0x" + Long.toHexString(address + read) : first;
                     break;
                 }
-                if (lessOne + 1 == wanted) {
+                if (address + (wanted - 1) == range.last()) {
                     break;
                 }
                 address += wanted;

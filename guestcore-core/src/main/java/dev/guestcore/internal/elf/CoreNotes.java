@@ -326,10 +326,27 @@ public record CoreNotes(
         }
         return vcpusByLoss.entrySet().stream()
                 .map(entry -> new Loss(
-                        "registers " + entry.getKey() + " of vCPU "
-                                + entry.getValue().stream().map(String::valueOf).collect(Collectors.joining(", ")),
+                        "registers " + entry.getKey() + " of vCPU " + runs(entry.getValue()),
                         "neither NT_PRSTATUS nor QEMU's note has a place for them",
                         false))
                 .toList();
+    }
+
+    /** "0, 2-5, 7": a large machine has a thousand of them. */
+    private static String runs(List<Integer> ascending) {
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < ascending.size(); ) {
+            int run = 1;
+            while (i + run < ascending.size() && ascending.get(i + run) == ascending.get(i) + run) {
+                run++;
+            }
+            int first = ascending.get(i);
+            text.append(text.isEmpty() ? "" : ", ").append(first);
+            if (run > 1) {
+                text.append(run > 2 ? "-" : ", ").append(first + run - 1);
+            }
+            i += run;
+        }
+        return text.toString();
     }
 }

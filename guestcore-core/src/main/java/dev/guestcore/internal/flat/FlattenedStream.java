@@ -5,6 +5,8 @@ import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.LayeredExtents;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -28,6 +30,7 @@ public final class FlattenedStream {
             Arrays.copyOf("makedumpfile".getBytes(StandardCharsets.US_ASCII), 16);
     private static final long HEADER = 4096;
     private static final long PIECE_HEADER = 16;
+    private static final ValueLayout.OfLong BIG_LONG = ValueLayout.JAVA_LONG.withOrder(ByteOrder.BIG_ENDIAN);
 
     /** A hostile offset must not make a small stream look like a file of 2^63 bytes of zeros to loop over. */
     private static final long MOST_GAPS = 1L << 30;
@@ -66,6 +69,8 @@ public final class FlattenedStream {
         long size = 0;
         try (Arena scratch = Arena.ofConfined()) {
             LayeredExtents pieces = new LayeredExtents(scratch);
+            // Read, not mapped: a page fault for each header takes several times as long.
+            MemorySegment header = scratch.allocate(PIECE_HEADER, Long.BYTES);
             long at = HEADER;
             while (true) {
                 if (!stored.holds(at, PIECE_HEADER)) {
@@ -73,8 +78,11 @@ public final class FlattenedStream {
                             "the end of the file", "the stream is cut short; what follows is missing"));
                     break;
                 }
-                long offset = stored.u64(at, ByteOrder.BIG_ENDIAN, "offset of a piece");
-                long length = stored.u64(at + 8, ByteOrder.BIG_ENDIAN, "size of a piece");
+                if (stored.read(at, header) < PIECE_HEADER) {
+                    throw stored.shrunk();
+                }
+                long offset = header.get(BIG_LONG, 0);
+                long length = header.get(BIG_LONG, Long.BYTES);
                 if (offset == -1 && length == -1) {
                     break;
                 }

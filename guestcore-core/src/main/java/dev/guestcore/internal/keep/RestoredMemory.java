@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.RandomAccess;
+import java.util.function.LongFunction;
 
 /** The bytes of one memory under the regions and page states of another. */
 final class RestoredMemory implements GuestMemory {
@@ -43,6 +44,15 @@ final class RestoredMemory implements GuestMemory {
 
     @Override
     public PageRun runAt(long address) {
+        return runAt(address, bytes::runAt);
+    }
+
+    @Override
+    public PageRun contentRunAt(long address) {
+        return runAt(address, bytes::contentRunAt);
+    }
+
+    private PageRun runAt(long address, LongFunction<PageRun> runs) {
         long index = regions.floor(address);
         if (!regions.contains(index, address)) {
             return new PageRun(new AddressRange(address, before(regions, index + 1)), PageState.ABSENT);
@@ -56,7 +66,7 @@ final class RestoredMemory implements GuestMemory {
             PageState known = KeepRecord.STATES.get((int) states.value(state));
             return new PageRun(new AddressRange(address, last), known);
         }
-        PageRun run = bytes.runAt(address);
+        PageRun run = runs.apply(address);
         long last = lower(run.range().last(), lower(regions.last(index), before(states, state + 1)));
         return new PageRun(new AddressRange(address, last), run.state());
     }

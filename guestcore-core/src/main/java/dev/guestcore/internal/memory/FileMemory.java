@@ -32,6 +32,8 @@ public final class FileMemory implements GuestMemory {
     /** Beside a range, instead of a file offset: known to be zero and not stored. */
     public static final long ZERO = -4L;
 
+    private static final long PAGE = 4096;
+
     private final FileBytes file;
     private final Extents extents;
     private final Extents regionExtents;
@@ -117,6 +119,27 @@ public final class FileMemory implements GuestMemory {
             return new PageRun(new AddressRange(address, last), PageState.UNREADABLE);
         }
         return new PageRun(new AddressRange(address, address + stored - 1), PageState.PRESENT);
+    }
+
+    @Override
+    public PageRun contentRunAt(long address) {
+        PageRun run = runAt(address);
+        if (run.state() != PageState.PRESENT) {
+            return run;
+        }
+        long runLast = run.range().last();
+        long index = extents.floor(address);
+        long offset = extents.value(index) + (address - extents.first(index));
+        FileBytes.StoredRun stored = file.storedAt(offset, runLast - address + 1);
+        long last = address + (stored.size() - 1);
+        if (last != runLast) {
+            last = stored.hole() ? (last + 1 & -PAGE) - 1 : lower(last | PAGE - 1, runLast);
+        }
+        return new PageRun(new AddressRange(address, last), stored.hole() ? PageState.ZERO : PageState.PRESENT);
+    }
+
+    private static long lower(long left, long right) {
+        return Long.compareUnsigned(left, right) <= 0 ? left : right;
     }
 
     @Override

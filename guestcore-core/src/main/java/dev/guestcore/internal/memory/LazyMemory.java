@@ -54,6 +54,11 @@ public final class LazyMemory implements GuestMemory {
     }
 
     @Override
+    public PageRun contentRunAt(long address) {
+        return memory().contentRunAt(address);
+    }
+
+    @Override
     public long readAvailable(long address, MemorySegment target) {
         return memory().readAvailable(address, target);
     }

@@ -57,6 +57,19 @@ public final class RegionMemory implements GuestMemory {
 
     @Override
     public PageRun runAt(long address) {
+        return runAt(address, RegionContents::runAt);
+    }
+
+    @Override
+    public PageRun contentRunAt(long address) {
+        return runAt(address, RegionContents::contentRunAt);
+    }
+
+    private interface Runs {
+        RegionContents.Run at(RegionContents contents, long offset, long remaining);
+    }
+
+    private PageRun runAt(long address, Runs runs) {
         int index = floor(address);
         if (!contains(index, address)) {
             long last = index + 1 < parts.length ? parts[index + 1].region().range().first() - 1 : -1L;
@@ -64,7 +77,7 @@ public final class RegionMemory implements GuestMemory {
         }
         AddressRange range = parts[index].region().range();
         long remaining = range.last() - address + 1;
-        RegionContents.Run run = parts[index].contents().runAt(address - range.first(), remaining);
+        RegionContents.Run run = runs.at(parts[index].contents(), address - range.first(), remaining);
         return new PageRun(new AddressRange(address, address + run.size() - 1), run.state());
     }
 

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.RandomAccess;
+import java.util.function.LongFunction;
 
 /** The same bytes at other addresses: a memory by machine address over one by guest-physical address. */
 public final class RemappedMemory implements GuestMemory {
@@ -42,12 +43,21 @@ public final class RemappedMemory implements GuestMemory {
 
     @Override
     public PageRun runAt(long address) {
+        return runAt(address, bytes::runAt);
+    }
+
+    @Override
+    public PageRun contentRunAt(long address) {
+        return runAt(address, bytes::contentRunAt);
+    }
+
+    private PageRun runAt(long address, LongFunction<PageRun> runs) {
         long index = map.floor(address);
         if (!map.contains(index, address)) {
             long last = index + 1 < map.count() ? map.first(index + 1) - 1 : -1L;
             return new PageRun(new AddressRange(address, last), PageState.ABSENT);
         }
-        PageRun run = bytes.runAt(oldAddress(index, address));
+        PageRun run = runs.apply(oldAddress(index, address));
         long lessOne = run.range().last() - run.range().first();
         long toEnd = map.last(index) - address;
         long shorter = Long.compareUnsigned(lessOne, toEnd) < 0 ? lessOne : toEnd;

@@ -11,16 +11,19 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.TokenStreamFactory;
 import tools.jackson.core.json.JsonFactory;
 
 /**
@@ -36,10 +39,11 @@ import tools.jackson.core.json.JsonFactory;
  */
 final class DeviceSections {
 
-    private static final long MOST_DESCRIPTION = 32L << 20;
+    private static final long MOST_DESCRIPTION = 16L << 20;
     private static final int MOST_DEPTH = 64;
-    private static final int MOST_VCPUS = 4096;
+    private static final int MOST_VCPUS = 2048;
     private static final int MOST_PCI_DEVICES = 512;
+    private static final int MOST_NAMES = 4096;
     private static final int PCI_CONFIG = 256;
 
     private static final int END = 0x00;
@@ -53,8 +57,9 @@ final class DeviceSections {
     private final long start;
     private final String stream;
     private final CappedFindings findings = new CappedFindings();
-    private final Map<Long, OrderedCpu> cpus = new TreeMap<>();
+    private final TreeMap<Long, OrderedCpu> cpus = new TreeMap<>();
     private final List<Apic> apics = new ArrayList<>();
+    private final Set<String> devices = new HashSet<>();
     private final Map<String, byte[]> pciConfig = new HashMap<>();
     private Optional<byte[]> cmos = Optional.empty();
     private Optional<String> runState = Optional.empty();
@@ -100,7 +105,7 @@ final class DeviceSections {
             findings.add(Finding.damage(stream + ": " + e.getMessage()));
         }
         List<RegisterState> vcpus = decodeCpus();
-        return new MachineState(machine, blocks, vcpus, cmos, pciConfig, runState, findings.list());
+        return new MachineState(machine, blocks, vcpus, devices, cmos, pciConfig, runState, findings.list());
     }
 
     private Mismatch mismatch(long offset, String expected, String found) {
@@ -127,7 +132,9 @@ final class DeviceSections {
     }
 
     private void readDescription(MemorySegment text) throws Mismatch {
+        // Names are not gathered in a table, which a hostile text could make grow.
         JsonFactory factory = JsonFactory.builder()
+                .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
                 .streamReadConstraints(StreamReadConstraints.builder()
                         .maxNestingDepth(MOST_DEPTH)
                         .maxStringLength(4096)
@@ -375,6 +382,9 @@ final class DeviceSections {
     }
 
     private void use(String name, long instance, DeviceFields fields) throws Mismatch {
+        if (devices.size() < MOST_NAMES) {
+            devices.add(name);
+        }
         switch (name) {
             case "cpu" -> {
                 if (cpus.size() == MOST_VCPUS) {
@@ -415,9 +425,11 @@ final class DeviceSections {
     private List<RegisterState> decodeCpus() {
         List<RegisterState> states = new ArrayList<>();
         boolean beyondAvx = false;
-        for (OrderedCpu cpu : cpus.values()) {
+        boolean apicEach = apics.size() == cpus.size();
+        while (!cpus.isEmpty()) {
+            OrderedCpu cpu = cpus.pollFirstEntry().getValue();
             RegisterState.Builder registers = cpu.state().registers(kvm);
-            if (apics.size() == cpus.size()) {
+            if (apicEach) {
                 Apic apic = apics.get(cpu.order());
                 registers.set(X86.APIC_BASE, apic.base());
                 registers.set(X86.CR8, apic.priority() >> 4);

@@ -5,6 +5,7 @@ import dev.guestcore.cpu.RegisterState;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * What a migration stream says beside the contents of memory. Immutable, except for the arrays, which nobody may modify.
@@ -12,6 +13,7 @@ import java.util.Optional;
  * @param machine QEMU's machine type with its version ("pc-i440fx-7.2"), or empty if the stream does not say
  * @param blocks memory blocks, in the stream's order
  * @param vcpus registers by QEMU's number of the vCPU, ascending; empty where they could not be decoded
+ * @param devices names of the devices' sections, without numbers
  * @param cmos the 128 bytes of the clock chip's memory, in which a PC finds its memory size
  * @param pciConfig configuration space of PCI devices (256 bytes) by the name of the section, "0000:00:02.0/vga"
  * @param runState what the guest did when it was saved ("running", "paused")
@@ -21,6 +23,7 @@ public record MachineState(
         String machine,
         List<RamBlock> blocks,
         List<RegisterState> vcpus,
+        Set<String> devices,
         Optional<byte[]> cmos,
         Map<String, byte[]> pciConfig,
         Optional<String> runState,
@@ -30,6 +33,7 @@ public record MachineState(
     public MachineState {
         blocks = List.copyOf(blocks);
         vcpus = List.copyOf(vcpus);
+        devices = Set.copyOf(devices);
         pciConfig = Map.copyOf(pciConfig);
         findings = List.copyOf(findings);
     }

@@ -81,6 +81,7 @@ public final class MigrationStream {
 
     private final ReadableByteChannel channel;
     private final String name;
+    private final long origin;
     private final RamSink sink;
     private final List<RamBlock> blocks = new ArrayList<>();
     private final Map<String, RamBlock> blocksByName = new HashMap<>();
@@ -97,6 +98,19 @@ public final class MigrationStream {
      * @param sink takes the memory
      */
     public MigrationStream(ReadableByteChannel channel, String name, RamSink sink) {
+        this(channel, name, 0, sink);
+    }
+
+    /**
+     * A stream behind something else, which counts in all positions.
+     *
+     * @param channel blocking, at the stream's first byte; stays open
+     * @param name what the stream is called in messages
+     * @param origin position of the stream's first byte
+     * @param sink takes the memory
+     */
+    public MigrationStream(ReadableByteChannel channel, String name, long origin, RamSink sink) {
+        this.origin = origin;
         this.channel = channel;
         this.name = name;
         this.sink = sink;
@@ -128,7 +142,7 @@ public final class MigrationStream {
      */
     public MachineState read() {
         try (Arena arena = Arena.ofConfined()) {
-            StreamBuffer in = new StreamBuffer(channel, name, arena);
+            StreamBuffer in = new StreamBuffer(channel, name, origin, arena);
             readHeader(in);
             readSections(in);
             long start = in.position();
@@ -145,12 +159,12 @@ public final class MigrationStream {
     private void readHeader(StreamBuffer in) {
         int magic = in.i32("magic");
         if (magic != MAGIC) {
-            throw new MalformedDumpException(name, 0, "magic", "5145564d \"QEVM\"", String.format("%08x", magic),
+            throw new MalformedDumpException(name, origin, "magic", "5145564d \"QEVM\"", String.format("%08x", magic),
                     "this is no QEMU migration stream");
         }
         int version = in.i32("version");
         if (version != VERSION) {
-            throw new MalformedDumpException(name, 4, "version", Integer.toString(VERSION),
+            throw new MalformedDumpException(name, origin + 4, "version", Integer.toString(VERSION),
                     Integer.toUnsignedString(version), "versions before 3 come from QEMU before 0.11");
         }
         if (in.peek() == CONFIGURATION) {
@@ -311,7 +325,8 @@ public final class MigrationStream {
                     }
                 }
                 case XBZRLE -> throw refused("differences to earlier pages (xbzrle)", "xbzrle");
-                case HOOK -> throw refused("a transport of its own (rdma)", "rdma-pin-all");
+                case HOOK -> throw new UnsupportedRequestException(name + ": QEMU sent this memory beside the stream (RDMA);"
+                        + " migrate the guest to a file or a socket");
                 default -> throw unknownFlags(in, word);
             }
         }
@@ -347,6 +362,7 @@ public final class MigrationStream {
         if (!blocks.isEmpty()) {
             throw in.malformed("list of memory blocks", "one", "a second one", "the stream is damaged before this place");
         }
+        List<RamBlock> listed = new ArrayList<>();
         long left = total;
         while (left != 0) {
             String title = in.text(in.u8("length of a block name"), "block name");
@@ -357,16 +373,17 @@ public final class MigrationStream {
                         "a capability that changes the list of blocks (x-ignore-shared, postcopy-ram with large pages)"
                                 + " may have been on");
             }
-            if (blocks.size() == MOST_BLOCKS) {
+            if (listed.size() == MOST_BLOCKS) {
                 throw in.malformed("number of memory blocks", "at most " + MOST_BLOCKS, "more", "");
             }
-            RamBlock block = new RamBlock(blocks.size(), title, size);
+            RamBlock block = new RamBlock(listed.size(), title, size);
             if (blocksByName.putIfAbsent(title, block) != null) {
                 throw in.malformed("block name", "a new one", "'" + title + "' again", "");
             }
-            blocks.add(block);
+            listed.add(block);
             left -= size;
         }
+        blocks.addAll(listed);
         blocks.forEach(sink::block);
     }
 

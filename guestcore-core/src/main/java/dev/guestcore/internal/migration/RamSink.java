@@ -24,7 +24,7 @@ public interface RamSink {
      * @param block where it belongs
      * @param offset its place in the block, in bytes, a multiple of {@link #PAGE_SIZE}
      * @param page its {@link #PAGE_SIZE} bytes; native, valid until this method returns
-     * @param position where its bytes lie in the stream, from the stream's start; {@link #NOT_STORED} if they do not lie
+     * @param position where its bytes lie, counted from the stream's origin; {@link #NOT_STORED} if they do not lie
      *     there as they are
      */
     void page(RamBlock block, long offset, MemorySegment page, long position);

@@ -29,8 +29,9 @@ final class StreamBuffer {
     private int at;
     private int end;
 
-    StreamBuffer(ReadableByteChannel channel, String name, Arena arena) {
+    StreamBuffer(ReadableByteChannel channel, String name, long origin, Arena arena) {
         this.channel = channel;
+        this.filled = origin;
         this.name = name;
         this.buffer = arena.allocate(CAPACITY, RamSink.PAGE_SIZE);
         this.filling = buffer.asByteBuffer();

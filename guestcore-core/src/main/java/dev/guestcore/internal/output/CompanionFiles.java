@@ -73,6 +73,11 @@ public final class CompanionFiles implements AutoCloseable {
         }
     }
 
+    /** The files, for those who digest what was written. */
+    public List<OutputFile> files() {
+        return List.copyOf(files);
+    }
+
     @Override
     public void close() {
         files.forEach(OutputFile::close);

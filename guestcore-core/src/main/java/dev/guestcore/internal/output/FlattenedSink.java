@@ -17,6 +17,7 @@ public final class FlattenedSink implements CoreSink {
     private final CoreSink stream;
     private final ByteBuffer pieceHeader = ByteBuffer.allocate(2 * Long.BYTES);
     private long position;
+    private long lastPieceEnd;
 
     /** Begins the stream. */
     public FlattenedSink(CoreSink stream) {
@@ -39,6 +40,17 @@ public final class FlattenedSink implements CoreSink {
     }
 
     @Override
+    public void writeMemory(long address, MemorySegment bytes) {
+        stream.tellMemory(address, bytes);
+        write(bytes);
+    }
+
+    @Override
+    public void tellMemory(long address, MemorySegment memory) {
+        stream.tellMemory(address, memory);
+    }
+
+    @Override
     public void writeZeros(long count) {
         position += count;
     }
@@ -53,8 +65,11 @@ public final class FlattenedSink implements CoreSink {
         piece(at, bytes);
     }
 
-    /** Ends the stream. */
+    /** Ends the stream. The file that it describes ends where its last piece does, so zeros at the end need one. */
     public void finish() {
+        if (lastPieceEnd < position) {
+            piece(position - 1, MemorySegment.ofArray(new byte[1]));
+        }
         header(-1, -1);
     }
 
@@ -64,6 +79,7 @@ public final class FlattenedSink implements CoreSink {
             header(offset + done, size);
             stream.write(bytes.asSlice(done, size));
             done += size;
+            lastPieceEnd = Math.max(lastPieceEnd, offset + done);
         }
     }
 

@@ -9,6 +9,9 @@ abstract class GatheringSink implements CoreSink {
 
     private static final int BUFFER = 1 << 20;
 
+    /** What is so large costs less to write than to gather. */
+    private static final int LARGE = 64 << 10;
+
     private final MemorySegment buffer = Arena.ofAuto().allocate(BUFFER, 4096);
     private int buffered;
     private long position;
@@ -28,10 +31,10 @@ abstract class GatheringSink implements CoreSink {
     @Override
     public final void write(MemorySegment bytes) {
         long size = bytes.byteSize();
-        if (size > BUFFER - buffered) {
+        if (size > BUFFER - buffered || size >= LARGE) {
             flush();
         }
-        if (size >= BUFFER) {
+        if (size >= LARGE) {
             send(bytes, position);
         } else {
             MemorySegment.copy(bytes, 0, buffer, buffered, size);

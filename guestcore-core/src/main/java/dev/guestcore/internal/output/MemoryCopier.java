@@ -10,26 +10,31 @@ import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.WriteReport;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Copies guest memory into a core, page by page: zero pages become holes, unreadable ones zeros that are counted. Not
- * thread-safe.
+ * Copies guest memory into a core, page by page: zero pages become holes, unreadable ones zeros that are counted. While
+ * this thread writes, others read and look for zero pages. Not thread-safe.
  */
 public final class MemoryCopier {
 
     private static final int PAGE = 4096;
     private static final int CHUNK = 1 << 20;
     private static final long LARGEST_STEP = 64 << 20;
+    private static final int MOST_AHEAD = Math.clamp(Runtime.getRuntime().availableProcessors(), 2, 8);
 
     private final GuestMemory memory;
     private final CoreSink sink;
     private final Progress progress;
-    private final Chunk[] chunks = {new Chunk(), new Chunk()};
+    private final Deque<Chunk> free = new ArrayDeque<>();
+    private final Deque<FutureTask<Chunk>> ahead = new ArrayDeque<>();
     private final MemorySegment zeroPage = Arena.ofAuto().allocate(PAGE, PAGE);
     private final List<AddressRange> unreadable = new ArrayList<>();
     private long unreadableBytes;
@@ -45,29 +50,34 @@ public final class MemoryCopier {
 
     /** Writes exactly as many bytes as {@code range} has. */
     public void copy(AddressRange range) {
-        long address = range.first();
-        long left = range.size();
-        while (left > 0) {
-            PageRun run = memory.runAt(address);
-            // A step at a time, so that a terabyte of zeros on its way into a pipe can be cancelled.
-            boolean present = run.state() == PageState.PRESENT;
-            long runSize = sizeUpTo(run.range(), present ? left : Math.min(left, LARGEST_STEP));
-            switch (run.state()) {
-                case ZERO -> {
-                    zeros(runSize);
-                    progress.advance(runSize);
+        try {
+            long address = range.first();
+            long left = range.size();
+            while (left > 0) {
+                PageRun run = memory.contentRunAt(address);
+                boolean present = run.state() == PageState.PRESENT;
+                // A step at a time, so that a terabyte of zeros on its way into a pipe can be cancelled.
+                long step = sizeUpTo(run.range(), Math.min(left, LARGEST_STEP));
+                if (present || step < CHUNK) {
+                    step = Math.min(left, CHUNK - (address & CHUNK - 1));
+                    read(address, step, step == left);
+                } else {
+                    emitAll();
+                    put(Content.of(run.state()), address, step);
+                    progress.advance(step);
                 }
-                case PRESENT -> runSize = copyPresent(address, runSize);
-                case EXCLUDED, UNREADABLE, ABSENT -> {
-                    lose(address, runSize);
-                    sink.writeZeros(runSize);
-                    progress.advance(runSize);
-                }
-                default -> throw new IllegalStateException("unknown state " + run.state());
+                address += step;
+                left -= step;
             }
-            memoryBytes += runSize;
-            address += runSize;
-            left -= runSize;
+            emitAll();
+        } finally {
+            // The guest may be closed as soon as this method is left: nothing may still be reading it.
+            while (!ahead.isEmpty()) {
+                FutureTask<Chunk> task = ahead.remove();
+                while (!task.isDone()) {
+                    LockSupport.parkNanos(100_000);
+                }
+            }
         }
     }
 
@@ -76,44 +86,35 @@ public final class MemoryCopier {
         return Long.compareUnsigned(lessOne, limit - 1) >= 0 ? limit : lessOne + 1;
     }
 
-    /**
-     * Copies up to {@code size} bytes; gives how many are done, which is less where a page turned out unreadable. While
-     * one chunk is written the next is read and searched for zero pages.
-     */
-    private long copyPresent(long address, long size) {
-        long done = 0;
-        Chunk chunk = chunks[0];
-        chunk.prepare(address, size);
-        chunk.fill();
-        while (true) {
-            long wanted = chunk.wanted;
-            long next = address + done + wanted;
-            FutureTask<Chunk> ahead = null;
-            if (chunk.copied == wanted && done + wanted < size) {
-                Chunk other = chunk == chunks[0] ? chunks[1] : chunks[0];
-                other.prepare(next, size - done - wanted);
-                ahead = new FutureTask<>(other::fill, other);
-                Thread.ofVirtual().start(ahead);
-            }
-            try {
-                emit(chunk);
-                progress.advance(chunk.copied);
-            } catch (RuntimeException | Error e) {
-                // The guest may be closed as soon as this method is left: nothing may still be reading it.
-                if (ahead != null) {
-                    awaitQuietly(ahead);
-                }
-                throw e;
-            }
-            done += chunk.copied;
-            if (chunk.copied < wanted) {
-                return done + skipFailedPage(address + done, size - done);
-            }
-            if (ahead == null) {
-                return done;
-            }
-            chunk = await(ahead);
+    /** Has a chunk read, in another thread unless nothing could be done meanwhile. */
+    private void read(long address, long size, boolean last) {
+        if (ahead.size() == MOST_AHEAD) {
+            emitOldest();
         }
+        Chunk chunk = free.isEmpty() ? new Chunk() : free.remove();
+        chunk.address = address;
+        chunk.size = (int) size;
+        FutureTask<Chunk> task = new FutureTask<>(chunk::fill, chunk);
+        ahead.add(task);
+        if (last && ahead.size() == 1) {
+            task.run();
+        } else {
+            Thread.ofVirtual().start(task);
+        }
+    }
+
+    private void emitAll() {
+        while (!ahead.isEmpty()) {
+            emitOldest();
+        }
+    }
+
+    private void emitOldest() {
+        Chunk chunk = await(ahead.element());
+        ahead.remove();
+        chunk.emit();
+        progress.advance(chunk.size);
+        free.add(chunk);
     }
 
     private static Chunk await(FutureTask<Chunk> task) {
@@ -126,86 +127,112 @@ public final class MemoryCopier {
                 default -> throw new GuestcoreException("reading the guest failed: " + e.getCause(), e.getCause());
             }
         } catch (InterruptedException e) {
-            awaitQuietly(task);
             Thread.currentThread().interrupt();
             throw new GuestcoreException("interrupted while reading the guest", e);
         }
     }
 
-    private static void awaitQuietly(FutureTask<Chunk> task) {
-        while (!task.isDone()) {
-            LockSupport.parkNanos(100_000);
+    /** What becomes of bytes. */
+    private enum Content {
+        /** They are written. */
+        DATA,
+        /** They are zero. */
+        ZERO,
+        /** They are lost. */
+        LOST;
+
+        static Content of(PageState state) {
+            return switch (state) {
+                case PRESENT -> DATA;
+                case ZERO -> ZERO;
+                case EXCLUDED, UNREADABLE, ABSENT -> LOST;
+            };
         }
     }
 
-    /** The source failed only now: the rest of that page is lost, the page after it is tried again. */
-    private long skipFailedPage(long address, long limit) {
-        long size = Math.min(limit, PAGE - (address & PAGE - 1));
-        lose(address, size);
-        sink.writeZeros(size);
-        progress.advance(size);
-        return size;
-    }
-
-    private void emit(Chunk chunk) {
-        long runStart = 0;
-        boolean runIsZero = false;
-        int page = 0;
-        for (long at = 0; at < chunk.copied; page++) {
-            boolean zero = chunk.zero[page];
-            if (zero != runIsZero && at > runStart) {
-                flushRun(chunk.buffer, runStart, at, runIsZero);
-                runStart = at;
-            }
-            runIsZero = zero;
-            at += chunk.pageSize(at);
-        }
-        flushRun(chunk.buffer, runStart, chunk.copied, runIsZero);
-    }
-
-    private void flushRun(MemorySegment bytes, long from, long to, boolean zero) {
-        if (to == from) {
-            return;
-        }
-        if (zero) {
-            zeros(to - from);
+    private void put(Content content, long address, long size) {
+        memoryBytes += size;
+        if (content == Content.LOST) {
+            lose(address, size);
         } else {
-            sink.write(bytes.asSlice(from, to - from));
+            zeroBytes += size;
         }
+        sink.writeZeroMemory(address, size);
     }
 
     /** Bytes on their way; never crosses a multiple of the chunk size, so that pages stay whole whatever the start. */
     private final class Chunk {
 
         private final MemorySegment buffer = Arena.ofAuto().allocate(CHUNK, PAGE);
-        private final boolean[] zero = new boolean[CHUNK / PAGE];
+        private Content[] contents = new Content[CHUNK / PAGE + 1];
+        private int[] ends = new int[CHUNK / PAGE + 1];
+        private int pieces;
         private long address;
-        private long wanted;
-        private long copied;
-
-        void prepare(long from, long limit) {
-            address = from;
-            wanted = Math.min(limit, CHUNK - (from & CHUNK - 1));
-        }
+        private int size;
 
         void fill() {
-            copied = memory.readAvailable(address, buffer.asSlice(0, wanted));
-            int page = 0;
-            for (long at = 0; at < copied; page++) {
-                long size = pageSize(at);
-                zero[page] = MemorySegment.mismatch(buffer, at, at + size, zeroPage, 0, size) < 0;
-                at += size;
+            pieces = 0;
+            int at = 0;
+            while (at < size) {
+                PageRun run = memory.contentRunAt(address + at);
+                int end = at + (int) sizeUpTo(run.range(), size - at);
+                if (run.state() == PageState.PRESENT) {
+                    at = fillPresent(at, end);
+                } else {
+                    add(Content.of(run.state()), end);
+                    at = end;
+                }
             }
         }
 
-        long pageSize(long at) {
-            return Math.min(PAGE - (address + at & PAGE - 1), copied - at);
+        /** Gives how far it came. */
+        private int fillPresent(int start, int end) {
+            int readEnd = start + (int) memory.readAvailable(address + start, buffer.asSlice(start, end - start));
+            for (int at = start; at < readEnd; ) {
+                int pageEnd = Math.min(pageEnd(at), readEnd);
+                boolean zero = MemorySegment.mismatch(buffer, at, pageEnd, zeroPage, 0, pageEnd - at) < 0;
+                add(zero ? Content.ZERO : Content.DATA, pageEnd);
+                at = pageEnd;
+            }
+            if (readEnd < end) {
+                // The source failed only now: the rest of that page is lost, the page after it is tried again.
+                readEnd = Math.min(pageEnd(readEnd), end);
+                add(Content.LOST, readEnd);
+            }
+            return readEnd;
         }
-    }
 
-    private void zeros(long count) {
-        zeroBytes += count;
-        sink.writeZeros(count);
+        private int pageEnd(int at) {
+            return at + (int) (PAGE - (address + at & PAGE - 1));
+        }
+
+        private void add(Content content, int end) {
+            if (pieces > 0 && contents[pieces - 1] == content) {
+                ends[pieces - 1] = end;
+                return;
+            }
+            if (pieces == ends.length) {
+                contents = Arrays.copyOf(contents, 2 * pieces);
+                ends = Arrays.copyOf(ends, 2 * pieces);
+            }
+            contents[pieces] = content;
+            ends[pieces] = end;
+            pieces++;
+        }
+
+        void emit() {
+            int at = 0;
+            for (int piece = 0; piece < pieces; piece++) {
+                int length = ends[piece] - at;
+                if (contents[piece] == Content.DATA) {
+                    memoryBytes += length;
+                    sink.writeMemory(address + at, buffer.asSlice(at, length));
+                } else {
+                    put(contents[piece], address + at, length);
+                }
+                at += length;
+            }
+        }
     }
 
     private void lose(long address, long size) {

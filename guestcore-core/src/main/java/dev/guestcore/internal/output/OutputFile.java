@@ -1,13 +1,17 @@
 package dev.guestcore.internal.output;
 
+import dev.guestcore.AddressRange;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.MemoryRegion;
 import dev.guestcore.OutputException;
+import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
 import dev.guestcore.format.CoreSink;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.FileStore;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -124,22 +128,92 @@ public final class OutputFile implements AutoCloseable {
         requireSpace(target, partial, bytes);
     }
 
-    private static void requireSpace(Path target, Path onDisk, long bytes) {
+    /**
+     * The same for a core of {@code memory}, of which what is known to be zero becomes holes and takes no room.
+     *
+     * @param bytes size of the file to come
+     * @throws OutputException if there is less room than what of it is not known to be zero
+     */
+    public void requireSpace(long bytes, GuestMemory memory) {
         try {
-            FileStore store = Files.getFileStore(onDisk);
-            long free = store.getUsableSpace();
-            if (Long.compareUnsigned(free, bytes) < 0) {
-                throw new OutputException(target + ": needs " + bytes + " bytes, but only " + free
-                        + " are free on that disk; free some or choose another disk");
+            requireSpace(bytes);
+        } catch (OutputException e) {
+            // Only now, because it takes time to look through all of the memory.
+            requireSpace(Math.min(bytes, storedBytes(bytes, memory)));
+        }
+    }
+
+    /** How much of a core is not known to be zero: at least what the memory has, beside what is no memory. */
+    private static long storedBytes(long bytes, GuestMemory memory) {
+        long present = 0;
+        long zero = 0;
+        for (MemoryRegion region : memory.regions()) {
+            AddressRange rest = region.range();
+            while (region.hasContent()) {
+                PageRun run = memory.contentRunAt(rest.first());
+                long lessOne = run.range().intersection(rest).orElseThrow().last() - rest.first();
+                long size = lessOne < 0 || lessOne == Long.MAX_VALUE ? Long.MAX_VALUE : lessOne + 1;
+                if (run.state() == PageState.PRESENT) {
+                    present = saturated(present + size);
+                } else {
+                    zero = saturated(zero + size);
+                }
+                if (lessOne == rest.last() - rest.first()) {
+                    break;
+                }
+                rest = new AddressRange(rest.first() + lessOne + 1, rest.last());
             }
+        }
+        return Math.max(bytes - zero, present);
+    }
+
+    private static long saturated(long sum) {
+        return sum < 0 ? Long.MAX_VALUE : sum;
+    }
+
+    private static void requireSpace(Path target, Path onDisk, long bytes) {
+        long free = freeSpace(target, onDisk);
+        if (Long.compareUnsigned(free, bytes) < 0) {
+            throw new OutputException(target + ": needs " + bytes + " bytes, but only " + free
+                    + " are free on that disk; free some or choose another disk");
+        }
+    }
+
+    private static long freeSpace(Path target, Path onDisk) {
+        try {
+            return Files.getFileStore(onDisk).getUsableSpace();
         } catch (IOException e) {
-            throw new OutputException(target + ": cannot tell the free space: " + reason(e), e);
+            // A store is found by its mount point, which not every chroot can see.
+            long free = onDisk.toFile().getUsableSpace();
+            if (free == 0) {
+                throw new OutputException(target + ": cannot tell the free space: " + reason(e), e);
+            }
+            return free;
         }
     }
 
     /** Where to write. */
     public CoreSink sink() {
         return sink;
+    }
+
+    /** The name that the file will have in its folder. */
+    public String name() {
+        return String.valueOf(target.getFileName());
+    }
+
+    /**
+     * Opens what was written so far, before it has its name.
+     *
+     * @throws OutputException if that fails
+     */
+    public FileChannel openWritten() {
+        try {
+            sink.finish();
+            return FileChannel.open(partial, StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS);
+        } catch (IOException e) {
+            throw new OutputException(target + ": reading back what was written failed: " + reason(e), e);
+        }
     }
 
     /**

@@ -93,6 +93,11 @@ final class DescribedSource implements GuestSource {
         }
 
         @Override
+        public PageRun contentRunAt(long address) {
+            return open().contentRunAt(address);
+        }
+
+        @Override
         public long readAvailable(long address, MemorySegment target) {
             return open().readAvailable(address, target);
         }

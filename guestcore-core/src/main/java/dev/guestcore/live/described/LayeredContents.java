@@ -2,6 +2,7 @@ package dev.guestcore.live.described;
 
 import dev.guestcore.PageState;
 import dev.guestcore.RegionContents;
+import dev.guestcore.format.FileBytes;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -16,6 +17,10 @@ import java.util.TreeSet;
 final class LayeredContents implements RegionContents {
 
     private static final int NONE = -1;
+
+    /** In a shorter part of a file nobody looks for holes. */
+    private static final int SMALLEST_HOLE = 64 << 10;
+
     private static final Filling ZEROS = new Filling.Zero();
 
     /** A run need not be maximal: this many spans are joined at most, so that one answer never takes long. */
@@ -111,6 +116,27 @@ final class LayeredContents implements RegionContents {
             done += length;
         }
         return done;
+    }
+
+    @Override
+    public Run contentRunAt(long offset, long remaining) {
+        Run run = runAt(offset, remaining);
+        Span span = spanAt(offset);
+        if (span.size() < SMALLEST_HOLE || !(filling(span) instanceof Filling.Slice(FileBytes file, long start))) {
+            return run;
+        }
+        long limit = Math.min(span.size(), run.size());
+        long position = pieces[span.piece()].position(offset, address + offset);
+        FileBytes.StoredRun stored = file.storedAt(start + position, limit);
+        if (stored.size() == limit) {
+            return new Run(stored.hole() ? PageState.ZERO : PageState.PRESENT, limit);
+        }
+        long inPage = address + offset + stored.size() & PageChoice.PAGE_SIZE - 1;
+        return stored.hole()
+                ? new Run(PageState.ZERO, stored.size() - inPage)
+                : new Run(
+                        PageState.PRESENT,
+                        inPage == 0 ? stored.size() : Math.min(limit, stored.size() + PageChoice.PAGE_SIZE - inPage));
     }
 
     @Override

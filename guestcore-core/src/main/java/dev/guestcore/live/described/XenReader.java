@@ -168,7 +168,15 @@ final class XenReader {
 
         @Override
         public Run runAt(long offset, long remaining) {
-            PageRun run = memory.runAt(address + offset);
+            return within(memory.runAt(address + offset), remaining);
+        }
+
+        @Override
+        public Run contentRunAt(long offset, long remaining) {
+            return within(memory.contentRunAt(address + offset), remaining);
+        }
+
+        private static Run within(PageRun run, long remaining) {
             long toLast = run.range().last() - run.range().first();
             long size = Long.compareUnsigned(toLast, remaining - 1) < 0 ? toLast + 1 : remaining;
             return new Run(run.state(), size);

@@ -72,7 +72,7 @@ final class Monitor {
                 }
                 case "search" -> search(argument);
                 case "phys" -> physical(argument);
-                case "help", "" -> print(HELP.stripTrailing());
+                case "help", "" -> HELP.stripTrailing().lines().forEach(this::print);
                 default -> print("no command '" + cut(verb) + "'; 'monitor help' lists them");
             }
         } catch (UncheckedIOException e) {
@@ -104,18 +104,26 @@ final class Monitor {
         return text.length() > 40 ? text.substring(0, 40) + "..." : text;
     }
 
-    /** Sends text; control characters that a source may have put into a name do not reach the terminal. */
+    /** Sends a line; what a source may have put into a name to command the terminal does not reach it. */
     private void print(String text) {
         StringBuilder clean = new StringBuilder(Math.min(text.length(), LINE_LIMIT));
         text.codePoints()
                 .limit(LINE_LIMIT)
-                .map(symbol -> Character.isISOControl(symbol) && symbol != '\n' ? '?' : symbol)
+                .map(symbol -> isHarmful(symbol) ? '?' : symbol)
                 .forEach(clean::appendCodePoint);
         try {
             stream.send("O" + Hex.ofText(clean + "\n"));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private static boolean isHarmful(int symbol) {
+        return switch (Character.getType(symbol)) {
+            case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.LINE_SEPARATOR,
+                    Character.PARAGRAPH_SEPARATOR -> true;
+            default -> false;
+        };
     }
 
     private static String hex(long value) {

@@ -276,6 +276,71 @@ class ElfCoreWriterTest {
         }
     }
 
+    private static Guest kernelAt(long size, String... lines) {
+        byte[] info = ("OSRELEASE=6.1.0-test\nPAGESIZE=4096\n" + String.join("\n", lines) + "\n")
+                .getBytes(StandardCharsets.US_ASCII);
+        return Guest.builder()
+                .ram(0, MemorySegment.ofArray(Patterns.bytes((int) size, 4)))
+                .vcpu(Patterns.longMode(1))
+                .facts(new VmcoreInfoFacts(info))
+                .build();
+    }
+
+    private static final String[] KERNEL = {
+        "SYMBOL(_stext)=ffffffff85a00000",
+        "SYMBOL(swapper_pg_dir)=ffffffff85c10000",
+        "SYMBOL(mem_section)=ffff8a241ffa8000",
+        // 0x85a00000 lies at 0x600000.
+        "NUMBER(phys_base)=-88080384"
+    };
+
+    /** drgn starts its page walk at a virtual address. */
+    @Test
+    void givesTheKernelsImageItsVirtualAddress() throws Exception {
+        try (Guest guest = kernelAt(0x1000000, KERNEL)) {
+            Path file = write(guest, "core");
+            ByteBuffer core = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+            assertEquals(4, core.getShort(56), "e_phnum");
+            long[][] segments = {
+                {0, 0, 0x600000}, {0xffffffff85a00000L, 0x600000, 0x400000}, {0xa00000, 0xa00000, 0x600000}
+            };
+            long offset = core.getLong(64 + 56 + 8);
+            for (int i = 0; i < 3; i++) {
+                int at = 64 + 56 * (i + 1);
+                assertEquals(offset, core.getLong(at + 8), "p_offset");
+                assertEquals(segments[i][0], core.getLong(at + 16), "p_vaddr");
+                assertEquals(segments[i][1], core.getLong(at + 24), "p_paddr");
+                assertEquals(segments[i][2], core.getLong(at + 32), "p_filesz");
+                assertEquals(segments[i][2], core.getLong(at + 40), "p_memsz");
+                offset += segments[i][2];
+            }
+            try (Guest copy = Guests.open(file)) {
+                assertEquals(1, copy.memory().regions().size(), "the same memory as before");
+                assertEquals(Patterns.contents(guest.memory()), Patterns.contents(copy.memory()));
+                assertTrue(copy.facts(ElfFacts.class).orElseThrow().kernelAddresses());
+            }
+        }
+    }
+
+    @Test
+    void givesNoVirtualAddressToWhatIsNotStored() {
+        String[] elsewhere = KERNEL.clone();
+        elsewhere[3] = "NUMBER(phys_base)=281474976710656";
+        String[] odd = KERNEL.clone();
+        odd[3] = "NUMBER(phys_base)=-88080383";
+        for (String[] lines : List.of(elsewhere, odd, new String[] {KERNEL[0], KERNEL[1]}, new String[] {KERNEL[3]})) {
+            try (Guest guest = kernelAt(0x1000000, lines);
+                    Guest copy = Guests.open(write(guest, "core" + Arrays.hashCode(lines)))) {
+                assertFalse(copy.facts(ElfFacts.class).orElseThrow().kernelAddresses());
+                assertEquals(Patterns.contents(guest.memory()), Patterns.contents(copy.memory()));
+            }
+        }
+        try (Guest guest = kernelAt(0x9ff000, KERNEL);
+                Guest copy = Guests.open(write(guest, "short"))) {
+            assertFalse(copy.facts(ElfFacts.class).orElseThrow().kernelAddresses());
+        }
+    }
+
     @Test
     void refusesWhatItCannotWrite() {
         try (Guest guest = Guest.builder().device(0, 0x1000, "x").build()) {

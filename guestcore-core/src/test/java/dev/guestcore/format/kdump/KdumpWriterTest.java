@@ -291,7 +291,10 @@ class KdumpWriterTest {
 
     private static List<String> utsname(byte[] ram, String vmcoreInfo) {
         try (Guest guest = Guest.builder().ram(0, segment(ram)).build()) {
-            return UtsName.of(guest.memory(), vmcoreInfo.getBytes(StandardCharsets.US_ASCII));
+            return UtsName.of(
+                    guest.memory(),
+                    vmcoreInfo.getBytes(StandardCharsets.US_ASCII),
+                    () -> LinuxBanner.find(guest.memory()));
         }
     }
 

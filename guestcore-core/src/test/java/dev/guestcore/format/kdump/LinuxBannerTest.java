@@ -19,7 +19,10 @@ class LinuxBannerTest {
     private static Optional<LinuxBanner> find(byte[] memory) {
         try (Guest guest =
                 Guest.builder().ram(0x1000, MemorySegment.ofArray(memory)).build()) {
-            return LinuxBanner.find(guest.memory());
+            Optional<LinuxBanner> found = LinuxBanner.find(guest.memory());
+            assertEquals(
+                    found, MemorySurvey.of(guest.memory()).banner(), "in the pass that looks for other things too");
+            return found;
         }
     }
 
@@ -51,6 +54,25 @@ class LinuxBannerTest {
         for (int before = 0; before <= TEXT.length; before++) {
             assertEquals(BANNER, find(bannerAt((1 << 20) - before, 3 << 20, (byte) 0)), before + " bytes before");
         }
+    }
+
+    @Test
+    void isFoundAcrossPages() {
+        for (byte around : new byte[] {0, 'L', 'x'}) {
+            for (int before = 0; before <= TEXT.length; before++) {
+                assertEquals(BANNER, find(bannerAt(8192 - before, 3 * 4096, around)), before + " bytes before");
+            }
+        }
+    }
+
+    @Test
+    void theFirstIsTaken() {
+        byte[] memory = bannerAt(4096 - 5, 3 * 4096, (byte) 'u');
+        byte[] other = "Linux version 5.0 (me@there) (gcc 8) #2 SMP\n".getBytes(StandardCharsets.US_ASCII);
+        System.arraycopy(other, 0, memory, 4096 + 1000, other.length);
+        assertEquals(BANNER, find(memory));
+        System.arraycopy(other, 0, memory, 100, other.length);
+        assertEquals(Optional.of(new LinuxBanner("5.0", "#2 SMP")), find(memory));
     }
 
     @Test

@@ -10,11 +10,13 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
+import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.testing.DebuggedGuest;
+import dev.guestcore.testing.Patterns;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -273,6 +275,31 @@ class GdbServerTest {
         assertTrue(shown.contains("* vCPU 0: 64-bit, ring 0, rip 0xffffffff81000000; paging 4-level"), shown);
         assertTrue(shown.contains("  vCPU 1: 64-bit"), shown);
         assertTrue(shown.contains("guest-physical 0x5000"), shown);
+    }
+
+    /** gdb prints what the monitor says as it comes. */
+    @Test
+    void monitorTellsTheTerminalNothingButText() {
+        String hostile = "\u001b[31m\u009b5m\u202e\r\n\u0007\u2028\u007f";
+        Guest evil = Guest.builder()
+                .region(
+                        new MemoryRegion(AddressRange.ofSize(0, 0x4000), MemoryRegion.Kind.RAM, "r" + hostile),
+                        RegionContents.of(MemorySegment.ofArray(new byte[0x4000])))
+                .vcpu(Patterns.longMode(1))
+                .provenance(Provenance.of("made " + hostile + "up", "test" + hostile))
+                .build();
+        for (String line : List.of("info", "regs", "search x" + hostile, "translate " + hostile, "cpu " + hostile, hostile)) {
+            for (String reply : Wire.ask(evil, command(line))) {
+                if (reply.startsWith("O") && !reply.equals("OK")) {
+                    String shown = text(reply.substring(1));
+                    assertTrue(shown.endsWith("\n"), shown);
+                    assertTrue(
+                            shown.substring(0, shown.length() - 1).codePoints().allMatch(symbol ->
+                                    !Character.isISOControl(symbol) && symbol != 0x202e && symbol != 0x2028),
+                            shown);
+                }
+            }
+        }
     }
 
     @Test

@@ -1,4 +1,4 @@
-package dev.guestcore.format.kdump;
+package dev.guestcore.internal.lzo;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -24,7 +24,7 @@ import java.nio.ByteOrder;
  *
  * <p>W is 16 bits, little-endian.
  */
-final class LzoDecoder implements PageCodec.Decoder {
+public final class LzoDecoder {
 
     private static final VarHandle LONGS =
             MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
@@ -38,7 +38,16 @@ final class LzoDecoder implements PageCodec.Decoder {
     private byte[] in = new byte[0];
     private byte[] out = new byte[0];
 
-    @Override
+    /** Begins with no memory of its own yet; it grows to the largest block. */
+    public LzoDecoder() {}
+
+    /**
+     * Decodes one block.
+     *
+     * @param source exactly the compressed block
+     * @param target as long as the block is when decoded
+     * @return whether the block came out whole
+     */
     public boolean decode(MemorySegment source, MemorySegment target) {
         int inSize = Math.toIntExact(source.byteSize());
         int outSize = Math.toIntExact(target.byteSize());

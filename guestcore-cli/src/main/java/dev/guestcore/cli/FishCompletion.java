@@ -1,0 +1,84 @@
+package dev.guestcore.cli;
+
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import picocli.CommandLine;
+import picocli.CommandLine.Help;
+import picocli.CommandLine.Model.ArgSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.PositionalParamSpec;
+
+/** The completion script for fish, out of the same description as the help texts. */
+final class FishCompletion {
+
+    private final String program;
+    private final StringBuilder script = new StringBuilder();
+
+    private FishCompletion(String program) {
+        this.program = program;
+    }
+
+    /** The script for a command and all its subcommands. */
+    static String of(String program, CommandLine root) {
+        FishCompletion completion = new FishCompletion(program);
+        completion.write(root);
+        return completion.script.toString();
+    }
+
+    private void write(CommandLine root) {
+        root.getCommandSpec().options().forEach(option -> option("__fish_use_subcommand", option));
+        root.getSubcommands().forEach((name, verb) -> {
+            String[] description = verb.getCommandSpec().usageMessage().description();
+            rule("__fish_use_subcommand", "-f -a " + quoted(name) + described(description[0]));
+            String used = "__fish_seen_subcommand_from " + name;
+            verb.getCommandSpec().options().stream()
+                    .filter(option -> !option.hidden())
+                    .forEach(option -> option(used, option));
+            for (PositionalParamSpec parameter : verb.getCommandSpec().positionalParameters()) {
+                if (parameter.completionCandidates() != null) {
+                    rule(used, "-f -a " + candidates(parameter));
+                }
+            }
+        });
+    }
+
+    private void option(String condition, OptionSpec option) {
+        String names = Stream.of(option.names())
+                .map(name -> name.startsWith("--") ? "-l " + name.substring(2) : "-s " + name.substring(1))
+                .collect(Collectors.joining(" "));
+        String value = "";
+        if (option.arity().max() > 0) {
+            value = option.completionCandidates() == null ? " -r" : " -x -a " + candidates(option);
+        }
+        rule(condition, names + value + described(String.join(" ", option.description()), option));
+    }
+
+    private void rule(String condition, String rest) {
+        script.append("complete -c ").append(program).append(" -n ").append(quoted(condition)).append(' ').append(rest)
+                .append('\n');
+    }
+
+    private static String candidates(ArgSpec of) {
+        return quoted(all(of, " "));
+    }
+
+    private static String all(ArgSpec of, String between) {
+        return StreamSupport.stream(of.completionCandidates().spliterator(), false).collect(Collectors.joining(between));
+    }
+
+    private static String described(String text, ArgSpec of) {
+        return described(
+                of.completionCandidates() == null
+                        ? text
+                        : text.replace("${COMPLETION-CANDIDATES}", all(of, ", ")));
+    }
+
+    private static String described(String text) {
+        return " -d " + quoted(Help.Ansi.OFF.string(text.replace("%%", "%")));
+    }
+
+    private static String quoted(String text) {
+        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
+    }
+}

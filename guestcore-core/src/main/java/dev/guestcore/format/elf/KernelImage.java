@@ -1,0 +1,51 @@
+package dev.guestcore.format.elf;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.kernel.VmcoreInfoFields;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * Where the image of a Linux kernel lies, as its VMCOREINFO says it. A core that gives it a segment with its virtual
+ * address is read like a live kernel's: drgn starts its page walk at {@code swapper_pg_dir}, for which it has the virtual
+ * address only, and gdb finds the kernel's variables in the file alone.
+ *
+ * @param range guest-physical, whole pages of 2 MiB
+ * @param virtualFirst virtual address of its first byte
+ */
+record KernelImage(AddressRange range, long virtualFirst) {
+
+    /** {@code __START_KERNEL_map}: virtual 0xffffffff80000000 lies at guest-physical phys_base (Linux, x86-64). */
+    private static final long MAPPED_FROM = 0xffffffff80000000L;
+
+    /** {@code KERNEL_IMAGE_SIZE} with KASLR: modules begin behind it. */
+    private static final long MOST = 1L << 30;
+
+    private static final long LARGE_PAGE = 2L << 20;
+
+    /** From the kernel's start to the last symbol that VMCOREINFO names; empty if it does not say where that is. */
+    static Optional<KernelImage> of(byte[] vmcoreInfo) {
+        VmcoreInfoFields fields = VmcoreInfoFields.parse(new String(vmcoreInfo, StandardCharsets.ISO_8859_1));
+        OptionalLong base = fields.number("phys_base");
+        OptionalLong start = fields.symbol("_stext");
+        if (base.isEmpty() || start.isEmpty() || !isInImage(start.getAsLong())) {
+            return Optional.empty();
+        }
+        long first = start.getAsLong() & -LARGE_PAGE;
+        long last = fields.symbols()
+                .filter(symbol -> isInImage(symbol) && symbol - first > 0)
+                .max()
+                .orElse(start.getAsLong());
+        long virtualLast = last | LARGE_PAGE - 1;
+        long physical = first - MAPPED_FROM + base.getAsLong();
+        if (physical < 0 || physical % LARGE_PAGE != 0) {
+            return Optional.empty();
+        }
+        return Optional.of(new KernelImage(AddressRange.ofSize(physical, virtualLast - first + 1), first));
+    }
+
+    private static boolean isInImage(long address) {
+        return address - MAPPED_FROM >= 0 && address - MAPPED_FROM < MOST;
+    }
+}

@@ -1,0 +1,116 @@
+package dev.guestcore.format.vmstate;
+
+import dev.guestcore.Guest;
+import dev.guestcore.GuestBuilder;
+import dev.guestcore.GuestcoreException;
+import dev.guestcore.MalformedDumpException;
+import dev.guestcore.Progress;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.format.Check;
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Probe;
+import dev.guestcore.format.WriteOption;
+import dev.guestcore.internal.CheckList;
+import java.util.List;
+import java.util.Map;
+
+/** QEMU migration streams at rest, and libvirt's save images (docs/formats/vmstate.md). Read only. */
+public final class VmStateFormat implements CoreFormat {
+
+    private static final String NAME = "vmstate";
+
+    /** Creates the format; for {@link java.util.ServiceLoader}. */
+    public VmStateFormat() {}
+
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    @Override
+    public String title() {
+        return "QEMU migration stream, libvirt save image";
+    }
+
+    @Override
+    public Probe probe(FileBytes file) {
+        if (SaveImage.isLibvirt(file)) {
+            return Probe.exact("begins with the magic of a libvirt save image");
+        }
+        return SavedStream.probe(file);
+    }
+
+    @Override
+    public Guest open(FileBytes file) {
+        SavedStream stream = SavedStream.read(file);
+        try {
+            GuestBuilder guest = Guest.builder()
+                    .provenance(stream.provenance(NAME))
+                    .findings(file.findings())
+                    .findings(stream.findings())
+                    .onClose(() -> {
+                        stream.close();
+                        file.close();
+                    });
+            stream.addTo(guest);
+            return guest.build();
+        } catch (RuntimeException | Error e) {
+            stream.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+        CheckList checks = new CheckList("docs/formats/vmstate.md");
+        SavedStream stream;
+        try {
+            stream = SavedStream.read(file);
+        } catch (MalformedDumpException e) {
+            checks.check(false, "vmstate-01", "memory can be found in the stream", e.offset(), "so", e.getMessage(),
+                    "QEMU refuses the stream");
+            return checks.list();
+        } catch (GuestcoreException e) {
+            checks.skip("vmstate-01", "memory can be found in the stream", e.getMessage());
+            return checks.list();
+        }
+        try {
+            checks.pass("vmstate-01", "memory can be found in the stream", stream.summary());
+            checks.check(stream.ramComplete(), "vmstate-02", "the stream holds all of the memory", 0, "so",
+                    stream.ramComplete() ? "so" : stream.firstDamage(), "QEMU refuses a stream that is cut short");
+            checks.check(stream.state().isWhole(), "vmstate-03", "the devices' data fit their description", 0, "so",
+                    stream.state().isWhole() ? "so" : stream.firstDamage(), "");
+            checks.check(!stream.state().vcpus().isEmpty(), "vmstate-04", "there are vCPUs", 0, "at least one",
+                    Integer.toString(stream.state().vcpus().size()), "");
+            checks.usual(stream.missingPages() == 0, "vmstate-05", "every page was sent", 0, "0 missing",
+                    stream.missingPages() + " missing", "QEMU leaves them zero");
+            if (deep) {
+                GuestBuilder guest = Guest.builder();
+                stream.addTo(guest);
+                checks.readAll("vmstate-06", guest.build().memory(), progress);
+            } else {
+                checks.skip("vmstate-06", "all memory can be read", "only tried with --deep");
+            }
+            return checks.list();
+        } finally {
+            stream.close();
+        }
+    }
+
+    @Override
+    public boolean canWrite() {
+        return false;
+    }
+
+    @Override
+    public List<WriteOption> writeOptions() {
+        return List.of();
+    }
+
+    @Override
+    public CoreWriter writer(Map<String, String> options) {
+        throw new UnsupportedRequestException("vmstate is read only: the state of QEMU's devices comes from QEMU alone");
+    }
+}

@@ -1,0 +1,70 @@
+package dev.guestcore.fuzz;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Fuzzes every target for a while: for a minute each in CI, for {@code -Dguestcore.fuzz.seconds=N} elsewhere, and not at
+ * all unless told.
+ */
+class FuzzTest {
+
+    private static final int SECONDS_IN_CI = 60;
+
+    /** More than there are processors, so that CI does not wait for a quarter of an hour. */
+    private static final int AT_ONCE = 10;
+
+    private static final Path FOLDER = Path.of("target/fuzz");
+
+    private static int seconds() {
+        int usual = Boolean.parseBoolean(System.getenv("CI")) ? SECONDS_IN_CI : 0;
+        return Integer.getInteger("guestcore.fuzz.seconds", usual);
+    }
+
+    @Test
+    void nothingIsFoundInAMinute() throws IOException, InterruptedException, ExecutionException {
+        int seconds = seconds();
+        assumeTrue(seconds > 0, "not fuzzed: set -Dguestcore.fuzz.seconds=60, or CI=true as CI does");
+        forget(FOLDER.resolve("findings"));
+        Fuzz fuzz = new Fuzz(FOLDER.toAbsolutePath(), List.of());
+        List<Future<Fuzz.Run>> runs = new ArrayList<>();
+        try (ExecutorService pool = Executors.newFixedThreadPool(AT_ONCE)) {
+            for (String target : Targets.names()) {
+                runs.add(pool.submit(() -> fuzz.run(target, seconds)));
+            }
+        }
+        List<String> failures = new ArrayList<>();
+        for (Future<Fuzz.Run> future : runs) {
+            Fuzz.Run run = future.get();
+            System.out.println("fuzzed " + run.summary());
+            if (!run.isClean()) {
+                failures.add(run.failure());
+            }
+        }
+        assertTrue(failures.isEmpty(), () -> String.join("\n", failures));
+    }
+
+    /** What an earlier run found is not found anew. */
+    private static void forget(Path findings) throws IOException {
+        if (!Files.isDirectory(findings)) {
+            return;
+        }
+        try (Stream<Path> files = Files.walk(findings)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                Files.delete(file);
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+package dev.guestcore.fuzz;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.GuestcoreException;
+import dev.guestcore.PageRun;
+import dev.guestcore.PageState;
+import dev.guestcore.address.AddressSpace;
+import dev.guestcore.address.Mapping;
+import dev.guestcore.address.MappingSummary;
+import dev.guestcore.address.Paging;
+import dev.guestcore.address.PagingMode;
+import dev.guestcore.address.Translation;
+import dev.guestcore.address.VirtualMemory;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Page tables that may hold anything. Memory is eight pages; an input sets single entries in them, so that a byte of it
+ * goes a long way.
+ */
+final class PageWalkTarget implements Target {
+
+    private static final int PAGES = 8;
+    private static final int PAGE = 4096;
+    private static final int HEAD = 28;
+    private static final int ENTRY = 6;
+    private static final long MOST_TABLES = 8;
+    private static final int MOST_MAPPINGS = 8;
+
+    private final byte[] bytes = new byte[PAGES * PAGE];
+    private final ByteBuffer words = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    private final GuestMemory memory =
+            Guest.builder().ram(0, MemorySegment.ofArray(bytes)).build().memory();
+
+    @Override
+    public String name() {
+        return "page-walk";
+    }
+
+    @Override
+    public String title() {
+        return "page tables";
+    }
+
+    /**
+     * Mode, flags, address bits, encryption bit (a byte each), CR3, two addresses (eight bytes each), then entries: two
+     * bytes that say where, two for the page frame, two for flags at both ends.
+     */
+    @Override
+    public void run(byte[] input) {
+        if (input.length < HEAD) {
+            return;
+        }
+        Arrays.fill(bytes, (byte) 0);
+        ByteBuffer in = ByteBuffer.wrap(input).order(ByteOrder.LITTLE_ENDIAN);
+        PagingMode mode = PagingMode.values()[(in.get() & 0xff) % PagingMode.values().length];
+        int flags = in.get();
+        int physicalBits = 32 + (in.get() & 0xff) % 21;
+        int encryption = in.get() & 0x3f;
+        long mask = (flags & 8) == 0 ? 0 : 1L << encryption;
+        Paging paging = new Paging(
+                mode, in.getLong(), (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0, mask, physicalBits, "fuzzed");
+        long first = in.getLong();
+        long second = in.getLong();
+        while (in.remaining() >= ENTRY) {
+            entry(in.getShort() & 0xffff, in.getShort(), in.getShort() & 0xffff, mode.entryBytes());
+        }
+        try {
+            check(AddressSpace.of(memory, paging), first, second);
+        } catch (GuestcoreException e) {
+            GuestWalk.requireOneLine(e);
+        }
+    }
+
+    /** Frames beyond the memory occur, but most lead to another table. */
+    private void entry(int place, short frame, int flags, int width) {
+        long page = frame < 0 ? frame & 0xffffL : frame % PAGES;
+        long value = page << 12 | flags & 0xfff | (long) (flags & 0xf000) << 48;
+        if (width == Integer.BYTES) {
+            words.putInt(place % (bytes.length / 4) * 4, (int) value);
+        } else {
+            words.putLong(place % (bytes.length / 8) * 8, value);
+        }
+    }
+
+    private static void check(AddressSpace space, long first, long second) {
+        translate(space, first);
+        translate(space, second);
+        List<Mapping> mappings = new ArrayList<>();
+        MappingSummary summary = space.mappings(new AddressRange(0, -1L), MOST_TABLES, mapping -> {
+            if (mappings.size() < MOST_MAPPINGS) {
+                mappings.add(mapping);
+            }
+        });
+        for (Mapping mapping : mappings) {
+            Translation translation = space.translate(mapping.range().first());
+            GuestWalk.require(translation.isMapped(), "listed as mapped, but " + translation, mapping);
+            GuestWalk.require(
+                    translation.physical().orElseThrow().equals(mapping.physical()), "two places: " + translation, mapping);
+            GuestWalk.require(
+                    translation.rights().orElseThrow().equals(mapping.rights()), "two kinds of rights: " + translation, mapping);
+            GuestWalk.require(translation.span() == mapping.pageSize(), "two page sizes: " + translation, mapping);
+            GuestWalk.require(space.translate(mapping.range().last()).isMapped(), "the last address is not mapped", mapping);
+        }
+        boolean below = Long.compareUnsigned(first, second) <= 0;
+        AddressRange range = new AddressRange(below ? first : second, below ? second : first);
+        space.pieces(range, MOST_TABLES, (virtual, physical, size, pageSize, repeated) -> {
+            GuestWalk.require(
+                    range.contains(virtual) && range.contains(virtual + size - 1),
+                    "a piece outside of what was asked for, " + size + " bytes at " + Long.toHexString(virtual),
+                    range);
+            Translation translation = space.translate(virtual);
+            GuestWalk.require(
+                    translation.isMapped() && translation.physical().orElseThrow().value() == physical,
+                    "a piece that leads to " + Long.toHexString(physical),
+                    translation);
+        });
+        GuestWalk.require(summary.tables() <= MOST_TABLES, "more tables than allowed", summary);
+        read(space, first, summary.stoppedAt().isEmpty());
+    }
+
+    private static void translate(AddressSpace space, long address) {
+        Translation translation = space.translate(address);
+        GuestWalk.require(
+                translation.isMapped() == translation.physical().isPresent()
+                        && translation.isMapped() == translation.rights().isPresent()
+                        && translation.steps().size() <= 5,
+                "a translation that contradicts itself",
+                translation);
+        translation.steps().forEach(Object::toString);
+    }
+
+    private static void read(AddressSpace space, long address, boolean bounded) {
+        VirtualMemory memory = space.memory();
+        byte[] content = new byte[64];
+        long room = address < 0 && address >= -content.length ? -address : content.length;
+        long count = memory.readAvailable(address, MemorySegment.ofArray(content).asSlice(0, room));
+        GuestWalk.require(count >= 0 && count <= room, "a count out of bounds", count);
+        PageRun run = memory.runAt(address);
+        GuestWalk.require(run.range().first() == address, "a run that starts elsewhere", run);
+        GuestWalk.require(count == 0 || run.state() == PageState.PRESENT, "bytes that are not there", run);
+        if (count > 0) {
+            byte[] behind = new byte[1];
+            long physical = space.translate(address).physical().orElseThrow().value();
+            space.physicalMemory().read(physical, MemorySegment.ofArray(behind));
+            GuestWalk.require(behind[0] == content[0], "another byte than at", Long.toHexString(physical));
+        }
+        if (bounded) {
+            memory.regionAt(address).ifPresent(region ->
+                    GuestWalk.require(region.range().contains(address), "a region elsewhere", region));
+        }
+    }
+
+    @Override
+    public List<byte[]> seeds() {
+        List<byte[]> seeds = new ArrayList<>();
+        for (int mode = 0; mode < PagingMode.values().length; mode++) {
+            for (int flags : new int[] {0, 3, 7, 11}) {
+                ByteBuffer seed = ByteBuffer.allocate(HEAD + 6 * ENTRY).order(ByteOrder.LITTLE_ENDIAN);
+                seed.put((byte) mode).put((byte) flags).put((byte) 20).put((byte) 47);
+                seed.putLong(0).putLong(0x1234).putLong(0x80_4000_0000L >>> mode);
+                // The first entry of each of five pages leads to the next; one more is large.
+                for (int page = 0; page < 5; page++) {
+                    seed.putShort((short) (page * 512)).putShort((short) (page + 1)).putShort((short) 7);
+                }
+                seed.putShort((short) 513).putShort((short) 0).putShort((short) 0x87);
+                seeds.add(seed.array());
+            }
+        }
+        return seeds;
+    }
+
+    @Override
+    public int longest() {
+        return 512;
+    }
+}
