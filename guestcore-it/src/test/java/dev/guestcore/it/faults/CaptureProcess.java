@@ -125,8 +125,9 @@ final class CaptureProcess implements AutoCloseable {
             }
             Guest guest = source.freeze();
             if (arguments[0].equals("close")) {
-                guest.close();
-                source.close();
+                for (AutoCloseable held : List.of(guest, source)) {
+                    held.close();
+                }
             }
             step();
             TimeUnit.MINUTES.sleep(1);
