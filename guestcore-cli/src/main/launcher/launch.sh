@@ -12,6 +12,10 @@ java_options='-Xmx64m -XX:MaxDirectMemorySize=2g -XX:+UseSerialGC -XX:-UsePerfDa
 
 # Ends in the program with these arguments.
 launch() {
+    # In these locales Java cannot name files that are not ASCII.
+    case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
+        '' | C | POSIX) export LC_ALL=C.UTF-8 ;;
+    esac
     set -- -m dev.guestcore.cli/dev.guestcore.cli.Main "$@"
     if [ -t 1 ] || [ -t 2 ]; then
         if [ -t 1 ]; then

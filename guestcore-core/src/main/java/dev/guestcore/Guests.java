@@ -70,7 +70,10 @@ public final class Guests {
             return GuestSource.ofFiles(
                     guest, guest.provenance().format() + " core " + guest.provenance().source());
         } catch (InvalidPathException e) {
-            throw new SourceException("'" + location + "' is not a path: " + e.getMessage(), e);
+            throw new SourceException(
+                    "'" + location + "' is not a path: " + e.getReason()
+                            + "; letters that are not ASCII take a UTF-8 locale (LC_ALL=C.UTF-8)",
+                    e);
         }
     }
 

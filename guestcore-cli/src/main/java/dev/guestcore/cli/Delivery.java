@@ -231,7 +231,10 @@ final class Delivery {
         try {
             return Path.of(name);
         } catch (InvalidPathException e) {
-            throw new OutputException("'" + name + "' is not a path: " + e.getMessage(), e);
+            throw new OutputException(
+                    "'" + name + "' is not a path: " + e.getReason()
+                            + "; letters that are not ASCII take a UTF-8 locale (LC_ALL=C.UTF-8)",
+                    e);
         }
     }
 }

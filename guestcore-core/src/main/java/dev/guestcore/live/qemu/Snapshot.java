@@ -286,7 +286,12 @@ final class Snapshot {
     private boolean isComplete() throws IOException {
         // So that it can be cancelled also where nothing comes.
         request.progress().advance(0);
-        JsonNode migration = qmp.execute("query-migrate", Map.of(), QemuSource.COMMAND);
+        JsonNode migration;
+        try {
+            migration = qmp.execute("query-migrate", Map.of(), QemuSource.COMMAND);
+        } catch (IOException e) {
+            throw new SourceException(qmp.socket() + ": QEMU was lost during the snapshot: " + e.getMessage(), e);
+        }
         String status = migration.path("status").asString("");
         if (status.equals("failed") || status.equals("cancelled") || status.equals("cancelling")) {
             throw new SourceException("QEMU's snapshot ended as '" + status + "': "

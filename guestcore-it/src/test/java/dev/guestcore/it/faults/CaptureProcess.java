@@ -101,8 +101,6 @@ final class CaptureProcess implements AutoCloseable {
     }
 
     /** The other side. */
-    // One of the ways is to close before the end.
-    @SuppressWarnings("try")
     public static void main(String[] arguments) throws Exception {
         Path file = Path.of(arguments[2]);
         try (GuestSource source = Guests.source(arguments[1])) {
@@ -127,8 +125,9 @@ final class CaptureProcess implements AutoCloseable {
             }
             Guest guest = source.freeze();
             if (arguments[0].equals("close")) {
-                guest.close();
-                source.close();
+                for (AutoCloseable held : List.of(guest, source)) {
+                    held.close();
+                }
             }
             step();
             TimeUnit.MINUTES.sleep(1);
