@@ -106,6 +106,11 @@ final class PagePump {
             count = (int) Math.min(CHUNK_PAGES, lastPage - page + 1);
         }
 
+        /** A page as the guest has it, which went to {@code written} in the output. */
+        MemorySegment page(int index, long written) {
+            return encoder == null ? output.asSlice(written, PAGE) : input.asSlice((long) index * PAGE, PAGE);
+        }
+
         void fill() {
             long address = firstPage << PAGE_SHIFT;
             long wanted = (long) count * PAGE;
@@ -135,7 +140,7 @@ final class PagePump {
         private void fill(int from, int to) {
             long address = firstPage + from << PAGE_SHIFT;
             // Pages that stay as they are: read to where they will be written from.
-            MemorySegment room = encoder == null ? output.asSlice(outputSize) : input;
+            MemorySegment room = encoder == null ? output.asSlice(outputSize) : input.asSlice((long) from * PAGE);
             long whole = memory.readAvailable(address, room.asSlice(0, (long) (to - from) * PAGE)) / PAGE;
             for (int i = from; i < to; i++) {
                 MemorySegment page = room.asSlice((long) (i - from) * PAGE, PAGE);
@@ -239,12 +244,13 @@ final class PagePump {
 
     private Chunk emit(Chunk chunk, Progress progress) {
         sink.write(chunk.output.asSlice(0, chunk.outputSize));
-        long at = sink.position() - chunk.outputSize;
+        long begin = sink.position() - chunk.outputSize;
+        long at = begin;
         for (int i = 0; i < chunk.count; i++) {
             int size = chunk.sizes[i];
             long page = chunk.firstPage + i;
             if (size > 0) {
-                sink.tellMemory(page << PAGE_SHIFT, chunk.input.asSlice((long) i * PAGE, PAGE));
+                sink.tellMemory(page << PAGE_SHIFT, chunk.page(i, at - begin));
                 describe(at, size, chunk.compressed[i] ? codec.flag() : PageCodec.NONE.flag());
                 at += size;
             } else if (size == ZERO) {
