@@ -2,7 +2,11 @@ package dev.guestcore;
 
 import java.time.Duration;
 
-/** The lease on a frozen live guest. Ends when the {@link Guest} is closed; who froze thaws. */
+/**
+ * The lease on a frozen live guest. One that is frozen {@link FreezeMethod#DIRECT directly} is thawed when its
+ * {@link Guest} is closed; by the other ways it runs again before anybody sees the {@link Guest}, and this only tells how it
+ * was. Who froze thaws.
+ */
 public interface Freeze {
 
     /** Whether the guest ran before, and so will run again; a guest that was already paused stays paused. */
@@ -10,4 +14,14 @@ public interface Freeze {
 
     /** How long the guest has been frozen by us: until now, or until it was thawed. Zero if it was already paused. */
     Duration elapsed();
+
+    /** The way in which it was frozen. */
+    default FreezeMethod method() {
+        return FreezeMethod.DIRECT;
+    }
+
+    /** How long it took to have all memory of the instant in our hands; zero where it is read as it is used. */
+    default Duration reading() {
+        return Duration.ZERO;
+    }
 }

@@ -1,5 +1,6 @@
 package dev.guestcore;
 
+import dev.guestcore.internal.freeze.BufferOrDirect;
 import java.util.List;
 
 /**
@@ -29,12 +30,24 @@ public interface GuestSource extends AutoCloseable {
     }
 
     /**
-     * Stops the guest if it runs and gives it. The guest holds the freeze until it is closed; several guests of one source
-     * may be had one after the other.
+     * Stops the guest if it runs and gives it, {@link FreezeMethod#DIRECT directly}. The guest holds the freeze until it is
+     * closed; several guests of one source may be had one after the other.
      *
      * @throws SourceException if the source fails; the guest runs on then
      */
     Guest freeze();
+
+    /**
+     * Gives the guest of one instant by the way that is asked for, or by the shortest one that is possible, and lets it run
+     * again as soon as that way allows. Prepares by itself. A source that stops nothing is not asked for a way.
+     *
+     * @throws UnsupportedRequestException if the way that is asked for cannot be taken; says why, and which others can
+     * @throws SourceException if the source fails; the guest runs on then
+     * @throws CancelledException if the progress says so; the guest runs on then
+     */
+    default Guest freeze(FreezeRequest request) {
+        return BufferOrDirect.take(this, request);
+    }
 
     /** Disconnects. A guest that is still open is closed first. */
     @Override

@@ -7,32 +7,32 @@ import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
-import java.nio.channels.FileChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * Captures one running QEMU guest by turns with Guestcore, to a VMCore, and with QEMU's own {@code dump-guest-memory},
- * to an ELF core. For how long the guest stood still is told by QEMU itself in both cases: from its event STOP to its
- * event RESUME, heard on a third connection. The guest's memory is a file, part random bytes, part zeros.
+ * Captures running QEMU guests by turns with Guestcore, in each of its ways, to a VMCore, and with QEMU's own {@code
+ * dump-guest-memory}, to an ELF core. For how long the guest stood still is told by QEMU itself in all cases: from its event
+ * STOP to its event RESUME, heard on a third connection. The guests are boot sectors that fill a part of their memory with
+ * random numbers, and then halt (idle) or go on writing to every page of it (busy).
  *
- * <p>Arguments: MiB of guest memory, rounds, percent of the memory that is not zero, folder for the files, the program
- * {@code guestcore}.
+ * <p>Arguments: rounds, percent of the memory that is not zero, folder for the files, the program {@code guestcore}, the
+ * boot sector's source, sizes of guests in MiB.
  */
 public final class CaptureVsQemu {
 
-    private static final int MEBIBYTE = 1 << 20;
+    private static final List<String> WAYS = List.of("snapshot", "buffer", "direct");
+    private static final String NATIVE = "QEMU";
 
     private CaptureVsQemu() {}
 
@@ -41,24 +41,23 @@ public final class CaptureVsQemu {
 
     /** Runs the comparison. */
     public static void main(String[] arguments) throws IOException, InterruptedException {
-        int mebibytes = Integer.parseInt(arguments[0]);
-        int rounds = Integer.parseInt(arguments[1]);
-        int filledPercent = Integer.parseInt(arguments[2]);
-        Path folder = Files.createTempDirectory(Path.of(arguments[3]), "guestcore-bench");
-        Process qemu = null;
+        int rounds = Integer.parseInt(arguments[0]);
+        int filledPercent = Integer.parseInt(arguments[1]);
+        Path folder = Files.createTempDirectory(Path.of(arguments[2]), "guestcore-bench");
         try {
-            Path memory = folder.resolve("memory");
-            fill(memory, mebibytes, filledPercent);
-            qemu = start(folder, memory, mebibytes);
-            try (Monitor monitor = Monitor.connect(folder.resolve("bench.qmp"))) {
-                // The BIOS takes a moment to look for something to boot; after that the guest waits.
-                TimeUnit.SECONDS.sleep(3);
-                compare(folder, monitor, mebibytes, rounds, filledPercent, arguments[4]);
+            System.out.printf(
+                    "%d %% of memory not zero; medians of %d rounds after one that does not count%n%n",
+                    filledPercent, rounds);
+            System.out.println("| guest | way | frozen | range | times shorter than QEMU | done | QEMU : done | file |");
+            System.out.println("|---|---|---:|---|---:|---:|---:|---:|");
+            for (String size : List.of(arguments).subList(5, arguments.length)) {
+                for (boolean busy : new boolean[] {false, true}) {
+                    int mebibytes = Integer.parseInt(size);
+                    Path image = assemble(folder, Path.of(arguments[4]), mebibytes, filledPercent, busy);
+                    guest(folder, image, mebibytes, rounds, busy, arguments[3]);
+                }
             }
         } finally {
-            if (qemu != null) {
-                qemu.destroyForcibly().waitFor();
-            }
             try (Stream<Path> tree = Files.walk(folder)) {
                 for (Path path : tree.sorted(Comparator.reverseOrder()).toList()) {
                     Files.deleteIfExists(path);
@@ -67,23 +66,48 @@ public final class CaptureVsQemu {
         }
     }
 
-    private static void fill(Path file, int mebibytes, int filledPercent) throws IOException {
-        Random random = new Random(1);
-        byte[] bytes = new byte[MEBIBYTE];
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            for (int i = 0; i < mebibytes; i++) {
-                // Spread over the whole, as a guest would.
-                boolean filled = (long) (i + 1) * filledPercent / 100 > (long) i * filledPercent / 100;
-                if (filled) {
-                    random.nextBytes(bytes);
-                    channel.write(ByteBuffer.wrap(bytes), (long) i * MEBIBYTE);
+    private static Path assemble(Path folder, Path source, int mebibytes, int filledPercent, boolean busy)
+            throws IOException, InterruptedException {
+        Path image = folder.resolve("guest.img");
+        Process nasm = new ProcessBuilder(
+                        "nasm",
+                        "-f",
+                        "bin",
+                        "-DMEBIBYTES=" + mebibytes,
+                        "-DPERCENT=" + filledPercent,
+                        "-DBUSY=" + (busy ? 1 : 0),
+                        "-o",
+                        image.toString(),
+                        source.toString())
+                .inheritIO()
+                .start();
+        if (nasm.waitFor() != 0) {
+            throw new IOException("nasm failed");
+        }
+        return image;
+    }
+
+    private static void guest(Path folder, Path image, int mebibytes, int rounds, boolean busy, String program)
+            throws IOException, InterruptedException {
+        Process qemu = start(folder, image, mebibytes);
+        try (Monitor monitor = Monitor.connect(folder.resolve("bench.qmp"))) {
+            for (int i = 0; !monitor.text("xp /1wx 0x7000").contains("0x00000001"); i++) {
+                if (i == 600) {
+                    throw new IOException("the guest does not fill its memory");
                 }
+                TimeUnit.MILLISECONDS.sleep(100);
             }
-            channel.write(ByteBuffer.allocate(1), (long) mebibytes * MEBIBYTE - 1);
+            String title = (mebibytes % 1024 == 0 ? mebibytes / 1024 + " GiB" : mebibytes + " MiB")
+                    + (busy ? ", busy" : ", idle");
+            compare(folder, monitor, title, rounds, program);
+        } finally {
+            qemu.destroyForcibly().waitFor();
+            Files.deleteIfExists(folder.resolve("bench.qmp"));
+            Files.deleteIfExists(folder.resolve("guestcore.qmp"));
         }
     }
 
-    private static Process start(Path folder, Path memory, int mebibytes) throws IOException, InterruptedException {
+    private static Process start(Path folder, Path image, int mebibytes) throws IOException, InterruptedException {
         Process qemu = new ProcessBuilder(List.of(
                         "qemu-system-x86_64",
                         "-display",
@@ -96,9 +120,9 @@ public final class CaptureVsQemu {
                         "-m",
                         mebibytes + "M",
                         "-machine",
-                        "pc,memory-backend=guest",
-                        "-object",
-                        "memory-backend-file,id=guest,share=on,mem-path=" + memory + ",size=" + mebibytes + "M",
+                        "pc,max-ram-below-4g=2G",
+                        "-drive",
+                        "file=" + image + ",format=raw,if=ide,snapshot=on",
                         "-qmp",
                         "unix:" + folder.resolve("guestcore.qmp") + ",server,nowait",
                         "-qmp",
@@ -115,49 +139,57 @@ public final class CaptureVsQemu {
         return qemu;
     }
 
-    private static void compare(
-            Path folder, Monitor monitor, int mebibytes, int rounds, int filledPercent, String program)
+    private static void compare(Path folder, Monitor monitor, String title, int rounds, String program)
             throws IOException {
-        System.out.printf(
-                "guest of %d MiB, %d %% not zero; %d rounds after one that does not count%n",
-                mebibytes, filledPercent, rounds);
-        System.out.printf("%-6s %16s %12s %16s %12s%n", "", "guestcore", "", "qemu", "");
-        System.out.printf("%-6s %16s %12s %16s %12s%n", "round", "frozen", "total", "frozen", "total");
-        List<Cost> ours = new ArrayList<>();
-        List<Cost> theirs = new ArrayList<>();
+        Map<String, List<Cost>> costs = new LinkedHashMap<>();
         for (int round = 0; round <= rounds; round++) {
-            Cost our = measure(folder, monitor, file -> run(program, "qemu:" + folder.resolve("guestcore.qmp"), file));
-            Cost their = measure(
+            for (String way : WAYS) {
+                Cost cost = measure(
+                        folder, monitor, file -> run(program, way, "qemu:" + folder.resolve("guestcore.qmp"), file));
+                if (round > 0) {
+                    costs.computeIfAbsent(way, key -> new ArrayList<>()).add(cost);
+                }
+            }
+            Cost cost = measure(
                     folder,
                     monitor,
                     file -> monitor.execute(
                             "dump-guest-memory", "{\"paging\": false, \"protocol\": \"file:" + file + "\"}"));
-            System.out.printf(
-                    "%-6s %13.1f ms %9.1f ms %13.1f ms %9.1f ms%n",
-                    round == 0 ? "(0)" : Integer.toString(round),
-                    our.frozenMilliseconds(),
-                    our.totalMilliseconds(),
-                    their.frozenMilliseconds(),
-                    their.totalMilliseconds());
             if (round > 0) {
-                ours.add(our);
-                theirs.add(their);
+                costs.computeIfAbsent(NATIVE, key -> new ArrayList<>()).add(cost);
             }
         }
-        double ourFrozen = median(ours, Comparator.comparingDouble(Cost::frozenMilliseconds)).frozenMilliseconds();
-        double ourTotal = median(ours, Comparator.comparingDouble(Cost::totalMilliseconds)).totalMilliseconds();
-        double theirFrozen = median(theirs, Comparator.comparingDouble(Cost::frozenMilliseconds)).frozenMilliseconds();
-        double theirTotal = median(theirs, Comparator.comparingDouble(Cost::totalMilliseconds)).totalMilliseconds();
-        System.out.printf(
-                "%-6s %13.1f ms %9.1f ms %13.1f ms %9.1f ms%n", "median", ourFrozen, ourTotal, theirFrozen, theirTotal);
-        System.out.printf("file   %16s %12s %16s%n", ours.getFirst().fileBytes(), "", theirs.getFirst().fileBytes());
-        System.out.printf(
-                "ratio guestcore/qemu: frozen %.2f, total %.2f%n", ourFrozen / theirFrozen, ourTotal / theirTotal);
+        Cost natives = median(costs.getOrDefault(NATIVE, List.of()));
+        costs.forEach((way, found) -> {
+            Cost cost = median(found);
+            System.out.printf(
+                    "| %s | %s | %.1f ms | %.1f to %.1f | %s | %.0f ms | %s | %d MiB |%n",
+                    title,
+                    way.equals(NATIVE) ? "`dump-guest-memory`" : way,
+                    cost.frozenMilliseconds(),
+                    found.stream().mapToDouble(Cost::frozenMilliseconds).min().orElse(0),
+                    found.stream().mapToDouble(Cost::frozenMilliseconds).max().orElse(0),
+                    way.equals(NATIVE)
+                            ? ""
+                            : "%.1f".formatted(natives.frozenMilliseconds() / cost.frozenMilliseconds()),
+                    cost.totalMilliseconds(),
+                    way.equals(NATIVE) ? "" : "%.2f".formatted(natives.totalMilliseconds() / cost.totalMilliseconds()),
+                    cost.fileBytes() >> 20);
+        });
+    }
+
+    /** Of each figure by itself. */
+    private static Cost median(List<Cost> costs) {
+        return new Cost(
+                costs.stream().mapToDouble(Cost::frozenMilliseconds).sorted().skip(costs.size() / 2).findFirst().orElse(0),
+                costs.stream().mapToDouble(Cost::totalMilliseconds).sorted().skip(costs.size() / 2).findFirst().orElse(0),
+                costs.getLast().fileBytes());
     }
 
     /** The whole command, with the start of its JVM, as a user types it. */
-    private static void run(String program, String source, Path file) throws IOException {
-        Process command = new ProcessBuilder(program, "capture", source, "-o", file.toString(), "--to", "vbox")
+    private static void run(String program, String way, String source, Path file) throws IOException {
+        Process command = new ProcessBuilder(
+                        program, "capture", source, "-o", file.toString(), "--to", "vbox", "--freeze", way)
                 .redirectErrorStream(true)
                 .start();
         String output = new String(command.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -170,10 +202,6 @@ public final class CaptureVsQemu {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted", e);
         }
-    }
-
-    private static Cost median(List<Cost> costs, Comparator<Cost> order) {
-        return costs.stream().sorted(order).toList().get(costs.size() / 2);
     }
 
     private interface Capture {
@@ -213,7 +241,11 @@ public final class CaptureVsQemu {
             return monitor;
         }
 
-        void execute(String command, String arguments) {
+        String text(String commandLine) {
+            return execute("human-monitor-command", "{\"command-line\": \"" + commandLine + "\"}");
+        }
+
+        String execute(String command, String arguments) {
             try {
                 channel.write(ByteBuffer.wrap(("{\"execute\": \"" + command + "\", \"arguments\": " + arguments + "}\n")
                         .getBytes(StandardCharsets.UTF_8)));
@@ -223,7 +255,7 @@ public final class CaptureVsQemu {
                         throw new IOException(command + ": " + line);
                     }
                     if (line.contains("\"return\"")) {
-                        return;
+                        return line;
                     }
                     remember(line);
                 }

@@ -2,6 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
+import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
@@ -34,6 +35,7 @@ final class Delivery {
     private final Console console;
     private final GuestSource source;
     private final CoreWriter writer;
+    private final FreezeRequest request;
     private final ManifestChoice manifest;
 
     /** Whether a manifest is wanted, and where. */
@@ -59,17 +61,35 @@ final class Delivery {
      * What became of it.
      *
      * @param report what was written
-     * @param frozen how long the guest was frozen; empty for one that did not run
+     * @param freeze how the guest was frozen; empty for one that does not live
+     * @param writing how long it took to write
      * @param findings what is odd about the source
      */
-    record Outcome(WriteReport report, Optional<Duration> frozen, List<Finding> findings) {}
+    record Outcome(WriteReport report, Optional<Freeze> freeze, Duration writing, List<Finding> findings) {
 
-    /** Prepares to write what {@code source} gives. */
-    Delivery(Console console, GuestSource source, CoreWriter writer, ManifestChoice manifest) {
+        /** How long the guest was frozen; empty for one that did not run. */
+        Optional<Duration> frozen() {
+            return freeze.filter(Freeze::wasRunning).map(Freeze::elapsed);
+        }
+    }
+
+    /**
+     * Prepares to write what {@code source} gives.
+     *
+     * @param manifest whether to write one beside it
+     * @param request how to freeze it; progress and folder are set here
+     */
+    Delivery(
+            Console console,
+            GuestSource source,
+            CoreWriter writer,
+            ManifestChoice manifest,
+            FreezeRequest request) {
         this.manifest = manifest;
         this.console = console;
         this.source = source;
         this.writer = writer;
+        this.request = request;
     }
 
     /** Writes a file that gets its name when it is whole. */
@@ -81,19 +101,20 @@ final class Delivery {
             if (source.isLive()) {
                 output.requireSpace(expectedBytes(source));
             }
-            source.prepare();
             Outcome outcome;
-            try (Guest guest = source.freeze()) {
+            FreezeRequest toFolder = request.withProgress(progress).withFolder(folder(file));
+            try (Guest guest = source.freeze(toFolder)) {
                 WritePlan plan = plan(guest);
                 companions.begin(plan);
                 output.requireSpace(plan.size(), guest.memory());
+                long begin = System.nanoTime();
                 CoreSink sink = digests.get()
                         .map(files -> files.digesting(output.sink(), guest))
                         .orElse(output.sink());
                 WriteReport report = plan.write(sink, progress);
                 companions.write();
                 digests.get().ifPresent(files -> files.written(guest, report, progress));
-                outcome = thaw(guest, report);
+                outcome = thaw(guest, report, begin);
             }
             Optional<Duration> frozen = outcome.frozen();
             digests.get().ifPresent(files -> files.finish(Optional.of(output), companions.files(), frozen, progress));
@@ -110,10 +131,10 @@ final class Delivery {
         WritableByteChannel channel = console.outChannel();
         console.cancellation().closeOnRequest(channel);
         try (Digests digests = new Digests(manifest.ofStream())) {
-            source.prepare();
             Outcome outcome;
-            try (Guest guest = source.freeze()) {
+            try (Guest guest = source.freeze(request.withProgress(progress))) {
                 WritePlan plan = plan(guest);
+                long begin = System.nanoTime();
                 ChannelSink stream = new ChannelSink(channel, "standard output");
                 CoreSink sink = digests.get()
                         .map(files -> files.digesting(stream, guest))
@@ -121,7 +142,7 @@ final class Delivery {
                 WriteReport report = plan.write(sink, progress);
                 stream.flush();
                 digests.get().ifPresent(files -> files.written(guest, report, progress));
-                outcome = thaw(guest, report);
+                outcome = thaw(guest, report, begin);
             }
             Optional<Duration> frozen = outcome.frozen();
             digests.get().ifPresent(files -> {
@@ -152,12 +173,16 @@ final class Delivery {
         }
     }
 
-    private static Outcome thaw(Guest guest, WriteReport report) {
+    private static Outcome thaw(Guest guest, WriteReport report, long begin) {
         List<Finding> findings = guest.findings();
         Optional<Freeze> freeze = guest.freeze();
         guest.close();
-        Optional<Duration> frozen = freeze.filter(Freeze::wasRunning).map(Freeze::elapsed);
-        return new Outcome(report, frozen, findings);
+        return new Outcome(report, freeze, Duration.ofNanos(System.nanoTime() - begin), findings);
+    }
+
+    private static Path folder(Path file) {
+        Path parent = file.toAbsolutePath().getParent();
+        return parent == null ? file.toAbsolutePath() : parent;
     }
 
     /** How large a core of this source becomes, about: its memory. 2^63 - 1 where it is larger. */

@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.Guests;
@@ -142,7 +143,12 @@ final class DemoVerb extends Verb {
 
     private Delivery.Outcome deliver(GuestSource guest, CoreFormat format, Path core) {
         try (ShownProgress shown = progress(progress.mode)) {
-            return new Delivery(console(), guest, format.writer(Map.of()), Delivery.ManifestChoice.NONE)
+            return new Delivery(
+                            console(),
+                            guest,
+                            format.writer(Map.of()),
+                            Delivery.ManifestChoice.NONE,
+                            FreezeRequest.shortest())
                     .toFile(core, false, shown);
         }
     }

@@ -1,6 +1,8 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.AddressRange;
+import dev.guestcore.FreezeChoice;
+import dev.guestcore.FreezeRequest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.Guests;
 import dev.guestcore.format.CoreFormat;
@@ -14,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -85,13 +88,19 @@ abstract class WritingVerb extends Verb {
                 manifest || manifestFile != null, Optional.ofNullable(manifestFile).map(Delivery::path));
         PrintStream report = stream ? console().err() : console().out();
         Style style = stream ? console().errorStyle() : console().style();
+        FreezeRequest request = freezing(choice -> {
+            if (!json) {
+                report.println(style.heading("by") + "    " + Printable.of(line(choice)));
+                report.flush();
+            }
+        });
         Delivery.Outcome outcome = unwinding(() -> {
             try (GuestSource source = Guests.source(location);
                     ShownProgress shown = progress(progress.mode)) {
                 if (!json) {
                     announce(source, format, report, style);
                 }
-                Delivery delivery = new Delivery(console(), source, writer, manifestChoice);
+                Delivery delivery = new Delivery(console(), source, writer, manifestChoice, request);
                 return stream
                         ? delivery.toStandardOutput(shown)
                         : delivery.toFile(Delivery.path(output), force, shown);
@@ -107,6 +116,20 @@ abstract class WritingVerb extends Verb {
             }
         }
         return report(outcome.findings());
+    }
+
+    /** How the user wants a live guest to be frozen. */
+    FreezeRequest freezing(Consumer<FreezeChoice> listener) {
+        return FreezeRequest.shortest().withListener(listener);
+    }
+
+    private static String line(FreezeChoice choice) {
+        String what = switch (choice.method()) {
+            case SNAPSHOT -> "the guest runs on while its memory is read";
+            case BUFFER -> "the guest stands still while its memory is copied";
+            case DIRECT -> "the guest stands still until its memory is written";
+        };
+        return choice.method().label() + ": " + what + (choice.reason().isEmpty() ? "" : " (" + choice.reason() + ")");
     }
 
     private void announce(GuestSource source, CoreFormat format, PrintStream report, Style style) {
@@ -125,6 +148,9 @@ abstract class WritingVerb extends Verb {
         report.println(style.heading("done") + "  " + Sizes.human(written.bytes()) + ", layout " + written.layout()
                 + (written.zeroBytes() == 0 ? "" : ", of that " + Sizes.human(written.zeroBytes()) + " zero pages")
                 + outcome.frozen().map(time -> "; the guest was frozen for " + Text.time(time)).orElse(""));
+        outcome.freeze().ifPresent(freeze -> report.println(style.heading("time") + "  "
+                + (freeze.reading().isZero() ? "" : "read in " + Text.time(freeze.reading()) + ", ") + "wrote in "
+                + Text.time(outcome.writing())));
         if (written.unreadableBytes() > 0) {
             report.println(style.odd("unreadable") + "  " + Sizes.human(written.unreadableBytes())
                     + " of memory could not be read and stand as zeros in the file:");
@@ -160,7 +186,12 @@ abstract class WritingVerb extends Verb {
         document.put("bytes", written.bytes());
         document.put("memoryBytes", written.memoryBytes());
         document.put("zeroBytes", written.zeroBytes());
+        outcome.freeze().ifPresent(freeze -> document.put("freeze", freeze.method().label()));
         outcome.frozen().ifPresent(time -> document.put("frozenSeconds", time.toNanos() / 1e9));
+        outcome.freeze()
+                .filter(freeze -> !freeze.reading().isZero())
+                .ifPresent(freeze -> document.put("readSeconds", freeze.reading().toNanos() / 1e9));
+        document.put("writeSeconds", outcome.writing().toNanos() / 1e9);
         document.put("unreadableBytes", written.unreadableBytes());
         document.put("unreadable", written.unreadable().stream()
                 .map(Json::range)

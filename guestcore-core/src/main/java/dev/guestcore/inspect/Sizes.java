@@ -1,14 +1,12 @@
 package dev.guestcore.inspect;
 
 import dev.guestcore.AddressRange;
-import java.math.BigDecimal;
-import java.math.BigInteger;
-import java.math.RoundingMode;
 
 /** Sizes and counts as text for people. The same in every locale. */
 public final class Sizes {
 
     private static final String[] UNITS = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    private static final String[] QUARTERS = {"", ".25", ".5", ".75"};
     private static final int BITS_PER_UNIT = 10;
 
     private Sizes() {}
@@ -21,21 +19,29 @@ public final class Sizes {
      * @param bytes how many, unsigned
      */
     public static String human(long bytes) {
-        return human(new BigInteger(Long.toUnsignedString(bytes)));
+        int bits = Long.SIZE - Long.numberOfLeadingZeros(bytes);
+        int unit = Math.clamp((bits - 1) / BITS_PER_UNIT, 0, UNITS.length - 1);
+        int shift = unit * BITS_PER_UNIT;
+        long whole = bytes >>> shift;
+        long rest = bytes & (1L << shift) - 1;
+        // Of the fractions of a power of two only quarters have at most two decimals.
+        if (rest == 0) {
+            return whole + " " + UNITS[unit];
+        }
+        if ((rest & (1L << shift - 2) - 1) == 0) {
+            return whole + QUARTERS[(int) (rest >>> shift - 2)] + " " + UNITS[unit];
+        }
+        // Below 10 * 2^60, so it fits unsigned.
+        long tenths = rest * 10 >>> shift;
+        boolean roundsUp = (rest * 10 & 1L << shift - 1) != 0;
+        long shown = whole * 10 + tenths + (roundsUp ? 1 : 0);
+        return shown / 10 + "." + shown % 10 + " " + UNITS[unit];
     }
 
     /** The length of a range, also of one that has all 2^64 addresses. */
     public static String human(AddressRange range) {
-        BigInteger lessOne = new BigInteger(Long.toUnsignedString(range.last() - range.first()));
-        return human(lessOne.add(BigInteger.ONE));
-    }
-
-    private static String human(BigInteger bytes) {
-        int unit = Math.clamp((bytes.bitLength() - 1) / BITS_PER_UNIT, 0, UNITS.length - 1);
-        BigDecimal value = new BigDecimal(bytes).divide(new BigDecimal(BigInteger.ONE.shiftLeft(unit * BITS_PER_UNIT)));
-        BigDecimal exact = value.stripTrailingZeros();
-        BigDecimal shown = exact.scale() <= 2 ? exact : value.setScale(1, RoundingMode.HALF_UP);
-        return shown.toPlainString() + " " + UNITS[unit];
+        long lessOne = range.last() - range.first();
+        return lessOne == -1L ? "16 EiB" : human(lessOne + 1);
     }
 
     /**

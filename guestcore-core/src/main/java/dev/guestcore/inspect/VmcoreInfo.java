@@ -118,22 +118,36 @@ public record VmcoreInfo(long address, byte[] bytes) {
                 if (run.state() == PageState.ZERO) {
                     beholder.seeZeros(address, address + lessOne);
                 } else if (run.state() == PageState.PRESENT) {
-                    long inChunk = CHUNK - 1 - (address & CHUNK - 1);
-                    long wanted = Long.compareUnsigned(lessOne, inChunk) < 0 ? lessOne + 1 : inChunk + 1;
-                    long size = memory.readAvailable(address, chunk.asSlice(0, wanted));
-                    beholder.see(address, chunk.asSlice(0, size));
-                    if (scanChunk(address, size)) {
+                    lessOne = scanPresent(address, lessOne);
+                    if (note.isPresent()) {
                         return true;
                     }
-                    // What cannot be read takes its page with it.
-                    long toNextPage = PAGE - (address + size & PAGE - 1);
-                    lessOne = Math.min(wanted, size == wanted ? size : size + toNextPage) - 1;
-                    progress.advance(lessOne + 1);
                 }
                 if (lessOne == toEnd) {
                     return false;
                 }
                 address += lessOne + 1;
+            }
+        }
+
+        /** Goes over a run up to a note, or to what cannot be read; gives how many bytes are done, less one. */
+        private long scanPresent(long from, long lessOne) {
+            long done = 0;
+            while (true) {
+                long address = from + done;
+                long left = lessOne - done;
+                long inChunk = CHUNK - 1 - (address & CHUNK - 1);
+                long wanted = Long.compareUnsigned(left, inChunk) < 0 ? left + 1 : inChunk + 1;
+                long size = memory.readAvailable(address, chunk.asSlice(0, wanted));
+                beholder.see(address, chunk.asSlice(0, size));
+                boolean found = scanChunk(address, size);
+                // What cannot be read takes its page with it.
+                long step = size == wanted ? wanted : Math.min(wanted, size + PAGE - (address + size & PAGE - 1));
+                progress.advance(step);
+                done += step;
+                if (found || size < wanted || left == step - 1) {
+                    return done - 1;
+                }
             }
         }
 

@@ -18,7 +18,8 @@ class BootImagesTest {
         "needle-init.asm, needle-init",
         "two-level.asm, two-level.img",
         "pae.asm, pae.img",
-        "five-level.asm, five-level.img"
+        "five-level.asm, five-level.img",
+        "generations.asm, generations.img"
     })
     void imageIsItsAssembledSource(String source, String image, @TempDir Path folder) throws Exception {
         Path assembled = folder.resolve(image);

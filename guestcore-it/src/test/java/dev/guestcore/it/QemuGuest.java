@@ -113,12 +113,13 @@ public final class QemuGuest implements AutoCloseable {
      *
      * @param image name of the boot sector ("pae")
      * @param cpu model with its options ("max,la57=on")
+     * @param more arguments of QEMU
      */
-    public static QemuGuest bootSector(String image, String cpu) {
+    public static QemuGuest bootSector(String image, String cpu, String... more) {
         return start(folder -> {
             Path disk = folder.resolve("disk.img");
             Files.write(disk, resource("/boot/" + image + ".img"));
-            return List.of(
+            List<String> arguments = new ArrayList<>(List.of(
                     "-machine",
                     "pc",
                     "-accel",
@@ -128,7 +129,9 @@ public final class QemuGuest implements AutoCloseable {
                     "-m",
                     "64M",
                     "-drive",
-                    "file=" + disk + ",format=raw,if=ide,snapshot=on");
+                    "file=" + disk + ",format=raw,if=ide,snapshot=on"));
+            arguments.addAll(List.of(more));
+            return arguments;
         }, guest -> guest.monitor("xp /1wx 0x7000").contains("0x00000001"));
     }
 

@@ -106,11 +106,6 @@ final class PagePump {
             count = (int) Math.min(CHUNK_PAGES, lastPage - page + 1);
         }
 
-        /** A page as the guest has it, which went to {@code written} in the output. */
-        MemorySegment page(int index, long written) {
-            return encoder == null ? output.asSlice(written, PAGE) : input.asSlice((long) index * PAGE, PAGE);
-        }
-
         void fill() {
             long address = firstPage << PAGE_SHIFT;
             long wanted = (long) count * PAGE;
@@ -169,6 +164,11 @@ final class PagePump {
                 done += gap;
             }
             return PAGE;
+        }
+
+        /** The bytes of a page that is stored, at {@code offset} of the output. */
+        MemorySegment page(int index, long offset) {
+            return encoder == null ? output.asSlice(offset, PAGE) : input.asSlice((long) index * PAGE, PAGE);
         }
 
         private int put(int index, MemorySegment page) {
@@ -244,13 +244,13 @@ final class PagePump {
 
     private Chunk emit(Chunk chunk, Progress progress) {
         sink.write(chunk.output.asSlice(0, chunk.outputSize));
-        long begin = sink.position() - chunk.outputSize;
-        long at = begin;
+        long start = sink.position() - chunk.outputSize;
+        long at = start;
         for (int i = 0; i < chunk.count; i++) {
             int size = chunk.sizes[i];
             long page = chunk.firstPage + i;
             if (size > 0) {
-                sink.tellMemory(page << PAGE_SHIFT, chunk.page(i, at - begin));
+                sink.tellMemory(page << PAGE_SHIFT, chunk.page(i, at - start));
                 describe(at, size, chunk.compressed[i] ? codec.flag() : PageCodec.NONE.flag());
                 at += size;
             } else if (size == ZERO) {

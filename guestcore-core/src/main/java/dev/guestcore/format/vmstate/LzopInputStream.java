@@ -33,7 +33,7 @@ final class LzopInputStream extends InputStream {
     private static final int LARGEST_METHOD = 3;
 
     /** lzop writes 256 KiB, and reads up to 64 MiB, for which our heap has no room. */
-    private static final int LARGEST_BLOCK = 8 << 20;
+    private static final int LARGEST_BLOCK = 2 << 20;
 
     private final InputStream in;
     private final LzoDecoder decoder = new LzoDecoder();

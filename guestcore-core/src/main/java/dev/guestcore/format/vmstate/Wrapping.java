@@ -20,8 +20,8 @@ enum Wrapping {
     LZOP("894c5a4f000d0a1a0a"),
     ZSTD("28b52ffd");
 
-    /** Room for the dictionaries of all presets but the largest. */
-    private static final int XZ_MEMORY_KIB = 40 << 10;
+    /** Room for the dictionaries of presets up to -7, in a heap of 64 MiB. */
+    private static final int XZ_MEMORY_KIB = 20 << 10;
 
     private static final int GZIP_BUFFER = 1 << 16;
 

@@ -15,9 +15,9 @@ import java.nio.ByteOrder;
  * registers.
  *
  * <pre>
- *  0      4096 places of 2 bytes, by the hash of what lies there: where in this array it was seen last
- *  8192   page, and some room for reads that run over its end
- *  12304  block
+ *  0      2048 places of 2 bytes, by the hash of what lies there: where in this array it was seen last
+ *  4096   page, and some room for reads that run over its end
+ *  8208   block
  * </pre>
  */
 public final class LzoEncoder {
@@ -34,7 +34,7 @@ public final class LzoEncoder {
     /** Copies go by 8 bytes twice and may run over their end. */
     private static final int SLACK = 16;
 
-    private static final int TABLE_BITS = 12;
+    private static final int TABLE_BITS = 11;
     private static final int TABLE = Short.BYTES << TABLE_BITS;
     private static final int PAGE = TABLE;
     private static final int BLOCK = PAGE + LARGEST_PAGE + SLACK;

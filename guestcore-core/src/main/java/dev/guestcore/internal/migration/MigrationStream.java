@@ -325,7 +325,8 @@ public final class MigrationStream {
                     }
                 }
                 case XBZRLE -> throw refused("differences to earlier pages (xbzrle)", "xbzrle");
-                case HOOK -> throw refused("a transport of its own (rdma)", "rdma-pin-all");
+                case HOOK -> throw new UnsupportedRequestException(name + ": QEMU sent this memory beside the stream (RDMA);"
+                        + " migrate the guest to a file or a socket");
                 default -> throw unknownFlags(in, word);
             }
         }

@@ -162,7 +162,7 @@ public final class PcMemoryMap {
     /** Memory of devices is named by the device's place, and files for the firmware by their path. */
     private static boolean isBackend(RamBlock block) {
         String name = block.name();
-        return !name.contains(":") && !name.startsWith("/rom@") && !isFirmware(name);
+        return !name.contains(":") && !name.startsWith("/rom@") && !name.endsWith("vram") && !isFirmware(name);
     }
 
     private static boolean isFirmware(String name) {
@@ -242,11 +242,13 @@ public final class PcMemoryMap {
         }
         for (long address = OPTION_ROMS; address < LEGACY_END; address += PAM_STEP) {
             int attributes = bridge.isPresent() ? attributes(bridge.get(), registers, address) : 0;
-            if ((attributes & 1) == 0) {
-                placeHiddenRom(address);
-            } else if (address < low) {
-                MemoryRegion.Kind kind = (attributes & 2) == 0 ? MemoryRegion.Kind.ROM : MemoryRegion.Kind.RAM;
-                placeMain(main, address, Math.min(PAM_STEP, low - address), address, kind);
+            boolean rom = (attributes & 1) == 0 && placeHiddenRom(address);
+            // Boards without a host bridge have memory wherever no ROM lies over it.
+            boolean memory = (attributes & 1) != 0 || bridge.isEmpty() && !rom;
+            if (memory && address < low) {
+                boolean readOnly = bridge.isPresent() && (attributes & 2) == 0;
+                placeMain(main, address, Math.min(PAM_STEP, low - address), address,
+                        readOnly ? MemoryRegion.Kind.ROM : MemoryRegion.Kind.RAM);
             }
         }
     }
@@ -270,19 +272,18 @@ public final class PcMemoryMap {
     }
 
     /** What answers where main memory is switched off: option ROMs, and the end of the firmware. */
-    private void placeHiddenRom(long address) {
+    private boolean placeHiddenRom(long address) {
+        Optional<RamBlock> rom;
+        long offset;
         if (address < SYSTEM_ROM) {
-            block("pc.rom")
-                    .filter(block -> address - OPTION_ROMS <= block.size() - PAM_STEP)
-                    .ifPresent(block -> add(
-                            block, address, address - OPTION_ROMS, PAM_STEP, MemoryRegion.Kind.ROM));
-            return;
+            offset = address - OPTION_ROMS;
+            rom = block("pc.rom").filter(block -> address - OPTION_ROMS <= block.size() - PAM_STEP);
+        } else {
+            rom = block("isa-bios").or(() -> block("pc.bios")).filter(block -> LEGACY_END - address <= block.size());
+            offset = rom.map(RamBlock::size).orElse(0L) - (LEGACY_END - address);
         }
-        block("isa-bios")
-                .or(() -> block("pc.bios"))
-                .filter(block -> LEGACY_END - address <= block.size())
-                .ifPresent(block -> add(block, address, block.size() - (LEGACY_END - address), PAM_STEP,
-                        MemoryRegion.Kind.ROM));
+        rom.ifPresent(block -> add(block, address, offset, PAM_STEP, MemoryRegion.Kind.ROM));
+        return rom.isPresent();
     }
 
     private void placeFirmware() {

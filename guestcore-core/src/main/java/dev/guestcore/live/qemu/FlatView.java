@@ -30,6 +30,14 @@ final class FlatView {
     private static final Pattern LINE = Pattern.compile("^\\s*([0-9a-fA-F]{1,16})-([0-9a-fA-F]{1,16})"
             + " \\(prio -?\\d+, ([^)]*)\\): (.*?)(?: @([0-9a-fA-F]{1,16}))?(?: KVM)*$");
 
+    /**
+     * A region and what it shows.
+     *
+     * @param region its name is that of the memory region that it shows
+     * @param offset where in that memory region it begins
+     */
+    record Mapping(MemoryRegion region, long offset) {}
+
     private FlatView() {}
 
     /**
@@ -38,12 +46,21 @@ final class FlatView {
      * @throws SourceException if the text has no such view
      */
     static List<MemoryRegion> parse(String text) {
-        List<MemoryRegion> byMemory = null;
-        List<MemoryRegion> byFirstCpu = null;
+        return mappings(text).stream().map(Mapping::region).toList();
+    }
+
+    /**
+     * The regions of the guest's physical memory and what they show, ascending.
+     *
+     * @throws SourceException if the text has no such view
+     */
+    static List<Mapping> mappings(String text) {
+        List<Mapping> byMemory = null;
+        List<Mapping> byFirstCpu = null;
         for (String view : text.split("(?m)^FlatView #")) {
             boolean memory = false;
             boolean firstCpu = false;
-            List<MemoryRegion> regions = new ArrayList<>();
+            List<Mapping> regions = new ArrayList<>();
             for (String line : view.split("\n")) {
                 Matcher space = SPACE.matcher(line);
                 if (space.matches()) {
@@ -59,17 +76,16 @@ final class FlatView {
                 byFirstCpu = regions;
             }
         }
-        List<MemoryRegion> regions = byMemory != null ? byMemory : byFirstCpu;
+        List<Mapping> regions = byMemory != null ? byMemory : byFirstCpu;
         if (regions == null) {
             throw new SourceException("QEMU's monitor printed no flat view of the address space \"memory\" for"
                     + " `info mtree -f`; found: " + text.substring(0, Math.min(200, text.length())).replace('\n', '|'));
         }
         for (int i = 1; i < regions.size(); i++) {
-            if (Long.compareUnsigned(
-                            regions.get(i).range().first(), regions.get(i - 1).range().last())
-                    <= 0) {
-                throw new SourceException("QEMU's flat view is not in ascending order: " + regions.get(i - 1)
-                        + " before " + regions.get(i));
+            MemoryRegion before = regions.get(i - 1).region();
+            MemoryRegion region = regions.get(i).region();
+            if (Long.compareUnsigned(region.range().first(), before.range().last()) <= 0) {
+                throw new SourceException("QEMU's flat view is not in ascending order: " + before + " before " + region);
             }
         }
         return List.copyOf(regions);
@@ -80,7 +96,7 @@ final class FlatView {
         return found.equals(name) || found.endsWith("/" + name);
     }
 
-    private static void addRegion(String line, List<MemoryRegion> regions) {
+    private static void addRegion(String line, List<Mapping> regions) {
         Matcher matcher = LINE.matcher(line);
         if (!matcher.matches()) {
             return;
@@ -90,7 +106,10 @@ final class FlatView {
         if (Long.compareUnsigned(first, last) > 0) {
             throw new SourceException("QEMU's flat view has a range that ends before it starts: " + line.strip());
         }
-        regions.add(new MemoryRegion(new AddressRange(first, last), kind(matcher.group(3)), matcher.group(4)));
+        MemoryRegion region =
+                new MemoryRegion(new AddressRange(first, last), kind(matcher.group(3)), matcher.group(4));
+        String offset = matcher.group(5);
+        regions.add(new Mapping(region, offset == null ? 0 : Long.parseUnsignedLong(offset, 16)));
     }
 
     private static MemoryRegion.Kind kind(String text) {

@@ -38,14 +38,35 @@ final class HostProcess {
         return found.size() == 1 ? List.copyOf(found) : List.of();
     }
 
+    /**
+     * The process that has those threads, if its name is one of QEMU's. The numbers may be those of another PID namespace.
+     *
+     * @param threads thread ids of the vCPUs as QEMU knows them
+     */
+    static Optional<Integer> qemuOfThreads(List<Long> threads) {
+        return ofThreads(threads).stream()
+                .filter(process -> statusText(process, "Name")
+                        .filter(name -> name.contains("qemu") || name.contains("kvm"))
+                        .isPresent())
+                .findFirst();
+    }
+
     private static Optional<Integer> statusField(long process, String name) {
+        try {
+            return statusText(process, name).map(Integer::parseInt);
+        } catch (NumberFormatException e) {
+            return Optional.empty();
+        }
+    }
+
+    private static Optional<String> statusText(long process, String name) {
         try {
             for (String line : Files.readAllLines(PROC.resolve(Long.toString(process)).resolve("status"))) {
                 if (line.startsWith(name + ":")) {
-                    return Optional.of(Integer.parseInt(line.substring(name.length() + 1).strip().split("\\s+")[0]));
+                    return Optional.of(line.substring(name.length() + 1).strip().split("\\s+")[0]);
                 }
             }
-        } catch (IOException | NumberFormatException e) {
+        } catch (IOException e) {
             return Optional.empty();
         }
         return Optional.empty();

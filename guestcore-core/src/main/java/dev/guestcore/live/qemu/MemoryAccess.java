@@ -45,6 +45,7 @@ final class MemoryAccess implements AutoCloseable {
     private final List<Finding> findings = new ArrayList<>();
     private final LeasedMemory memory;
     private String refusal = "QEMU's process was not found here (does it run in a container, or as another user?)";
+    private Optional<PageMap> pageMap = Optional.empty();
     private @Nullable SavedMemory saved;
 
     private MemoryAccess(QmpClient qmp, List<MemoryRegion> regions, List<Long> threads) throws IOException {
@@ -188,13 +189,25 @@ final class MemoryAccess implements AutoCloseable {
             if (!region.hasContent()) {
                 contents = RegionContents.absent();
             } else if (process.isPresent() && hostAddresses.containsKey(region)) {
-                contents = new ProcessContents(process.get(), hostAddresses.get(region));
+                contents = processContents(process.get(), region, hostAddresses.get(region));
             } else {
                 contents = saved(region, process.isPresent());
             }
             parts.add(new RegionMemory.Part(region, contents));
         }
         return parts;
+    }
+
+    private RegionContents processContents(ProcessMemory process, MemoryRegion region, long hostAddress) {
+        Optional<PageMap> map = pageMap;
+        if (map.isEmpty()) {
+            map = PageMap.of(process.process());
+            pageMap = map;
+        }
+        return new ProcessContents(
+                process,
+                hostAddress,
+                map.filter(known -> known.covers(hostAddress, region.range().size())));
     }
 
     /** A flash chip that cannot be had is no reason to give up all the rest; if it is all there is to have, it is. */
@@ -242,6 +255,7 @@ final class MemoryAccess implements AutoCloseable {
 
     @Override
     public void close() {
+        pageMap.ifPresent(PageMap::close);
         SavedMemory open = saved;
         if (open != null) {
             open.close();

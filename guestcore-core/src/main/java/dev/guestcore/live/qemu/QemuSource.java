@@ -2,14 +2,19 @@ package dev.guestcore.live.qemu;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
+import dev.guestcore.FreezeChoice;
+import dev.guestcore.FreezeMethod;
+import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
+import dev.guestcore.GuestMemory;
 import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.SourceException;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.internal.freeze.BufferOrDirect;
 import dev.guestcore.internal.output.ForgetfulSink;
 import dev.guestcore.internal.output.MemoryCopier;
 import java.io.IOException;
@@ -21,6 +26,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -159,14 +165,64 @@ final class QemuSource implements GuestSource {
     }
 
     @Override
+    public Guest freeze(FreezeRequest request) {
+        Optional<FreezeMethod> wanted = request.method();
+        try {
+            reconnectIfLost();
+            if (wanted.isEmpty() && !ask("query-status").path("running").asBoolean(false)) {
+                request.onChoice().accept(new FreezeChoice(
+                        FreezeMethod.DIRECT, "the guest does not run, so nothing has to be frozen"));
+                return freeze();
+            }
+            Optional<String> noSnapshot = Optional.empty();
+            if (wanted.isEmpty() || wanted.get() == FreezeMethod.SNAPSHOT) {
+                noSnapshot = Snapshot.refusal(qmp);
+                if (noSnapshot.isEmpty()) {
+                    request.onChoice().accept(new FreezeChoice(FreezeMethod.SNAPSHOT, ""));
+                    try {
+                        return Snapshot.take(qmp, request, subject());
+                    } catch (Snapshot.Refused e) {
+                        noSnapshot = Optional.of(e.getMessage());
+                    }
+                }
+            }
+            return BufferOrDirect.take(this, request, noSnapshot, this::lookAtRunning);
+        } catch (IOException e) {
+            throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
+        }
+    }
+
+    private Snapshot.Subject subject() throws IOException {
+        List<Cpu> present = cpus();
+        return new Snapshot.Subject(
+                "qemu:" + locator,
+                version,
+                present.size(),
+                HostProcess.qemuOfThreads(present.stream().map(Cpu::thread).toList()));
+    }
+
+    private void reconnectIfLost() throws IOException {
+        if (qmp.isLost()) {
+            qmp = QmpClient.connect(socket, CONNECTING);
+        }
+    }
+
+    private void lookAtRunning(Consumer<GuestMemory> use) {
+        try (MemoryAccess access =
+                MemoryAccess.open(qmp, regions, cpus.stream().map(Cpu::thread).toList())) {
+            use.accept(access.memory());
+        } catch (IOException e) {
+            throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
+        }
+    }
+
+    @Override
     public Guest freeze() {
         if (open != null) {
             throw new IllegalStateException("close the guest of the last freeze first");
         }
         try {
-            if (qmp.isLost()) {
-                qmp = QmpClient.connect(socket, CONNECTING);
-            }
+            reconnectIfLost();
             QemuFreeze freeze = QemuFreeze.begin(qmp);
             try {
                 Guest guest = take(freeze);

@@ -7,12 +7,16 @@ import dev.guestcore.live.SourceProvider;
  * {@code qemu:SOCKET}: a live x86 guest of QEMU 7 or later, with or without KVM, over its QMP socket.
  *
  * <p>The system property {@value #MEMORY_PROPERTY} set to {@code pmemsave} keeps away from QEMU's process and reads all
- * memory through files that QEMU saves to the folder of {@code java.io.tmpdir}.
+ * memory through files that QEMU saves to the folder of {@code java.io.tmpdir}. {@value #STREAM_PROPERTY} set to {@code
+ * socket} takes a snapshot through a socket, where QEMU would else write it to a file in memory by itself.
  */
 public final class QemuSourceProvider implements SourceProvider {
 
     /** Name of the system property that chooses how memory is read. */
     public static final String MEMORY_PROPERTY = "dev.guestcore.qemu.memory";
+
+    /** Name of the system property that chooses how a snapshot comes. */
+    public static final String STREAM_PROPERTY = "dev.guestcore.qemu.stream";
 
     /** Called by the service loader. */
     public QemuSourceProvider() {}

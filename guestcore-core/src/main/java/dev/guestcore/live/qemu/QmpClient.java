@@ -152,7 +152,7 @@ final class QmpClient implements AutoCloseable {
      * Runs a command.
      *
      * @param name of the command
-     * @param arguments by name: strings, numbers, booleans
+     * @param arguments by name: strings, numbers, booleans, lists and maps of them
      * @param timeout how long to wait for the reply
      * @return what stands under {@code return}
      * @throws SourceException if QEMU answers with an error; the message holds it whole
@@ -167,7 +167,43 @@ final class QmpClient implements AutoCloseable {
         }
     }
 
+    /**
+     * Runs a command with which QEMU gets a copy of a file descriptor ({@code getfd}).
+     *
+     * @throws SourceException if QEMU answers with an error, or the descriptor cannot be passed
+     * @throws IOException if the connection is lost or no reply comes in time
+     */
+    JsonNode executeWithDescriptor(String name, Map<String, ?> arguments, int descriptor, Duration timeout)
+            throws IOException {
+        lock.lock();
+        try {
+            int own = Descriptors.of(channel)
+                    .orElseThrow(() -> new SourceException("the descriptor of the monitor's socket was not found"));
+            long deadline = System.nanoTime() + timeout.toNanos();
+            return call(name, arguments, deadline, (line, end) -> {
+                while (!Descriptors.send(own, line, descriptor)) {
+                    channel.keyFor(selector).interestOps(SelectionKey.OP_WRITE);
+                    try {
+                        await(end);
+                    } finally {
+                        channel.keyFor(selector).interestOps(SelectionKey.OP_READ);
+                    }
+                }
+            });
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private interface Sending {
+        void send(byte[] line, long deadline) throws IOException;
+    }
+
     private JsonNode call(String name, Map<String, ?> arguments, long deadline) throws IOException {
+        return call(name, arguments, deadline, this::send);
+    }
+
+    private JsonNode call(String name, Map<String, ?> arguments, long deadline, Sending sending) throws IOException {
         if (lost) {
             throw new IOException("the connection to QEMU was lost before");
         }
@@ -179,7 +215,7 @@ final class QmpClient implements AutoCloseable {
             message.put("execute", name);
             message.put("arguments", arguments);
             message.put("id", id);
-            send(JSON.writeValueAsString(message) + "\n", deadline);
+            sending.send((JSON.writeValueAsString(message) + "\n").getBytes(StandardCharsets.UTF_8), deadline);
             while (true) {
                 JsonNode reply = nextMessage(deadline);
                 if (reply.has("event")) {
@@ -244,8 +280,8 @@ final class QmpClient implements AutoCloseable {
         events.put(name, new Event(name, microseconds, before == null ? 1 : before.count() + 1));
     }
 
-    private void send(String line, long deadline) throws IOException {
-        ByteBuffer bytes = ByteBuffer.wrap(line.getBytes(StandardCharsets.UTF_8));
+    private void send(byte[] line, long deadline) throws IOException {
+        ByteBuffer bytes = ByteBuffer.wrap(line);
         SelectionKey key = channel.keyFor(selector);
         try {
             while (true) {

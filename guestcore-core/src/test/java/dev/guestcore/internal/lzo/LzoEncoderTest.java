@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.internal.lzo.LzoDecoder;
 import io.airlift.compress.v3.lzo.LzoDecompressor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -107,6 +107,15 @@ class PcMemoryMapTest {
                 "fffc0000-ffffffff ROM pc.bios @0"), lines(state));
     }
 
+    /** A board without host bridge: ROMs lie over memory. */
+    @Test
+    void placesRomsOfBoardsWithoutHostBridge() {
+        MachineState state = machine("microvm", Optional.empty(), Map.of(), "microvm.ram", GIB, "pc.bios", 64 * 1024);
+        assertEquals(List.of("0-9ffff RAM microvm.ram @0", "c0000-effff RAM microvm.ram @c0000",
+                "f0000-fffff ROM pc.bios @0", "100000-3fffffff RAM microvm.ram @100000",
+                "ffff0000-ffffffff ROM pc.bios @0"), lines(state));
+    }
+
     @Test
     void readsThePamRegistersOfQ35() {
         byte[] config = new byte[256];

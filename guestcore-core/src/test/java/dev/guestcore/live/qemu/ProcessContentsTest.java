@@ -12,6 +12,7 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -33,7 +34,7 @@ class ProcessContentsTest {
             }
             protect(pages.asSlice(2 * PAGE, PAGE), 0);
             try {
-                RegionContents contents = new ProcessContents(self, pages.address());
+                RegionContents contents = new ProcessContents(self, pages.address(), Optional.empty());
                 for (MemorySegment target : new MemorySegment[] {
                     arena.allocate(6 * PAGE), MemorySegment.ofArray(new byte[6 * PAGE])
                 }) {

@@ -1,0 +1,321 @@
+package dev.guestcore.it;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.guestcore.CancelledException;
+import dev.guestcore.Freeze;
+import dev.guestcore.FreezeChoice;
+import dev.guestcore.FreezeMethod;
+import dev.guestcore.FreezeRequest;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestSource;
+import dev.guestcore.Guests;
+import dev.guestcore.Progress;
+import dev.guestcore.UnsupportedRequestException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import tools.jackson.databind.JsonNode;
+
+/** The three ways of freezing: what they give is of one instant, and nothing stays changed at QEMU. */
+class QemuFreezeTest {
+
+    private static final String STREAM = "dev.guestcore.qemu.stream";
+    private static final String LIMIT = "dev.guestcore.buffer.limit";
+    private static final int CAPTURES = 100;
+
+    private static QemuGuest qemu;
+
+    @BeforeAll
+    static void start() {
+        qemu = QemuGuest.bootSector("generations", "qemu64", "-smp", "2");
+        // Not what QEMU has by itself, so that it can be seen to be put back.
+        setCapabilities(qemu, Map.of("xbzrle", true, "events", true));
+        qemu.qmp("migrate-set-parameters", Map.of("max-bandwidth", 12_345_678));
+    }
+
+    @AfterAll
+    static void stop() {
+        if (qemu != null) {
+            qemu.close();
+        }
+    }
+
+    @AfterEach
+    void theGuestWorks() throws InterruptedException {
+        System.clearProperty(STREAM);
+        System.clearProperty(LIMIT);
+        assertTrue(qemu.isRunning());
+        // A guest whose memory stayed protected is "running" and hangs.
+        String before = qemu.monitor("xp /2wx 0x6000");
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (qemu.monitor("xp /2wx 0x6000").equals(before)) {
+            assertTrue(System.nanoTime() < deadline, "the guest hangs");
+            TimeUnit.MILLISECONDS.sleep(5);
+        }
+    }
+
+    private static void setCapabilities(QemuGuest guest, Map<String, Boolean> states) {
+        guest.qmp(
+                "migrate-set-capabilities",
+                Map.of(
+                        "capabilities",
+                        states.entrySet().stream()
+                                .map(entry -> Map.of("capability", entry.getKey(), "state", entry.getValue()))
+                                .toList()));
+    }
+
+    private static String settings() {
+        return qemu.qmp("query-migrate-capabilities", Map.of()) + " " + qemu.qmp("query-migrate-parameters", Map.of());
+    }
+
+    @ParameterizedTest
+    @EnumSource(FreezeMethod.class)
+    void everyCaptureIsOfOneInstant(FreezeMethod method) {
+        String before = settings();
+        assertTrue(before.contains("12345678"), before);
+        int first = 0;
+        int last = 0;
+        try (GuestSource source = Guests.source(qemu.location())) {
+            for (int i = 0; i < CAPTURES; i++) {
+                try (Guest guest = source.freeze(FreezeRequest.only(method))) {
+                    assertEquals(Optional.empty(), Generations.violation(guest), method + " " + i);
+                    Freeze freeze = guest.freeze().orElseThrow();
+                    assertEquals(method, freeze.method());
+                    assertTrue(freeze.wasRunning());
+                    assertTrue(freeze.elapsed().isPositive());
+                    assertEquals(method != FreezeMethod.DIRECT, qemu.isRunning());
+                    last = Generations.generation(guest);
+                    first = i == 0 ? last : first;
+                }
+            }
+        }
+        assertTrue(last > first + CAPTURES, "the guest works on between captures");
+        assertTrue(qemu.isRunning());
+        assertEquals(before, settings());
+    }
+
+    @Test
+    void withoutFreezingTheInvariantBreaks() throws IOException {
+        int broken = 0;
+        for (int i = 0; i < 20; i++) {
+            long size = 2L * Generations.PAGES * Generations.PAGE;
+            try (FileChannel saved = qemu.saved(Generations.BASE, size)) {
+                ByteBuffer word = ByteBuffer.allocate(Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+                broken += Generations.violation(address -> word(saved, address - Generations.BASE, word))
+                                .isPresent()
+                        ? 1
+                        : 0;
+            }
+        }
+        assertTrue(broken > 0, "QEMU copied a running guest 20 times, and it never showed");
+    }
+
+    private static int word(FileChannel file, long offset, ByteBuffer word) {
+        try {
+            assertEquals(Integer.BYTES, file.read(word.clear(), offset));
+            return word.getInt(0);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Test
+    void aSnapshotThroughASocketIsTheSame() {
+        System.setProperty(STREAM, "socket");
+        checkSnapshot();
+    }
+
+    /** QEMU before 8.1 must not be let write where room can run out. */
+    @Test
+    void aSnapshotThatFindsNoRoomInMemoryGoesToAFileWithoutAName(@TempDir Path folder) throws IOException {
+        System.setProperty(LIMIT, "0");
+        FreezeRequest request = FreezeRequest.only(FreezeMethod.SNAPSHOT).withFolder(folder);
+        JsonNode version = qemu.qmp("query-version", Map.of()).path("qemu");
+        boolean survives = version.path("major").asInt() * 100 + version.path("minor").asInt() >= 801;
+        try (GuestSource source = Guests.source(qemu.location())) {
+            if (survives) {
+                try (Guest guest = source.freeze(request)) {
+                    assertEquals(Optional.empty(), Generations.violation(guest));
+                }
+            } else {
+                UnsupportedRequestException error =
+                        assertThrows(UnsupportedRequestException.class, () -> source.freeze(request));
+                assertTrue(error.getMessage().contains("QEMU before 8.1"), error.getMessage());
+            }
+            try (Stream<Path> left = Files.list(folder)) {
+                assertEquals(List.of(), left.toList());
+            }
+        }
+    }
+
+    private static void checkSnapshot() {
+        String before = settings();
+        try (GuestSource source = Guests.source(qemu.location())) {
+            for (int i = 0; i < 5; i++) {
+                try (Guest guest = source.freeze(FreezeRequest.only(FreezeMethod.SNAPSHOT))) {
+                    assertEquals(Optional.empty(), Generations.violation(guest));
+                }
+            }
+        }
+        assertEquals(before, settings());
+    }
+
+    /** Whoever is told of progress ends it. */
+    private static Progress failing(Runnable action) {
+        return new Progress() {
+            @Override
+            public void begin(String phase, long totalBytes) {
+                // not yet
+            }
+
+            @Override
+            public void advance(long bytes) {
+                action.run();
+            }
+        };
+    }
+
+    @ParameterizedTest
+    @EnumSource(FreezeMethod.class)
+    void cancelledOrFailedTheGuestRunsAndNothingIsChanged(FreezeMethod method) {
+        if (method == FreezeMethod.DIRECT) {
+            // Reads nothing before it gives the guest.
+            return;
+        }
+        String before = settings();
+        for (String stream : List.of("file", "socket")) {
+            System.setProperty(STREAM, stream);
+            try (GuestSource source = Guests.source(qemu.location())) {
+                FreezeRequest cancelled = FreezeRequest.only(method).withProgress(failing(() -> {
+                    throw new CancelledException();
+                }));
+                assertThrows(CancelledException.class, () -> source.freeze(cancelled));
+                assertTrue(qemu.isRunning());
+                assertEquals(before, settings());
+                FreezeRequest broken = FreezeRequest.only(method).withProgress(failing(() -> {
+                    throw new IllegalStateException("broken");
+                }));
+                assertThrows(IllegalStateException.class, () -> source.freeze(broken));
+                assertTrue(qemu.isRunning());
+                assertEquals(before, settings());
+                // It is usable afterwards.
+                source.freeze(FreezeRequest.only(method)).close();
+            }
+        }
+    }
+
+    @Test
+    void aPausedGuestIsTakenAsItIs() {
+        qemu.qmp("stop", Map.of());
+        try (GuestSource source = Guests.source(qemu.location())) {
+            List<FreezeChoice> choices = new ArrayList<>();
+            try (Guest guest = source.freeze(FreezeRequest.shortest().withListener(choices::add))) {
+                assertEquals(List.of(FreezeMethod.DIRECT), methods(choices));
+                assertTrue(choices.getFirst().reason().contains("does not run"));
+                assertFalse(guest.freeze().orElseThrow().wasRunning());
+            }
+            source.freeze(FreezeRequest.only(FreezeMethod.BUFFER)).close();
+            UnsupportedRequestException error = assertThrows(
+                    UnsupportedRequestException.class,
+                    () -> source.freeze(FreezeRequest.only(FreezeMethod.SNAPSHOT)));
+            assertTrue(error.getMessage().contains("QEMU would resume it"), error.getMessage());
+            assertTrue(error.getMessage().contains("'buffer' or 'direct'"), error.getMessage());
+            assertFalse(qemu.isRunning());
+        } finally {
+            qemu.qmp("cont", Map.of());
+        }
+    }
+
+    private static List<FreezeMethod> methods(List<FreezeChoice> choices) {
+        return choices.stream().map(FreezeChoice::method).toList();
+    }
+
+    @Test
+    void withoutRoomInMemoryItIsTakenDirectly() {
+        System.setProperty(LIMIT, "1000000");
+        try (GuestSource source = Guests.source(qemu.location())) {
+            UnsupportedRequestException error = assertThrows(
+                    UnsupportedRequestException.class, () -> source.freeze(FreezeRequest.only(FreezeMethod.BUFFER)));
+            assertTrue(error.getMessage().contains("may be taken of what is free"), error.getMessage());
+            assertTrue(error.getMessage().contains("'direct'"), error.getMessage());
+        }
+        assertTrue(qemu.isRunning());
+    }
+
+    /** NVMe disks of QEMU cannot be migrated, which QEMU says only when it is asked to. */
+    @Test
+    void whereADeviceRefusesItIsTakenByBufferAndThatIsSaidBeforeItIsFrozen() {
+        try (QemuGuest other = QemuGuest.bootSector("generations", "qemu64", "-smp", "2",
+                "-blockdev", "driver=null-co,node-name=nothing", "-device", "nvme,drive=nothing,serial=1")) {
+            List<FreezeChoice> choices = new ArrayList<>();
+            Consumer<FreezeChoice> listener = choice -> {
+                assertTrue(other.isRunning(), "said before it is frozen");
+                choices.add(choice);
+            };
+            try (GuestSource source = Guests.source(other.location())) {
+                try (Guest guest = source.freeze(FreezeRequest.shortest().withListener(listener))) {
+                    assertEquals(FreezeMethod.BUFFER, guest.freeze().orElseThrow().method());
+                    assertEquals(Optional.empty(), Generations.violation(guest));
+                    assertTrue(other.isRunning());
+                }
+                assertEquals(FreezeMethod.BUFFER, choices.getLast().method());
+                assertTrue(choices.getLast().reason().contains("nvme"), choices.getLast().reason());
+                System.setProperty(LIMIT, "1000000");
+                choices.clear();
+                try (Guest guest = source.freeze(FreezeRequest.shortest().withListener(listener))) {
+                    assertEquals(FreezeMethod.DIRECT, guest.freeze().orElseThrow().method());
+                    assertEquals(Optional.empty(), Generations.violation(guest));
+                }
+                assertTrue(choices.getLast().reason().contains("nvme"), choices.getLast().reason());
+                assertTrue(choices.getLast().reason().contains("no buffer"), choices.getLast().reason());
+                UnsupportedRequestException error = assertThrows(
+                        UnsupportedRequestException.class,
+                        () -> source.freeze(FreezeRequest.only(FreezeMethod.SNAPSHOT)));
+                assertTrue(error.getMessage().contains("nvme"), error.getMessage());
+                assertTrue(other.isRunning());
+            }
+        }
+    }
+
+    /** Memory in a file on a disk cannot be protected against writing, which QEMU says beforehand. */
+    @Test
+    void everyWayReadsMemoryThatIsAFile(@TempDir Path folder) {
+        Path memory = folder.resolve("memory");
+        try (QemuGuest other = QemuGuest.bootSector("generations", "qemu64", "-smp", "2",
+                "-object", "memory-backend-file,id=guest,share=on,size=64M,mem-path=" + memory,
+                "-machine", "pc,memory-backend=guest")) {
+            try (GuestSource source = Guests.source(other.location())) {
+                for (int i = 0; i < 3; i++) {
+                    try (Guest guest = source.freeze(FreezeRequest.shortest())) {
+                        assertEquals(Optional.empty(), Generations.violation(guest));
+                    }
+                    try (Guest guest = source.freeze(FreezeRequest.only(FreezeMethod.BUFFER))) {
+                        assertEquals(Optional.empty(), Generations.violation(guest));
+                    }
+                }
+            }
+        }
+    }
+}
