@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 public final class Fuzz {
 
     /** Seconds that one input may take on a busy machine. */
-    private static final int SLOWEST = 30;
+    private static final int SLOWEST = 60;
 
     /** Seconds that a run may take longer than asked for: to start on a busy machine, and for its last input. */
     private static final int GRACE = 180;
@@ -26,7 +26,8 @@ public final class Fuzz {
     /** A line for each run. */
     private static final String RUNS = "runs.tsv";
 
-    private static final Pattern STATUS = Pattern.compile("(?m)^#(\\d+)\\s.*\\bcov: (\\d+) ft: (\\d+) corp: (\\d+)/.*$");
+    private static final Pattern STATUS =
+            Pattern.compile("(?m)^#(\\d+)\\s.*\\bcov: (\\d+) ft: (\\d+) corp: (\\d+)/.*$");
 
     private final Path folder;
     private final List<String> options;
@@ -97,7 +98,7 @@ public final class Fuzz {
     }
 
     /**
-     * {@code TARGET,...|all SECONDS FOLDER [OPTION...]} runs one after the other and prints the table of all runs so far;
+     * {@code TARGET,...|all SECONDS FOLDER [OPTION...]} runs one after the other and prints the table of all runs;
      * {@code reproduce TARGET FILE} runs one input; {@code replay TARGET,...|all FOLDER} all that were kept;
      * {@code table FOLDER} only prints.
      */
@@ -180,7 +181,6 @@ public final class Fuzz {
                 "-XX:MaxDirectMemorySize=256m",
                 "-XX:+UseSerialGC",
                 "-XX:+EnableDynamicAgentLoading",
-                "-Xshare:off",
                 "--sun-misc-unsafe-memory-access=allow",
                 "--enable-native-access=ALL-UNNAMED",
                 "-Djava.io.tmpdir=" + scratch,
@@ -200,6 +200,7 @@ public final class Fuzz {
                 "-max_total_time=" + seconds,
                 "-max_len=" + target.longest(),
                 "-timeout=" + SLOWEST,
+                "-report_slow_units=" + SLOWEST,
                 "-rss_limit_mb=2048",
                 "-use_value_profile=0",
                 "-print_final_stats=1"));

@@ -16,15 +16,15 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * Fuzzes every target for a while: for a minute each in CI, for {@code -Dguestcore.fuzz.seconds=N} elsewhere, and not at
- * all unless told.
+ * Fuzzes every target for a while: for a minute each in CI, for {@code -Dguestcore.fuzz.seconds=N} elsewhere, and not
+ * at all unless told.
  */
 class FuzzTest {
 
     private static final int SECONDS_IN_CI = 60;
 
     /** More than there are processors, so that CI does not wait for a quarter of an hour. */
-    private static final int AT_ONCE = 10;
+    private static final int AT_ONCE = 12;
 
     private static final Path FOLDER = Path.of("target/fuzz");
 

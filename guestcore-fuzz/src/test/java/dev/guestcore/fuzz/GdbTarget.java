@@ -106,14 +106,18 @@ final class GdbTarget implements Target {
     @Override
     public List<byte[]> seeds() {
         List<String> sessions = List.of(
-                "qSupported:multiprocess+;swbreak+;xmlRegisters=i386;error-message+\n!\n?\nHg0\nqC\nqfThreadInfo\nqsThreadInfo",
-                "QStartNoAckMode\nqXfer:features:read:target.xml:0,1000\ng\np10\npff\nm8000,40\nx8000,10\nmffffffff00000000,10",
-                "qSearch:memory:0;10000;needle\nqRcmd," + hex("info") + "\nqRcmd," + hex("regs") + "\nqRcmd," + hex("help"),
+                "qSupported:multiprocess+;swbreak+;xmlRegisters=i386;error-message+\n!\n"
+                        + "?\nHg0\nqC\nqfThreadInfo\nqsThreadInfo",
+                "QStartNoAckMode\nqXfer:features:read:target.xml:0,1000\n"
+                        + "g\np10\npff\nm8000,40\nx8000,10\nmffffffff00000000,10",
+                "qSearch:memory:0;10000;needle\nqRcmd," + hex("info")
+                        + "\nqRcmd," + hex("regs") + "\nqRcmd," + hex("help"),
                 "qRcmd," + hex("translate 0x8000") + "\nqRcmd," + hex("search needle") + "\nqRcmd," + hex("phys on")
                         + "\nm8000,40\nqRcmd," + hex("search --regex n[e]+dle"),
                 "vCont?\nvCont;c\nc\ns\nZ0,8000,1\nz0,8000,1\nM8000,1:00\nG00\nP1=00\nD;1\nk",
                 "T2\nHg2\nHcp1.-1\nHgp1.2\nqThreadExtraInfo,p1.2\nqAttached\nqOffsets\nqHostInfo\nqProcessInfo\n"
-                        + "qRegisterInfo0\njThreadsInfo\nqMemoryRegionInfo:8000\nQEnableErrorStrings\nqTStatus\nvMustReplyEmpty");
+                        + "qRegisterInfo0\njThreadsInfo\nqMemoryRegionInfo:8000\nQEnableErrorStrings\n"
+                        + "qTStatus\nvMustReplyEmpty");
         List<byte[]> seeds = new ArrayList<>();
         for (int i = 0; i < sessions.size() * 3; i++) {
             byte[] session = sessions.get(i / 3).getBytes(StandardCharsets.ISO_8859_1);

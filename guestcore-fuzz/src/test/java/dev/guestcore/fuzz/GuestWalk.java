@@ -110,7 +110,8 @@ final class GuestWalk {
         guest.findings().forEach(finding ->
                 require(finding.message().indexOf('\n') < 0, "a finding of several lines", finding));
         for (HypervisorFacts facts : guest.facts()) {
-            attempt(() -> facts.describe().forEach((key, value) -> require(value != null, "a fact without value", key)));
+            attempt(() ->
+                    facts.describe().forEach((key, value) -> require(value != null, "a fact without value", key)));
         }
         String ignored = guest.provenance().toString();
         for (Vcpu vcpu : guest.vcpus().subList(0, Math.min(guest.vcpus().size(), MOST_VCPUS))) {
@@ -184,7 +185,8 @@ final class GuestWalk {
         }
         memory.view(address, 64).ifPresent(view -> {
             require(view.byteSize() == 64, "a view of other size", view);
-            require(count < 64 || view.mismatch(MemorySegment.ofArray(first).asSlice(0, 64)) < 0, "a view differs", view);
+            MemorySegment copy = MemorySegment.ofArray(first).asSlice(0, 64);
+            require(count < 64 || view.mismatch(copy) < 0, "a view differs", view);
         });
     }
 

@@ -51,7 +51,7 @@ final class ManifestTarget implements Target {
         return "manifests, and cores changed behind their back";
     }
 
-    /** The first byte chooses; then the text of a manifest, or changes: three bytes that say where, one that says how. */
+    /** The first byte chooses; then the text of a manifest, or changes: three bytes say where, one how. */
     @Override
     public void run(byte[] input) throws IOException {
         if (input.length == 0) {
@@ -135,8 +135,10 @@ final class ManifestTarget implements Target {
     public List<byte[]> dictionary() {
         List<byte[]> words = new ArrayList<>();
         for (String word : List.of(
-                "\"format\":", "\"guestcore-manifest\"", "\"version\":", "\"file\":", "\"name\":", "\"size\":", "\"sha256\":",
-                "\"regions\":", "\"pieces\":", "\"address\":", "\"kind\":", "\"ram\"", "\"device\"", "null", "-1", "[]", "{}",
+                "\"format\":", "\"guestcore-manifest\"", "\"version\":", "\"file\":", "\"name\":", "\"size\":",
+                "\"sha256\":",
+                "\"regions\":", "\"pieces\":", "\"address\":", "\"kind\":", "\"ram\"", "\"device\"", "null", "-1",
+                "[]", "{}",
                 "\"0xffffffffffffffff\"", "18446744073709551615", "true", "\"../../\"")) {
             words.add(word.getBytes(StandardCharsets.US_ASCII));
         }

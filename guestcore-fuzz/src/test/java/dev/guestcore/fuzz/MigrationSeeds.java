@@ -8,8 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Migration streams of QEMU 7.2, of a pc and a q35 machine, without most of their pages and devices, bare and compressed;
- * and in libvirt's save images.
+ * Migration streams of QEMU 7.2, of a pc and a q35 machine, without most of their pages and devices: bare, compressed, and
+ * in libvirt's save images.
  */
 final class MigrationSeeds {
 

@@ -102,11 +102,16 @@ final class PageWalkTarget implements Target {
             Translation translation = space.translate(mapping.range().first());
             GuestWalk.require(translation.isMapped(), "listed as mapped, but " + translation, mapping);
             GuestWalk.require(
-                    translation.physical().orElseThrow().equals(mapping.physical()), "two places: " + translation, mapping);
+                    translation.physical().orElseThrow().equals(mapping.physical()),
+                    "two places: " + translation,
+                    mapping);
             GuestWalk.require(
-                    translation.rights().orElseThrow().equals(mapping.rights()), "two kinds of rights: " + translation, mapping);
+                    translation.rights().orElseThrow().equals(mapping.rights()),
+                    "two kinds of rights: " + translation,
+                    mapping);
             GuestWalk.require(translation.span() == mapping.pageSize(), "two page sizes: " + translation, mapping);
-            GuestWalk.require(space.translate(mapping.range().last()).isMapped(), "the last address is not mapped", mapping);
+            GuestWalk.require(
+                    space.translate(mapping.range().last()).isMapped(), "the last address is not mapped", mapping);
         }
         boolean below = Long.compareUnsigned(first, second) <= 0;
         AddressRange range = new AddressRange(below ? first : second, below ? second : first);

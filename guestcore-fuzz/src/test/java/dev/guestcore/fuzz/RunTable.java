@@ -32,8 +32,9 @@ final class RunTable {
             total[0] += Long.parseLong(fields[1]);
             total[1] += Long.parseLong(fields[2]);
         }
-        StringBuilder text = new StringBuilder("| target | seconds | executions | a second | edges | features | corpus |\n"
-                + "|---|---:|---:|---:|---:|---:|---:|\n");
+        StringBuilder text = new StringBuilder(
+                "| target | seconds | executions | a second | edges | features | corpus |\n"
+                        + "|---|---:|---:|---:|---:|---:|---:|\n");
         sums.forEach((name, sum) -> text.append(String.format(
                 Locale.ROOT,
                 "| `%s` | %,d | %,d | %,d | %,d | %,d | %,d |%n",

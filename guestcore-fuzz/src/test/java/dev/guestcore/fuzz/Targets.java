@@ -49,7 +49,8 @@ final class Targets {
                     "vmstate",
                     MigrationSeeds::streams,
                     Seeds.words(
-                            "QEVM", "ram", "pc.ram", "pc.bios", "cpu", "cpu_common", "apic", "mc146818rtc", "globalstate",
+                            "QEVM", "ram", "pc.ram", "pc.bios", "cpu", "cpu_common", "apic", "mc146818rtc",
+                            "globalstate",
                             "LibvirtQemudSave", "LibvirtQemudPart", "\u001f\u008b\b", "\"devices\":", "\"fields\":",
                             "\"subsections\":", "\"array_len\":", "\"size\":", "\"instance_id\":", "\"vmsd_name\":",
                             "configuration/target-page-bits", "~~~~~~~\u0010", "~~~~~~~\u0008"))),

@@ -80,7 +80,8 @@ final class VmcoreInfoTarget implements Target {
 
     @Override
     public List<byte[]> seeds() {
-        byte[] note = ("~~~~~~~~~~~~VMCOREINFO~~" + Seeds.VMCOREINFO).replace('~', '\0').getBytes(StandardCharsets.US_ASCII);
+        String named = "~~~~~~~~~~~~VMCOREINFO~~" + Seeds.VMCOREINFO;
+        byte[] note = named.replace('~', '\0').getBytes(StandardCharsets.US_ASCII);
         note[0] = 11;
         note[4] = (byte) Seeds.VMCOREINFO.length();
         note[5] = (byte) (Seeds.VMCOREINFO.length() >> 8);

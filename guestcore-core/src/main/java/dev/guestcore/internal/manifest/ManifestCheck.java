@@ -1,6 +1,7 @@
 package dev.guestcore.internal.manifest;
 
 import dev.guestcore.CancelledException;
+import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
@@ -105,6 +106,13 @@ public final class ManifestCheck {
         }
     }
 
+    /** A file that its format finds damaged is no other layout of the same guest, even where no page of it is lost. */
+    private boolean isDamaged() {
+        try (Guest guest = Guests.open(path)) {
+            return guest.findings().stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE);
+        }
+    }
+
     private static long bytes(Extents regions) {
         long bytes = 0;
         for (long i = 0; i < regions.count(); i++) {
@@ -158,7 +166,7 @@ public final class ManifestCheck {
         boolean maybeMoved = manifest.otherForm() ? rest.isMostlyChanged() : memory.changedPages() > 0;
         if (manifest.otherForm() || maybeMoved) {
             Optional<PieceComparison> read = inGuest();
-            if (maybeMoved && read.isPresent() && read.get().changedPages() == 0) {
+            if (maybeMoved && read.isPresent() && read.get().changedPages() == 0 && !isDamaged()) {
                 return otherForm(file, read.get());
             }
             if (manifest.otherForm() && read.isPresent()) {

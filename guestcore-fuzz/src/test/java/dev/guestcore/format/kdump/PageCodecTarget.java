@@ -10,7 +10,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 
-/** Compressed pages of kdumps. Some codecs work without checks of the virtual machine, so what lies around is watched. */
+/** Compressed pages of kdumps. Some codecs work without the virtual machine's checks, so what lies around is watched. */
 public final class PageCodecTarget implements Target {
 
     private static final int PAGE = 4096;
@@ -43,7 +43,7 @@ public final class PageCodecTarget implements Target {
         return "compressed pages";
     }
 
-    /** The first byte chooses the codec and the direction; the rest is a compressed page, or the start of one to compress. */
+    /** The first byte chooses codec and direction; the rest is a compressed page, or the start of one to compress. */
     @Override
     public void run(byte[] input) {
         if (input.length == 0) {
