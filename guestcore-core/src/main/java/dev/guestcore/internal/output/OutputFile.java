@@ -132,7 +132,8 @@ public final class OutputFile implements AutoCloseable {
      * The same for a core of {@code memory}, of which what is known to be zero becomes holes and takes no room.
      *
      * @param bytes size of the file to come
-     * @throws OutputException if there is less room than what of it is not known to be zero
+     * @throws OutputException if there is less room than what of it is not known to be zero, or if no file there can be
+     *     that large
      */
     public void requireSpace(long bytes, GuestMemory memory) {
         try {
@@ -140,6 +141,20 @@ public final class OutputFile implements AutoCloseable {
         } catch (OutputException e) {
             // Only now, because it takes time to look through all of the memory.
             requireSpace(Math.min(bytes, storedBytes(bytes, memory)));
+            requireLength(bytes);
+        }
+    }
+
+    /** Holes take no room, but file systems have a largest file, of which they tell by refusing to write there. */
+    private void requireLength(long bytes) {
+        try {
+            channel.write(ByteBuffer.allocate(1), bytes - 1);
+            channel.truncate(0);
+        } catch (IOException | IllegalArgumentException e) {
+            throw new OutputException(
+                    target + ": needs " + bytes + " bytes, and no file on that disk can be as large; choose another disk,"
+                            + " or a format that leaves zero pages out (--to kdump)",
+                    e);
         }
     }
 
