@@ -176,7 +176,7 @@ class HostileGuestTest {
                 if (List.of("vbox", "xen", "elf", "kdump").contains(format)) {
                     command.add("--keep");
                 }
-                Run written = Run.of(command.toArray(String[]::new)).expect(ExitCode.DONE);
+                Run written = Run.of(command.toArray(String[]::new)).expect(ExitCode.DAMAGED);
                 assertHarmless(written, "capture --to " + format);
                 assertHarmlessInAllVerbs(core.toString());
                 assertHarmless(Run.of("verify", "--manifest", core.toString()), "manifest of " + format);
@@ -195,7 +195,7 @@ class HostileGuestTest {
         String source = "file:" + described(false);
         for (String format : List.of("vbox", "xen", "elf", "kdump", "raw", "lime", "avml")) {
             Path core = folder.resolve("good." + format);
-            Run.of("capture", source, "-o", core.toString(), "--to", format).expect(ExitCode.DONE);
+            Run.of("capture", source, "-o", core.toString(), "--to", format).expect(ExitCode.DAMAGED);
             damage(core, hostile, random);
         }
         for (String sample : List.of("xen/pv64-mini", "vbox/7.0.10-A")) {
