@@ -194,6 +194,7 @@ public final class VsNative {
         List<Pass> ours = new ArrayList<>();
         List<Pass> theirs = new ArrayList<>();
         Path out = folder.resolve("out");
+        Files.deleteIfExists(out);
         try (LineProcess process = new LineProcess(worker)) {
             for (int round = 0; round <= rounds; round++) {
                 add(round, process.pass("convert " + source + " " + out + " " + format), ours);
