@@ -10,8 +10,21 @@ java_options='-Xmx64m -XX:MaxDirectMemorySize=2g -XX:+UseSerialGC -XX:-UsePerfDa
     -Xlog:disable -Xlog:all=error:stderr
     --enable-native-access=dev.guestcore,aircompressor.v3 --sun-misc-unsafe-memory-access=allow'
 
+# Commands that answer at once are through before the second compiler has earned its time back: for these, sets quick.
+tell_quick() {
+    quick=
+    case ${1:-} in
+        info | regs | read | translate | formats | completion | man | -*) quick=-XX:TieredStopAtLevel=1 ;;
+    esac
+    for word in "$@"; do
+        # Looks at all of memory.
+        [ "$word" = --scan ] && quick=
+    done
+}
+
 # Ends in the program with these arguments.
 launch() {
+    tell_quick "$@"
     # In these locales Java cannot name files that are not ASCII.
     case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
         '' | C | POSIX) export LC_ALL=C.UTF-8 ;;
@@ -36,7 +49,7 @@ launch() {
     [ -e "$cache" ] && set -- "-XX:AOTCache=$cache" "$@"
     [ -n "$module_path" ] && set -- -p "$module_path" "$@"
     # shellcheck disable=SC2086 # these are meant to be several words
-    exec "$java" $java_options ${GUESTCORE_JAVA_OPTIONS:-} "$@"
+    exec "$java" $java_options $quick ${GUESTCORE_JAVA_OPTIONS:-} "$@"
 }
 
 # Notes down in the cache what a run needs and where its time goes, so that later ones start and warm up quicker. Works
