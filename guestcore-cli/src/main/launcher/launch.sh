@@ -10,15 +10,18 @@ java_options='-Xmx64m -XX:MaxDirectMemorySize=2g -XX:+UseSerialGC -XX:-UsePerfDa
     -Xlog:disable -Xlog:all=error:stderr
     --enable-native-access=dev.guestcore,aircompressor.v3 --sun-misc-unsafe-memory-access=allow'
 
-# Commands that answer at once are through before the second compiler has earned its time back: for these, sets quick.
+# Commands that answer at once are through before the second compiler has earned its time back, and a capture copies by
+# system calls while the compiler takes the processor from it and from the guest: for these, sets quick.
 tell_quick() {
     quick=
     case ${1:-} in
-        info | regs | read | translate | formats | completion | man | -*) quick=-XX:TieredStopAtLevel=1 ;;
+        capture | info | regs | read | translate | formats | completion | man | -*) quick=-XX:TieredStopAtLevel=1 ;;
     esac
     for word in "$@"; do
-        # Looks at all of memory.
-        [ "$word" = --scan ] && quick=
+        case $word in
+            # These reckon with every byte.
+            --scan | --manifest* | avml | kdump | --to=avml | --to=kdump) quick= ;;
+        esac
     done
 }
 
