@@ -52,17 +52,7 @@ public record VmcoreInfo(long address, byte[] bytes) {
      * @return the first find by address, or empty if the guest is no such Linux
      */
     public static Optional<VmcoreInfo> find(GuestMemory memory, Progress progress) {
-        return find(memory, progress, (address, bytes) -> {});
-    }
-
-    /**
-     * Searches all readable memory as {@link #find(GuestMemory, Progress)} does, and lets somebody else look at what it
-     * reads, so that memory need not be read twice.
-     *
-     * @param beholder sees all readable memory up to the find, ascending
-     */
-    public static Optional<VmcoreInfo> find(GuestMemory memory, Progress progress, Beholder beholder) {
-        Search search = new Search(memory, progress, beholder);
+        Search search = new Search(memory, progress);
         for (MemoryRegion region : memory.regions()) {
             if (region.hasContent() && search.scan(region.range())) {
                 break;
@@ -71,25 +61,63 @@ public record VmcoreInfo(long address, byte[] bytes) {
         return search.note.or(() -> search.text);
     }
 
-    /** Looks at memory while it is searched. */
-    @FunctionalInterface
-    public interface Beholder {
+    /**
+     * Looks at one page, for whoever reads memory anyway. Of all finds the first {@linkplain #isNote() note} counts, or else
+     * the first text.
+     *
+     * @param memory where a text is read that is longer than the page
+     * @param address guest-physical address of the page, a multiple of 4096
+     * @param bytes holds the page
+     * @param offset where the page begins in {@code bytes}
+     * @return what begins with this page, if anything
+     */
+    public static Optional<VmcoreInfo> atPage(GuestMemory memory, long address, MemorySegment bytes, long offset) {
+        if (matches(bytes, offset + NOTE_HEADER, NOTE_NAME)) {
+            return readNote(memory, address, bytes, offset);
+        }
+        return matches(bytes, offset, FIRST_KEY) ? read(memory, address, PAGE) : Optional.empty();
+    }
 
-        /**
-         * Looks at a piece of memory.
-         *
-         * @param address guest-physical address of the piece; a piece crosses no multiple of 64 KiB
-         * @param bytes what lies there; valid during the call only
-         */
-        void see(long address, MemorySegment bytes);
+    /** Whether it lay in memory as a ready note, not as a bare text: such a note begins a page, so its text does not. */
+    public boolean isNote() {
+        return (address & PAGE - 1) != 0;
+    }
 
-        /**
-         * Takes note of memory that is known to be zero without being read.
-         *
-         * @param first guest-physical address of its first byte
-         * @param last of its last byte
-         */
-        default void seeZeros(long first, long last) {}
+    private static boolean matches(MemorySegment bytes, long at, byte[] expected) {
+        return bytes.get(ValueLayout.JAVA_BYTE, at) == expected[0]
+                && bytes.asSlice(at, expected.length).mismatch(MemorySegment.ofArray(expected)) < 0;
+    }
+
+    private static Optional<VmcoreInfo> readNote(GuestMemory memory, long address, MemorySegment bytes, long at) {
+        int nameSize = bytes.get(LITTLE_INT, at);
+        int size = bytes.get(LITTLE_INT, at + Integer.BYTES);
+        int type = bytes.get(LITTLE_INT, at + 2 * Integer.BYTES);
+        if (nameSize != NOTE_NAME.length || type != 0 || size < FIRST_KEY.length || size > LONGEST) {
+            return Optional.empty();
+        }
+        return read(memory, address + NOTE_HEADER + NAME_ROOM, size);
+    }
+
+    private static Optional<VmcoreInfo> read(GuestMemory memory, long address, int size) {
+        byte[] bytes = new byte[size];
+        long copied = memory.readAvailable(address, MemorySegment.ofArray(bytes));
+        int length = 0;
+        while (length < copied && bytes[length] != 0) {
+            boolean printable = bytes[length] >= 0x20 && bytes[length] < 0x7f;
+            if (!printable && bytes[length] != '\n') {
+                return Optional.empty();
+            }
+            length++;
+        }
+        String content = new String(bytes, 0, length, StandardCharsets.US_ASCII);
+        for (String key : NEEDED) {
+            if (!content.contains(key)) {
+                return Optional.empty();
+            }
+        }
+        return content.startsWith("OSRELEASE=")
+                ? Optional.of(new VmcoreInfo(address, ascii(content)))
+                : Optional.empty();
     }
 
     private static final class Search {
@@ -97,14 +125,12 @@ public record VmcoreInfo(long address, byte[] bytes) {
         private final GuestMemory memory;
         private final Progress progress;
         private final MemorySegment chunk = Arena.ofAuto().allocate(CHUNK, PAGE);
-        private final Beholder beholder;
         private Optional<VmcoreInfo> note = Optional.empty();
         private Optional<VmcoreInfo> text = Optional.empty();
 
-        Search(GuestMemory memory, Progress progress, Beholder beholder) {
+        Search(GuestMemory memory, Progress progress) {
             this.memory = memory;
             this.progress = progress;
-            this.beholder = beholder;
         }
 
         /** Gives whether a note was found. */
@@ -115,9 +141,7 @@ public record VmcoreInfo(long address, byte[] bytes) {
                 long toEnd = range.last() - address;
                 long inRun = run.range().last() - address;
                 long lessOne = Long.compareUnsigned(inRun, toEnd) < 0 ? inRun : toEnd;
-                if (run.state() == PageState.ZERO) {
-                    beholder.seeZeros(address, address + lessOne);
-                } else if (run.state() == PageState.PRESENT) {
+                if (run.state() == PageState.PRESENT) {
                     lessOne = scanPresent(address, lessOne);
                     if (note.isPresent()) {
                         return true;
@@ -139,7 +163,6 @@ public record VmcoreInfo(long address, byte[] bytes) {
                 long inChunk = CHUNK - 1 - (address & CHUNK - 1);
                 long wanted = Long.compareUnsigned(left, inChunk) < 0 ? left + 1 : inChunk + 1;
                 long size = memory.readAvailable(address, chunk.asSlice(0, wanted));
-                beholder.see(address, chunk.asSlice(0, size));
                 boolean found = scanChunk(address, size);
                 // What cannot be read takes its page with it.
                 long step = size == wanted ? wanted : Math.min(wanted, size + PAGE - (address + size & PAGE - 1));
@@ -154,53 +177,16 @@ public record VmcoreInfo(long address, byte[] bytes) {
         /** The kernel's note begins a page, so whole pages suffice. */
         private boolean scanChunk(long address, long size) {
             for (long page = -address & PAGE - 1; page + PAGE <= size; page += PAGE) {
-                if (matches(page + NOTE_HEADER, NOTE_NAME)) {
-                    note = readNote(address + page, page);
-                    if (note.isPresent()) {
-                        return true;
-                    }
-                } else if (text.isEmpty() && matches(page, FIRST_KEY)) {
-                    text = read(address + page, PAGE);
+                Optional<VmcoreInfo> found = atPage(memory, address + page, chunk, page);
+                if (found.isPresent() && found.get().isNote()) {
+                    note = found;
+                    return true;
+                }
+                if (text.isEmpty()) {
+                    text = found;
                 }
             }
             return false;
-        }
-
-        private boolean matches(long at, byte[] expected) {
-            return chunk.get(ValueLayout.JAVA_BYTE, at) == expected[0]
-                    && chunk.asSlice(at, expected.length).mismatch(MemorySegment.ofArray(expected)) < 0;
-        }
-
-        private Optional<VmcoreInfo> readNote(long address, long at) {
-            int nameSize = chunk.get(LITTLE_INT, at);
-            int size = chunk.get(LITTLE_INT, at + Integer.BYTES);
-            int type = chunk.get(LITTLE_INT, at + 2 * Integer.BYTES);
-            if (nameSize != NOTE_NAME.length || type != 0 || size < FIRST_KEY.length || size > LONGEST) {
-                return Optional.empty();
-            }
-            return read(address + NOTE_HEADER + NAME_ROOM, size);
-        }
-
-        private Optional<VmcoreInfo> read(long address, int size) {
-            byte[] bytes = new byte[size];
-            long copied = memory.readAvailable(address, MemorySegment.ofArray(bytes));
-            int length = 0;
-            while (length < copied && bytes[length] != 0) {
-                boolean printable = bytes[length] >= 0x20 && bytes[length] < 0x7f;
-                if (!printable && bytes[length] != '\n') {
-                    return Optional.empty();
-                }
-                length++;
-            }
-            String content = new String(bytes, 0, length, StandardCharsets.US_ASCII);
-            for (String key : NEEDED) {
-                if (!content.contains(key)) {
-                    return Optional.empty();
-                }
-            }
-            return content.startsWith("OSRELEASE=")
-                    ? Optional.of(new VmcoreInfo(address, ascii(content)))
-                    : Optional.empty();
         }
     }
 }

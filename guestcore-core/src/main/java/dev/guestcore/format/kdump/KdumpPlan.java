@@ -24,10 +24,7 @@ import dev.guestcore.internal.output.MemoryCopier;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -41,19 +38,19 @@ import java.util.Set;
  * block 1 …      sub-header, list of erased data, notes with VMCOREINFO among them
  *                bitmap of pages that exist, bitmap of pages that are stored
  *                room for a descriptor for each page that may be stored
- *                memory beside the bitmaps, Guestcore's own record
+ *                Guestcore's own record
  *                one zero page, shared by all; then the pages, compressed one by one
+ *                memory beside the bitmaps
  * </pre>
+ *
+ * <p>What stands before the descriptors is written last. Where nobody has noted VMCOREINFO it is looked for in the pages as
+ * they pass, and there is room for the longest; what is left of the room lies between notes and bitmaps.
  */
 final class KdumpPlan implements WritePlan {
 
     private static final int PAGE = 4096;
     private static final int PAGE_SHIFT = 12;
-    private static final int DUMP_LEVEL_EXCLUDE_ZERO = 1;
-    private static final int SUB_HEADER = 104;
     private static final long MOST_PAGES = 1L << 35;
-    private static final long NANOS_PER_MICRO = 1_000;
-    private static final KdumpLayout LAYOUT = KdumpLayout.BITS_64;
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
 
     /** Firmware that makedumpfile stumbles over lies in the last 32 MiB below 4 GiB, in a guest with no more than that. */
@@ -68,20 +65,17 @@ final class KdumpPlan implements WritePlan {
     private final boolean excludeZero;
     private final ContentMap content;
     private final Extents pages;
-    private final long pageCount;
-    private final long candidates;
-    private final Optional<MemorySurvey> survey;
-    private final byte[] vmcoreInfo;
+
+    /** The highest pages, if makedumpfile may stumble over them; they are not among {@link #pages}. */
+    private final Extents firmwarePages;
+
+    private final List<AddressRange> firmware;
+    private final long allPages;
+    private final Optional<byte[]> notedVmcoreInfo;
+    private final List<ElfFacts.Note> foreignNotes;
     private final byte[] eraseInfo;
-    private final byte[] notes;
-    private final List<AddressRange> beside;
-    private final byte[] besideHeader;
     private final Optional<KeepRecord> record;
-    private final long subHeaderBlocks;
-    private final long bitmapBlocks;
-    private final long bitmapOffset;
     private final long descriptorsOffset;
-    private final long besideOffset;
     private final long recordOffset;
     private final long dataOffset;
 
@@ -94,7 +88,7 @@ final class KdumpPlan implements WritePlan {
         this.codec = codec;
         this.excludeZero = excludeZero;
         this.content = ContentMap.of(guest.memory());
-        Extents all = pages(content, Long.MAX_VALUE);
+        Extents all = pages(content, 0, Long.MAX_VALUE);
         if (all.count() == 0) {
             throw new UnsupportedRequestException(
                     "this guest has no memory, and a kdump without pages opens nowhere; nothing is written");
@@ -103,51 +97,59 @@ final class KdumpPlan implements WritePlan {
             throw new UnsupportedRequestException("this guest has memory above 128 TiB, for which the bitmaps of a kdump"
                     + " would be larger than it; write an ELF core instead (--to elf)");
         }
-        Optional<byte[]> noted = guest.facts(VmcoreInfoFacts.class).map(VmcoreInfoFacts::vmcoreInfo);
-        this.survey = noted.isPresent() ? Optional.empty() : Optional.of(MemorySurvey.of(guest.memory()));
-        this.vmcoreInfo = noted.or(() -> survey.flatMap(MemorySurvey::vmcoreInfo).map(VmcoreInfo::bytes))
-                .orElse(new byte[0]);
-        long firmware = firmware(all, vmcoreInfo);
-        this.pages = firmware < 0 ? all : pages(content, all.first(firmware));
-        this.beside = firmware < 0 ? List.of() : readable(content, all.first(firmware) << PAGE_SHIFT);
-        this.besideHeader = beside.isEmpty() ? new byte[0] : BesideMemory.header(beside);
-        this.pageCount = pages.last(pages.count() - 1) + 1;
-        long existing = 0;
-        for (long i = 0; i < pages.count(); i++) {
-            existing += pages.last(i) - pages.first(i) + 1;
-        }
-        this.candidates = existing;
+        this.notedVmcoreInfo = guest.facts(VmcoreInfoFacts.class).map(VmcoreInfoFacts::vmcoreInfo);
+        long firmwareFrom = firmwareFrom(all);
+        this.pages = firmwareFrom < 0 ? all : pages(content, 0, firmwareFrom);
+        this.firmwarePages = pages(content, firmwareFrom < 0 ? Long.MAX_VALUE : firmwareFrom, Long.MAX_VALUE);
+        this.firmware = firmwareFrom < 0 ? List.of() : readable(content, firmwareFrom << PAGE_SHIFT);
+        this.allPages = count(pages) + count(firmwarePages);
         this.record = keeps ? Optional.of(KeepRecord.of(guest)) : Optional.empty();
-        List<ElfFacts.Note> foreign =
+        this.foreignNotes =
                 guest.facts(ElfFacts.class).map(ElfFacts::notes).orElse(List.of());
-        this.eraseInfo = foreign.stream()
+        this.eraseInfo = foreignNotes.stream()
                 .filter(note -> note.name().equals(KdumpNotes.ERASE_INFO))
                 .map(ElfFacts.Note::descriptor)
                 .findFirst()
                 .orElse(new byte[0]);
+        byte[] longest = notedVmcoreInfo.orElseGet(() -> new byte[KernelSearch.LONGEST_VMCOREINFO]);
+        boolean mayBeBeside = notedVmcoreInfo.isPresent() ? isBeside(longest) : firmwareFrom >= 0;
         // Notes that name places come out as long as they will be, so that the places can be reckoned.
-        byte[] draft = notes(foreign, 0, 0);
-        this.subHeaderBlocks = blocks(SUB_HEADER + (long) draft.length + eraseInfo.length);
-        this.bitmapBlocks = 2 * blocks((pageCount + Byte.SIZE - 1) / Byte.SIZE);
-        this.bitmapOffset = (1 + subHeaderBlocks) * PAGE;
-        this.descriptorsOffset = bitmapOffset + bitmapBlocks * PAGE;
-        this.besideOffset = descriptorsOffset + candidates * KdumpLayout.DESCRIPTOR;
-        this.recordOffset = besideOffset
-                + besideHeader.length
-                + beside.stream().mapToLong(KdumpPlan::size).sum();
+        byte[] draft = notes(longest, mayBeBeside, 0);
+        long mostPages = notedVmcoreInfo.isPresent() && mayBeBeside ? end(pages) : end(all);
+        this.descriptorsOffset = (1 + KdumpHead.blocks(draft, eraseInfo) + bitmapBlocks(mostPages)) * PAGE;
+        this.recordOffset = descriptorsOffset + allPages * KdumpLayout.DESCRIPTOR;
         this.dataOffset = recordOffset + record.map(KeepRecord::size).orElse(0L);
-        this.notes = notes(foreign, besideOffset, recordOffset);
     }
 
-    private byte[] notes(List<ElfFacts.Note> foreign, long besideAt, long recordAt) {
-        List<ElfFacts.Note> others = new ArrayList<>(foreign);
+    private static long count(Extents pages) {
+        long count = 0;
+        for (long i = 0; i < pages.count(); i++) {
+            count += pages.last(i) - pages.first(i) + 1;
+        }
+        return count;
+    }
+
+    /** The page frame behind the last. */
+    private static long end(Extents pages) {
+        return pages.last(pages.count() - 1) + 1;
+    }
+
+    /** Blocks of both bitmaps. */
+    private static long bitmapBlocks(long pageCount) {
+        return 2 * ((pageCount + PAGE * Byte.SIZE - 1) / (PAGE * Byte.SIZE));
+    }
+
+    private byte[] notes(byte[] vmcoreInfo, boolean isBeside, long besideAt) {
+        List<ElfFacts.Note> others = new ArrayList<>(foreignNotes);
         others.removeIf(note -> note.name().equals(KdumpNotes.ERASE_INFO) || note.name().equals(KdumpNotes.OWN));
-        if (!beside.isEmpty()) {
+        if (isBeside) {
+            long size = BesideMemory.header(firmware).length
+                    + firmware.stream().mapToLong(KdumpPlan::size).sum();
             others.add(new ElfFacts.Note(
-                    KdumpNotes.OWN, BesideMemory.NOTE_TYPE, KdumpNotes.placeNote(besideAt, recordAt - besideAt)));
+                    KdumpNotes.OWN, BesideMemory.NOTE_TYPE, KdumpNotes.placeNote(besideAt, size)));
         }
         record.ifPresent(kept -> others.add(
-                new ElfFacts.Note(KdumpNotes.OWN, KdumpNotes.KEEP_TYPE, KdumpNotes.placeNote(recordAt, kept.size()))));
+                new ElfFacts.Note(KdumpNotes.OWN, KdumpNotes.KEEP_TYPE, KdumpNotes.placeNote(recordOffset, kept.size()))));
         Optional<byte[]> text = vmcoreInfo.length == 0 ? Optional.empty() : Optional.of(vmcoreInfo);
         return CoreNotes.write(guest, Elf.EM_X86_64, ORDER, text, others);
     }
@@ -157,27 +159,32 @@ final class KdumpPlan implements WritePlan {
     }
 
     /**
-     * Index of the first run of pages that is firmware makedumpfile must not see, or -1. It takes the second bitmap to lie
+     * The first page of firmware that makedumpfile must not see in a Linux guest, or -1. It takes the second bitmap to lie
      * behind as many bits as the kernel's page map has sections for, which a hole and firmware above RAM make wrong.
      */
-    private static long firmware(Extents pages, byte[] vmcoreInfo) {
+    private static long firmwareFrom(Extents pages) {
         long last = pages.count() - 1;
-        if (vmcoreInfo.length == 0 || pages.last(last) >= FIRMWARE_END) {
+        if (pages.last(last) >= FIRMWARE_END) {
             return -1;
         }
         long first = last + 1;
         while (first > 0 && pages.first(first - 1) >= FIRMWARE_FROM) {
             first--;
         }
-        if (first == 0 || first > last) {
-            return -1;
+        return first == 0 || first > last ? -1 : pages.first(first);
+    }
+
+    /** Whether the firmware lies beside the bitmaps, in a guest whose kernel says this of itself. */
+    private boolean isBeside(byte[] vmcoreInfo) {
+        if (vmcoreInfo.length == 0 || firmwarePages.count() == 0) {
+            return false;
         }
         long bits = KernelNumbers.decimal(new VmcoreInfoFacts(vmcoreInfo), "NUMBER(SECTION_SIZE_BITS)")
                 .filter(number -> number >= PAGE_SHIFT && number < Long.SIZE - 1)
                 .orElse(USUAL_SECTION_BITS);
         long sectionPages = 1L << bits - PAGE_SHIFT;
-        long mapped = (pages.last(first - 1) / sectionPages + 1) * sectionPages;
-        return pages.first(first) >= mapped ? first : -1;
+        long mapped = ((end(pages) - 1) / sectionPages + 1) * sectionPages;
+        return firmwarePages.first(0) >= mapped;
     }
 
     /** What can be read from {@code from} on. */
@@ -191,18 +198,14 @@ final class KdumpPlan implements WritePlan {
         return ranges;
     }
 
-    private static long blocks(long bytes) {
-        return (bytes + PAGE - 1) / PAGE;
-    }
-
-    /** Page frames below {@code end} that have content, as runs; a page that two regions share is one page. */
-    private static Extents pages(ContentMap content, long end) {
+    /** Page frames from {@code from} to below {@code end} that have content, as runs; a page that two regions share is one. */
+    private static Extents pages(ContentMap content, long from, long end) {
         Extents.Builder pages = new Extents.Builder(Arena.ofAuto());
         for (long i = 0; i < content.count(); i++) {
-            if (content.state(i) == PageState.ABSENT || content.first(i) >>> PAGE_SHIFT >= end) {
+            long first = content.first(i) >>> PAGE_SHIFT;
+            if (content.state(i) == PageState.ABSENT || first < from || first >= end) {
                 continue;
             }
-            long first = content.first(i) >>> PAGE_SHIFT;
             long last = content.last(i) >>> PAGE_SHIFT;
             if (pages.count() > 0 && first <= pages.last(pages.count() - 1) + 1) {
                 pages.extendLast(Math.max(last, pages.last(pages.count() - 1)));
@@ -220,11 +223,16 @@ final class KdumpPlan implements WritePlan {
 
     @Override
     public long size() {
-        return dataOffset + (long) PAGE + candidates * PAGE;
+        return dataOffset + (long) PAGE + allPages * PAGE + BesideMemory.header(firmware).length;
     }
 
+    /** Of a guest whose VMCOREINFO is still to be found: what there will be if it is found. */
     @Override
     public List<Loss> losses() {
+        return losses(notedVmcoreInfo.map(this::isBeside).orElse(firmwarePages.count() > 0));
+    }
+
+    private List<Loss> losses(boolean isBeside) {
         List<Loss> losses = new ArrayList<>(CommonLosses.ofRegions(guest.memory()));
         losses.addAll(content.stateLoss(
                 PageState.UNREADABLE, "the file has only 'left out', so they come back as excluded"));
@@ -233,10 +241,13 @@ final class KdumpPlan implements WritePlan {
         if (record.isPresent()) {
             losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
         }
-        beside.forEach(range -> losses.add(new Loss(
-                "firmware at " + range + ", for other tools",
-                "makedumpfile cannot filter a file with pages so far above the kernel's RAM; it is in a note of Guestcore's",
-                true)));
+        if (isBeside) {
+            firmware.forEach(range -> losses.add(new Loss(
+                    "firmware at " + range + ", for other tools",
+                    "makedumpfile cannot filter a file with pages so far above the kernel's RAM; it is in a note of"
+                            + " Guestcore's",
+                    true)));
+        }
         return losses;
     }
 
@@ -252,31 +263,63 @@ final class KdumpPlan implements WritePlan {
     }
 
     private WriteReport writePatching(CoreSink sink, Progress progress) {
-        sink.write(header());
-        sink.write(subHeader());
-        sink.writeZeros(besideOffset - sink.position());
-        progress.begin("writing memory", candidates * PAGE + (recordOffset - besideOffset));
-        MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
-        sink.write(MemorySegment.ofArray(besideHeader));
-        beside.forEach(copier::copy);
+        sink.writeZeros(recordOffset);
         record.ifPresent(kept -> kept.write(sink));
+        progress.begin("writing memory", allPages * PAGE);
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment bitmap = arena.allocate(bitmapBlocks * PAGE / 2, Long.BYTES);
-            fillExisting(bitmap);
-            patch(sink, bitmapOffset, bitmap);
-            PagePump pump = new PagePump(
-                    guest.memory(), survey.orElseGet(MemorySurvey::new), codec, excludeZero, sink, descriptorsOffset, bitmap);
+            long mostPages = end(firmwarePages.count() > 0 ? firmwarePages : pages);
+            MemorySegment bitmap = arena.allocate(bitmapBlocks(mostPages) / 2 * PAGE, Long.BYTES);
+            setBits(bitmap, pages);
+            KernelSearch search = new KernelSearch(guest.memory(), notedVmcoreInfo.isEmpty());
+            PagePump pump =
+                    new PagePump(guest.memory(), search, codec, excludeZero, sink, descriptorsOffset, bitmap);
             pump.run(pages, progress);
-            patch(sink, bitmapOffset + bitmapBlocks * PAGE / 2, bitmap);
+            // Firmware holds no kernel, so all that there is to find has been found.
+            byte[] vmcoreInfo = notedVmcoreInfo
+                    .or(() -> search.vmcoreInfo().map(VmcoreInfo::bytes))
+                    .orElse(new byte[0]);
+            boolean isBeside = isBeside(vmcoreInfo);
+            long besideAt = sink.position();
+            MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
+            if (isBeside) {
+                sink.write(MemorySegment.ofArray(BesideMemory.header(firmware)));
+                firmware.forEach(copier::copy);
+            } else {
+                setBits(bitmap, firmwarePages);
+                pump.run(firmwarePages, progress);
+            }
+            long pageCount = isBeside ? end(pages) : mostPages;
+            long bitmapBlocks = bitmapBlocks(pageCount);
+            long bitmapOffset = descriptorsOffset - bitmapBlocks * PAGE;
+            MemorySegment used = bitmap.asSlice(0, bitmapBlocks / 2 * PAGE);
+            patch(sink, bitmapOffset + used.byteSize(), used);
+            setBits(used, pages);
+            if (!isBeside) {
+                setBits(used, firmwarePages);
+            }
+            patch(sink, bitmapOffset, used);
+            KdumpHead head = new KdumpHead(
+                    guest,
+                    codec,
+                    excludeZero,
+                    bitmapOffset / PAGE - 1,
+                    bitmapBlocks,
+                    pageCount,
+                    vmcoreInfo,
+                    eraseInfo,
+                    notes(vmcoreInfo, isBeside, besideAt));
+            head.write(
+                    sink,
+                    () -> notedVmcoreInfo.isPresent() ? LinuxBanner.find(guest.memory()) : search.banner());
             List<AddressRange> unreadable = new ArrayList<>(pump.unreadable());
             unreadable.addAll(copier.unreadable());
             return new WriteReport(
                     KdumpFormat.NAME,
                     layout(),
                     sink.position(),
-                    candidates * PAGE + copier.memoryBytes(),
+                    pump.memoryBytes() + copier.memoryBytes(),
                     pump.zeroBytes() + copier.zeroBytes(),
-                    losses(),
+                    losses(isBeside),
                     unreadable,
                     pump.unreadableBytes() + copier.unreadableBytes());
         }
@@ -293,7 +336,7 @@ final class KdumpPlan implements WritePlan {
         }
     }
 
-    private void fillExisting(MemorySegment bitmap) {
+    private static void setBits(MemorySegment bitmap, Extents pages) {
         for (long i = 0; i < pages.count(); i++) {
             long page = pages.first(i);
             long end = pages.last(i) + 1;
@@ -309,55 +352,5 @@ final class KdumpPlan implements WritePlan {
                 }
             }
         }
-    }
-
-    private MemorySegment header() {
-        ByteBuffer header = ByteBuffer.allocate(PAGE).order(ByteOrder.BIG_ENDIAN);
-        header.putLong(0, KdumpLayout.SIGNATURE).order(ORDER);
-        header.putInt(KdumpLayout.HEADER_VERSION, KdumpLayout.NEWEST_VERSION);
-        List<String> names = UtsName.of(
-                guest.memory(),
-                vmcoreInfo,
-                () -> survey.isPresent() ? survey.get().banner() : LinuxBanner.find(guest.memory()));
-        for (int i = 0; i < names.size(); i++) {
-            byte[] text = names.get(i).getBytes(StandardCharsets.ISO_8859_1);
-            int length = Math.min(text.length, KdumpLayout.UTSNAME_STRING - 1);
-            header.put(KdumpLayout.UTSNAME + i * KdumpLayout.UTSNAME_STRING, text, 0, length);
-        }
-        Optional<Instant> taken = guest.provenance().takenAt();
-        header.putLong(LAYOUT.status - 2 * Long.BYTES, taken.map(Instant::getEpochSecond).orElse(0L));
-        header.putLong(LAYOUT.status - Long.BYTES, taken.map(Instant::getNano).orElse(0) / NANOS_PER_MICRO);
-        header.putInt(LAYOUT.status, codec.flag());
-        header.putInt(LAYOUT.blockSize, PAGE);
-        header.putInt(LAYOUT.subHeaderBlocks, (int) subHeaderBlocks);
-        header.putInt(LAYOUT.bitmapBlocks, (int) bitmapBlocks);
-        header.putInt(LAYOUT.maxMapNumber, (int) Math.min(pageCount, 0xffffffffL));
-        header.putInt(LAYOUT.processorCount, guest.vcpus().size());
-        return MemorySegment.ofBuffer(header.clear());
-    }
-
-    private MemorySegment subHeader() {
-        ByteBuffer sub = ByteBuffer.allocate((int) subHeaderBlocks * PAGE).order(ORDER);
-        long base = KernelNumbers.physicalBase(new VmcoreInfoFacts(vmcoreInfo)).orElse(0L);
-        int at = SUB_HEADER;
-        sub.putLong(LAYOUT.physicalBase, base);
-        sub.putInt(LAYOUT.dumpLevel, excludeZero ? DUMP_LEVEL_EXCLUDE_ZERO : 0);
-        sub.putLong(LAYOUT.maxMapNumber64, pageCount);
-        at = place(sub, LAYOUT.eraseInfoOffset, at, eraseInfo);
-        if (vmcoreInfo.length > 0) {
-            // Within the notes, where makedumpfile takes it to be when it filters the file.
-            sub.putLong(LAYOUT.vmcoreInfoOffset, PAGE + at + KdumpNotes.descriptorOffset(notes, "VMCOREINFO", ORDER));
-            sub.putLong(LAYOUT.vmcoreInfoOffset + Long.BYTES, vmcoreInfo.length);
-        }
-        place(sub, LAYOUT.notesOffset, at, notes);
-        return MemorySegment.ofBuffer(sub.clear());
-    }
-
-    /** Puts bytes at {@code at} of the sub-header, and where they are into it; gives the place behind them. */
-    private static int place(ByteBuffer sub, int field, int at, byte[] bytes) {
-        if (bytes.length > 0) {
-            sub.putLong(field, PAGE + at).putLong(field + Long.BYTES, bytes.length).put(at, bytes);
-        }
-        return at + bytes.length;
     }
 }

@@ -23,10 +23,11 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Reads and compresses pages on all processors and writes them in order, with a fixed number of pages in memory. Use it
- * once.
+ * Reads and compresses pages on all processors and writes them in order, with a fixed number of pages in memory. Not
+ * thread-safe.
  */
 final class PagePump {
 
@@ -46,55 +47,58 @@ final class PagePump {
     private static final int FAILED = -2;
 
     private final GuestMemory memory;
-    private final MemorySurvey survey;
+    private final KernelSearch search;
     private final PageCodec codec;
     private final boolean excludeZero;
     private final CoreSink sink;
     private final MemorySegment stored;
+    private final long zeroPageAt;
     private final MemorySegment zeroPage = Arena.ofAuto().allocate(PAGE, PAGE);
     private final ByteBuffer descriptors =
             ByteBuffer.allocateDirect(DESCRIPTORS_BUFFER).order(ByteOrder.LITTLE_ENDIAN);
     private final List<AddressRange> unreadable = new ArrayList<>();
     private long descriptorsAt;
-    private long zeroPageAt;
+    private long pages;
     private long zeroBytes;
     private long unreadableBytes;
 
     /**
-     * Prepares.
+     * Writes the zero page that all zero pages share.
      *
-     * @param survey knows of some pages that they are zero
+     * @param search looks at the pages as they pass
      * @param sink where pages go; stands where the first page will be
      * @param descriptorsAt where the first descriptor goes
      * @param stored bitmap of the pages to store; the bits of those that turn out not to be are cleared
      */
     PagePump(
             GuestMemory memory,
-            MemorySurvey survey,
+            KernelSearch search,
             PageCodec codec,
             boolean excludeZero,
             CoreSink sink,
             long descriptorsAt,
             MemorySegment stored) {
         this.memory = memory;
-        this.survey = survey;
+        this.search = search;
         this.codec = codec;
         this.excludeZero = excludeZero;
         this.sink = sink;
         this.descriptorsAt = descriptorsAt;
         this.stored = stored;
+        this.zeroPageAt = sink.position();
+        sink.writeZeros(PAGE);
     }
 
     /** Pages of one chunk, on their way. */
     private final class Chunk {
 
         private final Arena arena = Arena.ofAuto();
-        private final PageCodec.Encoder encoder = codec == PageCodec.NONE ? null : codec.encoder();
-        private final int bound = encoder == null ? PAGE : encoder.bound(PAGE);
-        private final MemorySegment input = encoder == null
+        private final PageCodec.@Nullable Encoder encoder = codec == PageCodec.NONE ? null : codec.encoder();
+        private final MemorySegment input = arena.allocate((long) CHUNK_PAGES * PAGE, PAGE);
+        private final MemorySegment output = encoder == null
                 ? MemorySegment.NULL
-                : arena.allocate((long) CHUNK_PAGES * PAGE, PAGE);
-        private final MemorySegment output = arena.allocate((long) CHUNK_PAGES * PAGE + bound, PAGE);
+                : arena.allocate((long) CHUNK_PAGES * PAGE + encoder.bound(PAGE), PAGE);
+        private final KernelSearch.Finds finds = search.new Finds();
         private final int[] sizes = new int[CHUNK_PAGES];
         private final boolean[] compressed = new boolean[CHUNK_PAGES];
         private long firstPage;
@@ -106,6 +110,7 @@ final class PagePump {
             count = (int) Math.min(CHUNK_PAGES, lastPage - page + 1);
         }
 
+        /** Reads and compresses. */
         void fill() {
             long address = firstPage << PAGE_SHIFT;
             long wanted = (long) count * PAGE;
@@ -115,33 +120,55 @@ final class PagePump {
                 Arrays.fill(sizes, 0, count, ZERO);
                 return;
             }
-            int page = 0;
-            while (page < count) {
-                int end = page;
-                boolean zero = survey.isZero(firstPage + page);
-                while (end < count && survey.isZero(firstPage + end) == zero) {
-                    end++;
+            long whole = memory.readAvailable(address, input.asSlice(0, wanted)) / PAGE;
+            for (int i = 0; i < count; i++) {
+                long pageAddress = firstPage + i << PAGE_SHIFT;
+                MemorySegment page = page(i);
+                int size = i < whole ? PAGE : gather(pageAddress, page);
+                if (size == PAGE && MemorySegment.mismatch(page, 0, PAGE, zeroPage, 0, PAGE) < 0) {
+                    size = ZERO;
+                } else if (size == PAGE) {
+                    finds.look(pageAddress, page);
+                    if (encoder != null) {
+                        size = put(encoder, i, page);
+                    }
                 }
-                if (zero) {
-                    Arrays.fill(sizes, page, end, ZERO);
-                } else {
-                    fill(page, end);
-                }
-                page = end;
+                sizes[i] = size;
             }
         }
 
-        /** Reads and compresses neighbouring pages. */
-        private void fill(int from, int to) {
-            long address = firstPage + from << PAGE_SHIFT;
-            // Pages that stay as they are: read to where they will be written from.
-            MemorySegment room = encoder == null ? output.asSlice(outputSize) : input.asSlice((long) from * PAGE);
-            long whole = memory.readAvailable(address, room.asSlice(0, (long) (to - from) * PAGE)) / PAGE;
-            for (int i = from; i < to; i++) {
-                MemorySegment page = room.asSlice((long) (i - from) * PAGE, PAGE);
-                sizes[i] = i - from < whole ? PAGE : gather(firstPage + i << PAGE_SHIFT, page);
-                if (sizes[i] > 0) {
-                    sizes[i] = MemorySegment.mismatch(page, 0, PAGE, zeroPage, 0, PAGE) < 0 ? ZERO : put(i, page);
+        /** A page as the guest has it. */
+        MemorySegment page(int index) {
+            return input.asSlice((long) index * PAGE, PAGE);
+        }
+
+        private int put(PageCodec.Encoder encoder, int index, MemorySegment page) {
+            MemorySegment target = output.asSlice(outputSize);
+            int size = encoder.isInVain(page) ? PAGE : encoder.encode(page, target);
+            compressed[index] = size < PAGE;
+            if (size >= PAGE) {
+                MemorySegment.copy(page, 0, target, 0, PAGE);
+                size = PAGE;
+            }
+            outputSize += size;
+            return size;
+        }
+
+        /** Writes what is stored of the pages. */
+        void send() {
+            if (encoder != null) {
+                sink.write(output.asSlice(0, outputSize));
+                return;
+            }
+            // Pages that stay as they are leave from where they were read to.
+            for (int i = 0; i < count; i++) {
+                int end = i;
+                while (end < count && sizes[end] > 0) {
+                    end++;
+                }
+                if (end > i) {
+                    sink.write(input.asSlice((long) i * PAGE, (long) (end - i) * PAGE));
+                    i = end;
                 }
             }
         }
@@ -165,30 +192,10 @@ final class PagePump {
             }
             return PAGE;
         }
-
-        /** The bytes of a page that is stored, at {@code offset} of the output. */
-        MemorySegment page(int index, long offset) {
-            return encoder == null ? output.asSlice(offset, PAGE) : input.asSlice((long) index * PAGE, PAGE);
-        }
-
-        private int put(int index, MemorySegment page) {
-            MemorySegment target = output.asSlice(outputSize);
-            int size = encoder == null || encoder.isInVain(page) ? PAGE : encoder.encode(page, target);
-            compressed[index] = size < PAGE;
-            if (size >= PAGE) {
-                if (page.address() != target.address()) {
-                    MemorySegment.copy(page, 0, target, 0, PAGE);
-                }
-                size = PAGE;
-            }
-            outputSize += size;
-            return size;
-        }
     }
 
+    /** Writes these pages, which lie above all that were written before. */
     void run(Extents pages, Progress progress) {
-        zeroPageAt = sink.position();
-        sink.writeZeros(PAGE);
         int threads = Runtime.getRuntime().availableProcessors();
         if (threads == 1) {
             runAlone(pages, progress);
@@ -243,14 +250,14 @@ final class PagePump {
     }
 
     private Chunk emit(Chunk chunk, Progress progress) {
-        sink.write(chunk.output.asSlice(0, chunk.outputSize));
-        long start = sink.position() - chunk.outputSize;
-        long at = start;
+        search.take(chunk.finds);
+        long at = sink.position();
+        chunk.send();
         for (int i = 0; i < chunk.count; i++) {
             int size = chunk.sizes[i];
             long page = chunk.firstPage + i;
             if (size > 0) {
-                sink.tellMemory(page << PAGE_SHIFT, chunk.page(i, at - start));
+                sink.tellMemory(page << PAGE_SHIFT, chunk.page(i));
                 describe(at, size, chunk.compressed[i] ? codec.flag() : PageCodec.NONE.flag());
                 at += size;
             } else if (size == ZERO) {
@@ -267,6 +274,7 @@ final class PagePump {
                 }
             }
         }
+        pages += chunk.count;
         progress.advance((long) chunk.count * PAGE);
         return chunk;
     }
@@ -323,6 +331,11 @@ final class PagePump {
 
     long unreadableBytes() {
         return unreadableBytes;
+    }
+
+    /** How much memory was gone over, in bytes. */
+    long memoryBytes() {
+        return pages * PAGE;
     }
 
     long zeroBytes() {

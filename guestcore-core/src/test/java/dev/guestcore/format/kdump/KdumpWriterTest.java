@@ -31,6 +31,7 @@ import dev.guestcore.testing.Patterns;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -348,6 +349,74 @@ class KdumpWriterTest {
                 }
             }
         });
+    }
+
+    /** A guest whose kernel left VMCOREINFO in its memory, and nobody noted it. */
+    private static GuestBuilder unnoted() {
+        byte[] ram = pages(700, 3);
+        ByteBuffer.wrap(ram)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .position(410 * PAGE)
+                .putInt(11)
+                .putInt(VMCOREINFO.length())
+                .putInt(0)
+                .put("VMCOREINFO\0\0".getBytes(StandardCharsets.US_ASCII))
+                .put(VMCOREINFO.getBytes(StandardCharsets.US_ASCII));
+        return Guest.builder().ram(0, segment(ram)).vcpu(Patterns.longMode(1));
+    }
+
+    @Test
+    void vmcoreInfoIsFoundWhileMemoryIsWritten() throws IOException {
+        ForeignTools.require("makedumpfile");
+        Path file = folder.resolve("found");
+        try (Guest guest = unnoted().build()) {
+            write(guest, file, Map.of());
+            try (Guest back = Guests.open(file)) {
+                assertSame(guest, back);
+                assertEquals(VMCOREINFO, back.facts(VmcoreInfoFacts.class).orElseThrow().text());
+                assertEquals(List.of(), back.findings());
+            }
+            assertEquals(List.of(), failures(file));
+            Path stream = stream(guest, "found-stream", Map.of());
+            Path assembled = folder.resolve("found-assembled");
+            assertEquals(
+                    0,
+                    new ProcessBuilder("makedumpfile", "-R", assembled.toString())
+                            .redirectInput(stream.toFile())
+                            .redirectErrorStream(true)
+                            .redirectOutput(folder.resolve("found-log").toFile())
+                            .start()
+                            .onExit()
+                            .join()
+                            .exitValue());
+            assertEquals(-1, Files.mismatch(file, assembled));
+        }
+    }
+
+    /** Whether firmware goes beside the bitmaps shows only once memory was gone through. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void firmwareIsPlacedByWhatIsFoundInMemory(boolean isLinux) {
+        byte[] bios = Patterns.bytes(64 * PAGE, 9);
+        long high = 0xffff_ffffL - bios.length + 1;
+        Path file = folder.resolve("file");
+        GuestBuilder builder = isLinux ? unnoted() : small();
+        try (Guest guest = builder.rom(high, segment(bios)).build()) {
+            assertTrue(new KdumpFormat().writer(Map.of()).plan(guest).losses().stream().anyMatch(Loss::kept));
+            WriteReport report = write(guest, file, Map.of());
+            assertEquals(isLinux, report.losses().stream().anyMatch(Loss::kept));
+            assertEquals((isLinux ? 764L : 1064L) * PAGE, report.memoryBytes());
+            try (Guest back = Guests.open(file);
+                    FileBytes bytes = FileBytes.open(file)) {
+                assertSame(guest, back);
+                assertEquals(
+                        isLinux ? 700 : 0x100000, bytes.u64(PAGE + 96, ByteOrder.LITTLE_ENDIAN, "max_mapnr_64"));
+            }
+            assertEquals(List.of(), failures(file));
+            try (Guest back = Guests.open(stream(guest, "stream", Map.of("keep", "true")))) {
+                assertSame(guest, back);
+            }
+        }
     }
 
     @Test

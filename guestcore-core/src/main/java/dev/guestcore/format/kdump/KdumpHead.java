@@ -1,0 +1,101 @@
+package dev.guestcore.format.kdump;
+
+import dev.guestcore.Guest;
+import dev.guestcore.format.CoreSink;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
+
+/**
+ * What stands before the bitmaps of a kdump that is written: header, sub-header and what hangs on it.
+ *
+ * @param subHeaderBlocks blocks between the header and the bitmaps
+ * @param bitmapBlocks blocks of both bitmaps
+ * @param pageCount the page frame behind the last that the bitmaps speak of
+ * @param vmcoreInfo is among the notes, or empty
+ */
+record KdumpHead(
+        Guest guest,
+        PageCodec codec,
+        boolean excludeZero,
+        long subHeaderBlocks,
+        long bitmapBlocks,
+        long pageCount,
+        byte[] vmcoreInfo,
+        byte[] eraseInfo,
+        byte[] notes) {
+
+    private static final int BLOCK = 4096;
+    private static final int DUMP_LEVEL_EXCLUDE_ZERO = 1;
+    private static final int SUB_HEADER = 104;
+    private static final long NANOS_PER_MICRO = 1_000;
+    private static final KdumpLayout LAYOUT = KdumpLayout.BITS_64;
+    private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
+
+    /** How many blocks the sub-header takes with what hangs on it. */
+    static long blocks(byte[] notes, byte[] eraseInfo) {
+        return (SUB_HEADER + (long) notes.length + eraseInfo.length + BLOCK - 1) / BLOCK;
+    }
+
+    /**
+     * Writes it over zeros.
+     *
+     * @param banner looks for the banner
+     */
+    void write(CoreSink sink, Supplier<Optional<LinuxBanner>> banner) {
+        sink.patch(0, header(UtsName.of(guest.memory(), vmcoreInfo, banner)));
+        sink.patch(BLOCK, subHeader());
+    }
+
+    private MemorySegment header(List<String> names) {
+        ByteBuffer header = ByteBuffer.allocate(BLOCK).order(ByteOrder.BIG_ENDIAN);
+        header.putLong(0, KdumpLayout.SIGNATURE).order(ORDER);
+        header.putInt(KdumpLayout.HEADER_VERSION, KdumpLayout.NEWEST_VERSION);
+        for (int i = 0; i < names.size(); i++) {
+            byte[] text = names.get(i).getBytes(StandardCharsets.ISO_8859_1);
+            int length = Math.min(text.length, KdumpLayout.UTSNAME_STRING - 1);
+            header.put(KdumpLayout.UTSNAME + i * KdumpLayout.UTSNAME_STRING, text, 0, length);
+        }
+        Optional<Instant> taken = guest.provenance().takenAt();
+        header.putLong(LAYOUT.status - 2 * Long.BYTES, taken.map(Instant::getEpochSecond).orElse(0L));
+        header.putLong(LAYOUT.status - Long.BYTES, taken.map(Instant::getNano).orElse(0) / NANOS_PER_MICRO);
+        header.putInt(LAYOUT.status, codec.flag());
+        header.putInt(LAYOUT.blockSize, BLOCK);
+        header.putInt(LAYOUT.subHeaderBlocks, (int) subHeaderBlocks);
+        header.putInt(LAYOUT.bitmapBlocks, (int) bitmapBlocks);
+        header.putInt(LAYOUT.maxMapNumber, (int) Math.min(pageCount, 0xffffffffL));
+        header.putInt(LAYOUT.processorCount, guest.vcpus().size());
+        return MemorySegment.ofBuffer(header.clear());
+    }
+
+    private MemorySegment subHeader() {
+        ByteBuffer sub = ByteBuffer.allocate((int) blocks(notes, eraseInfo) * BLOCK).order(ORDER);
+        long base = KernelNumbers.physicalBase(new VmcoreInfoFacts(vmcoreInfo)).orElse(0L);
+        int at = SUB_HEADER;
+        sub.putLong(LAYOUT.physicalBase, base);
+        sub.putInt(LAYOUT.dumpLevel, excludeZero ? DUMP_LEVEL_EXCLUDE_ZERO : 0);
+        sub.putLong(LAYOUT.maxMapNumber64, pageCount);
+        at = place(sub, LAYOUT.eraseInfoOffset, at, eraseInfo);
+        if (vmcoreInfo.length > 0) {
+            // Within the notes, where makedumpfile takes it to be when it filters the file.
+            sub.putLong(LAYOUT.vmcoreInfoOffset, BLOCK + at + KdumpNotes.descriptorOffset(notes, "VMCOREINFO", ORDER));
+            sub.putLong(LAYOUT.vmcoreInfoOffset + Long.BYTES, vmcoreInfo.length);
+        }
+        place(sub, LAYOUT.notesOffset, at, notes);
+        return MemorySegment.ofBuffer(sub.clear());
+    }
+
+    /** Puts bytes at {@code at} of the sub-header, and where they are into it; gives the place behind them. */
+    private static int place(ByteBuffer sub, int field, int at, byte[] bytes) {
+        if (bytes.length > 0) {
+            sub.putLong(field, BLOCK + at).putLong(field + Long.BYTES, bytes.length).put(at, bytes);
+        }
+        return at + bytes.length;
+    }
+}

@@ -1,0 +1,95 @@
+package dev.guestcore.format.kdump;
+
+import dev.guestcore.GuestMemory;
+import dev.guestcore.inspect.VmcoreInfo;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+
+/**
+ * Looks for what a Linux kernel says of itself, VMCOREINFO and banner, in pages that are read to be written, so that memory is
+ * not read for that alone. Pages are looked at in any number of threads, each with {@link Finds} of its own; what was found
+ * is then {@linkplain #take taken} by one thread in the order of addresses.
+ */
+final class KernelSearch {
+
+    private static final int PAGE = 4096;
+
+    /** The kernel has a page for it (VMCOREINFO_BYTES), so a longer one is none. */
+    static final int LONGEST_VMCOREINFO = PAGE;
+
+    private final GuestMemory memory;
+    private volatile boolean wantsVmcoreInfo;
+    private volatile boolean wantsBanner;
+    private Optional<VmcoreInfo> note = Optional.empty();
+    private Optional<VmcoreInfo> text = Optional.empty();
+    private Optional<LinuxBanner> banner = Optional.empty();
+
+    /**
+     * Begins.
+     *
+     * @param wanted whether anything is to be looked for
+     */
+    KernelSearch(GuestMemory memory, boolean wanted) {
+        this.memory = memory;
+        this.wantsVmcoreInfo = wanted;
+        this.wantsBanner = wanted;
+    }
+
+    /** What one stretch of memory holds. Not thread-safe. */
+    final class Finds {
+
+        private Optional<VmcoreInfo> note = Optional.empty();
+        private Optional<VmcoreInfo> text = Optional.empty();
+        private Optional<LinuxBanner> banner = Optional.empty();
+
+        /**
+         * Looks at the next page of the stretch. One that is all zero need not be shown.
+         *
+         * @param address guest-physical address of the page
+         * @param page its bytes
+         */
+        void look(long address, MemorySegment page) {
+            if (!wantsVmcoreInfo) {
+                return;
+            }
+            Optional<VmcoreInfo> found = VmcoreInfo.atPage(memory, address, page, 0)
+                    .filter(info -> info.bytes().length <= LONGEST_VMCOREINFO);
+            if (found.isPresent()) {
+                if (found.get().isNote()) {
+                    note = note.or(() -> found);
+                } else {
+                    text = text.or(() -> found);
+                }
+            }
+            if (wantsBanner && banner.isEmpty()) {
+                banner = LinuxBanner.find(memory, address, page, 0, PAGE);
+            }
+        }
+    }
+
+    /** Takes what the next stretch holds, and forgets it there. */
+    void take(Finds finds) {
+        note = note.or(() -> finds.note);
+        text = text.or(() -> finds.text);
+        banner = banner.or(() -> finds.banner);
+        if (note.isPresent()) {
+            wantsVmcoreInfo = false;
+        }
+        if (banner.isPresent()) {
+            wantsBanner = false;
+        }
+        finds.note = Optional.empty();
+        finds.text = Optional.empty();
+        finds.banner = Optional.empty();
+    }
+
+    /** VMCOREINFO in what was taken. */
+    Optional<VmcoreInfo> vmcoreInfo() {
+        return note.or(() -> text);
+    }
+
+    /** The banner in what was taken; of a guest with VMCOREINFO not even then. */
+    Optional<LinuxBanner> banner() {
+        return banner;
+    }
+}
