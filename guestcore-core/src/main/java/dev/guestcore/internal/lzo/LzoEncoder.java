@@ -24,8 +24,6 @@ public final class LzoEncoder {
 
     private static final VarHandle LONGS =
             MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
-    private static final VarHandle INTS =
-            MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
     private static final VarHandle SHORTS =
             MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
 
@@ -34,15 +32,19 @@ public final class LzoEncoder {
     /** Copies go by 8 bytes twice and may run over their end. */
     private static final int SLACK = 16;
 
+    /** So many bytes from a match on are compared at once; none begins nearer to the end. */
+    private static final int LOOKED_AHEAD = 3 * Long.BYTES;
+
     private static final int TABLE_BITS = 11;
     private static final int TABLE = Short.BYTES << TABLE_BITS;
     private static final int PAGE = TABLE;
     private static final int BLOCK = PAGE + LARGEST_PAGE + SLACK;
 
-    private static final long HASH_MULTIPLIER = 0x9e3779b97f4a7c15L;
-
-    /** Six of eight bytes make the hash: matches of four and five are found by chance only, but are worth least. */
-    private static final int NOT_HASHED = 16;
+    /**
+     * Six of eight bytes make the hash, the others are shifted out: matches of four and five are found by chance only, but
+     * are worth least.
+     */
+    private static final long HASH_MULTIPLIER = 0x9e3779b97f4a7c15L << 16;
 
     /** Behind this many literals without a match every second place is tried, behind twice as many every third. */
     private static final int PATIENCE_SHIFT = 5;
@@ -93,73 +95,118 @@ public final class LzoEncoder {
 
     /** Compresses the page in {@code room}; gives where the block ends. */
     private static int compress(byte[] room, int end) {
+        int limit = end - LOOKED_AHEAD - 1;
         int op = BLOCK;
         int literals = PAGE;
         int ip = PAGE + 1;
-        while (ip <= end - Long.BYTES) {
+        while (ip <= limit) {
             long word = (long) LONGS.get(room, ip);
-            int slot = slot(word);
-            int seen = (short) SHORTS.get(room, slot) & 0xffff;
-            SHORTS.set(room, slot, (short) ip);
+            int seen = lastSeen(room, word, ip);
             long difference = (long) LONGS.get(room, seen) ^ word;
+            // Two tries outside the loop keep it one of its own for the compiler, whatever the pages are like.
             if ((int) difference != 0) {
-                ip += 1 + (ip - literals >>> PATIENCE_SHIFT);
-                continue;
+                word = (long) LONGS.get(room, ++ip);
+                seen = lastSeen(room, word, ip);
+                difference = (long) LONGS.get(room, seen) ^ word;
+                if ((int) difference != 0) {
+                    ip++;
+                    while (true) {
+                        if (ip > limit) {
+                            return finish(room, literals, end, op);
+                        }
+                        word = (long) LONGS.get(room, ip);
+                        seen = lastSeen(room, word, ip);
+                        difference = (long) LONGS.get(room, seen) ^ word;
+                        if ((int) difference == 0) {
+                            break;
+                        }
+                        ip += 1 + (ip - literals >>> PATIENCE_SHIFT);
+                    }
+                }
             }
-            // Most matches are 4 to 15 bytes long, and nobody could predict how long: no branch for these.
-            long more = (long) LONGS.get(room, seen + Long.BYTES) ^ (long) LONGS.get(room, ip + Long.BYTES);
-            int length = Long.numberOfTrailingZeros(difference) >>> 3;
-            length += Long.numberOfTrailingZeros(more) >>> 3 & -(length >>> 3);
-            if (length == 2 * Long.BYTES) {
-                length = matchLength(room, seen, ip, end);
-            }
-            length = Math.min(length, end - ip);
             int count = ip - literals;
             if (count <= LONGEST_RUN_IN_MATCH && op > BLOCK) {
                 // Each match ends in two bytes of which the first has room for this.
                 room[op - 2] |= (byte) count;
-                INTS.set(room, op, (int) INTS.get(room, literals));
+                LONGS.set(room, op, (long) LONGS.get(room, literals));
                 op += count;
             } else {
-                op = putLiterals(room, literals, count, op);
+                op = putRun(room, literals, count, op);
             }
-            op = putMatch(room, ip - seen, length, op);
+            int distance = ip - seen;
+            int length = matchLength(room, seen, ip, difference, end);
+            if (length <= LONGEST_PLAIN_MATCH) {
+                // Both forms are made and one is chosen without a branch, which nobody could predict.
+                int near = length - 1 << 5 | (distance - 1 & 7) << 2 | distance - 1 >>> 3 << 8;
+                int far = 0x20 | length - 2 | distance - 1 << 10;
+                int isFar = (LONGEST_NEAR_MATCH - length | NEAR - distance) >> 31;
+                LONGS.set(room, op, (long) (near ^ (near ^ far) & isFar));
+                op += 2 - isFar;
+            } else {
+                op = putLongMatch(room, distance, length, op);
+            }
             ip += length;
             literals = ip;
         }
-        int count = end - literals;
-        if (count > 0 && count <= LONGEST_RUN_IN_MATCH && op > BLOCK) {
-            room[op - 2] |= (byte) count;
-            INTS.set(room, op, (int) INTS.get(room, literals));
-            op += count;
-        } else if (count > 0) {
-            op = putLiterals(room, literals, count, op);
+        return finish(room, literals, end, op);
+    }
+
+    /** Where the eight bytes that lie here were seen last, or something with its hash; from now on, here. */
+    private static int lastSeen(byte[] room, long word, int at) {
+        int slot = (int) (word * HASH_MULTIPLIER >>> Long.SIZE - TABLE_BITS) * Short.BYTES;
+        int seen = (short) SHORTS.get(room, slot) & 0xffff;
+        SHORTS.set(room, slot, (short) at);
+        return seen;
+    }
+
+    private static long difference(byte[] room, int one, int other) {
+        return (long) LONGS.get(room, one) ^ (long) LONGS.get(room, other);
+    }
+
+    /**
+     * How many bytes are equal from both places on; at most up to the end. Most matches are 4 to 23 bytes long, and nobody
+     * could predict how long: no branch for these.
+     *
+     * @param first the bits that differ in the first eight bytes
+     */
+    private static int matchLength(byte[] room, int seen, int at, long first, int end) {
+        long second = difference(room, seen + Long.BYTES, at + Long.BYTES);
+        long third = difference(room, seen + 2 * Long.BYTES, at + 2 * Long.BYTES);
+        int firstDiffers = (int) ((first | -first) >> 63);
+        int length = Long.numberOfTrailingZeros(first) + (Long.numberOfTrailingZeros(second) & ~firstDiffers) >>> 3;
+        length += Long.numberOfTrailingZeros(third) >>> 3 & -(length >>> 4);
+        if (length < LOOKED_AHEAD) {
+            return length;
         }
-        // A match 16384 back marks the end.
-        INTS.set(room, op, 0x11);
-        return op + 3;
-    }
-
-    private static int slot(long word) {
-        return (int) ((word << NOT_HASHED) * HASH_MULTIPLIER >>> Long.SIZE - TABLE_BITS) * Short.BYTES;
-    }
-
-    /** How many bytes are equal from both places on, the first sixteen of which are known to be; may run over the end. */
-    private static int matchLength(byte[] room, int seen, int at, int end) {
         int back = at - seen;
-        int place = at + 2 * Long.BYTES;
+        int place = at + LOOKED_AHEAD;
         int more = Long.BYTES;
         // The step is eight while the loop goes on; written so, the compiler makes no long run-up for short matches.
         while (more == Long.BYTES && place < end) {
-            long difference = (long) LONGS.get(room, place - back) ^ (long) LONGS.get(room, place);
-            more = Long.numberOfTrailingZeros(difference) >>> 3;
+            more = Long.numberOfTrailingZeros(difference(room, place - back, place)) >>> 3;
             place += more;
         }
-        return place - at;
+        return Math.min(place, end) - at;
+    }
+
+    /** Puts what follows the last match, and the end of the block. */
+    private static int finish(byte[] room, int literals, int end, int at) {
+        int op = at;
+        int count = end - literals;
+        if (count > LONGEST_RUN_IN_MATCH || op == BLOCK) {
+            op = putRun(room, literals, count, op);
+        } else {
+            room[op - 2] |= (byte) count;
+            LONGS.set(room, op, (long) LONGS.get(room, literals));
+            op += count;
+        }
+        // A match 16384 back marks the end.
+        LONGS.set(room, op, 0x11L);
+        return op + 3;
     }
 
     /** Puts literals at the start, or more of them than fit into the match before. */
-    private static int putLiterals(byte[] room, int from, int count, int at) {
+    private static int putRun(byte[] room, int from, int count, int at) {
         int op = at;
         if (op == BLOCK && count <= LONGEST_FIRST_RUN) {
             room[op++] = (byte) (17 + count);
@@ -178,19 +225,11 @@ public final class LzoEncoder {
         return op + count;
     }
 
-    private static int putMatch(byte[] room, int distance, int length, int at) {
-        if (length > LONGEST_PLAIN_MATCH) {
-            room[at] = 0x20;
-            int op = putRest(room, length - LONGEST_PLAIN_MATCH, at + 1);
-            INTS.set(room, op, distance - 1 << 2);
-            return op + 2;
-        }
-        // Both forms are made and one is chosen without a branch, which nobody could predict.
-        int near = length - 1 << 5 | (distance - 1 & 7) << 2 | distance - 1 >>> 3 << 8;
-        int far = 0x20 | length - 2 | distance - 1 << 10;
-        int isFar = (LONGEST_NEAR_MATCH - length | NEAR - distance) >> 31;
-        INTS.set(room, at, near ^ (near ^ far) & isFar);
-        return at + 2 - isFar;
+    private static int putLongMatch(byte[] room, int distance, int length, int at) {
+        room[at] = 0x20;
+        int op = putRest(room, length - LONGEST_PLAIN_MATCH, at + 1);
+        LONGS.set(room, op, (long) (distance - 1 << 2));
+        return op + 2;
     }
 
     /** The rest of a long length: a zero byte for each whole 255, then what is left, 1 to 255. */
