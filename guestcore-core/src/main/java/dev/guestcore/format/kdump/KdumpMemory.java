@@ -34,7 +34,7 @@ final class KdumpMemory implements GuestMemory {
 
     private final int pageSize;
     private final int pageShift;
-    private final ByteOrder order;
+    private final boolean isBigEndian;
     private final List<Part> parts;
     private final PageBitmap stored;
     private final Extents regions;
@@ -67,7 +67,7 @@ final class KdumpMemory implements GuestMemory {
     KdumpMemory(KdumpHeader header, List<Part> parts, PageBitmap stored, Extents regions) {
         this.pageSize = header.blockSize();
         this.pageShift = Integer.numberOfTrailingZeros(pageSize);
-        this.order = header.order();
+        this.isBigEndian = header.order() == ByteOrder.BIG_ENDIAN;
         this.parts = List.copyOf(parts);
         this.stored = stored;
         this.regions = regions;
@@ -147,7 +147,7 @@ final class KdumpMemory implements GuestMemory {
     public long readAvailable(long address, MemorySegment target) {
         Scratch scratch = scratches.pollFirst();
         if (scratch == null) {
-            scratch = new Scratch(pageSize);
+            scratch = new Scratch(pageSize, isBigEndian);
         }
         try {
             long done = 0;
@@ -222,10 +222,22 @@ final class KdumpMemory implements GuestMemory {
         int known = (int) (part.file().read(descriptor, descriptors) / KdumpLayout.DESCRIPTOR);
         scratch.inputEnd = 0;
         scratch.inputStart = 0;
-        for (int i = 0; i < known; i++) {
-            if (!decode(part.file(), i, known, target.asSlice((long) i << pageShift, pageSize), scratch)) {
-                damaged.add(pfn + i);
-                return i;
+        int done = 0;
+        while (done < known) {
+            MemorySegment rest = target.asSlice((long) done << pageShift);
+            int plain = plainPages(part.file(), done, known, scratch);
+            if (plain > 1) {
+                int whole = readPlain(part.file(), done, plain, rest, scratch);
+                done += whole;
+                if (whole < plain) {
+                    damaged.add(pfn + done);
+                    return done;
+                }
+            } else if (decode(part.file(), done, known, rest.asSlice(0, pageSize), scratch)) {
+                done++;
+            } else {
+                damaged.add(pfn + done);
+                return done;
             }
         }
         if (known < pages) {
@@ -234,10 +246,29 @@ final class KdumpMemory implements GuestMemory {
         return known;
     }
 
+    /** How many pages from {@code index} on are stored as they are, each behind the one before. */
+    private int plainPages(FileBytes file, int index, int known, Scratch scratch) {
+        long offset = scratch.offset(index);
+        int next = index;
+        while (next < known
+                && scratch.flags(next) == PageCodec.NONE.flag()
+                && scratch.size(next) == pageSize
+                && scratch.offset(next) == offset + ((long) (next - index) << pageShift)) {
+            next++;
+        }
+        return file.holds(offset, (long) (next - index) << pageShift) ? next - index : 0;
+    }
+
+    /** Reads pages that are stored as they are to where they belong; gives how many came whole. */
+    private int readPlain(FileBytes file, int index, int pages, MemorySegment target, Scratch scratch) {
+        scratch.latestOffset = scratch.offset(index + pages - 1);
+        return (int) (file.read(scratch.offset(index), target.asSlice(0, (long) pages << pageShift)) >>> pageShift);
+    }
+
     private boolean decode(FileBytes file, int index, int known, MemorySegment target, Scratch scratch) {
-        long offset = scratch.offset(index, order);
-        long size = scratch.size(index, order);
-        PageCodec codec = PageCodec.ofFlags(scratch.flags(index, order)).orElse(null);
+        long offset = scratch.offset(index);
+        long size = scratch.size(index);
+        PageCodec codec = PageCodec.ofFlags(scratch.flags(index)).orElse(null);
         if (codec == null || size == 0 || size > pageSize || !file.holds(offset, size)) {
             return false;
         }
@@ -278,8 +309,8 @@ final class KdumpMemory implements GuestMemory {
     private void fillInput(FileBytes file, int index, int known, long offset, long size, Scratch scratch) {
         long end = offset + size;
         for (int next = index + 1; next < known; next++) {
-            long nextOffset = scratch.offset(next, order);
-            long nextSize = scratch.size(next, order);
+            long nextOffset = scratch.offset(next);
+            long nextSize = scratch.size(next);
             if (nextOffset == end && nextSize <= pageSize && end + nextSize - offset <= scratch.input.byteSize()) {
                 end += nextSize;
             }
@@ -291,9 +322,14 @@ final class KdumpMemory implements GuestMemory {
     /** Buffers and codecs of one thread. */
     private static final class Scratch {
 
-        private static final ValueLayout.OfLong U64 = ValueLayout.JAVA_LONG_UNALIGNED;
-        private static final ValueLayout.OfInt U32 = ValueLayout.JAVA_INT_UNALIGNED;
+        /** Always this order, since a layout that is no constant costs more than turning the bytes round. */
+        private static final ValueLayout.OfLong U64 =
+                ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+        private static final ValueLayout.OfInt U32 =
+                ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+        private final boolean isBigEndian;
         private final Arena arena = Arena.ofAuto();
         private final MemorySegment descriptors = arena.allocate((long) BATCH_PAGES * KdumpLayout.DESCRIPTOR, 8);
         private final MemorySegment input;
@@ -310,25 +346,30 @@ final class KdumpMemory implements GuestMemory {
         private long repeatedSize;
         private long repeatedOffset = -1;
 
-        Scratch(int pageSize) {
+        Scratch(int pageSize, boolean isBigEndian) {
+            this.isBigEndian = isBigEndian;
             input = arena.allocate(Math.max(LARGEST_INPUT, pageSize), 64);
             page = arena.allocate(pageSize, 64);
             bounce = arena.allocate(pageSize, 64);
             repeatedPage = arena.allocate(pageSize, 64);
         }
 
-        long offset(int index, ByteOrder order) {
-            return descriptors.get(U64.withOrder(order), (long) index * KdumpLayout.DESCRIPTOR);
+        long offset(int index) {
+            long value = descriptors.get(U64, (long) index * KdumpLayout.DESCRIPTOR);
+            return isBigEndian ? Long.reverseBytes(value) : value;
         }
 
-        long size(int index, ByteOrder order) {
-            return Integer.toUnsignedLong(
-                    descriptors.get(U32.withOrder(order), (long) index * KdumpLayout.DESCRIPTOR + 8));
+        long size(int index) {
+            return u32((long) index * KdumpLayout.DESCRIPTOR + Long.BYTES);
         }
 
-        long flags(int index, ByteOrder order) {
-            return Integer.toUnsignedLong(
-                    descriptors.get(U32.withOrder(order), (long) index * KdumpLayout.DESCRIPTOR + 12));
+        long flags(int index) {
+            return u32((long) index * KdumpLayout.DESCRIPTOR + Long.BYTES + Integer.BYTES);
+        }
+
+        private long u32(long at) {
+            int value = descriptors.get(U32, at);
+            return Integer.toUnsignedLong(isBigEndian ? Integer.reverseBytes(value) : value);
         }
     }
 
