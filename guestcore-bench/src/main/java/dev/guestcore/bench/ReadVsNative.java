@@ -13,8 +13,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -23,7 +26,8 @@ import java.util.stream.Stream;
  * makedumpfile. Each pass opens the dump anew and reads every page once; files lie in the page cache.
  *
  * <p>Arguments: rounds, folder for the files, the program built of {@code kdumpfile-reader.c}, the java command for
- * workers up to their class path in one string each, "--", then MiB of memory of the test guest.
+ * workers up to their class path in one string each, "--", MiB of memory of the test guest, then the {@link Part}s to
+ * run, or none for all.
  */
 public final class ReadVsNative {
 
@@ -40,6 +44,15 @@ public final class ReadVsNative {
     /** makedumpfile's switch for each codec that Debian's has. */
     private static final Map<String, String> MAKEDUMPFILE = Map.of("none", "", "zlib", "-c", "lzo", "-l");
 
+    /** What can be asked for alone. */
+    private enum Part {
+        READ,
+        FLATTENED,
+        SEARCH,
+        WRITE
+    }
+
+    private final Set<Part> parts;
     private final int rounds;
     private final Path folder;
     private final LineProcess kdumpfile;
@@ -48,7 +61,8 @@ public final class ReadVsNative {
     private final Results results;
 
     private ReadVsNative(
-            int rounds, Path folder, LineProcess kdumpfile, List<String> worker, List<AddressRange> ranges) {
+            Set<Part> parts, int rounds, Path folder, LineProcess kdumpfile, List<String> worker, List<AddressRange> ranges) {
+        this.parts = parts;
         this.rounds = rounds;
         this.folder = folder;
         this.kdumpfile = kdumpfile;
@@ -74,7 +88,12 @@ public final class ReadVsNative {
             System.out.printf(
                     "guest of %d MiB, half of its pages zero; medians of %d rounds after one that does not count%n",
                     mebibytes, rounds);
-            new ReadVsNative(rounds, folder, kdumpfile, all.subList(3, end), rangesOf(guest)).all(guest, memory);
+            Set<Part> parts = EnumSet.noneOf(Part.class);
+            all.subList(end + 2, all.size()).forEach(part -> parts.add(Part.valueOf(part.toUpperCase(Locale.ROOT))));
+            if (parts.isEmpty()) {
+                parts.addAll(EnumSet.allOf(Part.class));
+            }
+            new ReadVsNative(parts, rounds, folder, kdumpfile, all.subList(3, end), rangesOf(guest)).all(guest, memory);
             load("at the end");
         } finally {
             try (Stream<Path> tree = Files.walk(folder)) {
@@ -125,8 +144,23 @@ public final class ReadVsNative {
     }
 
     private void all(String guest, Path memory) throws IOException, InterruptedException {
-        readHeading();
         Path elf = written(guest, "elf", Map.of());
+        if (parts.contains(Part.READ)) {
+            readAll(guest, elf);
+        }
+        if (parts.contains(Part.FLATTENED)) {
+            flattened(elf);
+        }
+        if (parts.contains(Part.SEARCH)) {
+            search(memory);
+        }
+        if (parts.contains(Part.WRITE)) {
+            write(elf);
+        }
+    }
+
+    private void readAll(String guest, Path elf) throws IOException {
+        results.heading("reading every page once", "guestcore", "libkdumpfile");
         read("elf", elf, 1, NO_TARGET);
         Path vmCore = written(guest, "vbox", Map.of("analyst-notes", "true"));
         read("VMCore", vmCore, 1, NO_TARGET);
@@ -134,18 +168,10 @@ public final class ReadVsNative {
         Path dumpCore = written(guest, "xen", Map.of());
         read("dump-core", dumpCore, 1, NO_TARGET);
         Files.delete(dumpCore);
-        boolean kdump = Guests.formats().stream().anyMatch(format -> format.name().equals("kdump"));
-        if (kdump) {
-            for (String codec : CODECS) {
-                Path file = written(guest, "kdump", Map.of("compression", codec));
-                read("kdump " + codec, file, 1.5, 1.7);
-                Files.delete(file);
-            }
-        }
-        flattened(elf, kdump);
-        search(memory);
-        if (kdump) {
-            write(elf);
+        for (String codec : CODECS) {
+            Path file = written(guest, "kdump", Map.of("compression", codec));
+            read("kdump " + codec, file, 1.5, 1.7);
+            Files.delete(file);
         }
     }
 
@@ -155,10 +181,6 @@ public final class ReadVsNative {
             Guests.format(format).writer(options).write(guest, file, Progress.none());
         }
         return file;
-    }
-
-    private void readHeading() {
-        results.heading("reading every page once", "guestcore", "libkdumpfile");
     }
 
     /** One format: both readers, page by page and in larger pieces; two threads; opening. */
@@ -215,9 +237,9 @@ public final class ReadVsNative {
     }
 
     /** What makedumpfile wrote into a pipe, beside what it wrote into a file. */
-    private void flattened(Path elf, boolean kdump) throws IOException, InterruptedException {
+    private void flattened(Path elf) throws IOException, InterruptedException {
         results.heading("read by guestcore", "flattened", "assembled");
-        for (String kind : kdump ? List.of("-E", "-l") : List.of("-E")) {
+        for (String kind : List.of("-E", "-l")) {
             Path assembled = folder.resolve("assembled");
             Path flat = folder.resolve("flat");
             Shell.run(List.of("makedumpfile", kind, "-d", "0", elf.toString(), assembled.toString()), null);
