@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * How to open a guest in one debugger. {@code vmlinux} in a command stands for the kernel's file with debug
@@ -20,6 +22,12 @@ import java.util.Optional;
  * @param reason why so, for people
  */
 public record DebuggerAdvice(String tool, Optional<String> conversion, String command, String reason) {
+
+    /** A raw image that is one piece of memory, and where that begins. */
+    private static final Pattern FLAT = Pattern.compile("flat at (0x[0-9a-f]+)");
+
+    /** Of a source that is named by more than a path. */
+    private static final Pattern SCHEME = Pattern.compile("(raw|split):");
 
     /** Checks for null. */
     public DebuggerAdvice {
@@ -40,6 +48,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
             return List.of();
         }
         String format = guest.provenance().format();
+        Matcher flat = FLAT.matcher(guest.provenance().layout());
         Optional<XenFacts> xen = guest.facts(XenFacts.class);
         List<DebuggerAdvice> advice = new ArrayList<>();
         // Debuggers look for the note in the file; that memory has the same text does not help them.
@@ -51,7 +60,9 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                     : crashOfParavirtualized(
                             target(format, location, "xen"), xen.get(), Optional.of(conversion(format, location, "xen"))));
         } else {
-            advice.add(crash(format, location, facts, note));
+            advice.add(format.equals("raw") && flat.lookingAt()
+                    ? crashOfRawImage(guest.provenance().source() + "@" + flat.group(1), facts)
+                    : crash(format, location, facts, note));
             boolean unseen = format.equals("elf")
                     && !guest.facts(ElfFacts.class).map(ElfFacts::kernelAddresses).orElse(false);
             advice.add(drgn(format, location, note, unseen));
@@ -83,6 +94,14 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                             ? "crash wants EI_VERSION 1, a VMCore has 0"
                             : "crash does not know this kind of source");
         };
+    }
+
+    private static DebuggerAdvice crashOfRawImage(String place, KernelFacts facts) {
+        return new DebuggerAdvice(
+                "crash",
+                Optional.empty(),
+                "crash " + crashOptions(facts) + "vmlinux " + quoted(place),
+                "crash takes a raw image with its address, and must be told where the kernel is");
     }
 
     private static DebuggerAdvice crashOfParavirtualized(
@@ -152,7 +171,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
     }
 
     private static String target(String format, String location, String to) {
-        return (isFile(format) ? location : "guest") + "." + to;
+        return (isFile(format) && !SCHEME.matcher(location).lookingAt() ? location : "guest") + "." + to;
     }
 
     private static boolean isFile(String format) {

@@ -243,6 +243,9 @@ class KernelFactsTest {
         assertEquals(
                 "guestcore capture qemu:/run/vm.qmp -o guest.elf --to elf && drgn -s vmlinux -c guest.elf",
                 advice("qemu", "qemu:/run/vm.qmp", true).get(1));
+        assertEquals(
+                "guestcore convert raw:a.img@0x1000 -o guest.elf --to elf && drgn -s vmlinux -c guest.elf",
+                advice("raw", "raw:a.img@0x1000", true).get(1));
     }
 
     @Test

@@ -50,7 +50,8 @@ public final class RawImage {
                 findings.add(Finding.note(file.name() + ": is larger than its map says, " + file.size()
                         + " bytes instead of " + map.imageSize() + "; the rest is not used"));
             }
-            return guest(file, arena, new RawMemory(file, map), findings, "with map", map.architecture());
+            String layout = map.isFlat() ? flatAt(0) + ", with map" : "with map";
+            return guest(file, arena, new RawMemory(file, map), findings, layout, map.architecture());
         } catch (RuntimeException | Error e) {
             arena.close();
             throw e;
@@ -78,8 +79,11 @@ public final class RawImage {
         one.add(base, last, 0);
         CappedFindings findings = new CappedFindings();
         findings.addAll(file.findings());
-        String layout = "flat at 0x" + Long.toHexString(base);
-        return guest(file, arena, new FileMemory(file, one.build()), findings, layout, Architecture.X86);
+        return guest(file, arena, new FileMemory(file, one.build()), findings, flatAt(base), Architecture.X86);
+    }
+
+    private static String flatAt(long base) {
+        return "flat at 0x" + Long.toHexString(base);
     }
 
     private static Guest guest(

@@ -56,6 +56,16 @@ record RawMap(long imageSize, Architecture architecture, Extents ranges, Extents
         return image.resolveSibling(image.getFileName() + SUFFIX);
     }
 
+    /** Whether all that is in the image lies where its guest-physical address is. */
+    boolean isFlat() {
+        for (long i = 0; i < ranges.count(); i++) {
+            if (ranges.value(i) >= 0 && ranges.value(i) != ranges.first(i)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** Region {@code index}. */
     MemoryRegion region(long index) {
         long value = regions.value(index);

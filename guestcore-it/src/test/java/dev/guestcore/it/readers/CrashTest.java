@@ -3,11 +3,18 @@ package dev.guestcore.it.readers;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.Guest;
+import dev.guestcore.Guests;
+import dev.guestcore.Progress;
+import dev.guestcore.it.Tools;
 import dev.guestcore.it.readers.WrittenCore.Kind;
+import dev.guestcore.kernel.DebuggerAdvice;
+import dev.guestcore.kernel.KernelFacts;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -18,9 +25,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * crash, as far as it goes without a kernel that has debug information: it looks whether it knows the format and reads
- * the headers. A file that it knows makes it ask for the kernel; any other is "not a supported file format".
+ * the headers. A file that it knows makes it ask for the kernel; any other is "not a supported file format". A raw image
+ * has no headers, so there it needs the kernel.
  */
-@Opens({"vbox", "xen", "elf", "kdump"})
+@Opens({"vbox", "xen", "elf", "kdump", "raw"})
 class CrashTest {
 
     private static final String KNOWN = "crash: namelist argument required";
@@ -161,5 +169,35 @@ class CrashTest {
         assertEquals(
                 LinuxRelease.ofTestKernel() + "\n",
                 Program.run("crash", "--osrelease", core.file()).content().output());
+    }
+
+    /** A raw image has no registers, so what crash makes of these at the start is not compared. Follows {@code info}. */
+    @Test
+    void aRawImageOfLinuxShowsWhatAnElfCoreShows() throws IOException {
+        String vmlinux = Tools.requireKernelWithDebugInformation().toString();
+        Path elf = WrittenCore.of(WrittenCore.Origin.LINUX, "elf").file();
+        List<String> expected = afterStart("crash", vmlinux, elf);
+        assertTrue(
+                expected.stream().anyMatch(line -> line.contains("Linux version " + LinuxRelease.ofTestKernel())),
+                expected::toString);
+
+        String raw = WrittenCore.of(WrittenCore.Origin.LINUX, "raw").file().toString();
+        try (Guest guest = Guests.open(raw)) {
+            DebuggerAdvice advice = DebuggerAdvice.of(guest, raw, KernelFacts.search(guest, Progress.none()))
+                    .getFirst();
+            assertTrue(advice.command().endsWith(" vmlinux " + raw + "@0x0"), advice.command());
+            assertEquals(expected, afterStart((Object[]) advice.command().replace("vmlinux", vmlinux).split(" ")));
+        }
+    }
+
+    private List<String> afterStart(Object... command) throws IOException {
+        Path input = Files.write(
+                folder.resolve("questions"), List.of("mount", "log", "rd -p 1000000 512", "quit"));
+        Object[] arguments = Stream.concat(Stream.of("-s"), Stream.of(command).skip(1)).toArray();
+        return Program.runWithInput(input, "crash", arguments)
+                .output()
+                .lines()
+                .dropWhile(line -> !line.contains("SUPERBLK"))
+                .toList();
     }
 }

@@ -106,7 +106,8 @@ record WrittenCore(Origin origin, String name, Kind kind, boolean analystNotes, 
         ELF,
         KDUMP,
         /** A kdump as it goes through a pipe. */
-        FLATTENED_KDUMP
+        FLATTENED_KDUMP,
+        RAW
     }
 
     /**
@@ -187,6 +188,7 @@ record WrittenCore(Origin origin, String name, Kind kind, boolean analystNotes, 
             cores.add(new WrittenCore(origin, "elf", Kind.ELF, true, writer("elf", Map.of())));
             cores.add(kdump(origin, "zlib"));
         }
+        cores.add(new WrittenCore(Origin.LINUX, "raw", Kind.RAW, false, writer("raw", Map.of())));
         for (Origin origin : List.of(Origin.DESCRIBED, Origin.LINUX)) {
             cores.add(new WrittenCore(origin, "elf-kept", Kind.ELF, true, writer("elf", Map.of("keep", "true"))));
             for (String compression : List.of("none", "lzo", "snappy", "zstd")) {
