@@ -3,7 +3,8 @@
 ;
 ;   nasm -f bin -o needle-init needle-init.asm
 ;
-; Before that it loads /qemu_fw_cfg.ko, the driver with which the kernel tells QEMU where its VMCOREINFO is.
+; Before that it loads /qemu_fw_cfg.ko, the driver with which the kernel tells QEMU where its VMCOREINFO is. If there is a
+; /lime.ko, it has that write memory to /disk.
 ;
 ; Each page: the argument, then up to the page's end byte j = (7 j + 13 page + (j >> 8)) mod 256.
 
@@ -71,7 +72,21 @@ start:  mov r12, [rsp + 16]     ; argv[1]
         syscall
         test rax, rax
         jnz .failed
-        mov eax, 1              ; write
+        mov eax, 2              ; open
+        mov rdi, lime
+        xor esi, esi            ; for reading
+        syscall
+        test eax, eax
+        js .ready
+        mov r13d, eax
+.dump:  mov eax, 313            ; finit_module
+        mov edi, r13d
+        mov rsi, lime_options
+        xor edx, edx
+        syscall
+        test rax, rax           ; fails as long as the kernel has not found the disk
+        jnz .dump
+.ready: mov eax, 1              ; write
         mov edi, 1
         mov rsi, ready
         mov edx, ready_end - ready
@@ -101,4 +116,7 @@ failed_end:
 module: db "/qemu_fw_cfg.ko", 0
 no_options:
         db 0
+lime:   db "/lime.ko", 0
+lime_options:
+        db "path=/disk format=lime", 0
 end:

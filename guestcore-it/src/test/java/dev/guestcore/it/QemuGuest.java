@@ -6,6 +6,7 @@ import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -20,6 +21,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -38,6 +40,11 @@ public final class QemuGuest implements AutoCloseable {
 
     private static final Duration STARTING = Duration.ofSeconds(90);
     private static final int DISK = 2 << 20;
+    private static final long LARGE_DISK = 256 << 20;
+    private static final String DISK_IMAGE = "disk.img";
+
+    /** The number by which Linux knows the first NVMe disk: major 259, minor 0. */
+    private static final int NVME_MAJOR = 259;
     private static final JsonMapper JSON = new JsonMapper();
 
     private final Path folder;
@@ -59,6 +66,7 @@ public final class QemuGuest implements AutoCloseable {
                 "unix:" + folder.resolve("test.qmp") + ",server,nowait"));
         command.addAll(arguments);
         process = new ProcessBuilder(command)
+                .directory(folder.toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(folder.resolve("qemu.log").toFile())
                 .start();
@@ -142,20 +150,52 @@ public final class QemuGuest implements AutoCloseable {
      * @param needle what the process puts at the start of four pages
      */
     public static QemuGuest linux(String needle) {
+        return linux(needle, "512M", Map.of());
+    }
+
+    /**
+     * The same with 192 MiB, into which the LiME module was loaded: it has written the guest's memory to a disk, from its
+     * first byte on. Ready when that is done.
+     *
+     * @return the guest; {@link #disk()} is what LiME wrote to
+     */
+    public static QemuGuest linuxDumpedByLime(String needle) {
+        Path module = Tools.requireLimeModule();
+        try {
+            return linux(
+                    needle,
+                    "192M",
+                    Map.of("lime.ko", Files.readAllBytes(module)),
+                    "-drive",
+                    "file=" + DISK_IMAGE + ",if=none,id=disk,format=raw",
+                    "-device",
+                    "nvme,drive=disk,serial=1");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static QemuGuest linux(String needle, String memory, Map<String, byte[]> modules, String... more) {
         Path kernel = Tools.requireKernel();
         Path module = Tools.requireKernelModule();
         return start(folder -> {
             Path initrd = folder.resolve("initrd.cpio");
-            Map<String, byte[]> files = Map.of(
-                    "init", resource("/boot/needle-init"), "qemu_fw_cfg.ko", Files.readAllBytes(module));
+            Map<String, byte[]> files = new HashMap<>(modules);
+            files.put("init", resource("/boot/needle-init"));
+            files.put("qemu_fw_cfg.ko", Files.readAllBytes(module));
             Files.write(initrd, cpio(files));
-            return List.of(
+            if (more.length > 0) {
+                try (RandomAccessFile disk = new RandomAccessFile(folder.resolve(DISK_IMAGE).toFile(), "rw")) {
+                    disk.setLength(LARGE_DISK);
+                }
+            }
+            List<String> arguments = new ArrayList<>(List.of(
                     "-machine",
                     "q35",
                     "-accel",
                     "tcg",
                     "-m",
-                    "512M",
+                    memory,
                     "-smp",
                     "2",
                     "-device",
@@ -167,7 +207,9 @@ public final class QemuGuest implements AutoCloseable {
                     "-append",
                     "console=ttyS0 -- " + needle,
                     "-serial",
-                    "file:" + folder.resolve("console.txt"));
+                    "file:" + folder.resolve("console.txt")));
+            arguments.addAll(List.of(more));
+            return arguments;
         }, guest -> guest.console().contains("NEEDLE READY"));
     }
 
@@ -204,17 +246,18 @@ public final class QemuGuest implements AutoCloseable {
         }
     }
 
-    /** Executable files in cpio's "newc" form, which the kernel unpacks as its first file system. */
+    /** Executable files, and a disk, in cpio's "newc" form, which the kernel unpacks as its first file system. */
     private static byte[] cpio(Map<String, byte[]> files) {
         ByteArrayOutputStream archive = new ByteArrayOutputStream();
-        files.forEach((name, content) -> cpioEntry(archive, name, 0100755, content));
-        cpioEntry(archive, "TRAILER!!!", 0, new byte[0]);
+        files.forEach((name, content) -> cpioEntry(archive, name, 0100755, 0, content));
+        cpioEntry(archive, "disk", 0060600, NVME_MAJOR, new byte[0]);
+        cpioEntry(archive, "TRAILER!!!", 0, 0, new byte[0]);
         return archive.toByteArray();
     }
 
-    private static void cpioEntry(ByteArrayOutputStream archive, String name, int mode, byte[] content) {
+    private static void cpioEntry(ByteArrayOutputStream archive, String name, int mode, int major, byte[] content) {
         // inode, mode, uid, gid, links, mtime, size, device (2), special device (2), name size, checksum
-        int[] fields = {1, mode, 0, 0, 1, 0, content.length, 0, 0, 0, 0, name.length() + 1, 0};
+        int[] fields = {1, mode, 0, 0, 1, 0, content.length, 0, 0, major, 0, name.length() + 1, 0};
         StringBuilder header = new StringBuilder("070701");
         for (int field : fields) {
             header.append("%08x".formatted(field));
@@ -274,6 +317,11 @@ public final class QemuGuest implements AutoCloseable {
     /** A folder of this guest, deleted with it. */
     public Path folder() {
         return folder;
+    }
+
+    /** The disk, of a guest that has one. */
+    public Path disk() {
+        return folder.resolve(DISK_IMAGE);
     }
 
     /** QEMU's process. */

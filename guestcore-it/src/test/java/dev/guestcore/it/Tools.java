@@ -67,10 +67,19 @@ public final class Tools {
 
     /** The driver of that kernel for QEMU's firmware interface, as it lies in the kernel's package. */
     public static Path requireKernelModule() {
+        return requireModule("kernel/drivers/firmware/qemu_fw_cfg.ko");
+    }
+
+    /** The LiME module, built for that kernel. */
+    public static Path requireLimeModule() {
+        return requireModule("extra/lime.ko");
+    }
+
+    private static Path requireModule(String name) {
         Path kernel = requireKernel();
         String release = kernel.getFileName().toString().substring("vmlinuz-".length());
         Path module = kernel.resolveSibling(Path.of("..", "lib", "modules", release))
-                .resolve(Path.of("kernel", "drivers", "firmware", "qemu_fw_cfg.ko"))
+                .resolve(name)
                 .normalize();
         return Files.isReadable(module) ? module : missing("no readable " + module + "; run .ci/fetch-kernel");
     }
