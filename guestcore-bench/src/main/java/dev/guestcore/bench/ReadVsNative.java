@@ -27,7 +27,7 @@ import java.util.stream.Stream;
  *
  * <p>Arguments: rounds, folder for the files, the program built of {@code kdumpfile-reader.c}, the java command for
  * workers up to their class path in one string each, "--", MiB of memory of the test guest, then the {@link Part}s to
- * run, or none for all.
+ * run, or none for all. Instead of a size a dump may be named, of which kdumps are written.
  */
 public final class ReadVsNative {
 
@@ -80,19 +80,19 @@ public final class ReadVsNative {
         Path folder = Files.createTempDirectory(Path.of(all.get(1)), "guestcore-bench");
         try (LineProcess kdumpfile = new LineProcess(List.of(all.get(2)))) {
             load("at the start");
-            int mebibytes = Integer.parseInt(all.get(end + 1));
-            Path memory = folder.resolve("memory");
-            TestGuest.writeMemory(memory, mebibytes);
-            TestGuest.describe(folder.resolve("guest.json"), memory, mebibytes);
-            String guest = "file:" + folder.resolve("guest.json");
-            System.out.printf(
-                    "guest of %d MiB, half of its pages zero; medians of %d rounds after one that does not count%n",
-                    mebibytes, rounds);
+            String what = all.get(end + 1);
             Set<Part> parts = EnumSet.noneOf(Part.class);
             all.subList(end + 2, all.size()).forEach(part -> parts.add(Part.valueOf(part.toUpperCase(Locale.ROOT))));
-            if (parts.isEmpty()) {
+            boolean made = what.chars().allMatch(Character::isDigit);
+            if (!made) {
+                parts.clear();
+                parts.add(Part.WRITE);
+            } else if (parts.isEmpty()) {
                 parts.addAll(EnumSet.allOf(Part.class));
             }
+            Path memory = folder.resolve("memory");
+            String guest = made ? make(folder, memory, Integer.parseInt(what)) : what;
+            System.out.printf("medians of %d rounds after one that does not count%n", rounds);
             new ReadVsNative(parts, rounds, folder, kdumpfile, all.subList(3, end), rangesOf(guest)).all(guest, memory);
             load("at the end");
         } finally {
@@ -102,6 +102,13 @@ public final class ReadVsNative {
                 }
             }
         }
+    }
+
+    private static String make(Path folder, Path memory, int mebibytes) throws IOException {
+        TestGuest.writeMemory(memory, mebibytes);
+        TestGuest.describe(folder.resolve("guest.json"), memory, mebibytes);
+        System.out.printf("guest of %d MiB, half of its pages zero%n", mebibytes);
+        return "file:" + folder.resolve("guest.json");
     }
 
     private static void load(String when) throws IOException {

@@ -19,6 +19,11 @@ final class IncompressiblePages {
      */
     private static final int TOLERATED_SHARE = 2;
 
+    /** Of so many bytes that are spread evenly fewer than {@link #TELLING_ZEROS} are zero, but for once in 8,000 times. */
+    private static final int GLANCED_WORDS = 8;
+
+    private static final int TELLING_ZEROS = 4;
+
     /**
      * Every sixteenth place is remembered, and sixteen places in a row of every 64 are looked up. So of any 96 bytes that
      * come again, one place is both, whatever the distance; one in sixteen is forgotten for another with its hash.
@@ -27,6 +32,7 @@ final class IncompressiblePages {
 
     private static final int LOOKED_UP_STRIDE = 64;
     private static final int TABLE_BITS = 12;
+    private static final long LOW_BITS = 0x7f7f_7f7f_7f7f_7f7fL;
     private static final long HASH_MULTIPLIER = 0x9e3779b97f4a7c15L;
     private static final ValueLayout.OfLong WORD = ValueLayout.JAVA_LONG_UNALIGNED;
 
@@ -35,7 +41,20 @@ final class IncompressiblePages {
 
     /** Whether a page, of 32768 bytes at most, is not worth trying. */
     boolean contains(MemorySegment page) {
-        return isSpreadEvenly(page) && !repeats(page);
+        return !hasManyZeros(page) && isSpreadEvenly(page) && !repeats(page);
+    }
+
+    /** True of most pages that are worth trying, and quick to tell. */
+    private static boolean hasManyZeros(MemorySegment page) {
+        int zeros = 0;
+        long stride = page.byteSize() / GLANCED_WORDS & -Long.BYTES;
+        for (int i = 0; i < GLANCED_WORDS && stride > 0; i++) {
+            long word = page.get(WORD, i * stride);
+            // The top bit of each byte that is not zero, without a carry from one byte to the next.
+            long notZero = (word & LOW_BITS) + LOW_BITS | word;
+            zeros += Long.BYTES - Long.bitCount(notZero & ~LOW_BITS);
+        }
+        return zeros >= TELLING_ZEROS;
     }
 
     private boolean repeats(MemorySegment page) {
