@@ -12,7 +12,10 @@ public interface WritePlan {
     /** Size of the core in bytes: exactly, or, of a format that compresses, the most that it can be. */
     long size();
 
-    /** What the format cannot carry. */
+    /**
+     * What the format cannot carry. What depends on the content of memory, which may not have been read yet, is listed as what
+     * there may be; the report lists what there is.
+     */
     List<Loss> losses();
 
     /**

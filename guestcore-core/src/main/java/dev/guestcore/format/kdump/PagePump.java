@@ -35,7 +35,7 @@ final class PagePump {
     private static final int PAGE_SHIFT = 12;
 
     /** Pages that are read, compressed and written together. */
-    static final int CHUNK_PAGES = 256;
+    private static final int CHUNK_PAGES = 256;
 
     private static final int DESCRIPTORS_BUFFER = 4096 * KdumpLayout.DESCRIPTOR;
 
