@@ -44,7 +44,9 @@ final class BesideMemory implements GuestMemory {
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
     private static final int HEADER = 2 * Long.BYTES;
     private static final int ENTRY = 2 * Long.BYTES;
-    private static final int MOST_RANGES = 4096;
+
+    /** So many ranges are read at most. */
+    static final int MOST_RANGES = 4096;
 
     private final GuestMemory pages;
     private final FileMemory beside;

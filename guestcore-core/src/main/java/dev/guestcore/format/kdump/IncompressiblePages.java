@@ -19,7 +19,7 @@ final class IncompressiblePages {
      */
     private static final int TOLERATED_SHARE = 2;
 
-    /** Of so many bytes that are spread evenly fewer than {@link #TELLING_ZEROS} are zero, but for once in 8,000 times. */
+    /** Of the 64 bytes of so many words fewer than {@link #TELLING_ZEROS} are zero in 7,999 of 8,000 random pages. */
     private static final int GLANCED_WORDS = 8;
 
     private static final int TELLING_ZEROS = 4;

@@ -176,7 +176,7 @@ final class KdumpPlan implements WritePlan {
 
     /** Whether the firmware lies beside the bitmaps, in a guest whose kernel says this of itself. */
     private boolean isBeside(byte[] vmcoreInfo) {
-        if (vmcoreInfo.length == 0 || firmwarePages.count() == 0) {
+        if (vmcoreInfo.length == 0 || firmwarePages.count() == 0 || firmware.size() > BesideMemory.MOST_RANGES) {
             return false;
         }
         long bits = KernelNumbers.decimal(new VmcoreInfoFacts(vmcoreInfo), "NUMBER(SECTION_SIZE_BITS)")
