@@ -29,6 +29,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /**
  * A kdump laid out:
@@ -39,12 +40,13 @@ import java.util.Set;
  *                bitmap of pages that exist, bitmap of pages that are stored
  *                room for a descriptor for each page that may be stored
  *                Guestcore's own record
+ *                memory beside the bitmaps, if it is known before that there is any
  *                one zero page, shared by all; then the pages, compressed one by one
- *                memory beside the bitmaps
+ *                memory beside the bitmaps, if it shows only now
  * </pre>
  *
- * <p>What stands before the descriptors is written last. Where nobody has noted VMCOREINFO it is looked for in the pages as
- * they pass, and there is room for the longest; what is left of the room lies between notes and bitmaps.
+ * <p>Where nobody has noted VMCOREINFO it is looked for in the pages as they pass: what stands before the bitmaps is written
+ * last then, and there is room for the longest. What is left of the room lies between notes and bitmaps.
  */
 final class KdumpPlan implements WritePlan {
 
@@ -115,7 +117,7 @@ final class KdumpPlan implements WritePlan {
         boolean mayBeBeside = notedVmcoreInfo.isPresent() ? isBeside(longest) : firmwareFrom >= 0;
         // Notes that name places come out as long as they will be, so that the places can be reckoned.
         byte[] draft = notes(longest, mayBeBeside, 0);
-        long mostPages = notedVmcoreInfo.isPresent() && mayBeBeside ? end(pages) : end(all);
+        long mostPages = pageCount(notedVmcoreInfo.isPresent() && mayBeBeside);
         this.descriptorsOffset = (1 + KdumpHead.blocks(draft, eraseInfo) + bitmapBlocks(mostPages)) * PAGE;
         this.recordOffset = descriptorsOffset + allPages * KdumpLayout.DESCRIPTOR;
         this.dataOffset = recordOffset + record.map(KeepRecord::size).orElse(0L);
@@ -266,51 +268,35 @@ final class KdumpPlan implements WritePlan {
         sink.writeZeros(recordOffset);
         record.ifPresent(kept -> kept.write(sink));
         progress.begin("writing memory", allPages * PAGE);
+        MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
+        // crash looks for the release in the first bytes of a flattened kdump, so what is known comes first.
+        Optional<byte[]> known = notedVmcoreInfo;
+        known.ifPresent(text -> writeHead(sink, text, copier, () -> LinuxBanner.find(guest.memory())));
         try (Arena arena = Arena.ofConfined()) {
-            long mostPages = end(firmwarePages.count() > 0 ? firmwarePages : pages);
-            MemorySegment bitmap = arena.allocate(bitmapBlocks(mostPages) / 2 * PAGE, Long.BYTES);
+            MemorySegment bitmap = arena.allocate(bitmapBlocks(pageCount(false)) / 2 * PAGE, Long.BYTES);
             setBits(bitmap, pages);
-            KernelSearch search = new KernelSearch(guest.memory(), notedVmcoreInfo.isEmpty());
+            KernelSearch search = new KernelSearch(guest.memory(), known.isEmpty());
             PagePump pump =
                     new PagePump(guest.memory(), search, codec, excludeZero, sink, descriptorsOffset, bitmap);
             pump.run(pages, progress);
             // Firmware holds no kernel, so all that there is to find has been found.
-            byte[] vmcoreInfo = notedVmcoreInfo
-                    .or(() -> search.vmcoreInfo().map(VmcoreInfo::bytes))
+            byte[] vmcoreInfo = known.or(() -> search.vmcoreInfo().map(VmcoreInfo::bytes))
                     .orElse(new byte[0]);
             boolean isBeside = isBeside(vmcoreInfo);
-            long besideAt = sink.position();
-            MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
-            if (isBeside) {
-                sink.write(MemorySegment.ofArray(BesideMemory.header(firmware)));
-                firmware.forEach(copier::copy);
-            } else {
+            if (!isBeside) {
                 setBits(bitmap, firmwarePages);
                 pump.run(firmwarePages, progress);
             }
-            long pageCount = isBeside ? end(pages) : mostPages;
-            long bitmapBlocks = bitmapBlocks(pageCount);
-            long bitmapOffset = descriptorsOffset - bitmapBlocks * PAGE;
-            MemorySegment used = bitmap.asSlice(0, bitmapBlocks / 2 * PAGE);
-            patch(sink, bitmapOffset + used.byteSize(), used);
+            MemorySegment used = bitmap.asSlice(0, bitmapBlocks(pageCount(isBeside)) / 2 * PAGE);
+            patch(sink, descriptorsOffset - used.byteSize(), used);
             setBits(used, pages);
             if (!isBeside) {
                 setBits(used, firmwarePages);
             }
-            patch(sink, bitmapOffset, used);
-            KdumpHead head = new KdumpHead(
-                    guest,
-                    codec,
-                    excludeZero,
-                    bitmapOffset / PAGE - 1,
-                    bitmapBlocks,
-                    pageCount,
-                    vmcoreInfo,
-                    eraseInfo,
-                    notes(vmcoreInfo, isBeside, besideAt));
-            head.write(
-                    sink,
-                    () -> notedVmcoreInfo.isPresent() ? LinuxBanner.find(guest.memory()) : search.banner());
+            patch(sink, descriptorsOffset - 2 * used.byteSize(), used);
+            if (known.isEmpty()) {
+                writeHead(sink, vmcoreInfo, copier, search::banner);
+            }
             List<AddressRange> unreadable = new ArrayList<>(pump.unreadable());
             unreadable.addAll(copier.unreadable());
             return new WriteReport(
@@ -323,6 +309,35 @@ final class KdumpPlan implements WritePlan {
                     unreadable,
                     pump.unreadableBytes() + copier.unreadableBytes());
         }
+    }
+
+    /** Writes what stands before the bitmaps, over zeros, and the memory beside them, here. */
+    private void writeHead(
+            CoreSink sink, byte[] vmcoreInfo, MemoryCopier copier, Supplier<Optional<LinuxBanner>> banner) {
+        boolean isBeside = isBeside(vmcoreInfo);
+        long pageCount = pageCount(isBeside);
+        long bitmapBlocks = bitmapBlocks(pageCount);
+        byte[] notes = notes(vmcoreInfo, isBeside, sink.position());
+        new KdumpHead(
+                        guest,
+                        codec,
+                        excludeZero,
+                        descriptorsOffset / PAGE - bitmapBlocks - 1,
+                        bitmapBlocks,
+                        pageCount,
+                        vmcoreInfo,
+                        eraseInfo,
+                        notes)
+                .write(sink, banner);
+        if (isBeside) {
+            sink.write(MemorySegment.ofArray(BesideMemory.header(firmware)));
+            firmware.forEach(copier::copy);
+        }
+    }
+
+    /** The page frame behind the last that the bitmaps speak of. */
+    private long pageCount(boolean isBeside) {
+        return end(isBeside || firmwarePages.count() == 0 ? pages : firmwarePages);
     }
 
     /** Writes a bitmap over zeros; what is zero anyway stays a hole. */
