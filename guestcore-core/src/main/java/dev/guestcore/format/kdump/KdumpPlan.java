@@ -46,7 +46,8 @@ import java.util.function.Supplier;
  * </pre>
  *
  * <p>Where nobody has noted VMCOREINFO it is looked for in the pages as they pass: what stands before the bitmaps is written
- * last then, and there is room for the longest. What is left of the room lies between notes and bitmaps.
+ * last then, and there is room for the longest. What is left of the room lies between notes and bitmaps. Only for a pipe
+ * memory is searched before.
  */
 final class KdumpPlan implements WritePlan {
 
@@ -256,21 +257,24 @@ final class KdumpPlan implements WritePlan {
     @Override
     public WriteReport write(CoreSink sink, Progress progress) {
         if (sink.canPatch()) {
-            return writePatching(sink, progress);
+            return writePatching(sink, notedVmcoreInfo, progress);
         }
         FlattenedSink flattened = new FlattenedSink(sink);
-        WriteReport report = writePatching(flattened, progress);
+        // crash looks for the release among the first texts of a flattened kdump, so there it is found before.
+        Optional<byte[]> known = notedVmcoreInfo.or(() -> VmcoreInfo.find(guest.memory(), Progress.none())
+                .map(VmcoreInfo::bytes)
+                .filter(text -> text.length <= KernelSearch.LONGEST_VMCOREINFO));
+        WriteReport report = writePatching(flattened, known, progress);
         flattened.finish();
         return report;
     }
 
-    private WriteReport writePatching(CoreSink sink, Progress progress) {
+    /** Writes what stands before the bitmaps first, if what the kernel says is known, or else last. */
+    private WriteReport writePatching(CoreSink sink, Optional<byte[]> known, Progress progress) {
         sink.writeZeros(recordOffset);
         record.ifPresent(kept -> kept.write(sink));
         progress.begin("writing memory", allPages * PAGE);
         MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
-        // crash looks for the release in the first bytes of a flattened kdump, so what is known comes first.
-        Optional<byte[]> known = notedVmcoreInfo;
         known.ifPresent(text -> writeHead(sink, text, copier, () -> LinuxBanner.find(guest.memory())));
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment bitmap = arena.allocate(bitmapBlocks(pageCount(false)) / 2 * PAGE, Long.BYTES);
