@@ -92,7 +92,7 @@ public final class FileBytes implements AutoCloseable {
         this.size = assembly == null ? mapped.byteSize() : assembly.size();
         this.pieces = assembly == null ? null : assembly.pieces();
         this.findings = assembly == null ? List.of() : assembly.findings();
-        this.readAhead = new ReadAhead(arena, this::readStored);
+        this.readAhead = new ReadAhead(arena, this::readFromChannel);
     }
 
     /**
@@ -320,6 +320,12 @@ public final class FileBytes implements AutoCloseable {
     }
 
     private long readStored(long offset, MemorySegment target, long wanted) {
+        return wanted > ReadAhead.LARGEST_READ && ReadAhead.isSlowTarget(offset, target)
+                ? readAhead.readThroughWindow(offset, target, wanted)
+                : readFromChannel(offset, target, wanted);
+    }
+
+    private long readFromChannel(long offset, MemorySegment target, long wanted) {
         long done = 0;
         try {
             while (done < wanted) {

@@ -8,8 +8,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Makes few large reads of many small ones that follow each other in a file. A read that begins where the one before it
- * ended fetches a window of the file, from which the next ones are copied; other reads go past it. Threads take turns at a
- * fixed number of windows, each mostly at one of its own, and none ever waits: who finds a window taken reads for itself.
+ * ended fetches a window of the file, from which the next ones are copied; other reads go past it. Windows also stand in for
+ * memory into which the system copies slowly. Threads take turns at a fixed number of windows, each mostly at one of its
+ * own, and none ever waits: who finds a window taken reads for itself.
  */
 final class ReadAhead {
 
@@ -18,6 +19,10 @@ final class ReadAhead {
 
     private static final int WINDOWS = 16;
     private static final int WINDOW = 1 << 16;
+    private static final int PAGE = 4096;
+
+    /** Memory that begins so few bytes behind its source, in their pages, is filled slowly. */
+    private static final int SLOW_DISTANCE = 64;
     private static final VarHandle TAKEN;
 
     static {
@@ -47,7 +52,7 @@ final class ReadAhead {
         private long next = -1;
         private long start;
         private long end;
-        private @Nullable MemorySegment bytes;
+        private @Nullable MemorySegment room;
     }
 
     /**
@@ -65,19 +70,18 @@ final class ReadAhead {
 
     /** Reads {@code wanted} bytes, at most {@link #LARGEST_READ}; gives how many, less only where the file ends. */
     long read(long offset, MemorySegment target, long wanted) {
-        Window window = windows[(int) Thread.currentThread().threadId() & WINDOWS - 1];
+        Window window = ownWindow();
         if (!TAKEN.compareAndSet(window, false, true)) {
             return source.read(offset, target, wanted);
         }
         try {
             long next = offset + wanted;
-            if (offset == window.next && next > window.end) {
-                fill(window, offset);
+            if (offset == window.next && (offset < window.start || next > window.end)) {
+                fill(window, offset, WINDOW);
             }
             window.next = next;
-            MemorySegment bytes = window.bytes;
-            if (bytes != null && offset >= window.start && next <= window.end) {
-                MemorySegment.copy(bytes, offset - window.start, target, 0, wanted);
+            if (offset >= window.start && next <= window.end) {
+                copy(window, offset, target, 0, wanted);
                 return wanted;
             }
         } finally {
@@ -86,14 +90,70 @@ final class ReadAhead {
         return source.read(offset, target, wanted);
     }
 
-    private void fill(Window window, long offset) {
-        MemorySegment bytes = window.bytes;
-        if (bytes == null) {
-            bytes = arena.allocate(WINDOW, 64);
-            window.bytes = bytes;
+    /**
+     * Whether the system takes three times as long as it should to copy part of a file into this memory. It copies with the
+     * processor's {@code rep movsb}, which AMD's do byte by byte where the target begins up to 63 bytes behind the source as
+     * far as the lowest twelve bits of both addresses tell; and what C's {@code malloc} gives for a large piece, which is
+     * what Java reads through on the way to the heap, begins 16 bytes behind a page.
+     */
+    static boolean isSlowTarget(long offset, MemorySegment target) {
+        if (!target.isNative()) {
+            return true;
         }
-        window.end = offset;
+        long distance = target.address() - offset & PAGE - 1;
+        return distance > 0 && distance < SLOW_DISTANCE;
+    }
+
+    /** Reads any number of bytes by way of a window; gives how many, less only where the file ends. */
+    long readThroughWindow(long offset, MemorySegment target, long wanted) {
+        Window window = ownWindow();
+        if (!TAKEN.compareAndSet(window, false, true)) {
+            return source.read(offset, target, wanted);
+        }
+        try {
+            long done = 0;
+            while (done < wanted) {
+                long count = fill(window, offset + done, Math.min(WINDOW, wanted - done));
+                if (count == 0) {
+                    break;
+                }
+                copy(window, offset + done, target, done, count);
+                done += count;
+            }
+            window.next = offset + done;
+            return done;
+        } finally {
+            TAKEN.setRelease(window, false);
+        }
+    }
+
+    private Window ownWindow() {
+        return windows[(int) Thread.currentThread().threadId() & WINDOWS - 1];
+    }
+
+    private long fill(Window window, long offset, long wanted) {
         window.start = offset;
-        window.end = offset + source.read(offset, bytes, WINDOW);
+        window.end = offset;
+        long count = source.read(offset, roomOf(window).asSlice(placeOf(window), wanted), wanted);
+        window.end = offset + count;
+        return count;
+    }
+
+    private void copy(Window window, long offset, MemorySegment target, long at, long size) {
+        MemorySegment.copy(roomOf(window), placeOf(window) + (offset - window.start), target, at, size);
+    }
+
+    /** Where in its room a window begins: as far into a page as in the file, which is never slow. */
+    private static long placeOf(Window window) {
+        return window.start & PAGE - 1;
+    }
+
+    private MemorySegment roomOf(Window window) {
+        MemorySegment room = window.room;
+        if (room == null) {
+            room = arena.allocate(WINDOW + PAGE, PAGE);
+            window.room = room;
+        }
+        return room;
     }
 }

@@ -1,6 +1,7 @@
 package dev.guestcore.format;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -62,6 +63,53 @@ class ReadAheadTest {
                 check(readAhead, offset, 4096);
             }
             assertTrue(reads.get() <= SIZE / 65536 + 2, reads + " reads");
+        }
+    }
+
+    @Test
+    void smallReadsInARowBeforeTheWindowBecomeLargeOnesToo() {
+        try (Arena arena = Arena.ofShared()) {
+            ReadAhead readAhead = new ReadAhead(arena, this::source);
+            for (int offset = SIZE / 2; offset < SIZE / 2 + (1 << 16); offset += 4096) {
+                check(readAhead, offset, 4096);
+            }
+            reads.set(0);
+            for (int offset = 0; offset < 1 << 18; offset += 4096) {
+                check(readAhead, offset, 4096);
+            }
+            assertTrue(reads.get() <= 6, reads + " reads for 64 pages");
+        }
+    }
+
+    @Test
+    void largeReadsThroughAWindowGiveTheFile() {
+        Random random = new Random(7);
+        try (Arena arena = Arena.ofShared()) {
+            ReadAhead readAhead = new ReadAhead(arena, this::source);
+            for (int i = 0; i < 2000; i++) {
+                int offset = random.nextInt(SIZE);
+                int wanted = random.nextInt(1 << 18);
+                MemorySegment target = MemorySegment.ofArray(new byte[wanted]);
+                long expected = Math.clamp(size - offset, 0, wanted);
+                assertEquals(expected, readAhead.readThroughWindow(offset, target, wanted));
+                assertEquals(-1, MemorySegment.mismatch(target, 0, expected, content, offset, offset + expected));
+                check(readAhead, random.nextInt(SIZE - 8192), random.nextInt(8192));
+            }
+        }
+    }
+
+    @Test
+    void knowsMemoryIntoWhichTheSystemCopiesSlowly() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment room = arena.allocate(3 * 4096, 4096);
+            assertTrue(ReadAhead.isSlowTarget(0, MemorySegment.ofArray(new byte[16])));
+            assertTrue(ReadAhead.isSlowTarget(1 << 20, room.asSlice(16)));
+            assertTrue(ReadAhead.isSlowTarget((1 << 20) + 4095, room));
+            assertTrue(ReadAhead.isSlowTarget((1 << 20) + 100, room.asSlice(4096 + 163)));
+            assertFalse(ReadAhead.isSlowTarget(1 << 20, room));
+            assertFalse(ReadAhead.isSlowTarget(1 << 20, room.asSlice(64)));
+            assertFalse(ReadAhead.isSlowTarget((1 << 20) + 16, room));
+            assertFalse(ReadAhead.isSlowTarget((1 << 20) + 16, room.asSlice(16)));
         }
     }
 

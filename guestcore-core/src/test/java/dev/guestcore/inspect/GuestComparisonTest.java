@@ -174,13 +174,13 @@ class GuestComparisonTest {
         return Set.copyOf(mirrored);
     }
 
-    private static final int ANY_SPAN = 1 << 19;
+    private static final int ANY_SPAN = 1 << 17;
 
     private static Guest anyGuest(Random random) {
         GuestBuilder builder = Guest.builder();
         int at = random.nextInt(5000);
         while (at < ANY_SPAN) {
-            int size = 1 + random.nextInt(40_000);
+            int size = 1 + random.nextInt(20_000);
             MemoryRegion region = MadeUp.ram(at, size);
             switch (random.nextInt(5)) {
                 case 0 -> builder.region(region, RegionContents.zeros());

@@ -297,13 +297,10 @@ final class KdumpFile {
         int shift = Integer.numberOfTrailingZeros(header.blockSize());
         Extents.Builder regions = new Extents.Builder(arena);
         long end = header.pageCount();
-        long page = 0;
-        while (page < end) {
-            // A page that is stored exists, whatever the first bitmap says.
-            long first = Math.min(exists.next(page, true, end), stored.next(page, true, end));
-            if (first >= end) {
-                break;
-            }
+        long existing = exists.next(0, true, end);
+        long storing = stored.next(0, true, end);
+        // A page that is stored exists, whatever the first bitmap says.
+        for (long first = Math.min(existing, storing); first < end; first = Math.min(existing, storing)) {
             long behind = first;
             while (behind < end && (exists.get(behind) || stored.get(behind))) {
                 behind = Math.max(exists.next(behind, false, end), stored.next(behind, false, end));
@@ -318,7 +315,9 @@ final class KdumpFile {
                                 "the bitmap is damaged");
             }
             regions.add(first << shift, (behind << shift) - 1, 0);
-            page = behind;
+            // Each bitmap is gone over once, however far its next bit is.
+            existing = existing < behind ? exists.next(behind, true, end) : existing;
+            storing = storing < behind ? stored.next(behind, true, end) : storing;
         }
         return regions.build();
     }

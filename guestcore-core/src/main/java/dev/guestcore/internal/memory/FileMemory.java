@@ -158,13 +158,14 @@ public final class FileMemory implements GuestMemory {
                 break;
             }
             long offset = extents.value(index) + (from - extents.first(index));
+            MemorySegment part = length == target.byteSize() ? target : target.asSlice(done, length);
             if (zero) {
-                target.asSlice(done, length).fill((byte) 0);
-            } else if (file.read(offset, target.asSlice(done, length)) < length) {
+                part.fill((byte) 0);
+            } else if (file.read(offset, part) < length) {
                 throw file.shrunk();
             }
             done += length;
-            if (address + done == 0) {
+            if (done == target.byteSize() || address + done == 0) {
                 break;
             }
             index = extents.floor(address + done);

@@ -4,6 +4,7 @@ import dev.guestcore.SourceException;
 import dev.guestcore.inspect.Sizes;
 import dev.guestcore.internal.freeze.FreezeBuffer;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -300,7 +301,7 @@ final class StreamFile implements AutoCloseable {
                     // Closed before anybody knew of this client.
                     return;
                 }
-                ByteBuffer buffer = ByteBuffer.allocateDirect(CARRIED_AT_ONCE);
+                ByteBuffer buffer = Arena.ofAuto().allocate(CARRIED_AT_ONCE, 4096).asByteBuffer();
                 while (from.read(buffer.clear()) >= 0) {
                     write(buffer.flip());
                 }
