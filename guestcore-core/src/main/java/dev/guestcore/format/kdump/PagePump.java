@@ -57,6 +57,10 @@ final class PagePump {
     private final ByteBuffer descriptors =
             ByteBuffer.allocateDirect(DESCRIPTORS_BUFFER).order(ByteOrder.LITTLE_ENDIAN);
     private final List<AddressRange> unreadable = new ArrayList<>();
+
+    /** Whether a stretch came out all zero of late: to ask for holes costs more than to read what is none. */
+    private volatile boolean expectsHoles;
+
     private long descriptorsAt;
     private long pages;
     private long zeroBytes;
@@ -115,11 +119,11 @@ final class PagePump {
             long address = firstPage << PAGE_SHIFT;
             long wanted = (long) count * PAGE;
             outputSize = 0;
-            PageRun run = memory.contentRunAt(address);
-            if (run.state() == PageState.ZERO && run.range().last() - address >= wanted - 1) {
+            if (expectsHoles && isHole(address, wanted)) {
                 Arrays.fill(sizes, 0, count, ZERO);
                 return;
             }
+            boolean allZero = true;
             long whole = memory.readAvailable(address, input.asSlice(0, wanted)) / PAGE;
             for (int i = 0; i < count; i++) {
                 long pageAddress = firstPage + i << PAGE_SHIFT;
@@ -134,7 +138,14 @@ final class PagePump {
                     }
                 }
                 sizes[i] = size;
+                allZero &= size == ZERO;
             }
+            expectsHoles = allZero;
+        }
+
+        private boolean isHole(long address, long size) {
+            PageRun run = memory.contentRunAt(address);
+            return run.state() == PageState.ZERO && run.range().last() - address >= size - 1;
         }
 
         /** A page as the guest has it. */
