@@ -58,7 +58,7 @@ public record VmcoreInfo(long address, byte[] bytes) {
                 break;
             }
         }
-        return search.note.or(() -> search.text);
+        return search.finds.best();
     }
 
     /**
@@ -120,13 +120,69 @@ public record VmcoreInfo(long address, byte[] bytes) {
                 : Optional.empty();
     }
 
+    /**
+     * What stretches of memory hold, one behind the other, for whoever reads them anyway: the first note by address, or else
+     * the first text. Not thread-safe; threads that read side by side have one each.
+     */
+    public static final class Finds {
+
+        private final int longest;
+        private Optional<VmcoreInfo> note = Optional.empty();
+        private Optional<VmcoreInfo> text = Optional.empty();
+
+        /**
+         * Begins with nothing.
+         *
+         * @param longest how many bytes there is room for; what is longer is passed over
+         */
+        public Finds(int longest) {
+            this.longest = longest;
+        }
+
+        /** For another stretch, with as much room. */
+        public Finds another() {
+            return new Finds(longest);
+        }
+
+        /** Looks at the next page; the parameters are those of {@link VmcoreInfo#atPage}. A page of zeros need not be shown. */
+        public void look(GuestMemory memory, long address, MemorySegment bytes, long offset) {
+            Optional<VmcoreInfo> found =
+                    atPage(memory, address, bytes, offset).filter(info -> info.bytes().length <= longest);
+            if (found.isEmpty()) {
+                return;
+            }
+            if (found.get().isNote()) {
+                note = note.or(() -> found);
+            } else {
+                text = text.or(() -> found);
+            }
+        }
+
+        /** Takes what was found in the stretch behind, and forgets it there. */
+        public void take(Finds behind) {
+            note = note.or(() -> behind.note);
+            text = text.or(() -> behind.text);
+            behind.note = Optional.empty();
+            behind.text = Optional.empty();
+        }
+
+        /** Whether looking on is in vain. */
+        public boolean isSettled() {
+            return note.isPresent();
+        }
+
+        /** What counts of all that was found. */
+        public Optional<VmcoreInfo> best() {
+            return note.or(() -> text);
+        }
+    }
+
     private static final class Search {
 
         private final GuestMemory memory;
         private final Progress progress;
         private final MemorySegment chunk = Arena.ofAuto().allocate(CHUNK, PAGE);
-        private Optional<VmcoreInfo> note = Optional.empty();
-        private Optional<VmcoreInfo> text = Optional.empty();
+        private final Finds finds = new Finds(LONGEST);
 
         Search(GuestMemory memory, Progress progress) {
             this.memory = memory;
@@ -143,7 +199,7 @@ public record VmcoreInfo(long address, byte[] bytes) {
                 long lessOne = Long.compareUnsigned(inRun, toEnd) < 0 ? inRun : toEnd;
                 if (run.state() == PageState.PRESENT) {
                     lessOne = scanPresent(address, lessOne);
-                    if (note.isPresent()) {
+                    if (finds.isSettled()) {
                         return true;
                     }
                 }
@@ -176,17 +232,10 @@ public record VmcoreInfo(long address, byte[] bytes) {
 
         /** The kernel's note begins a page, so whole pages suffice. */
         private boolean scanChunk(long address, long size) {
-            for (long page = -address & PAGE - 1; page + PAGE <= size; page += PAGE) {
-                Optional<VmcoreInfo> found = atPage(memory, address + page, chunk, page);
-                if (found.isPresent() && found.get().isNote()) {
-                    note = found;
-                    return true;
-                }
-                if (text.isEmpty()) {
-                    text = found;
-                }
+            for (long page = -address & PAGE - 1; page + PAGE <= size && !finds.isSettled(); page += PAGE) {
+                finds.look(memory, address + page, chunk, page);
             }
-            return false;
+            return finds.isSettled();
         }
     }
 }

@@ -35,6 +35,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writes the ELF core that all readers take: header, program headers at 64 with PT_NOTE first, notes, memory from a page
@@ -49,6 +51,9 @@ import java.util.Set;
  *  behind that       the stored part of each segment, without gaps
  * </pre>
  *
+ * <p>Where nobody has noted VMCOREINFO it is looked for in memory as that passes, and what stands before memory is written
+ * last: there is room for the longest, and what is left of it is zero. Only for a pipe memory is searched before.
+ *
  * @param machine e_machine that the user asked for
  * @param keep whether what the format cannot carry travels in a note of our own
  */
@@ -59,6 +64,12 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
     private static final long CR0_PG = 1L << 31;
     private static final long CR4_PAE = 1 << 5;
     private static final long LONG_CODE = 1 << 13;
+
+    /** The kernel has a page for it (VMCOREINFO_BYTES), of 4 KiB on most machines. */
+    private static final int LONGEST_VMCOREINFO = 2 * (int) PAGE;
+
+    /** Headers that the kernel's image takes at most: one of its own, and one more for what lies behind it. */
+    private static final long IMAGE_HEADERS = 2;
 
     @Override
     public WritePlan plan(Guest guest) {
@@ -72,16 +83,62 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
         Optional<ElfFacts> facts = guest.facts(ElfFacts.class);
         ByteOrder order = facts.map(ElfFacts::order).orElse(ByteOrder.LITTLE_ENDIAN);
         List<ElfFacts.Note> others = facts.map(ElfFacts::notes).orElse(List.of());
-        Optional<byte[]> vmcoreInfo = guest.facts(VmcoreInfoFacts.class)
-                .map(VmcoreInfoFacts::vmcoreInfo)
-                .or(() -> VmcoreInfo.find(guest.memory(), Progress.none()).map(VmcoreInfo::bytes));
-        Optional<KernelImage> image = chosen == Elf.EM_X86_64
-                ? vmcoreInfo.flatMap(KernelImage::of).filter(found -> isStored(found.range(), segments))
-                : Optional.empty();
-        byte[] notes = CoreNotes.write(guest, chosen, order, vmcoreInfo, others);
         Optional<KeepRecord> record = keep ? Optional.of(KeepRecord.of(guest)) : Optional.empty();
-        Extents laidOut = image.map(found -> split(segments, found.range())).orElse(segments);
-        return new Plan(guest, content, laidOut, image, chosen, order, notes, record);
+        Optional<byte[]> vmcoreInfo = guest.facts(VmcoreInfoFacts.class).map(VmcoreInfoFacts::vmcoreInfo);
+        if (record.isPresent() && vmcoreInfo.isEmpty()) {
+            // The record comes behind the other notes, and may be long.
+            vmcoreInfo = find(guest, Progress.none());
+        }
+        Notes wanted = new Notes(guest, chosen, order, others);
+        return new Plan(guest, content, segments, wanted, vmcoreInfo, record.isEmpty() && vmcoreInfo.isEmpty(), record);
+    }
+
+    private static Optional<byte[]> find(Guest guest, Progress progress) {
+        return VmcoreInfo.find(guest.memory(), progress)
+                .map(VmcoreInfo::bytes)
+                .filter(text -> text.length <= LONGEST_VMCOREINFO);
+    }
+
+    /** What the notes will be made of, but for VMCOREINFO. */
+    private record Notes(Guest guest, int machine, ByteOrder order, List<ElfFacts.Note> others) {
+
+        byte[] with(Optional<byte[]> vmcoreInfo) {
+            return CoreNotes.write(guest, machine, order, vmcoreInfo, others);
+        }
+    }
+
+    /**
+     * What stands before memory.
+     *
+     * @param segments as {@link #segments} gives them, and the kernel's image as one of its own
+     * @param notes all but the record of our own
+     */
+    private record Head(Extents segments, Optional<KernelImage> image, byte[] notes) {
+
+        static Head of(Notes notes, Extents segments, Optional<byte[]> vmcoreInfo) {
+            Optional<KernelImage> image = notes.machine() == Elf.EM_X86_64
+                    ? vmcoreInfo.flatMap(KernelImage::of).filter(found -> isStored(found.range(), segments))
+                    : Optional.empty();
+            Extents laidOut = image.map(found -> split(segments, found.range())).orElse(segments);
+            return new Head(laidOut, image, notes.with(vmcoreInfo));
+        }
+
+        long headerCount() {
+            return segments.count() + 1;
+        }
+
+        boolean isLarge() {
+            return headerCount() >= Elf.PN_XNUM;
+        }
+
+        /** Behind the program headers. */
+        long headersEnd() {
+            return ElfCoreWriter.headersEnd(headerCount());
+        }
+    }
+
+    private static long headersEnd(long headerCount) {
+        return ElfClass.ELF64.headerSize() + headerCount * ElfClass.ELF64.programHeaderSize();
     }
 
     /** Stored ranges, each with the pages behind it that are not; beside a range, how many of its bytes are stored. */
@@ -184,14 +241,14 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
         private final Guest guest;
         private final ContentMap content;
         private final Extents segments;
-        private final Optional<KernelImage> image;
-        private final int machine;
-        private final ByteOrder order;
-        private final byte[] notes;
+        private final Notes notes;
+        private final Optional<byte[]> vmcoreInfo;
+
+        /** Whether VMCOREINFO is still to be found. */
+        private final boolean isOpen;
+
         private final Optional<KeepRecord> keep;
         private final byte[] keepHeader;
-        private final long notesSize;
-        private final long headerCount;
         private final long notesOffset;
         private final long memoryOffset;
         private final long size;
@@ -200,25 +257,25 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
                 Guest guest,
                 ContentMap content,
                 Extents segments,
-                Optional<KernelImage> image,
-                int machine,
-                ByteOrder order,
-                byte[] notes,
+                Notes notes,
+                Optional<byte[]> vmcoreInfo,
+                boolean isOpen,
                 Optional<KeepRecord> keep) {
             this.guest = guest;
             this.content = content;
             this.segments = segments;
-            this.image = image;
-            this.machine = machine;
-            this.order = order;
             this.notes = notes;
+            this.vmcoreInfo = vmcoreInfo;
+            this.isOpen = isOpen;
             this.keep = keep;
-            this.keepHeader = keep.map(record -> CoreNotes.keepHeader(record.size(), order)).orElse(new byte[0]);
-            this.notesSize = notes.length + keepHeader.length + keep.map(KeepRecord::size).orElse(0L);
-            this.headerCount = segments.count() + 1;
-            long headers = ElfClass.ELF64.headerSize() + headerCount * ElfClass.ELF64.programHeaderSize();
-            this.notesOffset = headers + (isLarge() ? ElfClass.ELF64.sectionHeaderSize() : 0);
-            this.memoryOffset = notesOffset + notesSize + PAGE - 1 & -PAGE;
+            this.keepHeader =
+                    keep.map(record -> CoreNotes.keepHeader(record.size(), notes.order())).orElse(new byte[0]);
+            Optional<byte[]> longest = isOpen ? Optional.of(new byte[LONGEST_VMCOREINFO]) : vmcoreInfo;
+            Head most = Head.of(notes, segments, longest);
+            long headers = most.headerCount() + (isOpen && notes.machine() == Elf.EM_X86_64 ? IMAGE_HEADERS : 0);
+            this.notesOffset =
+                    headersEnd(headers) + (headers >= Elf.PN_XNUM ? ElfClass.ELF64.sectionHeaderSize() : 0);
+            this.memoryOffset = notesOffset + notesSize(most) + PAGE - 1 & -PAGE;
             long stored = content.bytes(PageState.PRESENT) + content.bytes(PageState.ZERO);
             if (stored < 0 || stored > Long.MAX_VALUE - memoryOffset) {
                 throw new UnsupportedRequestException("a file cannot hold this guest's memory of "
@@ -227,13 +284,13 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
             this.size = memoryOffset + stored;
         }
 
-        private boolean isLarge() {
-            return headerCount >= Elf.PN_XNUM;
+        private long notesSize(Head head) {
+            return head.notes().length + keepHeader.length + keep.map(KeepRecord::size).orElse(0L);
         }
 
         @Override
         public String layout() {
-            return "ELF64" + (order == ByteOrder.BIG_ENDIAN ? " big-endian" : "");
+            return "ELF64" + (notes.order() == ByteOrder.BIG_ENDIAN ? " big-endian" : "");
         }
 
         @Override
@@ -247,7 +304,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
             losses.addAll(content.stateLoss(
                     PageState.UNREADABLE, "the file has only 'left out', so they come back as excluded"));
             losses.addAll(content.stateLoss(PageState.ZERO, "they are stored as zeros, and come back as present"));
-            losses.addAll(CoreNotes.registerLosses(guest, machine));
+            losses.addAll(CoreNotes.registerLosses(guest, notes.machine()));
             losses.addAll(CommonLosses.ofFacts(guest, Set.of(ElfFacts.class, VmcoreInfoFacts.class)));
             if (keep.isPresent()) {
                 losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
@@ -257,18 +314,33 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
 
         @Override
         public WriteReport write(CoreSink sink, Progress progress) {
-            writeHeaders(sink);
-            sink.write(MemorySegment.ofArray(notes));
-            sink.write(MemorySegment.ofArray(keepHeader));
-            keep.ifPresent(record -> record.write(sink));
-            sink.writeZeros(memoryOffset - notesOffset - notesSize);
+            if (isOpen && sink.canPatch()) {
+                sink.writeZeros(memoryOffset);
+                VmcoreInfo.Finds finds = new VmcoreInfo.Finds(LONGEST_VMCOREINFO);
+                MemoryCopier copier = writeMemory(sink, progress, finds);
+                patchHead(sink, Head.of(notes, segments, finds.best().map(VmcoreInfo::bytes)));
+                return report(copier);
+            }
+            if (isOpen) {
+                progress.begin("looking for VMCOREINFO", content.bytes(PageState.PRESENT));
+            }
+            Optional<byte[]> known = isOpen ? find(guest, progress) : vmcoreInfo;
+            writeHead(sink, Head.of(notes, segments, known));
+            return report(writeMemory(sink, progress, null));
+        }
+
+        private MemoryCopier writeMemory(CoreSink sink, Progress progress, VmcoreInfo.@Nullable Finds finds) {
             progress.begin("writing memory", size - memoryOffset);
-            MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
+            MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress, finds);
             for (long i = 0; i < segments.count(); i++) {
                 if (segments.value(i) != 0) {
                     copier.copy(AddressRange.ofSize(segments.first(i), segments.value(i)));
                 }
             }
+            return copier;
+        }
+
+        private WriteReport report(MemoryCopier copier) {
             List<AddressRange> unreadable = new ArrayList<>(content.ranges(PageState.UNREADABLE));
             unreadable.addAll(copier.unreadable());
             unreadable.sort(null);
@@ -283,55 +355,75 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
                     content.bytes(PageState.UNREADABLE) + copier.unreadableBytes());
         }
 
-        private void writeHeaders(CoreSink sink) {
-            ByteBuffer buffer = ByteBuffer.allocate(BUFFER).order(order);
-            header().write(buffer);
-            new ProgramHeader(Elf.PT_NOTE, 0, notesOffset, 0, 0, notesSize, notesSize, 0).write(buffer);
+        private void writeHead(CoreSink sink, Head head) {
+            writeHeaders(head, sink::write);
+            sink.writeZeros(notesOffset - sink.position());
+            sink.write(MemorySegment.ofArray(head.notes()));
+            sink.write(MemorySegment.ofArray(keepHeader));
+            keep.ifPresent(record -> record.write(sink));
+            sink.writeZeros(memoryOffset - sink.position());
+        }
+
+        private void patchHead(CoreSink sink, Head head) {
+            long[] at = {0};
+            writeHeaders(head, bytes -> {
+                sink.patch(at[0], bytes);
+                at[0] += bytes.byteSize();
+            });
+            sink.patch(notesOffset, MemorySegment.ofArray(head.notes()));
+        }
+
+        private void writeHeaders(Head head, Consumer<MemorySegment> output) {
+            ByteBuffer buffer = ByteBuffer.allocate(BUFFER).order(notes.order());
+            header(head).write(buffer);
+            new ProgramHeader(Elf.PT_NOTE, 0, notesOffset, 0, 0, notesSize(head), notesSize(head), 0).write(buffer);
             long offset = memoryOffset;
-            for (long i = 0; i < segments.count(); i++) {
+            for (long i = 0; i < head.segments().count(); i++) {
                 if (buffer.remaining() < ElfClass.ELF64.programHeaderSize()) {
-                    drain(buffer, sink);
+                    drain(buffer, output);
                 }
-                long address = segments.first(i);
-                long stored = segments.value(i);
-                long memorySize = segments.last(i) - address + 1;
-                long virtual = image.filter(found -> found.range().first() == address)
+                long address = head.segments().first(i);
+                long stored = head.segments().value(i);
+                long memorySize = head.segments().last(i) - address + 1;
+                long virtual = head.image()
+                        .filter(found -> found.range().first() == address)
                         .map(KernelImage::virtualFirst)
                         .orElse(address);
                 new ProgramHeader(Elf.PT_LOAD, 0, offset, virtual, address, stored, memorySize, 0).write(buffer);
                 offset += stored;
             }
-            drain(buffer, sink);
-            if (isLarge()) {
-                new SectionHeader(0, Elf.SHT_NULL, 0, 0, 0, 0, 0, headerCount, 0, 0).write(buffer, ElfClass.ELF64);
-                drain(buffer, sink);
+            drain(buffer, output);
+            if (head.isLarge()) {
+                new SectionHeader(0, Elf.SHT_NULL, 0, 0, 0, 0, 0, head.headerCount(), 0, 0)
+                        .write(buffer, ElfClass.ELF64);
+                drain(buffer, output);
             }
         }
 
-        private ElfHeader header() {
+        private ElfHeader header(Head head) {
             return new ElfHeader(
                     ElfClass.ELF64,
-                    order,
+                    notes.order(),
                     1,
                     0,
                     0,
                     Elf.ET_CORE,
-                    machine,
+                    notes.machine(),
                     1,
                     0,
                     ElfClass.ELF64.headerSize(),
-                    isLarge() ? notesOffset - ElfClass.ELF64.sectionHeaderSize() : 0,
+                    head.isLarge() ? head.headersEnd() : 0,
                     0,
                     ElfClass.ELF64.headerSize(),
                     ElfClass.ELF64.programHeaderSize(),
-                    isLarge() ? Elf.PN_XNUM : (int) headerCount,
-                    isLarge() ? ElfClass.ELF64.sectionHeaderSize() : 0,
-                    isLarge() ? 1 : 0,
+                    head.isLarge() ? Elf.PN_XNUM : (int) head.headerCount(),
+                    head.isLarge() ? ElfClass.ELF64.sectionHeaderSize() : 0,
+                    head.isLarge() ? 1 : 0,
                     0);
         }
 
-        private static void drain(ByteBuffer buffer, CoreSink sink) {
-            sink.write(MemorySegment.ofBuffer(buffer.flip()));
+        private static void drain(ByteBuffer buffer, Consumer<MemorySegment> output) {
+            output.accept(MemorySegment.ofBuffer(buffer.flip()));
             buffer.clear();
         }
     }

@@ -260,10 +260,14 @@ final class KdumpPlan implements WritePlan {
             return writePatching(sink, notedVmcoreInfo, progress);
         }
         FlattenedSink flattened = new FlattenedSink(sink);
-        // crash looks for the release among the first texts of a flattened kdump, so there it is found before.
-        Optional<byte[]> known = notedVmcoreInfo.or(() -> VmcoreInfo.find(guest.memory(), Progress.none())
-                .map(VmcoreInfo::bytes)
-                .filter(text -> text.length <= KernelSearch.LONGEST_VMCOREINFO));
+        Optional<byte[]> known = notedVmcoreInfo;
+        if (known.isEmpty()) {
+            // crash looks for the release among the first texts of a flattened kdump, so there it is found before.
+            progress.begin("looking for VMCOREINFO", content.bytes(PageState.PRESENT));
+            known = VmcoreInfo.find(guest.memory(), progress)
+                    .map(VmcoreInfo::bytes)
+                    .filter(text -> text.length <= KernelSearch.LONGEST_VMCOREINFO);
+        }
         WriteReport report = writePatching(flattened, known, progress);
         flattened.finish();
         return report;

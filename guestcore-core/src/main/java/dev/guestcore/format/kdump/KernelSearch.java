@@ -20,8 +20,7 @@ final class KernelSearch {
     private final GuestMemory memory;
     private volatile boolean wantsVmcoreInfo;
     private volatile boolean wantsBanner;
-    private Optional<VmcoreInfo> note = Optional.empty();
-    private Optional<VmcoreInfo> text = Optional.empty();
+    private final VmcoreInfo.Finds vmcoreInfo = new VmcoreInfo.Finds(LONGEST_VMCOREINFO);
     private Optional<LinuxBanner> banner = Optional.empty();
 
     /**
@@ -38,8 +37,7 @@ final class KernelSearch {
     /** What one stretch of memory holds. Not thread-safe. */
     final class Finds {
 
-        private Optional<VmcoreInfo> note = Optional.empty();
-        private Optional<VmcoreInfo> text = Optional.empty();
+        private final VmcoreInfo.Finds vmcoreInfo = KernelSearch.this.vmcoreInfo.another();
         private Optional<LinuxBanner> banner = Optional.empty();
 
         /**
@@ -52,15 +50,7 @@ final class KernelSearch {
             if (!wantsVmcoreInfo) {
                 return;
             }
-            Optional<VmcoreInfo> found = VmcoreInfo.atPage(memory, address, page, 0)
-                    .filter(info -> info.bytes().length <= LONGEST_VMCOREINFO);
-            if (found.isPresent()) {
-                if (found.get().isNote()) {
-                    note = note.or(() -> found);
-                } else {
-                    text = text.or(() -> found);
-                }
-            }
+            vmcoreInfo.look(memory, address, page, 0);
             if (wantsBanner && banner.isEmpty()) {
                 banner = LinuxBanner.find(memory, address, page, 0, PAGE);
             }
@@ -69,23 +59,20 @@ final class KernelSearch {
 
     /** Takes what the next stretch holds, and forgets it there. */
     void take(Finds finds) {
-        note = note.or(() -> finds.note);
-        text = text.or(() -> finds.text);
+        vmcoreInfo.take(finds.vmcoreInfo);
         banner = banner.or(() -> finds.banner);
-        if (note.isPresent()) {
+        if (vmcoreInfo.isSettled()) {
             wantsVmcoreInfo = false;
         }
         if (banner.isPresent()) {
             wantsBanner = false;
         }
-        finds.note = Optional.empty();
-        finds.text = Optional.empty();
         finds.banner = Optional.empty();
     }
 
     /** VMCOREINFO in what was taken. */
     Optional<VmcoreInfo> vmcoreInfo() {
-        return note.or(() -> text);
+        return vmcoreInfo.best();
     }
 
     /** The banner in what was taken; of a guest with VMCOREINFO not even then. */

@@ -8,6 +8,7 @@ import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.WriteReport;
+import dev.guestcore.inspect.VmcoreInfo;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Copies guest memory into a core, page by page: zero pages become holes, unreadable ones zeros that are counted. While
@@ -37,15 +39,24 @@ public final class MemoryCopier {
     private final Deque<FutureTask<Chunk>> ahead = new ArrayDeque<>();
     private final MemorySegment zeroPage = Arena.ofAuto().allocate(PAGE, PAGE);
     private final List<AddressRange> unreadable = new ArrayList<>();
+    private final VmcoreInfo.@Nullable Finds finds;
+    private volatile boolean looks;
     private long unreadableBytes;
     private long memoryBytes;
     private long zeroBytes;
 
     /** Copies from {@code memory} to {@code sink}. */
     public MemoryCopier(GuestMemory memory, CoreSink sink, Progress progress) {
+        this(memory, sink, progress, null);
+    }
+
+    /** Copies, and looks for VMCOREINFO in the pages as they pass, unless {@code finds} is null. */
+    public MemoryCopier(GuestMemory memory, CoreSink sink, Progress progress, VmcoreInfo.@Nullable Finds finds) {
         this.memory = memory;
         this.sink = sink;
         this.progress = progress;
+        this.finds = finds;
+        this.looks = finds != null;
     }
 
     /** Writes exactly as many bytes as {@code range} has. */
@@ -166,6 +177,7 @@ public final class MemoryCopier {
         private final MemorySegment buffer = Arena.ofAuto().allocate(CHUNK, PAGE);
         private Content[] contents = new Content[CHUNK / PAGE + 1];
         private int[] ends = new int[CHUNK / PAGE + 1];
+        private final VmcoreInfo.@Nullable Finds seen = finds == null ? null : finds.another();
         private int pieces;
         private long address;
         private int size;
@@ -192,6 +204,9 @@ public final class MemoryCopier {
                 int pageEnd = Math.min(pageEnd(at), readEnd);
                 boolean zero = MemorySegment.mismatch(buffer, at, pageEnd, zeroPage, 0, pageEnd - at) < 0;
                 add(zero ? Content.ZERO : Content.DATA, pageEnd);
+                if (seen != null && looks && !zero && pageEnd - at == PAGE) {
+                    seen.look(memory, address + at, buffer, at);
+                }
                 at = pageEnd;
             }
             if (readEnd < end) {
@@ -221,6 +236,10 @@ public final class MemoryCopier {
         }
 
         void emit() {
+            if (finds != null && seen != null) {
+                finds.take(seen);
+                looks = !finds.isSettled();
+            }
             int at = 0;
             for (int piece = 0; piece < pieces; piece++) {
                 int length = ends[piece] - at;

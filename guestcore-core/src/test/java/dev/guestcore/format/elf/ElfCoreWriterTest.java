@@ -36,6 +36,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -273,6 +274,44 @@ class ElfCoreWriterTest {
         try (Guest guest = Guest.builder().ram(0, MemorySegment.ofArray(memory)).build();
                 Guest copy = Guests.open(write(guest, "linux"))) {
             assertArrayEquals(VMCOREINFO, copy.facts(VmcoreInfoFacts.class).orElseThrow().vmcoreInfo());
+        }
+    }
+
+    /** Nobody has noted VMCOREINFO, but the kernel keeps it near the end of its memory. */
+    @Test
+    void goesOverMemoryOnceAndStillTellsOfTheKernel() throws Exception {
+        byte[] info = ("OSRELEASE=6.1.0-test\nPAGESIZE=4096\n" + String.join("\n", KERNEL) + "\n")
+                .getBytes(StandardCharsets.US_ASCII);
+        byte[] memory = Patterns.bytes(0x1000000, 4);
+        ByteBuffer text = ByteBuffer.wrap(memory, 0xa00000, 0x1000);
+        text.put(info).put((byte) 0);
+        ByteBuffer note = ByteBuffer.wrap(memory, 0xffe000, 0x1000).order(ByteOrder.LITTLE_ENDIAN);
+        note.putInt(11).putInt(info.length).putInt(0).put("VMCOREINFO\0\0".getBytes(StandardCharsets.US_ASCII)).put(info);
+        AtomicLong read = new AtomicLong();
+        RegionContents contents = (offset, target) -> {
+            MemorySegment.copy(MemorySegment.ofArray(memory), offset, target, 0, target.byteSize());
+            read.addAndGet(target.byteSize());
+            return target.byteSize();
+        };
+        MemoryRegion region = new MemoryRegion(AddressRange.ofSize(0, memory.length), MemoryRegion.Kind.RAM, "");
+        try (Guest guest = Guest.builder().region(region, contents).vcpu(Patterns.longMode(1)).build()) {
+            Path file = folder.resolve("once");
+            WriteReport report = new ElfCoreFormat().writer(Map.of()).write(guest, file, Progress.none());
+            assertTrue(read.get() <= memory.length + 2 * 8192, read + " bytes read of " + memory.length);
+            assertEquals(Files.size(file), report.bytes());
+            try (Guest copy = Guests.open(file)) {
+                assertArrayEquals(info, copy.facts(VmcoreInfoFacts.class).orElseThrow().vmcoreInfo());
+                assertTrue(copy.facts(ElfFacts.class).orElseThrow().kernelAddresses());
+                assertEquals(guest.vcpus().getFirst().registers(), copy.vcpus().getFirst().registers());
+                assertEquals(Patterns.contents(guest.memory()), Patterns.contents(copy.memory()));
+                Path again = write(copy, "again");
+                assertTrue(Files.size(again) < Files.size(file), "no room is left for what is known");
+            }
+            Path streamed = folder.resolve("streamed");
+            try (WritableByteChannel channel = Channels.newChannel(Files.newOutputStream(streamed))) {
+                new ElfCoreFormat().writer(Map.of()).write(guest, channel, Progress.none());
+            }
+            assertEquals(-1, Files.mismatch(streamed, file));
         }
     }
 
