@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
+import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
@@ -47,6 +48,11 @@ class LimeModuleTest {
     static void dump() throws IOException {
         qemu = QemuGuest.linuxDumpedByLime(NEEDLE);
         qemu.qmp("stop", Map.of());
+        try (Guest uncut = Guests.open(qemu.disk())) {
+            assertEquals(
+                    List.of(Finding.Severity.NOTE),
+                    uncut.findings().stream().map(Finding::severity).toList());
+        }
         blocks = cutBehindLastBlock(qemu.disk());
     }
 

@@ -7,6 +7,7 @@ import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.memory.LayeredExtents;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /**
  * The blocks of an image. Beside each range of {@link #extents} stands the file offset of its bytes, or the index of a
@@ -22,6 +23,11 @@ record LimeFile(Extents extents, Extents regions, ChunkTable chunks, long blocks
 
     /** Set beside a range whose other bits are the index of a chunk. */
     static final long CHUNK = Long.MIN_VALUE;
+
+    private static final int SECTOR = 512;
+
+    /** A disk may be much larger than the memory that was written to it. */
+    private static final long LOOKED_AT = 1 << 20;
 
     /** Finds all blocks of a file; where it breaks off, the rest is a finding. */
     static LimeFile read(FileBytes file, Arena arena, CappedFindings findings) {
@@ -68,6 +74,12 @@ record LimeFile(Extents extents, Extents regions, ChunkTable chunks, long blocks
             BlockHeader header = BlockHeader.read(file, at);
             boolean plain = Dialect.LIME.matches(header);
             if (!plain && !Dialect.AVML.matches(header)) {
+                if (at > 0 && isRestOfDisk(at)) {
+                    findings.note(file.malformed(at, "magic and version of a block",
+                            "4c694d45 and 1, or 4c4d5641 and 2", "zeros up to the end or for a MiB",
+                            "they are taken for the rest of a disk that the image was written to"));
+                    return -1;
+                }
                 findings.damage(file.malformed(at, "magic and version of a block",
                         "4c694d45 and 1, or 4c4d5641 and 2",
                         String.format("%08x and %d", header.magic(), header.version()),
@@ -85,6 +97,16 @@ record LimeFile(Extents extents, Extents regions, ChunkTable chunks, long blocks
             long size = header.last() - header.first() + 1;
             long content = at + BlockHeader.SIZE;
             return plain ? readPlain(content, header.first(), size) : readStream(content, header.first(), size);
+        }
+
+        /** LiME may be told to write to a whole disk. */
+        private boolean isRestOfDisk(long at) {
+            if (file.size() % SECTOR != 0) {
+                return false;
+            }
+            int size = (int) Math.min(LOOKED_AT, file.size() - at);
+            byte[] rest = file.bytes(at, size, "bytes behind the last block");
+            return Arrays.mismatch(rest, new byte[size]) < 0;
         }
 
         private long readPlain(long content, long first, long size) {

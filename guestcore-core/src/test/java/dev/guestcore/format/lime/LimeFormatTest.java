@@ -259,6 +259,17 @@ class LimeFormatTest {
                             + " found 00000000 and 0; everything from here on is lost",
                     guest.findings().getFirst().message());
         }
+        Path disk = file(good, new byte[(2 << 20) - good.length]);
+        try (Guest guest = Guests.open(disk)) {
+            assertEquals(Finding.Severity.NOTE, guest.findings().getFirst().severity());
+            assertEquals(1, guest.findings().size());
+            assertEquals(1, guest.memory().regions().size());
+        }
+        byte[] soon = new byte[(1 << 20) - good.length];
+        soon[soon.length - 1] = 1;
+        try (Guest guest = Guests.open(file(good, soon))) {
+            assertEquals(Finding.Severity.DAMAGE, guest.findings().getFirst().severity());
+        }
         Path backwards = file(header(0x4c694d45, 1, 0x2000, 0x1000));
         assertEquals(
                 backwards + ": at offset 0x0: first block: expected a block of memory, found none that can be read; there"
