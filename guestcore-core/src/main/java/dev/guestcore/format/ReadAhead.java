@@ -22,7 +22,7 @@ final class ReadAhead {
     private static final int PAGE = 4096;
 
     /** Memory that begins so few bytes behind its source, in their pages, is filled slowly. */
-    private static final int SLOW_DISTANCE = 64;
+    private static final int SLOW_DISTANCE = 32;
     private static final VarHandle TAKEN;
 
     static {
@@ -92,9 +92,9 @@ final class ReadAhead {
 
     /**
      * Whether the system takes three times as long as it should to copy part of a file into this memory. It copies with the
-     * processor's {@code rep movsb}, which AMD's do byte by byte where the target begins up to 63 bytes behind the source as
-     * far as the lowest twelve bits of both addresses tell; and what C's {@code malloc} gives for a large piece, which is
-     * what Java reads through on the way to the heap, begins 16 bytes behind a page.
+     * processor's {@code rep movsb}, which is slow on some (AMD's EPYC, measured) where the target begins 1 to 31 bytes
+     * behind the source as far as the lowest twelve bits of both addresses tell; and what C's {@code malloc} gives for a
+     * large piece, through which Java reads on the way to the heap, begins 16 bytes behind a page.
      */
     static boolean isSlowTarget(long offset, MemorySegment target) {
         if (!target.isNative()) {

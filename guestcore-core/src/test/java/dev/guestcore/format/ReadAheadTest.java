@@ -105,9 +105,9 @@ class ReadAheadTest {
             assertTrue(ReadAhead.isSlowTarget(0, MemorySegment.ofArray(new byte[16])));
             assertTrue(ReadAhead.isSlowTarget(1 << 20, room.asSlice(16)));
             assertTrue(ReadAhead.isSlowTarget((1 << 20) + 4095, room));
-            assertTrue(ReadAhead.isSlowTarget((1 << 20) + 100, room.asSlice(4096 + 163)));
+            assertTrue(ReadAhead.isSlowTarget((1 << 20) + 100, room.asSlice(4096 + 131)));
             assertFalse(ReadAhead.isSlowTarget(1 << 20, room));
-            assertFalse(ReadAhead.isSlowTarget(1 << 20, room.asSlice(64)));
+            assertFalse(ReadAhead.isSlowTarget(1 << 20, room.asSlice(32)));
             assertFalse(ReadAhead.isSlowTarget((1 << 20) + 16, room));
             assertFalse(ReadAhead.isSlowTarget((1 << 20) + 16, room.asSlice(16)));
         }
