@@ -55,6 +55,13 @@ class ReadAheadTest {
         assertEquals(-1, MemorySegment.mismatch(target, 0, expected, content, offset, offset + expected));
     }
 
+    private void checkThroughWindow(ReadAhead readAhead, long offset, int wanted) {
+        MemorySegment target = MemorySegment.ofArray(new byte[wanted]);
+        long expected = Math.clamp(size - offset, 0, wanted);
+        assertEquals(expected, readAhead.readThroughWindow(offset, target, wanted));
+        assertEquals(-1, MemorySegment.mismatch(target, 0, expected, content, offset, offset + expected));
+    }
+
     @Test
     void smallReadsInARowBecomeLargeOnes() {
         try (Arena arena = Arena.ofShared()) {
@@ -87,12 +94,7 @@ class ReadAheadTest {
         try (Arena arena = Arena.ofShared()) {
             ReadAhead readAhead = new ReadAhead(arena, this::source);
             for (int i = 0; i < 2000; i++) {
-                int offset = random.nextInt(SIZE);
-                int wanted = random.nextInt(1 << 18);
-                MemorySegment target = MemorySegment.ofArray(new byte[wanted]);
-                long expected = Math.clamp(size - offset, 0, wanted);
-                assertEquals(expected, readAhead.readThroughWindow(offset, target, wanted));
-                assertEquals(-1, MemorySegment.mismatch(target, 0, expected, content, offset, offset + expected));
+                checkThroughWindow(readAhead, random.nextInt(SIZE), random.nextInt(1 << 18));
                 check(readAhead, random.nextInt(SIZE - 8192), random.nextInt(8192));
             }
         }
@@ -193,6 +195,9 @@ class ReadAheadTest {
                 Callable<Void> reading = () -> {
                     for (int offset = start; offset + 4096 <= SIZE; offset += 4096) {
                         check(readAhead, offset, 4096);
+                        if (offset % 16 == 0) {
+                            checkThroughWindow(readAhead, offset, 100_000);
+                        }
                     }
                     return null;
                 };
@@ -226,6 +231,9 @@ class ReadAheadTest {
                 }
             }
             assertEquals(200_000, read);
+            MemorySegment all = MemorySegment.ofArray(new byte[SIZE]);
+            assertEquals(200_000, file.read(0, all));
+            assertEquals(-1, MemorySegment.mismatch(all, 0, 200_000, content, 0, 200_000));
         }
     }
 
