@@ -52,7 +52,12 @@ public record VmcoreInfo(long address, byte[] bytes) {
      * @return the first find by address, or empty if the guest is no such Linux
      */
     public static Optional<VmcoreInfo> find(GuestMemory memory, Progress progress) {
-        Search search = new Search(memory, progress);
+        return find(memory, LONGEST, progress);
+    }
+
+    /** The same for whoever has room for {@code longest} bytes; what is longer is passed over. */
+    public static Optional<VmcoreInfo> find(GuestMemory memory, int longest, Progress progress) {
+        Search search = new Search(memory, longest, progress);
         for (MemoryRegion region : memory.regions()) {
             if (region.hasContent() && search.scan(region.range())) {
                 break;
@@ -182,10 +187,11 @@ public record VmcoreInfo(long address, byte[] bytes) {
         private final GuestMemory memory;
         private final Progress progress;
         private final MemorySegment chunk = Arena.ofAuto().allocate(CHUNK, PAGE);
-        private final Finds finds = new Finds(LONGEST);
+        private final Finds finds;
 
-        Search(GuestMemory memory, Progress progress) {
+        Search(GuestMemory memory, int longest, Progress progress) {
             this.memory = memory;
+            this.finds = new Finds(longest);
             this.progress = progress;
         }
 

@@ -52,7 +52,8 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>Where nobody has noted VMCOREINFO it is looked for in memory as that passes, and what stands before memory is written
- * last: there is room for the longest, and what is left of it is zero. Only for a pipe memory is searched before.
+ * last: there is room for the longest, and what is left of it is zero. Memory is searched before only for a
+ * pipe, and where a record of our own follows the notes.
  *
  * @param machine e_machine that the user asked for
  * @param keep whether what the format cannot carry travels in a note of our own
@@ -94,9 +95,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
     }
 
     private static Optional<byte[]> find(Guest guest, Progress progress) {
-        return VmcoreInfo.find(guest.memory(), progress)
-                .map(VmcoreInfo::bytes)
-                .filter(text -> text.length <= LONGEST_VMCOREINFO);
+        return VmcoreInfo.find(guest.memory(), LONGEST_VMCOREINFO, progress).map(VmcoreInfo::bytes);
     }
 
     /** What the notes will be made of, but for VMCOREINFO. */

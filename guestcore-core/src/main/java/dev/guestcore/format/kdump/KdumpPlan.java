@@ -264,9 +264,8 @@ final class KdumpPlan implements WritePlan {
         if (known.isEmpty()) {
             // crash looks for the release among the first texts of a flattened kdump, so there it is found before.
             progress.begin("looking for VMCOREINFO", content.bytes(PageState.PRESENT));
-            known = VmcoreInfo.find(guest.memory(), progress)
-                    .map(VmcoreInfo::bytes)
-                    .filter(text -> text.length <= KernelSearch.LONGEST_VMCOREINFO);
+            known = VmcoreInfo.find(guest.memory(), KernelSearch.LONGEST_VMCOREINFO, progress)
+                    .map(VmcoreInfo::bytes);
         }
         WriteReport report = writePatching(flattened, known, progress);
         flattened.finish();

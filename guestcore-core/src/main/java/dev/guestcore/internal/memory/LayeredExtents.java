@@ -100,31 +100,17 @@ public final class LayeredExtents {
         return builder.build();
     }
 
-    /**
-     * Indices of the ranges by first address; equal ones in the order they were added. What comes in a few runs that ascend
-     * takes a few passes.
-     */
+    /** Indices of the ranges by first address; equal ones in the order they were added. */
     private MemorySegment sorted() {
         MemorySegment from = scratch.allocate(count * WORD, WORD);
         MemorySegment to = scratch.allocate(count * WORD, WORD);
-        MemorySegment starts = scratch.allocate((count + 1) * WORD, WORD);
-        long runs = 0;
         for (long i = 0; i < count; i++) {
             put(from, i, i);
-            if (i == 0 || Long.compareUnsigned(first(i), first(i - 1)) < 0) {
-                put(starts, runs++, i);
-            }
         }
-        put(starts, runs, count);
-        while (runs > 1) {
-            long merged = 0;
-            for (long run = 0; run < runs; run += 2) {
-                long low = at(starts, run);
-                merge(from, to, low, at(starts, run + 1), at(starts, Math.min(run + 2, runs)));
-                put(starts, merged++, low);
+        for (long width = 1; width < count; width *= 2) {
+            for (long low = 0; low < count; low += 2 * width) {
+                merge(from, to, low, Math.min(low + width, count), Math.min(low + 2 * width, count));
             }
-            put(starts, merged, count);
-            runs = merged;
             MemorySegment swapped = from;
             from = to;
             to = swapped;
@@ -155,11 +141,6 @@ public final class LayeredExtents {
                     return;
                 }
                 position = first(at(order, next));
-                if (isAlone(order, next)) {
-                    long index = at(order, next++);
-                    append(builder, position, last(index), value(index));
-                    continue;
-                }
             }
             while (next < count && first(at(order, next)) == position) {
                 open.push(at(order, next++));
@@ -176,12 +157,6 @@ public final class LayeredExtents {
             }
             position = end + 1;
         }
-    }
-
-    /** Whether a range, of those in order, ends before the next one begins. */
-    private boolean isAlone(MemorySegment order, long place) {
-        return place + 1 == count
-                || Long.compareUnsigned(last(at(order, place)), first(at(order, place + 1))) < 0;
     }
 
     private static void append(Extents.Builder builder, long first, long last, long value) {
