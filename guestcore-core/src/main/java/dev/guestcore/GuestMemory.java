@@ -60,7 +60,8 @@ public interface GuestMemory {
 
     /**
      * The bytes themselves, without a copy, where the source has them mapped in one piece. A view of a file is only as
-     * good as the file: if another program truncates it, an access through the view raises {@link InternalError}.
+     * good as the file: if another program truncates it, an access through the view gives any bytes, and the thread that made
+     * it meets an {@link InternalError} there or some time later. Where that may happen, {@link #read} instead.
      *
      * @param address guest-physical address
      * @param size length in bytes

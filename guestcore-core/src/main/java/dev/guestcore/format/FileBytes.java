@@ -27,8 +27,9 @@ import org.jspecify.annotations.Nullable;
  * The one door through which a file is read: every access is checked against the file's size, and every failure becomes
  * one error with file, field, offset, expected and found.
  *
- * <p>Fields are read through a mapping; bulk data by positional reads, because a copy out of a mapping that another
- * program truncates faults in the middle of whoever touches it, while a short read is an ordinary result.
+ * <p>Fields and small records are read through a mapping; bulk data by positional reads, because a mapping costs a page fault
+ * for every few pages and keeps them in the process, and because a short read of a file that another program cuts off is
+ * an ordinary result, where an access to the mapping faults.
  *
  * <p>A flattened dump (a stream of addressed pieces, as makedumpfile writes into a pipe) is read as the file that it
  * describes: offsets and sizes are those of the assembled file, what no piece covers is zero.
@@ -38,6 +39,9 @@ import org.jspecify.annotations.Nullable;
 public final class FileBytes implements AutoCloseable {
 
     private static final int LARGEST_TRANSFER = 1 << 30;
+
+    /** Up to so many bytes are cheaper copied out of the mapping than asked of the system. */
+    private static final int LARGEST_RECORD = 256;
 
     /** A smaller file is read sooner than its holes are found. */
     private static final long SMALLEST_SPARSE_FILE = 64 << 20;
@@ -198,53 +202,61 @@ public final class FileBytes implements AutoCloseable {
 
     /** Reads an unsigned byte. */
     public int u8(long offset, String field) {
-        require(offset, 1, field);
-        return guarded(() -> pieces == null
-                ? mapped.get(ValueLayout.JAVA_BYTE, offset) & 0xff
-                : gathered(offset, Byte.BYTES).get(ValueLayout.JAVA_BYTE, 0) & 0xff);
+        require(offset, Byte.BYTES, field);
+        MemorySegment bytes = fieldBytes(offset, Byte.BYTES);
+        try {
+            byte value = bytes.get(ValueLayout.JAVA_BYTE, placeOf(offset));
+            raiseFaults();
+            return Byte.toUnsignedInt(value);
+        } catch (InternalError e) {
+            throw faulted(e);
+        }
     }
 
     /** Reads an unsigned 16-bit integer. */
     public int u16(long offset, ByteOrder order, String field) {
         require(offset, Short.BYTES, field);
-        ValueLayout.OfShort layout = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(order);
-        return guarded(() -> pieces == null
-                ? mapped.get(layout, offset) & 0xffff
-                : gathered(offset, Short.BYTES).get(layout, 0) & 0xffff);
+        MemorySegment bytes = fieldBytes(offset, Short.BYTES);
+        try {
+            short value = bytes.get(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(order), placeOf(offset));
+            raiseFaults();
+            return Short.toUnsignedInt(value);
+        } catch (InternalError e) {
+            throw faulted(e);
+        }
     }
 
     /** Reads a 32-bit integer, zero-extended. */
     public long u32(long offset, ByteOrder order, String field) {
         require(offset, Integer.BYTES, field);
-        ValueLayout.OfInt layout = ValueLayout.JAVA_INT_UNALIGNED.withOrder(order);
-        return guarded(() -> Integer.toUnsignedLong(
-                pieces == null ? mapped.get(layout, offset) : gathered(offset, Integer.BYTES).get(layout, 0)));
+        MemorySegment bytes = fieldBytes(offset, Integer.BYTES);
+        try {
+            int value = bytes.get(ValueLayout.JAVA_INT_UNALIGNED.withOrder(order), placeOf(offset));
+            raiseFaults();
+            return Integer.toUnsignedLong(value);
+        } catch (InternalError e) {
+            throw faulted(e);
+        }
     }
 
     /** Reads a 64-bit integer. */
     public long u64(long offset, ByteOrder order, String field) {
         require(offset, Long.BYTES, field);
-        ValueLayout.OfLong layout = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(order);
-        return guarded(() ->
-                pieces == null ? mapped.get(layout, offset) : gathered(offset, Long.BYTES).get(layout, 0));
-    }
-
-    /**
-     * Copies a small piece of the file.
-     *
-     * @param length number of bytes; check it against what the format allows before the call
-     */
-    public byte[] bytes(long offset, int length, String field) {
-        require(offset, length, field);
-        byte[] copy = new byte[length];
-        if (read(offset, MemorySegment.ofArray(copy)) < length) {
-            throw shrunk();
+        MemorySegment bytes = fieldBytes(offset, Long.BYTES);
+        try {
+            long value = bytes.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(order), placeOf(offset));
+            raiseFaults();
+            return value;
+        } catch (InternalError e) {
+            throw faulted(e);
         }
-        return copy;
     }
 
-    /** A field of an assembled file: where it lies, or a copy if it lies in several pieces. */
-    private MemorySegment gathered(long offset, int length) {
+    /** What holds a field, at {@link #placeOf}: the mapped file, or of an assembled one a piece or a copy. */
+    private MemorySegment fieldBytes(long offset, int length) {
+        if (pieces == null) {
+            return mapped;
+        }
         Optional<MemorySegment> whole = inOnePiece(offset, length);
         if (whole.isPresent()) {
             return whole.get();
@@ -256,9 +268,49 @@ public final class FileBytes implements AutoCloseable {
         return copy;
     }
 
+    private long placeOf(long offset) {
+        return pieces == null ? offset : 0;
+    }
+
     /**
-     * A read-only view of part of the mapped file, valid until {@link #close()}; see the class comment on truncation.
-     * Empty where the bytes do not lie in the file in one piece, which happens in flattened files only.
+     * Raises the {@link InternalError} of an access to the mapping that faulted, in this thread. HotSpot lets such an access
+     * give any bytes and raises the error some time later, but at the latest on the return from a native method. So nothing
+     * may come between the access and this call, not even a branch on what was read.
+     */
+    private void raiseFaults() {
+        Thread.holdsLock(this);
+    }
+
+    private SourceException faulted(InternalError fault) {
+        return new SourceException(shrunk().getMessage(), fault);
+    }
+
+    /**
+     * Copies a small piece of the file: fields that belong together at less cost than each for itself.
+     *
+     * @param length number of bytes; check it against what the format allows before the call
+     */
+    public byte[] bytes(long offset, int length, String field) {
+        require(offset, length, field);
+        byte[] copy = new byte[length];
+        MemorySegment target = MemorySegment.ofArray(copy);
+        if (pieces == null && length <= LARGEST_RECORD) {
+            try {
+                MemorySegment.copy(mapped, offset, target, 0, length);
+                raiseFaults();
+            } catch (InternalError e) {
+                throw faulted(e);
+            }
+        } else if (read(offset, target) < length) {
+            throw shrunk();
+        }
+        return copy;
+    }
+
+    /**
+     * A read-only view of part of the mapped file, valid until {@link #close()}. Empty where the bytes do not lie in the file
+     * in one piece, which happens in flattened files only. Where another program cuts the file off, an access through the
+     * view gives any bytes, and the thread that made it meets an {@link InternalError} there or some time later.
      *
      * @throws MalformedDumpException if the bytes do not lie in the file at all
      */
@@ -420,14 +472,6 @@ public final class FileBytes implements AutoCloseable {
     public SourceException shrunk() {
         return new SourceException(path + ": the file became shorter than the " + size
                 + " bytes it had when it was opened; let whoever writes it finish, then try again");
-    }
-
-    private <T> T guarded(java.util.function.Supplier<T> access) {
-        try {
-            return access.get();
-        } catch (InternalError e) {
-            throw new SourceException(shrunk().getMessage(), e);
-        }
     }
 
     @Override

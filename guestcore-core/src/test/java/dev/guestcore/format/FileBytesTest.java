@@ -65,6 +65,35 @@ class FileBytesTest {
     }
 
     @Test
+    void aFileThatShrinksIsAnErrorWhereItIsRead() throws IOException {
+        int size = 1 << 20;
+        Path path = folder.resolve("file");
+        // Compiled code goes on behind an access that faulted; so often it is compiled.
+        for (int round = 0; round < 20; round++) {
+            Files.write(path, new byte[size]);
+            try (FileBytes file = FileBytes.open(path)) {
+                for (int offset = 0; offset < size / 2; offset += Long.BYTES) {
+                    assertEquals(0, sumOfFields(file, offset));
+                }
+                try (RandomAccessFile writer = new RandomAccessFile(path.toFile(), "rw")) {
+                    writer.setLength(size / 2);
+                }
+                for (int offset = size / 2; offset < size; offset += 4096) {
+                    int at = offset;
+                    assertThrows(SourceException.class, () -> sumOfFields(file, at), () -> "at " + at);
+                }
+            }
+        }
+    }
+
+    private static long sumOfFields(FileBytes file, long offset) {
+        return file.u8(offset, "u8")
+                + file.u16(offset, ByteOrder.LITTLE_ENDIAN, "u16")
+                + file.u32(offset, ByteOrder.LITTLE_ENDIAN, "u32")
+                + file.u64(offset, ByteOrder.LITTLE_ENDIAN, "u64");
+    }
+
+    @Test
     void refusesWhatIsNotAFile() {
         SourceException directory = assertThrows(SourceException.class, () -> FileBytes.open(folder));
         assertEquals(folder + ": is a directory; name the dump file in it", directory.getMessage());

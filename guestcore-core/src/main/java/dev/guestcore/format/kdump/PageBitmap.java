@@ -1,15 +1,15 @@
 package dev.guestcore.format.kdump;
 
-import dev.guestcore.SourceException;
 import dev.guestcore.format.FileBytes;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One bit a page, lowest bit first, and how many are set before any page at once. Bits and counts lie outside the heap, the
- * bits of a very large guest in the mapped file; the counts take 1/64 of the bitmap. Immutable and thread-safe.
+ * bits of a very large guest stay in the file; the counts take 1/64 of the bitmap. Immutable and thread-safe.
  */
 final class PageBitmap {
 
@@ -23,7 +23,11 @@ final class PageBitmap {
     private static final long LARGEST_COPY = 32 << 20;
 
     private final FileBytes file;
-    private final MemorySegment bits;
+    private final long offset;
+
+    /** Null where they stay in the file. */
+    private final @Nullable MemorySegment bits;
+
     private final MemorySegment counts;
     private final long pageCount;
 
@@ -37,9 +41,8 @@ final class PageBitmap {
     PageBitmap(FileBytes file, long offset, long size, long pageCount, Arena arena) {
         this.file = file;
         this.pageCount = pageCount;
-        this.bits = size <= LARGEST_COPY
-                ? copy(file, offset, size, arena)
-                : file.view(offset, size, "bitmap").orElseGet(() -> copy(file, offset, size, arena));
+        this.offset = offset;
+        this.bits = size <= LARGEST_COPY ? copy(file, offset, size, arena) : null;
         long blocks = pageCount + (1L << BLOCK_SHIFT) - 1 >>> BLOCK_SHIFT;
         this.counts = arena.allocate((blocks + 1) * Long.BYTES, Long.BYTES);
         long words = pageCount + Long.SIZE - 1 >>> 6;
@@ -64,13 +67,9 @@ final class PageBitmap {
 
     /** Pages of word {@code index}; bits behind the last page are cleared. */
     private long word(long index) {
-        long word;
-        try {
-            word = bits.get(WORD, index * Long.BYTES);
-        } catch (InternalError e) {
-            // The page of a mapped file that another program has cut off.
-            throw new SourceException(file.shrunk().getMessage(), e);
-        }
+        long word = bits == null
+                ? file.u64(offset + index * Long.BYTES, ByteOrder.LITTLE_ENDIAN, "bitmap")
+                : bits.get(WORD, index * Long.BYTES);
         long left = pageCount - (index << 6);
         return left >= Long.SIZE ? word : word & (1L << left) - 1;
     }

@@ -2,7 +2,6 @@ package dev.guestcore.internal.elf;
 
 import dev.guestcore.format.FileBytes;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 
 /**
  * A program header (System V ABI, chapter 5). The 64-bit form has p_flags second, the 32-bit form next to last.
@@ -28,27 +27,32 @@ public record ProgramHeader(
 
     /** Reads the program header at {@code at}. */
     public static ProgramHeader read(FileBytes file, ElfHeader elf, long at) {
-        ByteOrder order = elf.order();
+        ByteBuffer fields = ByteBuffer.wrap(file.bytes(at, elf.elfClass().programHeaderSize(), "program header"))
+                .order(elf.order());
         if (elf.elfClass() == ElfClass.ELF64) {
             return new ProgramHeader(
-                    file.u32(at, order, "p_type"),
-                    file.u32(at + 4, order, "p_flags"),
-                    file.u64(at + 8, order, "p_offset"),
-                    file.u64(at + 16, order, "p_vaddr"),
-                    file.u64(at + 24, order, "p_paddr"),
-                    file.u64(at + 32, order, "p_filesz"),
-                    file.u64(at + 40, order, "p_memsz"),
-                    file.u64(at + 48, order, "p_align"));
+                    u32(fields, 0),
+                    u32(fields, 4),
+                    fields.getLong(8),
+                    fields.getLong(16),
+                    fields.getLong(24),
+                    fields.getLong(32),
+                    fields.getLong(40),
+                    fields.getLong(48));
         }
         return new ProgramHeader(
-                file.u32(at, order, "p_type"),
-                file.u32(at + 24, order, "p_flags"),
-                file.u32(at + 4, order, "p_offset"),
-                file.u32(at + 8, order, "p_vaddr"),
-                file.u32(at + 12, order, "p_paddr"),
-                file.u32(at + 16, order, "p_filesz"),
-                file.u32(at + 20, order, "p_memsz"),
-                file.u32(at + 28, order, "p_align"));
+                u32(fields, 0),
+                u32(fields, 24),
+                u32(fields, 4),
+                u32(fields, 8),
+                u32(fields, 12),
+                u32(fields, 16),
+                u32(fields, 20),
+                u32(fields, 28));
+    }
+
+    private static long u32(ByteBuffer fields, int at) {
+        return Integer.toUnsignedLong(fields.getInt(at));
     }
 
     /** Appends the 64-bit form, 56 bytes, in the buffer's byte order. */
