@@ -2,7 +2,6 @@ package dev.guestcore.bench;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.GuestMemory;
 import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
@@ -204,7 +203,7 @@ public final class ReadVsNative {
             List<Pass> ours = new ArrayList<>();
             List<Pass> theirs = new ArrayList<>();
             for (int round = 0; round <= rounds; round++) {
-                Pass our = fresh(dump, memory -> Pass.touch(memory, ranges, chunk, 1));
+                Pass our = touch(dump, chunk, 1);
                 kdumpfile.ask("open " + dump);
                 Pass their = kdumpfile.pass("read " + chunk + " touch " + listed);
                 requireSame(their.checksum(), our.checksum(), dump);
@@ -218,8 +217,8 @@ public final class ReadVsNative {
         List<Pass> alone = new ArrayList<>();
         List<Pass> two = new ArrayList<>();
         for (int round = 0; round <= rounds; round++) {
-            Pass first = fresh(dump, memory -> Pass.touch(memory, ranges, CHUNK, 1));
-            Pass both = fresh(dump, memory -> Pass.touch(memory, ranges, CHUNK, 2));
+            Pass first = touch(dump, CHUNK, 1);
+            Pass both = touch(dump, CHUNK, 2);
             requireSame(first.checksum(), both.checksum(), dump);
             if (round > 0) {
                 alone.add(first);
@@ -254,8 +253,8 @@ public final class ReadVsNative {
             List<Pass> left = new ArrayList<>();
             List<Pass> right = new ArrayList<>();
             for (int round = 0; round <= rounds; round++) {
-                Pass one = fresh(flat, memory -> Pass.touch(memory, ranges, CHUNK, 1));
-                Pass other = fresh(assembled, memory -> Pass.touch(memory, ranges, CHUNK, 1));
+                Pass one = touch(flat, CHUNK, 1);
+                Pass other = touch(assembled, CHUNK, 1);
                 requireSame(other.checksum(), one.checksum(), flat);
                 if (round > 0) {
                     left.add(one);
@@ -353,14 +352,10 @@ public final class ReadVsNative {
         return command;
     }
 
-    private static Pass fresh(Path dump, Reader reader) {
+    private Pass touch(Path dump, int chunk, int threads) {
         try (Guest guest = Guests.open(dump)) {
-            return reader.read(guest.memory());
+            return Pass.touch(guest, ranges, chunk, threads);
         }
-    }
-
-    private interface Reader {
-        Pass read(GuestMemory memory);
     }
 
     private static void requireSame(long expected, long found, Path file) {
