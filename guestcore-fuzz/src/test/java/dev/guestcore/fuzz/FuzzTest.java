@@ -16,12 +16,12 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * Fuzzes every target for a while: for half a minute each in CI, for {@code -Dguestcore.fuzz.seconds=N} elsewhere, and not
+ * Fuzzes every target for a while: for twenty seconds each in CI, for {@code -Dguestcore.fuzz.seconds=N} elsewhere, and not
  * at all unless told.
  */
 class FuzzTest {
 
-    private static final int SECONDS_IN_CI = 30;
+    private static final int SECONDS_IN_CI = 20;
 
     /** More than there are processors, so that CI does not wait for a quarter of an hour. */
     private static final int AT_ONCE = 12;
@@ -36,7 +36,7 @@ class FuzzTest {
     @Test
     void nothingIsFoundInAWhile() throws IOException, InterruptedException, ExecutionException {
         int seconds = seconds();
-        assumeTrue(seconds > 0, "not fuzzed: set -Dguestcore.fuzz.seconds=30, or CI=true as CI does");
+        assumeTrue(seconds > 0, "not fuzzed: set -Dguestcore.fuzz.seconds=20, or CI=true as CI does");
         forget(FOLDER.resolve("findings"));
         Fuzz fuzz = new Fuzz(FOLDER.toAbsolutePath(), List.of());
         List<Future<Fuzz.Run>> runs = new ArrayList<>();

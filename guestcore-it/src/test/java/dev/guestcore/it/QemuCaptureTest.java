@@ -43,6 +43,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /** A live QEMU guest whose registers and memory are known. */
+@Undisturbed
 class QemuCaptureTest {
 
     private static final int CHUNK = 16 << 20;

@@ -116,7 +116,7 @@ class PacketStreamTest {
 
     @Test
     void anEndlessPacketTakesNoMemory() {
-        long[] left = {3L << 30};
+        long[] left = {1L << 29};
         InputStream endless = new InputStream() {
             private boolean begun;
 
@@ -136,7 +136,7 @@ class PacketStreamTest {
                 return left[0] > 0 ? length : -1;
             }
         };
-        // Three GiB with a heap of 128 MiB.
+        // Half a GiB with a heap of 128 MiB.
         assertTimeoutPreemptively(
                 Duration.ofSeconds(120), () -> assertEquals(Optional.empty(), new PacketStream(endless, out).next()));
     }

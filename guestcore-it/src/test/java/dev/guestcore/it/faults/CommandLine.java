@@ -65,6 +65,8 @@ final class CommandLine implements AutoCloseable {
     /** The words that start it: a program that starts Java (may be empty), options of Java, arguments. */
     static List<String> words(List<String> prefix, List<String> options, String... arguments) {
         List<String> words = new ArrayList<>(prefix);
+        // Where tests run in the background, SIGINT may be ignored, and is so in what they start.
+        words.addAll(List.of("env", "--default-signal=INT"));
         words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         words.addAll(List.of(
                 "-Xmx128m",

@@ -9,6 +9,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.it.QemuGuest;
 import dev.guestcore.it.Tools;
+import dev.guestcore.it.Undisturbed;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -30,6 +31,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** A capture that is killed leaves its guest as it found it, within a second. */
+@Undisturbed
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 class KilledCaptureTest {
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
+import dev.guestcore.it.Undisturbed;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,6 +26,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** kill -9 at any moment: a name is free or its file is whole, and the next writer clears away what was left. */
+@Undisturbed
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 class KilledWriterTest {
 

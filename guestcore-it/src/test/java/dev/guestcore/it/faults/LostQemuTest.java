@@ -13,6 +13,7 @@ import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.it.QemuGuest;
+import dev.guestcore.it.Undisturbed;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -23,6 +24,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** QEMU ends in the middle of a capture. */
+@Undisturbed
 @Timeout(value = 3, unit = TimeUnit.MINUTES)
 class LostQemuTest {
 
