@@ -51,9 +51,6 @@ final class Session {
                 stream.send(client.error(e.number(), e.getMessage()));
             } catch (GuestcoreException e) {
                 stream.send(client.error(RequestException.FAULT, e.getMessage()));
-            } catch (InternalError e) {
-                // A mapped file became shorter, or its disk failed.
-                stream.send(client.error(RequestException.FAULT, "the dump became shorter while it was read"));
             }
         }
     }
