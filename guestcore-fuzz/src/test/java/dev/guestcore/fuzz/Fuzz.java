@@ -17,6 +17,9 @@ import java.util.stream.Stream;
 /** Runs Jazzer on targets, each in a process of its own, and counts what it did. */
 public final class Fuzz {
 
+    /** A run of so many seconds makes up for what the optimizing compiler takes. */
+    private static final int WORTH_OPTIMIZING = 60;
+
     /** Seconds that one input may take on a busy machine. */
     private static final int SLOWEST = 60;
 
@@ -177,6 +180,7 @@ public final class Fuzz {
         Path scratch = Scratch.newFolder();
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=" + (seconds < WORTH_OPTIMIZING ? 1 : 4),
                 "-Xmx256m",
                 "-XX:MaxDirectMemorySize=256m",
                 "-XX:+UseSerialGC",
