@@ -202,49 +202,35 @@ public final class FileBytes implements AutoCloseable {
 
     /** Reads an unsigned byte. */
     public int u8(long offset, String field) {
-        require(offset, Byte.BYTES, field);
-        MemorySegment bytes = fieldBytes(offset, Byte.BYTES);
-        try {
-            byte value = bytes.get(ValueLayout.JAVA_BYTE, placeOf(offset));
-            raiseFaults();
-            return Byte.toUnsignedInt(value);
-        } catch (InternalError e) {
-            throw faulted(e);
-        }
+        return (int) field(offset, Byte.BYTES, ByteOrder.nativeOrder(), field) & 0xff;
     }
 
     /** Reads an unsigned 16-bit integer. */
     public int u16(long offset, ByteOrder order, String field) {
-        require(offset, Short.BYTES, field);
-        MemorySegment bytes = fieldBytes(offset, Short.BYTES);
-        try {
-            short value = bytes.get(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(order), placeOf(offset));
-            raiseFaults();
-            return Short.toUnsignedInt(value);
-        } catch (InternalError e) {
-            throw faulted(e);
-        }
+        return (int) field(offset, Short.BYTES, order, field) & 0xffff;
     }
 
     /** Reads a 32-bit integer, zero-extended. */
     public long u32(long offset, ByteOrder order, String field) {
-        require(offset, Integer.BYTES, field);
-        MemorySegment bytes = fieldBytes(offset, Integer.BYTES);
-        try {
-            int value = bytes.get(ValueLayout.JAVA_INT_UNALIGNED.withOrder(order), placeOf(offset));
-            raiseFaults();
-            return Integer.toUnsignedLong(value);
-        } catch (InternalError e) {
-            throw faulted(e);
-        }
+        return field(offset, Integer.BYTES, order, field) & 0xffff_ffffL;
     }
 
     /** Reads a 64-bit integer. */
     public long u64(long offset, ByteOrder order, String field) {
-        require(offset, Long.BYTES, field);
-        MemorySegment bytes = fieldBytes(offset, Long.BYTES);
+        return field(offset, Long.BYTES, order, field);
+    }
+
+    private long field(long offset, int length, ByteOrder order, String field) {
+        require(offset, length, field);
+        MemorySegment bytes = fieldBytes(offset, length);
+        long place = pieces == null ? offset : 0;
         try {
-            long value = bytes.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(order), placeOf(offset));
+            long value = switch (length) {
+                case Byte.BYTES -> bytes.get(ValueLayout.JAVA_BYTE, place);
+                case Short.BYTES -> bytes.get(ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(order), place);
+                case Integer.BYTES -> bytes.get(ValueLayout.JAVA_INT_UNALIGNED.withOrder(order), place);
+                default -> bytes.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(order), place);
+            };
             raiseFaults();
             return value;
         } catch (InternalError e) {
@@ -252,7 +238,7 @@ public final class FileBytes implements AutoCloseable {
         }
     }
 
-    /** What holds a field, at {@link #placeOf}: the mapped file, or of an assembled one a piece or a copy. */
+    /** The whole mapped file; of an assembled one the field alone, in its piece or as a copy. */
     private MemorySegment fieldBytes(long offset, int length) {
         if (pieces == null) {
             return mapped;
@@ -266,10 +252,6 @@ public final class FileBytes implements AutoCloseable {
             throw shrunk();
         }
         return copy;
-    }
-
-    private long placeOf(long offset) {
-        return pieces == null ? offset : 0;
     }
 
     /**
