@@ -124,8 +124,7 @@ final class Delivery {
             Optional<Duration> frozen = outcome.frozen();
             digests.get().ifPresent(files -> files.finish(Optional.of(output), companions.files(), frozen, progress));
             progress.close();
-            companions.commit(output);
-            digests.get().ifPresent(ManifestFiles::commit);
+            companions.commit(output, digests.get().map(ManifestFiles::files).orElse(List.of()));
             return outcome;
         }
     }
@@ -224,6 +223,15 @@ final class Delivery {
             }
         }
         return bytes;
+    }
+
+    /** The path of a file to write. */
+    static Path fileToWrite(String name) {
+        if (name.endsWith("/")) {
+            // Path forgets the slash that says that a folder is meant.
+            throw new OutputException(name + ": is the name of a folder; name a file in it");
+        }
+        return path(name);
     }
 
     /** The path of that name. */

@@ -151,7 +151,7 @@ final class ReadVerb extends Verb {
 
     private void copyToFile(GuestMemory memory, String name) {
         OutputFile.IfExists ifExists = force ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
-        try (OutputFile file = OutputFile.create(Delivery.path(name), ifExists)) {
+        try (OutputFile file = OutputFile.create(Delivery.fileToWrite(name), ifExists)) {
             file.requireSpace(length);
             copy(memory, file.sink());
             file.commit();

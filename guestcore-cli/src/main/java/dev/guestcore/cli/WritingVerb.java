@@ -85,7 +85,7 @@ abstract class WritingVerb extends Verb {
             throw usage("with '-o -' name a file for the manifest: --manifest-file FILE");
         }
         Delivery.ManifestChoice manifestChoice = new Delivery.ManifestChoice(
-                manifest || manifestFile != null, Optional.ofNullable(manifestFile).map(Delivery::path));
+                manifest || manifestFile != null, Optional.ofNullable(manifestFile).map(Delivery::fileToWrite));
         PrintStream report = stream ? console().err() : console().out();
         Style style = stream ? console().errorStyle() : console().style();
         FreezeRequest request = freezing(choice -> {
@@ -103,7 +103,7 @@ abstract class WritingVerb extends Verb {
                 Delivery delivery = new Delivery(console(), source, writer, manifestChoice, request);
                 return stream
                         ? delivery.toStandardOutput(shown)
-                        : delivery.toFile(Delivery.path(output), force, shown);
+                        : delivery.toFile(Delivery.fileToWrite(output), force, shown);
             }
         });
         if (json) {

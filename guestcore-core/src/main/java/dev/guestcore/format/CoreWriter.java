@@ -9,6 +9,7 @@ import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
+import java.util.List;
 
 /** Writes guests in one format with settled options. Immutable and thread-safe. */
 public interface CoreWriter {
@@ -33,7 +34,7 @@ public interface CoreWriter {
             output.requireSpace(plan.size(), guest.memory());
             WriteReport report = plan.write(output.sink(), progress);
             companions.write();
-            companions.commit(output);
+            companions.commit(output, List.of());
             return report;
         }
     }

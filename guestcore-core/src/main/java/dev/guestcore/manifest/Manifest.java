@@ -58,8 +58,7 @@ public final class Manifest {
             companions.write();
             manifest.written(guest, report, progress);
             manifest.finish(Optional.of(output), companions.files(), Optional.empty(), progress);
-            companions.commit(output);
-            manifest.commit();
+            companions.commit(output, manifest.files());
             return report;
         }
     }

@@ -4,6 +4,7 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
+import dev.guestcore.OutputException;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.format.CoreSink;
@@ -34,8 +35,8 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.ObjectMapper;
 
 /**
- * The manifest beside a core, and the line file for {@code sha256sum -c}, while the core is written. Their names are
- * theirs only when the core has its own. Closed without {@link #commit()}, nothing is left of them. Not thread-safe.
+ * The manifest beside a core, and the line file for {@code sha256sum -c}, while the core is written. They get
+ * their names when the core has its own. Closed before that, nothing is left of them. Not thread-safe.
  */
 public final class ManifestFiles implements AutoCloseable {
 
@@ -74,11 +75,14 @@ public final class ManifestFiles implements AutoCloseable {
      * @param core name of the core
      * @param elsewhere name of the manifest, if it is not to be beside the core
      * @param tool name and version of the program
-     * @throws dev.guestcore.OutputException if one of the names is taken, and must not be
+     * @throws OutputException if one of the names is taken, and must not be
      */
     public static ManifestFiles create(
             Path core, Optional<Path> elsewhere, OutputFile.IfExists ifExists, String tool) {
         Path manifestName = elsewhere.orElse(Manifest.beside(core));
+        if (manifestName.toAbsolutePath().normalize().equals(core.toAbsolutePath().normalize())) {
+            throw new OutputException(core + ": is the name of the core; give its manifest another one");
+        }
         OutputFile manifest = OutputFile.create(manifestName, ifExists);
         try {
             OutputFile lines =
@@ -336,10 +340,14 @@ public final class ManifestFiles implements AutoCloseable {
         return value.name().toLowerCase(Locale.ROOT);
     }
 
-    /** Gives the files their names; call it when the core has its own. */
+    /** The files, to be named when the core has its name. */
+    public List<OutputFile> files() {
+        return lines.isPresent() ? List.of(manifest, lines.get()) : List.of(manifest);
+    }
+
+    /** Gives the files of a core that went into a pipe their names. */
     public void commit() {
-        manifest.commit();
-        lines.ifPresent(OutputFile::commit);
+        files().forEach(OutputFile::commit);
     }
 
     @Override

@@ -11,17 +11,29 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Optional;
 
 /** The bytes of a file as they are stored, for digests: no format is known here. Not thread-safe. */
 final class WrittenFile implements AutoCloseable {
 
     private final String name;
-    private final FileChannel channel;
+    private final Reader reader;
+    private final Optional<FileChannel> channel;
     private final long size;
 
-    /** A file that has no name yet. */
+    /** Fills {@code target} with what the file holds from {@code offset} on. */
+    @FunctionalInterface
+    private interface Reader {
+
+        void read(long offset, MemorySegment target);
+    }
+
+    /** A file that has no name yet. Closing this leaves it open, and so its lock held. */
     WrittenFile(OutputFile file) {
-        this(file.name(), file.openWritten());
+        this.name = file.name();
+        this.reader = file::readBack;
+        this.channel = Optional.empty();
+        this.size = file.size();
     }
 
     /**
@@ -30,14 +42,12 @@ final class WrittenFile implements AutoCloseable {
      * @throws SourceException if it cannot be read
      */
     WrittenFile(Path path) {
-        this(path.toString(), open(path));
-    }
-
-    private WrittenFile(String name, FileChannel channel) {
-        this.name = name;
-        this.channel = channel;
+        FileChannel opened = open(path);
+        this.name = path.toString();
+        this.reader = (offset, target) -> read(opened, offset, target);
+        this.channel = Optional.of(opened);
         try {
-            this.size = channel.size();
+            this.size = opened.size();
         } catch (IOException e) {
             throw failed(0, e);
         }
@@ -63,17 +73,21 @@ final class WrittenFile implements AutoCloseable {
     /** Reads until {@code target} is full or the file ends; at least one byte. */
     long read(long offset, MemorySegment target) {
         long wanted = Math.min(target.byteSize(), size - offset);
-        ByteBuffer buffer = target.asSlice(0, wanted).asByteBuffer();
+        reader.read(offset, target.asSlice(0, wanted));
+        return wanted;
+    }
+
+    private void read(FileChannel opened, long offset, MemorySegment target) {
+        ByteBuffer buffer = target.asByteBuffer();
         try {
             while (buffer.hasRemaining()) {
-                if (channel.read(buffer, offset + buffer.position()) < 0) {
+                if (opened.read(buffer, offset + buffer.position()) < 0) {
                     throw new SourceException(name + ": became shorter while it was read; let whoever writes it finish");
                 }
             }
         } catch (IOException e) {
             throw failed(offset + buffer.position(), e);
         }
-        return wanted;
     }
 
     private SourceException failed(long offset, IOException e) {
@@ -84,7 +98,9 @@ final class WrittenFile implements AutoCloseable {
     @Override
     public void close() {
         try {
-            channel.close();
+            if (channel.isPresent()) {
+                channel.get().close();
+            }
         } catch (IOException e) {
             throw new OutputException(name + ": cannot be closed: " + e.getMessage(), e);
         }

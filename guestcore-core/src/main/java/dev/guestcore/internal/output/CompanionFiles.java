@@ -55,26 +55,36 @@ public final class CompanionFiles implements AutoCloseable {
     }
 
     /**
-     * Gives them their names, and then the core its own. Nothing gets a name before all is on the disk; the core comes last,
-     * because it would be read differently without its companions.
+     * Gives them their names, then the core its own, then those files that tell about the core. Nothing gets a name before
+     * all is on the disk. The core comes after its companions, because it would be read differently without them, and
+     * before what tells about it.
      *
-     * @throws OutputException if the disk fails or a name was taken meanwhile; nothing new is left then
+     * @param about files about the core, such as its manifest
+     * @throws OutputException if the disk fails or a name was taken meanwhile; nothing new is left then, but that a core
+     *     that has its name stays
      */
-    public void commit(OutputFile output) {
+    public void commit(OutputFile output, List<OutputFile> about) {
         files.forEach(OutputFile::finish);
         output.finish();
+        about.forEach(OutputFile::finish);
         List<OutputFile> named = new ArrayList<>();
         try {
             for (OutputFile file : files) {
-                file.commit();
+                file.giveName();
                 named.add(file);
             }
-            output.commit();
+            output.giveName();
         } catch (OutputException e) {
             if (ifExists == OutputFile.IfExists.FAIL) {
                 named.forEach(OutputFile::revoke);
             }
             throw e;
+        }
+        try {
+            about.forEach(OutputFile::giveName);
+        } finally {
+            output.flushFolder();
+            about.forEach(OutputFile::flushFolder);
         }
     }
 

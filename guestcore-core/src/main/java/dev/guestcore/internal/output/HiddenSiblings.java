@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.util.HexFormat;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
@@ -85,33 +86,45 @@ final class HiddenSiblings {
         OWN.remove(path);
     }
 
-    /** Deletes what writers that were killed left of this file. */
-    void deleteAbandoned() {
+    /**
+     * Deletes what writers that were killed left of this file.
+     *
+     * @return the file of a writer that lives, if there is one
+     */
+    Optional<Path> deleteAbandoned() {
         Pattern pattern = Pattern.compile(Pattern.quote("." + name + ".") + "[0-9a-f]{8}\\.partial");
         DirectoryStream.Filter<Path> ours = path -> pattern.matcher(path.getFileName().toString()).matches()
-                && !OWN.contains(path)
                 && Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS);
+        Optional<Path> living = Optional.empty();
         try (DirectoryStream<Path> siblings = Files.newDirectoryStream(folder, ours)) {
             for (Path sibling : siblings) {
-                deleteIfAbandoned(sibling);
+                if (OWN.contains(sibling) || isLiving(sibling)) {
+                    living = Optional.of(sibling);
+                }
             }
         } catch (IOException | DirectoryIteratorException e) {
             // A folder that may be written but not listed: then they stay.
-            return;
+            return living;
         }
+        return living;
     }
 
-    private static void deleteIfAbandoned(Path sibling) {
+    /** Whether another process writes there. If none does, the file is deleted. */
+    private static boolean isLiving(Path sibling) {
         try (FileChannel channel =
                 FileChannel.open(sibling, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
             try (FileLock lock = channel.tryLock()) {
-                if (lock != null) {
-                    Files.deleteIfExists(sibling);
+                if (lock == null) {
+                    return true;
                 }
+                Files.deleteIfExists(sibling);
             }
-        } catch (IOException | OverlappingFileLockException e) {
+        } catch (OverlappingFileLockException e) {
+            return true;
+        } catch (IOException e) {
             // Somebody else's, on a disk without locks, or deleted by another writer this very moment.
-            return;
+            return false;
         }
+        return false;
     }
 }

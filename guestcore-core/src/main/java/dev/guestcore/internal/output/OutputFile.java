@@ -10,6 +10,7 @@ import dev.guestcore.format.CoreSink;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystems;
@@ -20,23 +21,30 @@ import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 
 /**
  * A file that gets its name only when it is whole: it is written as a hidden sibling that only its owner may read, flushed
  * to the disk and renamed by {@link #commit()}. Closed without that, it is deleted. An existing file is never opened, and
- * a symbolic link in its place is replaced, never followed. Not thread-safe.
+ * a symbolic link in its place is replaced, never followed. Nothing else is replaced: no folder, no device, no pipe, no
+ * socket, and no link to one of them. Not thread-safe.
  *
- * <p>A writer that is killed leaves its hidden sibling; the next one for the same name deletes it. Who lives holds a lock on
- * his own, which the system takes away with the process.
+ * <p>A writer that is killed leaves its hidden sibling; the next one for the same name deletes it. A living writer holds a
+ * lock on its own, which the system releases when the process ends. The system also releases it as soon as the process
+ * closes any channel to the file, so what was written is read back through the one channel that there is.
  */
 public final class OutputFile implements AutoCloseable {
 
-    private static final Set<OpenOption> CREATE =
-            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
+    private static final Set<OpenOption> CREATE = Set.of(
+            StandardOpenOption.CREATE_NEW,
+            StandardOpenOption.READ,
+            StandardOpenOption.WRITE,
+            LinkOption.NOFOLLOW_LINKS);
 
     private final Path target;
     private final Path partial;
@@ -65,12 +73,10 @@ public final class OutputFile implements AutoCloseable {
     /**
      * Begins a file.
      *
-     * @throws OutputException if the name is taken (and must not be), or the folder cannot be written
+     * @throws OutputException if the name is taken (and must not be, or by what is no file), or the folder cannot be written
      */
     public static OutputFile create(Path target, IfExists ifExists) {
-        if (Files.isDirectory(target, LinkOption.NOFOLLOW_LINKS)) {
-            throw new OutputException(target + ": is a directory; name a file in it");
-        }
+        requireReplaceable(target);
         Path absolute = target.toAbsolutePath();
         Path folder = absolute.getParent();
         Path name = absolute.getFileName();
@@ -82,9 +88,14 @@ public final class OutputFile implements AutoCloseable {
         }
         try {
             HiddenSiblings siblings = new HiddenSiblings(folder.toRealPath(), name.toString());
-            siblings.deleteAbandoned();
+            Optional<Path> living = siblings.deleteAbandoned();
             if (ifExists == IfExists.FAIL && Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
                 throw exists(target);
+            }
+            if (ifExists == IfExists.FAIL && living.isPresent()) {
+                // Only one of the two could get the name, and the other's work would be lost.
+                throw new OutputException(target + ": is being written right now (as " + living.get().getFileName()
+                        + "); wait until that is done, or choose another name");
             }
             HiddenSiblings.Sibling sibling = siblings.create(CREATE, ownerOnly());
             return new OutputFile(target, sibling.path(), ifExists, sibling.channel());
@@ -93,6 +104,24 @@ public final class OutputFile implements AutoCloseable {
                     target + ": cannot create a file in " + folder + ": " + reason(e)
                             + "; choose another folder or change its permissions",
                     e);
+        }
+    }
+
+    /** Refuses a name that belongs to something else than a file, also by way of a link such as /dev/stdout. */
+    private static void requireReplaceable(Path target) {
+        BasicFileAttributes found;
+        try {
+            found = Files.readAttributes(target, BasicFileAttributes.class);
+        } catch (IOException e) {
+            // Nothing there, or a link to nothing.
+            return;
+        }
+        if (found.isDirectory()) {
+            throw new OutputException(target + ": is a directory; name a file in it");
+        }
+        if (!found.isRegularFile()) {
+            throw new OutputException(target + ": is a device, a pipe or a socket, which a file must not replace; choose"
+                    + " another name, or write to standard output and redirect that");
         }
     }
 
@@ -113,6 +142,7 @@ public final class OutputFile implements AutoCloseable {
         return switch (e) {
             case java.nio.file.AccessDeniedException denied -> "permission denied";
             case NoSuchFileException gone -> "the folder is gone";
+            case ClosedByInterruptException interrupted -> "the thread was interrupted";
             case java.nio.file.FileSystemException other when other.getReason() != null -> other.getReason();
             default -> String.valueOf(e.getMessage());
         };
@@ -217,17 +247,31 @@ public final class OutputFile implements AutoCloseable {
         return String.valueOf(target.getFileName());
     }
 
+    /** How many bytes were written so far. */
+    public long size() {
+        return sink.position();
+    }
+
     /**
-     * Opens what was written so far, before it has its name.
+     * Reads back what was written so far, before the file has its name.
      *
+     * @param offset in bytes from the start of the file
+     * @param target receives the bytes; as many as it has room for must have been written
      * @throws OutputException if that fails
      */
-    public FileChannel openWritten() {
+    public void readBack(long offset, MemorySegment target) {
+        Objects.checkFromIndexSize(offset, target.byteSize(), size());
+        ByteBuffer buffer = target.asByteBuffer();
         try {
             sink.finish();
-            return FileChannel.open(partial, StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS);
+            while (buffer.hasRemaining()) {
+                if (channel.read(buffer, offset + buffer.position()) < 0) {
+                    throw new OutputException(this.target + ": became shorter while it was written; let nobody else write to "
+                            + partial);
+                }
+            }
         } catch (IOException e) {
-            throw new OutputException(target + ": reading back what was written failed: " + reason(e), e);
+            throw failed("reading back what was written failed", e);
         }
     }
 
@@ -250,12 +294,23 @@ public final class OutputFile implements AutoCloseable {
     }
 
     /**
-     * Flushes the file to the disk and gives it its name.
+     * Flushes the file to the disk, gives it its name, and flushes that.
      *
      * @throws OutputException if the disk fails or, meanwhile, somebody else took the name
      */
     public void commit() {
+        giveName();
+        flushFolder();
+    }
+
+    /**
+     * Flushes the file to the disk and gives it its name, which is on the disk for sure only after {@link #flushFolder()}.
+     *
+     * @throws OutputException if the disk fails or, meanwhile, somebody else took the name
+     */
+    public void giveName() {
         finish();
+        requireReplaceable(target);
         try {
             if (ifExists == IfExists.REPLACE) {
                 Files.move(partial, target.toAbsolutePath(), StandardCopyOption.ATOMIC_MOVE);
@@ -269,6 +324,20 @@ public final class OutputFile implements AutoCloseable {
             throw failed("naming the finished file failed", e);
         }
         forget();
+    }
+
+    /** Flushes the folder, so that the file has its name after a power failure too. */
+    public void flushFolder() {
+        Path folder = partial.getParent();
+        if (folder == null) {
+            return;
+        }
+        try (FileChannel opened = FileChannel.open(folder, StandardOpenOption.READ)) {
+            opened.force(true);
+        } catch (IOException e) {
+            // Not every system can open a folder, and not every file system can flush one. The file has its name.
+            return;
+        }
     }
 
     /** Deletes the file though it has got its name. */

@@ -10,14 +10,20 @@ import dev.guestcore.OutputException;
 import dev.guestcore.internal.output.OutputFile.IfExists;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class OutputFileTest {
 
@@ -76,6 +82,139 @@ class OutputFileTest {
         }
         assertEquals("untouched", Files.readString(elsewhere));
         assertTrue(Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS));
+    }
+
+    @Test
+    void leavesWhatIsBeingWrittenToItsWriter() throws IOException {
+        Path target = folder.resolve("core");
+        try (OutputFile first = OutputFile.create(target, IfExists.FAIL)) {
+            first.sink().write(MemorySegment.ofArray(new byte[] {1}));
+            String hidden = names().getFirst();
+            OutputException error =
+                    assertThrows(OutputException.class, () -> OutputFile.create(target, IfExists.FAIL));
+            assertEquals(
+                    target + ": is being written right now (as " + hidden
+                            + "); wait until that is done, or choose another name",
+                    error.getMessage());
+            assertEquals(List.of(hidden), names());
+            first.commit();
+        }
+        assertArrayEquals(new byte[] {1}, Files.readAllBytes(target));
+    }
+
+    @Test
+    void twoThatReplaceDoNotTouchEachOther() throws IOException {
+        Path target = folder.resolve("core");
+        try (OutputFile first = OutputFile.create(target, IfExists.REPLACE);
+                OutputFile second = OutputFile.create(target, IfExists.REPLACE)) {
+            first.sink().write(MemorySegment.ofArray(new byte[] {1}));
+            second.sink().write(MemorySegment.ofArray(new byte[] {2}));
+            second.commit();
+            first.commit();
+        }
+        assertArrayEquals(new byte[] {1}, Files.readAllBytes(target));
+        assertEquals(List.of("core"), names());
+    }
+
+    @Test
+    void deletesWhatNobodyWritesAnyMore() throws IOException {
+        Path target = folder.resolve("core");
+        Files.writeString(folder.resolve(".core.0123abcd.partial"), "left by a writer that was killed");
+        try (OutputFile output = OutputFile.create(target, IfExists.FAIL)) {
+            assertEquals(1, names().size());
+            output.commit();
+        }
+        assertEquals(List.of("core"), names());
+    }
+
+    /** Whoever runs with the rights to it would lose a device that the whole machine needs. */
+    @ParameterizedTest
+    @EnumSource(IfExists.class)
+    void neverReplacesWhatIsNoFile(IfExists ifExists) throws Exception {
+        Path pipe = folder.resolve("pipe");
+        assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+        Path linkToDevice = Files.createSymbolicLink(folder.resolve("null"), Path.of("/dev/null"));
+        Path linkToPipe = Files.createSymbolicLink(folder.resolve("link"), pipe);
+        Path socket = folder.resolve("socket");
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(socket));
+            for (Path special : List.of(Path.of("/dev/null"), pipe, socket, linkToDevice, linkToPipe)) {
+                OutputException error =
+                        assertThrows(OutputException.class, () -> OutputFile.create(special, ifExists), special::toString);
+                assertEquals(
+                        special + ": is a device, a pipe or a socket, which a file must not replace; choose another name,"
+                                + " or write to standard output and redirect that",
+                        error.getMessage());
+            }
+        }
+        assertTrue(Files.isSymbolicLink(linkToDevice));
+        assertTrue(Files.readAttributes(pipe, BasicFileAttributes.class).isOther());
+        assertEquals(4, names().size());
+    }
+
+    @Test
+    void refusesAFolderAndALinkToOne() throws IOException {
+        Path inner = Files.createDirectory(folder.resolve("inner"));
+        Path link = Files.createSymbolicLink(folder.resolve("link"), inner);
+        for (Path taken : List.of(inner, link)) {
+            OutputException error =
+                    assertThrows(OutputException.class, () -> OutputFile.create(taken, IfExists.REPLACE));
+            assertEquals(taken + ": is a directory; name a file in it", error.getMessage());
+        }
+        assertTrue(Files.isSymbolicLink(link));
+    }
+
+    @Test
+    void doesNotReplaceAPipeThatAppearsMeanwhile() throws Exception {
+        Path target = folder.resolve("core");
+        try (OutputFile output = OutputFile.create(target, IfExists.REPLACE)) {
+            assertEquals(0, new ProcessBuilder("mkfifo", target.toString()).start().waitFor());
+            assertThrows(OutputException.class, output::commit);
+        }
+        assertTrue(Files.readAttributes(target, BasicFileAttributes.class).isOther());
+        assertEquals(List.of("core"), names());
+    }
+
+    @Test
+    void replacesALinkToNothing() throws IOException {
+        Path target = Files.createSymbolicLink(folder.resolve("core"), folder.resolve("gone"));
+        try (OutputFile output = OutputFile.create(target, IfExists.REPLACE)) {
+            output.commit();
+        }
+        assertTrue(Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS));
+        assertEquals(List.of("core"), names());
+    }
+
+    @Test
+    void saysThatItsFolderHasGone() throws IOException {
+        Path inner = Files.createDirectory(folder.resolve("inner"));
+        Path target = inner.resolve("core");
+        try (OutputFile output = OutputFile.create(target, IfExists.FAIL)) {
+            output.sink().write(MemorySegment.ofArray(new byte[] {1}));
+            try (Stream<Path> files = Files.list(inner)) {
+                for (Path file : files.toList()) {
+                    Files.delete(file);
+                }
+            }
+            Files.delete(inner);
+            OutputException error = assertThrows(OutputException.class, output::commit);
+            assertEquals(
+                    target + ": naming the finished file failed: the folder is gone; see to that folder and its disk, or"
+                            + " choose another",
+                    error.getMessage());
+        }
+        assertEquals(List.of(), names());
+    }
+
+    @Test
+    void saysThatItsThreadWasInterrupted() {
+        try (OutputFile output = OutputFile.create(folder.resolve("core"), IfExists.FAIL)) {
+            Thread.currentThread().interrupt();
+            OutputException error = assertThrows(
+                    OutputException.class, () -> output.sink().write(MemorySegment.ofArray(new byte[8 << 20])));
+            assertTrue(Thread.interrupted());
+            assertTrue(error.getMessage().contains("the thread was interrupted"), error.getMessage());
+        }
     }
 
     @Test

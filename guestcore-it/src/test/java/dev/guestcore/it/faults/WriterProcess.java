@@ -11,6 +11,7 @@ import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 
@@ -60,7 +61,7 @@ final class WriterProcess {
             companions.begin(plan);
             plan.write(output.sink(), Progress.none());
             companions.write();
-            companions.commit(output);
+            companions.commit(output, List.of());
         }
     }
 }
