@@ -39,7 +39,7 @@ public record AddressRange(long first, long last) implements Comparable<AddressR
      */
     public long size() {
         long length = last - first;
-        if (length < 0 || length == Long.MAX_VALUE) {
+        if (Long.compareUnsigned(length, Long.MAX_VALUE) >= 0) {
             throw new ArithmeticException("range " + this + " is longer than 2^63-1 bytes");
         }
         return length + 1;

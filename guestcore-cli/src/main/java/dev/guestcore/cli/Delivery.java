@@ -217,7 +217,7 @@ final class Delivery {
             if (region.hasContent()) {
                 long lessOne = region.range().last() - region.range().first();
                 bytes += lessOne + 1;
-                if (lessOne < 0 || bytes < 0) {
+                if (Long.compareUnsigned(lessOne, Long.MAX_VALUE) >= 0 || bytes < 0) {
                     return Long.MAX_VALUE;
                 }
             }

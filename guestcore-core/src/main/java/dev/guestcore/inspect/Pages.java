@@ -33,7 +33,7 @@ final class Pages {
     /** Length in bytes, or 2^63 - 1 where it is longer. */
     static long size(long first, long last) {
         long lessOne = last - first;
-        return lessOne < 0 || lessOne == Long.MAX_VALUE ? Long.MAX_VALUE : lessOne + 1;
+        return Long.compareUnsigned(lessOne, Long.MAX_VALUE) >= 0 ? Long.MAX_VALUE : lessOne + 1;
     }
 
     /** Length in bytes, or 2^63 - 1 where it is longer. */

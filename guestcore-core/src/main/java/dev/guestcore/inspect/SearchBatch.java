@@ -136,9 +136,10 @@ final class SearchBatch {
      * @return whether {@code finds} took them all
      */
     boolean report(long from, Finds finds) {
-        boolean skips = from - address > 0 && hits > 0 && hitStart[0] < from - address;
-        if (skips) {
-            return search((int) Math.min(from - address, size), finds);
+        // What follows the find before may lie anywhere: in the stretch, or below it by any distance.
+        long inside = Long.compareUnsigned(from, address) > 0 ? from - address : 0;
+        if (hits > 0 && Long.compareUnsigned(hitStart[0], inside) < 0) {
+            return search(Long.compareUnsigned(inside, size) < 0 ? (int) inside : size, finds);
         }
         for (int i = 0; i < hits; i++) {
             if (!finds.take(hitStart[i], hitLength[i])) {

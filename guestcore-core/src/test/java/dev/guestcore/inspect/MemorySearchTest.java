@@ -87,6 +87,27 @@ class MemorySearchTest {
     }
 
     @Test
+    void findsInTheUpperHalfOfTheAddressesWhatComesBehindAFindInTheLowerHalf() {
+        for (long second : new long[] {0x8000_0000_0000_0000L, 0xffff_ffff_8100_0000L, 0xffff_ffff_ffff_f000L}) {
+            byte[] low = new byte[8192];
+            byte[] high = new byte[4096];
+            put(low, 100, "needle1");
+            put(low, 8192 - 7, "needle2");
+            put(high, 0, "needle3");
+            put(high, 4096 - 7, "needle4");
+            GuestMemory memory = Guest.builder()
+                    .ram(0x40_0000, MemorySegment.ofArray(low))
+                    .ram(second, MemorySegment.ofArray(high))
+                    .build()
+                    .memory();
+            List<Long> all = List.of(0x40_0064L, 0x40_1ff9L, second, second + 4089);
+            assertEquals(all, find(memory, SearchPattern.regex("needle[0-9]", 64)), "prefix");
+            assertEquals(all, find(memory, SearchPattern.regex("[Nn]eedle[0-9]", 64)), "general");
+            assertEquals(all, find(memory, SearchPattern.text("needle", List.of(StandardCharsets.UTF_8))), "text");
+        }
+    }
+
+    @Test
     void overlappingBytesAreAllFound() {
         GuestMemory memory = memory(0, ascii("xaaaax"));
         assertEquals(List.of(1L, 2L, 3L), find(memory, SearchPattern.bytes(ascii("aa"))));

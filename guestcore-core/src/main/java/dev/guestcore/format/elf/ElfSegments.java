@@ -74,7 +74,7 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
     /** Whether some memory has a virtual address in the upper half. */
     boolean haveKernelAddresses() {
         for (long i = 0; i < count; i++) {
-            if (type(i) == Elf.PT_LOAD && get(i).virtualAddress() < 0) {
+            if (type(i) == Elf.PT_LOAD && get(i).virtualAddress() >>> 63 != 0) {
                 return true;
             }
         }

@@ -34,18 +34,19 @@ record KernelImage(AddressRange range, long virtualFirst) {
         }
         long first = start.getAsLong() & -LARGE_PAGE;
         long last = fields.symbols()
-                .filter(symbol -> isInImage(symbol) && symbol - first > 0)
-                .max()
+                .filter(symbol -> isInImage(symbol) && Long.compareUnsigned(symbol, first) > 0)
+                .boxed()
+                .max(Long::compareUnsigned)
                 .orElse(start.getAsLong());
         long virtualLast = last | LARGE_PAGE - 1;
         long physical = first - MAPPED_FROM + base.getAsLong();
-        if (physical < 0 || physical % LARGE_PAGE != 0) {
+        if (Long.compareUnsigned(physical, Long.MAX_VALUE - MOST) > 0 || (physical & LARGE_PAGE - 1) != 0) {
             return Optional.empty();
         }
         return Optional.of(new KernelImage(AddressRange.ofSize(physical, virtualLast - first + 1), first));
     }
 
     private static boolean isInImage(long address) {
-        return address - MAPPED_FROM >= 0 && address - MAPPED_FROM < MOST;
+        return Long.compareUnsigned(address - MAPPED_FROM, MOST) < 0;
     }
 }

@@ -159,7 +159,8 @@ final class KdumpMemory implements GuestMemory {
                     break;
                 }
                 // Looking no further than asked for: the run may be as long as the memory.
-                long last = Math.min(regions.last(index), at + (wanted - 1));
+                long behind = regions.last(index) - at;
+                long last = at + (Long.compareUnsigned(behind, wanted) < 0 ? behind : wanted - 1);
                 PageRun run = runAt(at, (last >>> pageShift) + 1);
                 if (run.state() != PageState.PRESENT) {
                     break;

@@ -118,7 +118,7 @@ public final class ManifestCheck {
         for (long i = 0; i < regions.count(); i++) {
             long lessOne = regions.last(i) - regions.first(i);
             bytes += lessOne + 1;
-            if (lessOne < 0 || bytes < 0) {
+            if (Long.compareUnsigned(lessOne, Long.MAX_VALUE) >= 0 || bytes < 0) {
                 return Long.MAX_VALUE;
             }
         }

@@ -197,7 +197,7 @@ public final class OutputFile implements AutoCloseable {
             while (region.hasContent()) {
                 PageRun run = memory.contentRunAt(rest.first());
                 long lessOne = run.range().intersection(rest).orElseThrow().last() - rest.first();
-                long size = lessOne < 0 || lessOne == Long.MAX_VALUE ? Long.MAX_VALUE : lessOne + 1;
+                long size = Long.compareUnsigned(lessOne, Long.MAX_VALUE) >= 0 ? Long.MAX_VALUE : lessOne + 1;
                 if (run.state() == PageState.PRESENT) {
                     present = saturated(present + size);
                 } else {
