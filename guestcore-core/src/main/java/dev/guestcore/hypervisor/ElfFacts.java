@@ -1,5 +1,6 @@
 package dev.guestcore.hypervisor;
 
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,6 +18,8 @@ import java.util.Objects;
 public record ElfFacts(int machine, boolean bigEndian, boolean kernelAddresses, List<Note> notes)
         implements HypervisorFacts {
 
+    private static final long LONGEST_IN_MEMORY = 64 << 20;
+
     /** Copies the list. */
     public ElfFacts {
         notes = List.copyOf(notes);
@@ -33,18 +36,76 @@ public record ElfFacts(int machine, boolean bigEndian, boolean kernelAddresses, 
     }
 
     /**
+     * What a note says. It may be too long for memory, and then is read from the dump, which must be open.
+     */
+    public interface Content {
+
+        /** Size in bytes, less than 2^32. */
+        long size();
+
+        /**
+         * Reads from {@code offset} on, as many bytes as {@code target} has.
+         *
+         * @throws dev.guestcore.SourceException if the dump has become shorter meanwhile
+         */
+        void read(long offset, MemorySegment target);
+
+        /** Content in memory; do not modify the array. */
+        static Content of(byte[] bytes) {
+            return new Content() {
+                @Override
+                public long size() {
+                    return bytes.length;
+                }
+
+                @Override
+                public void read(long offset, MemorySegment target) {
+                    MemorySegment.copy(MemorySegment.ofArray(bytes), offset, target, 0, target.byteSize());
+                }
+            };
+        }
+    }
+
+    /**
      * A note that is passed through as it is.
      *
      * @param name owner of the note, without NUL
      * @param type n_type, unsigned 32 bit
-     * @param descriptor its content, in the byte order of the dump; do not modify
+     * @param content its descriptor, in the byte order of the dump
+     * @param vcpu index of the vCPU to which it belongs because it stands behind that one's NT_PRSTATUS; or {@link #FIRST},
+     *     {@link #LAST}
      */
-    public record Note(String name, long type, byte[] descriptor) {
+    public record Note(String name, long type, Content content, int vcpu) {
+
+        /** Instead of a vCPU: the note stands before those of all vCPUs. */
+        public static final int FIRST = -1;
+
+        /** Instead of a vCPU: the note stands behind those of all vCPUs. */
+        public static final int LAST = Integer.MAX_VALUE;
 
         /** Checks for null. */
         public Note {
             Objects.requireNonNull(name);
-            Objects.requireNonNull(descriptor);
+            Objects.requireNonNull(content);
+        }
+
+        /** A short note that belongs to no vCPU; do not modify the array. */
+        public Note(String name, long type, byte[] descriptor) {
+            this(name, type, Content.of(descriptor), LAST);
+        }
+
+        /**
+         * The whole content.
+         *
+         * @throws IllegalStateException if it is longer than 64 MiB
+         */
+        public byte[] descriptor() {
+            if (content.size() > LONGEST_IN_MEMORY) {
+                throw new IllegalStateException("a note of " + content.size() + " bytes is not read into memory whole");
+            }
+            byte[] bytes = new byte[(int) content.size()];
+            content.read(0, MemorySegment.ofArray(bytes));
+            return bytes;
         }
     }
 

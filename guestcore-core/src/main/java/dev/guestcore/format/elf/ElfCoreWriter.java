@@ -19,6 +19,7 @@ import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
+import dev.guestcore.internal.elf.NoteList;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.elf.SectionHeader;
 import dev.guestcore.internal.keep.KeepRecord;
@@ -101,7 +102,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
     /** What the notes will be made of, but for VMCOREINFO. */
     private record Notes(Guest guest, int machine, ByteOrder order, List<ElfFacts.Note> others) {
 
-        byte[] with(Optional<byte[]> vmcoreInfo) {
+        NoteList with(Optional<byte[]> vmcoreInfo) {
             return CoreNotes.write(guest, machine, order, vmcoreInfo, others);
         }
     }
@@ -112,7 +113,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
      * @param segments as {@link #segments} gives them, and the kernel's image as one of its own
      * @param notes all but the record of our own
      */
-    private record Head(Extents segments, Optional<KernelImage> image, byte[] notes) {
+    private record Head(Extents segments, Optional<KernelImage> image, NoteList notes) {
 
         static Head of(Notes notes, Extents segments, Optional<byte[]> vmcoreInfo) {
             Optional<KernelImage> image = notes.machine() == Elf.EM_X86_64
@@ -284,7 +285,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
         }
 
         private long notesSize(Head head) {
-            return head.notes().length + keepHeader.length + keep.map(KeepRecord::size).orElse(0L);
+            return head.notes().size() + keepHeader.length + keep.map(KeepRecord::size).orElse(0L);
         }
 
         @Override
@@ -357,7 +358,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
         private void writeHead(CoreSink sink, Head head) {
             writeHeaders(head, sink::write);
             sink.writeZeros(notesOffset - sink.position());
-            sink.write(MemorySegment.ofArray(head.notes()));
+            head.notes().write(sink::write);
             sink.write(MemorySegment.ofArray(keepHeader));
             keep.ifPresent(record -> record.write(sink));
             sink.writeZeros(memoryOffset - sink.position());
@@ -369,7 +370,11 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
                 sink.patch(at[0], bytes);
                 at[0] += bytes.byteSize();
             });
-            sink.patch(notesOffset, MemorySegment.ofArray(head.notes()));
+            at[0] = notesOffset;
+            head.notes().write(bytes -> {
+                sink.patch(at[0], bytes);
+                at[0] += bytes.byteSize();
+            });
         }
 
         private void writeHeaders(Head head, Consumer<MemorySegment> output) {

@@ -2,7 +2,9 @@ package dev.guestcore.format.kdump;
 
 import dev.guestcore.Guest;
 import dev.guestcore.format.CoreSink;
+import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.internal.elf.NoteList;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -28,8 +30,8 @@ record KdumpHead(
         long bitmapBlocks,
         long pageCount,
         byte[] vmcoreInfo,
-        byte[] eraseInfo,
-        byte[] notes) {
+        ElfFacts.Content eraseInfo,
+        NoteList notes) {
 
     private static final int BLOCK = 4096;
     private static final int DUMP_LEVEL_EXCLUDE_ZERO = 1;
@@ -39,8 +41,8 @@ record KdumpHead(
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
 
     /** How many blocks the sub-header takes with what hangs on it. */
-    static long blocks(byte[] notes, byte[] eraseInfo) {
-        return (SUB_HEADER + (long) notes.length + eraseInfo.length + BLOCK - 1) / BLOCK;
+    static long blocks(NoteList notes, ElfFacts.Content eraseInfo) {
+        return (SUB_HEADER + notes.size() + eraseInfo.size() + BLOCK - 1) / BLOCK;
     }
 
     /**
@@ -51,6 +53,18 @@ record KdumpHead(
     void write(CoreSink sink, Supplier<Optional<LinuxBanner>> banner) {
         sink.patch(0, header(UtsName.of(guest.memory(), vmcoreInfo, banner)));
         sink.patch(BLOCK, subHeader());
+        long[] at = {BLOCK + SUB_HEADER};
+        byte[] piece = new byte[(int) Math.min(BLOCK, eraseInfo.size())];
+        for (long done = 0; done < eraseInfo.size(); done += piece.length) {
+            MemorySegment some = MemorySegment.ofArray(piece).asSlice(0, Math.min(piece.length, eraseInfo.size() - done));
+            eraseInfo.read(done, some);
+            sink.patch(at[0], some);
+            at[0] += some.byteSize();
+        }
+        notes.write(bytes -> {
+            sink.patch(at[0], bytes);
+            at[0] += bytes.byteSize();
+        });
     }
 
     private MemorySegment header(List<String> names) {
@@ -75,27 +89,26 @@ record KdumpHead(
     }
 
     private MemorySegment subHeader() {
-        ByteBuffer sub = ByteBuffer.allocate((int) blocks(notes, eraseInfo) * BLOCK).order(ORDER);
+        ByteBuffer sub = ByteBuffer.allocate(SUB_HEADER).order(ORDER);
         long base = KernelNumbers.physicalBase(new VmcoreInfoFacts(vmcoreInfo)).orElse(0L);
-        int at = SUB_HEADER;
         sub.putLong(LAYOUT.physicalBase, base);
         sub.putInt(LAYOUT.dumpLevel, excludeZero ? DUMP_LEVEL_EXCLUDE_ZERO : 0);
         sub.putLong(LAYOUT.maxMapNumber64, pageCount);
-        at = place(sub, LAYOUT.eraseInfoOffset, at, eraseInfo);
+        long erasedAt = BLOCK + SUB_HEADER;
+        long notesAt = erasedAt + eraseInfo.size();
+        place(sub, LAYOUT.eraseInfoOffset, erasedAt, eraseInfo.size());
         if (vmcoreInfo.length > 0) {
             // Within the notes, where makedumpfile takes it to be when it filters the file.
-            sub.putLong(LAYOUT.vmcoreInfoOffset, BLOCK + at + KdumpNotes.descriptorOffset(notes, "VMCOREINFO", ORDER));
-            sub.putLong(LAYOUT.vmcoreInfoOffset + Long.BYTES, vmcoreInfo.length);
+            place(sub, LAYOUT.vmcoreInfoOffset, notesAt + notes.descriptorOffset("VMCOREINFO"), vmcoreInfo.length);
         }
-        place(sub, LAYOUT.notesOffset, at, notes);
+        place(sub, LAYOUT.notesOffset, notesAt, notes.size());
         return MemorySegment.ofBuffer(sub.clear());
     }
 
-    /** Puts bytes at {@code at} of the sub-header, and where they are into it; gives the place behind them. */
-    private static int place(ByteBuffer sub, int field, int at, byte[] bytes) {
-        if (bytes.length > 0) {
-            sub.putLong(field, BLOCK + at).putLong(field + Long.BYTES, bytes.length).put(at, bytes);
+    /** Puts into the sub-header where something lies, if there is any of it. */
+    private static void place(ByteBuffer sub, int field, long at, long size) {
+        if (size > 0) {
+            sub.putLong(field, at).putLong(field + Long.BYTES, size);
         }
-        return at + bytes.length;
     }
 }

@@ -1,6 +1,5 @@
 package dev.guestcore.format.kdump;
 
-import dev.guestcore.Finding;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
@@ -9,7 +8,6 @@ import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -67,7 +65,7 @@ record KdumpNotes(
     /** Where a record of Guestcore's own lies, if there is a note of that type. Not checked against the file. */
     Optional<KdumpHeader.Place> place(long type) {
         return ours.stream()
-                .filter(note -> note.type() == type && note.descriptor().length == 2 * Long.BYTES)
+                .filter(note -> note.type() == type && note.content().size() == 2 * Long.BYTES)
                 .map(note -> ByteBuffer.wrap(note.descriptor()).order(ByteOrder.LITTLE_ENDIAN))
                 .map(place -> new KdumpHeader.Place(place.getLong(), place.getLong()))
                 .findFirst();
@@ -82,35 +80,18 @@ record KdumpNotes(
                 .array();
     }
 
-    /** Where among the notes the descriptor of the first note of that owner begins. */
-    static int descriptorOffset(byte[] notes, String name, ByteOrder order) {
-        ByteBuffer buffer = ByteBuffer.wrap(notes).order(order);
-        int at = 0;
-        while (true) {
-            int nameSize = buffer.getInt(at);
-            int descriptorSize = buffer.getInt(at + Integer.BYTES);
-            int nameAt = at + 3 * Integer.BYTES;
-            int descriptorAt = nameAt + (nameSize + 3 & ~3);
-            if (new String(notes, nameAt, nameSize - 1, StandardCharsets.ISO_8859_1).equals(name)) {
-                return descriptorAt;
-            }
-            at = descriptorAt + (descriptorSize + 3 & ~3);
-        }
-    }
-
     private static Optional<byte[]> text(
             FileBytes file, Optional<KdumpHeader.Place> place, String what, CappedFindings findings) {
         if (place.isEmpty()) {
             return Optional.empty();
         }
         if (place.get().size() > LARGEST_TEXT) {
-            findings.add(Finding.note(file.malformed(
-                            place.get().offset(),
-                            what,
-                            "at most " + LARGEST_TEXT + " bytes",
-                            place.get().size() + " bytes",
-                            "it is left out")
-                    .getMessage()));
+            findings.damage(file.malformed(
+                    place.get().offset(),
+                    what,
+                    "at most " + LARGEST_TEXT + " bytes",
+                    place.get().size() + " bytes",
+                    "it is left out"));
             return Optional.empty();
         }
         return Optional.of(file.bytes(place.get().offset(), (int) place.get().size(), what));

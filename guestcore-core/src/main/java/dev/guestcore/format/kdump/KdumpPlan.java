@@ -15,6 +15,7 @@ import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.VmcoreInfo;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
+import dev.guestcore.internal.elf.NoteList;
 import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.output.CommonLosses;
@@ -76,7 +77,7 @@ final class KdumpPlan implements WritePlan {
     private final long allPages;
     private final Optional<byte[]> notedVmcoreInfo;
     private final List<ElfFacts.Note> foreignNotes;
-    private final byte[] eraseInfo;
+    private final ElfFacts.Content eraseInfo;
     private final Optional<KeepRecord> record;
     private final long descriptorsOffset;
     private final long recordOffset;
@@ -111,13 +112,13 @@ final class KdumpPlan implements WritePlan {
                 guest.facts(ElfFacts.class).map(ElfFacts::notes).orElse(List.of());
         this.eraseInfo = foreignNotes.stream()
                 .filter(note -> note.name().equals(KdumpNotes.ERASE_INFO))
-                .map(ElfFacts.Note::descriptor)
+                .map(ElfFacts.Note::content)
                 .findFirst()
-                .orElse(new byte[0]);
+                .orElseGet(() -> ElfFacts.Content.of(new byte[0]));
         byte[] longest = notedVmcoreInfo.orElseGet(() -> new byte[KernelSearch.LONGEST_VMCOREINFO]);
         boolean mayBeBeside = notedVmcoreInfo.isPresent() ? isBeside(longest) : firmwareFrom >= 0;
         // Notes that name places come out as long as they will be, so that the places can be reckoned.
-        byte[] draft = notes(longest, mayBeBeside, 0);
+        NoteList draft = notes(longest, mayBeBeside, 0);
         long mostPages = pageCount(notedVmcoreInfo.isPresent() && mayBeBeside);
         this.descriptorsOffset = (1 + KdumpHead.blocks(draft, eraseInfo) + bitmapBlocks(mostPages)) * PAGE;
         this.recordOffset = descriptorsOffset + allPages * KdumpLayout.DESCRIPTOR;
@@ -142,7 +143,7 @@ final class KdumpPlan implements WritePlan {
         return 2 * ((pageCount + PAGE * Byte.SIZE - 1) / (PAGE * Byte.SIZE));
     }
 
-    private byte[] notes(byte[] vmcoreInfo, boolean isBeside, long besideAt) {
+    private NoteList notes(byte[] vmcoreInfo, boolean isBeside, long besideAt) {
         List<ElfFacts.Note> others = new ArrayList<>(foreignNotes);
         others.removeIf(note -> note.name().equals(KdumpNotes.ERASE_INFO) || note.name().equals(KdumpNotes.OWN));
         if (isBeside) {
@@ -324,7 +325,7 @@ final class KdumpPlan implements WritePlan {
         boolean isBeside = isBeside(vmcoreInfo);
         long pageCount = pageCount(isBeside);
         long bitmapBlocks = bitmapBlocks(pageCount);
-        byte[] notes = notes(vmcoreInfo, isBeside, sink.position());
+        NoteList notes = notes(vmcoreInfo, isBeside, sink.position());
         new KdumpHead(
                         guest,
                         codec,

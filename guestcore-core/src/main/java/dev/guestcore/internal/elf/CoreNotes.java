@@ -16,7 +16,6 @@ import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.internal.CappedFindings;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -63,8 +62,19 @@ public record CoreNotes(
     private static final int MOST_VCPUS = 8192;
 
     private static final int LARGEST_CONTEXT = 1 << 16;
-    private static final int LARGEST_NOTE = 1 << 20;
+    private static final int LARGEST_VMCOREINFO = 1 << 20;
+
+    /** A longer note, such as a dump of a device, stays in the file. */
+    private static final int LARGEST_IN_MEMORY = 1 << 16;
+
+    /** So much is read into memory; of further notes the content stays in the file. */
     private static final long MOST_BYTES = 16 << 20;
+
+    /** Each takes memory, however short: this is many times what a machine with {@link #MOST_VCPUS} has. */
+    private static final int MOST_NOTES = 1 << 17;
+
+    /** Instead of a vCPU: the notes of one that is left out. */
+    private static final int NOBODY = -2;
 
     /** Collects the notes of one file, which may lie in several places. Not thread-safe. */
     public static final class Reader {
@@ -79,6 +89,9 @@ public record CoreNotes(
         private Optional<byte[]> vmcoreInfo = Optional.empty();
         private Optional<ElfNote> keep = Optional.empty();
         private long bytes;
+
+        /** To which vCPU a note belongs that comes now, as {@link ElfFacts.Note#vcpu} says it. */
+        private int owner = ElfFacts.Note.FIRST;
 
         /**
          * Begins.
@@ -126,35 +139,57 @@ public record CoreNotes(
                 return;
             }
             if (note.type() == Elf.NT_PRSTATUS && note.name().equals(CORE)) {
-                addContext(statuses, note);
+                owner = addContext(statuses, note) ? statuses.size() - 1 : NOBODY;
             } else if (x86 && note.type() == 0 && note.name().equals(QEMU)) {
+                owner = ElfFacts.Note.LAST;
                 addContext(states, note);
-            } else if (note.name().equals(VMCOREINFO) && vmcoreInfo.isEmpty() && fits(note, LARGEST_NOTE)) {
+            } else if (note.name().equals(VMCOREINFO)
+                    && vmcoreInfo.isEmpty()
+                    && note.descriptorSize() <= LARGEST_VMCOREINFO) {
+                owner = ElfFacts.Note.LAST;
                 vmcoreInfo = Optional.of(descriptor(note));
             } else if (keep.isEmpty() && note.name().equals(KEEP_NAME) && note.type() == KEEP_TYPE) {
+                owner = ElfFacts.Note.LAST;
                 keep = Optional.of(note);
-            } else if (fits(note, LARGEST_NOTE)) {
-                others.add(new ElfFacts.Note(note.name(), note.type(), descriptor(note)));
+            } else if (owner != NOBODY) {
+                addOther(note);
             }
         }
 
-        private void addContext(List<byte[]> contexts, ElfNote note) {
+        /** Whether it was taken. */
+        private boolean addContext(List<byte[]> contexts, ElfNote note) {
             if (contexts.size() == MOST_VCPUS) {
                 findings.damage(file.malformed(note.offset(), "notes about vCPUs", "at most " + MOST_VCPUS, "more",
                         "the others are left out"));
-            } else if (contexts.size() < MOST_VCPUS && fits(note, LARGEST_CONTEXT)) {
-                contexts.add(descriptor(note));
+                return false;
             }
+            if (note.descriptorSize() > LARGEST_CONTEXT || !takesMemory(note)) {
+                findings.damage(file.malformed(note.offset(), "note about a vCPU",
+                        "at most " + LARGEST_CONTEXT + " bytes, and " + MOST_BYTES + " bytes of notes in all",
+                        note.descriptorSize() + " bytes after " + bytes, "it is left out"));
+                return false;
+            }
+            contexts.add(descriptor(note));
+            return true;
         }
 
-        private boolean fits(ElfNote note, int largest) {
+        private void addOther(ElfNote note) {
+            if (others.size() == MOST_NOTES) {
+                findings.damage(file.malformed(note.offset(), "notes", "at most " + MOST_NOTES, "more",
+                        "the others are left out"));
+                return;
+            }
+            boolean inMemory = note.descriptorSize() <= LARGEST_IN_MEMORY && takesMemory(note);
+            ElfFacts.Content content = inMemory
+                    ? ElfFacts.Content.of(descriptor(note))
+                    : new ContentInFile(file, note.descriptorOffset(), note.descriptorSize());
+            others.add(new ElfFacts.Note(note.name(), note.type(), content, owner));
+        }
+
+        private boolean takesMemory(ElfNote note) {
             // A note costs more than its bytes: the record and the array around them.
             long cost = note.descriptorSize() + 128;
-            if (note.descriptorSize() > largest || bytes + cost > MOST_BYTES) {
-                findings.add(Finding.note(file.malformed(note.offset(), "note",
-                                "at most " + largest + " bytes, and " + MOST_BYTES + " bytes of notes in all",
-                                note.descriptorSize() + " bytes after " + bytes, "it is left out")
-                        .getMessage()));
+            if (bytes + cost > MOST_BYTES) {
                 return false;
             }
             bytes += cost;
@@ -210,31 +245,34 @@ public record CoreNotes(
     }
 
     /**
-     * The notes for a guest: an NT_PRSTATUS for each vCPU, then QEMU's for each, then VMCOREINFO, then the others.
+     * The notes for a guest: an NT_PRSTATUS for each vCPU and behind it what else belongs to that vCPU, which nothing but the
+     * order tells; then QEMU's for each, then VMCOREINFO, then the others.
      *
      * @param machine e_machine that the file will have
      * @param order byte order that the file will have
-     * @throws UnsupportedRequestException if the notes would be larger than any reader takes
      */
-    public static byte[] write(
+    public static NoteList write(
             Guest guest, int machine, ByteOrder order, Optional<byte[]> vmcoreInfo, List<ElfFacts.Note> others) {
         List<ElfFacts.Note> notes = new ArrayList<>();
+        Map<Integer, List<ElfFacts.Note>> byVcpu =
+                others.stream().collect(Collectors.groupingBy(ElfFacts.Note::vcpu));
+        notes.addAll(byVcpu.getOrDefault(ElfFacts.Note.FIRST, List.of()));
         boolean x86 = machine == Elf.EM_X86_64 || machine == Elf.EM_386;
         ProcessStatus status = machine == Elf.EM_386 ? ProcessStatus.I386 : ProcessStatus.X86_64;
         int position = 0;
         for (Vcpu vcpu : guest.vcpus()) {
-            position++;
-            if (x86) {
-                int process = position;
-                byte[] descriptor = vcpu.rawContext(STATUS_CONTEXT)
-                        .map(RawContext::bytes)
-                        .filter(raw -> raw.length == status.size() && agrees(vcpu, builder -> status.read(wrap(raw), builder)))
-                        .orElseGet(() -> status.write(process, vcpu.registers()));
-                notes.add(new ElfFacts.Note(CORE, Elf.NT_PRSTATUS, descriptor));
-            } else {
-                vcpu.rawContext(STATUS_CONTEXT)
-                        .ifPresent(raw -> notes.add(new ElfFacts.Note(CORE, Elf.NT_PRSTATUS, raw.bytes())));
+            int process = position + 1;
+            Optional<byte[]> raw = vcpu.rawContext(STATUS_CONTEXT).map(RawContext::bytes);
+            Optional<byte[]> descriptor = x86
+                    ? raw.filter(bytes -> bytes.length == status.size()
+                                    && agrees(vcpu, builder -> status.read(wrap(bytes), builder)))
+                            .or(() -> Optional.of(status.write(process, vcpu.registers())))
+                    : raw;
+            if (descriptor.isPresent()) {
+                notes.add(new ElfFacts.Note(CORE, Elf.NT_PRSTATUS, descriptor.get()));
+                notes.addAll(byVcpu.getOrDefault(position, List.of()));
             }
+            position++;
         }
         if (x86) {
             for (Vcpu vcpu : guest.vcpus()) {
@@ -247,8 +285,8 @@ public record CoreNotes(
             }
         }
         vmcoreInfo.ifPresent(text -> notes.add(new ElfFacts.Note(VMCOREINFO, 0, text)));
-        notes.addAll(others);
-        return encode(notes, order);
+        notes.addAll(byVcpu.getOrDefault(ElfFacts.Note.LAST, List.of()));
+        return new NoteList(notes, order);
     }
 
     /**
@@ -262,9 +300,7 @@ public record CoreNotes(
             throw new UnsupportedRequestException("what is to be kept of this guest takes " + size
                     + " bytes, and a note holds less than 2^32; write without --keep");
         }
-        byte[] header = encode(List.of(new ElfFacts.Note(KEEP_NAME, KEEP_TYPE, new byte[0])), order);
-        ByteBuffer.wrap(header).order(order).putInt(4, (int) size);
-        return header;
+        return NoteList.header(KEEP_NAME, KEEP_TYPE, size, order);
     }
 
     private static ByteBuffer wrap(byte[] bytes) {
@@ -282,25 +318,6 @@ public record CoreNotes(
         return raw.known().stream()
                 .allMatch(register -> vcpu.registers().knows(register)
                         && vcpu.registers().get(register) == raw.get(register));
-    }
-
-    private static byte[] encode(List<ElfFacts.Note> notes, ByteOrder order) {
-        long size = 0;
-        for (ElfFacts.Note note : notes) {
-            size += 12 + ElfNote.padded(note.name().length() + 1) + ElfNote.padded(note.descriptor().length);
-        }
-        if (size > 2 * MOST_BYTES) {
-            throw new UnsupportedRequestException(
-                    "the notes of this guest take " + size + " bytes, more than " + 2 * MOST_BYTES);
-        }
-        ByteBuffer target = ByteBuffer.allocate((int) size).order(order);
-        for (ElfFacts.Note note : notes) {
-            byte[] name = note.name().getBytes(StandardCharsets.ISO_8859_1);
-            target.putInt(name.length + 1).putInt(note.descriptor().length).putInt((int) note.type());
-            target.put(name).position((int) ElfNote.padded(target.position() + 1));
-            target.put(note.descriptor()).position((int) ElfNote.padded(target.position()));
-        }
-        return target.array();
     }
 
     /** The registers that the notes of {@link #write} cannot hold; vCPUs that lose the same are told of together. */

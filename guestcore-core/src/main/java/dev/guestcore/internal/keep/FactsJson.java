@@ -1,5 +1,6 @@
 package dev.guestcore.internal.keep;
 
+import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import java.util.Optional;
@@ -15,7 +16,10 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.module.SimpleModule;
 import tools.jackson.databind.ser.std.StdSerializer;
 
-/** Hypervisor facts as JSON, component by component of their records; frame tables stand beside the text as blobs. */
+/**
+ * Hypervisor facts as JSON, component by component of their records; frame tables and long notes stand beside the text as
+ * blobs.
+ */
 final class FactsJson {
 
     /** Where a blob lies, counted from the first blob. */
@@ -36,16 +40,36 @@ final class FactsJson {
                 .findFirst();
     }
 
-    static JsonNode write(HypervisorFacts facts, Function<FrameTable, BlobPlace> putFrames) {
+    /**
+     * Writes facts.
+     *
+     * @param putFrames keeps a frame table beside the text
+     * @param putContent keeps what a note says beside the text
+     */
+    static JsonNode write(
+            HypervisorFacts facts,
+            Function<FrameTable, BlobPlace> putFrames,
+            Function<ElfFacts.Content, BlobPlace> putContent) {
         SimpleModule module = new SimpleModule();
         module.addSerializer(new FrameTableSerializer(putFrames));
+        module.addSerializer(new NoteSerializer(putContent));
         return JsonMapper.builder().addModule(module).build().valueToTree(facts);
     }
 
+    /**
+     * Reads facts.
+     *
+     * @param openFrames gives a frame table that lies beside the text
+     * @param openContent gives what a note says that lies beside the text
+     */
     static <T extends HypervisorFacts> T read(
-            JsonNode json, Class<T> type, Function<FramesPlace, FrameTable> openFrames) {
+            JsonNode json,
+            Class<T> type,
+            Function<FramesPlace, FrameTable> openFrames,
+            Function<BlobPlace, ElfFacts.Content> openContent) {
         SimpleModule module = new SimpleModule();
         module.addDeserializer(FrameTable.class, new FrameTableDeserializer(openFrames));
+        module.addDeserializer(ElfFacts.Note.class, new NoteDeserializer(openContent));
         return JsonMapper.builder().addModule(module).build().treeToValue(json, type);
     }
 
@@ -88,6 +112,62 @@ final class FactsJson {
                     place.path("offset").asLong(-1),
                     place.path("size").asLong(-1),
                     place.path("machineFrames").asBoolean(false)));
+        }
+    }
+
+    /** The content of a note stands in the text as long as it is short and they are few. */
+    private static final class NoteSerializer extends StdSerializer<ElfFacts.Note> {
+
+        private static final int LONGEST_IN_TEXT = 1 << 16;
+
+        private final Function<ElfFacts.Content, BlobPlace> putContent;
+        private long roomInText = 16 << 20;
+
+        NoteSerializer(Function<ElfFacts.Content, BlobPlace> putContent) {
+            super(ElfFacts.Note.class);
+            this.putContent = putContent;
+        }
+
+        @Override
+        public void serialize(ElfFacts.Note note, JsonGenerator json, SerializationContext context) {
+            json.writeStartObject();
+            json.writeStringProperty("name", note.name());
+            json.writeNumberProperty("type", note.type());
+            json.writeNumberProperty("vcpu", note.vcpu());
+            long size = note.content().size();
+            if (size <= Math.min(LONGEST_IN_TEXT, roomInText)) {
+                roomInText -= size;
+                json.writeName("descriptor");
+                json.writeBinary(note.descriptor());
+            } else {
+                BlobPlace place = putContent.apply(note.content());
+                json.writeNumberProperty("offset", place.offset());
+                json.writeNumberProperty("size", place.size());
+            }
+            json.writeEndObject();
+        }
+    }
+
+    private static final class NoteDeserializer extends StdDeserializer<ElfFacts.Note> {
+
+        private final Function<BlobPlace, ElfFacts.Content> openContent;
+
+        NoteDeserializer(Function<BlobPlace, ElfFacts.Content> openContent) {
+            super(ElfFacts.Note.class);
+            this.openContent = openContent;
+        }
+
+        @Override
+        public ElfFacts.Note deserialize(JsonParser json, DeserializationContext context) {
+            JsonNode note = context.readTree(json);
+            return new ElfFacts.Note(
+                    note.path("name").asString(""),
+                    note.path("type").asLong(0),
+                    note.has("descriptor")
+                            ? ElfFacts.Content.of(note.path("descriptor").binaryValue())
+                            : openContent.apply(new BlobPlace(
+                                    note.path("offset").asLong(-1), note.path("size").asLong(-1))),
+                    note.path("vcpu").asInt(ElfFacts.Note.LAST));
         }
     }
 }

@@ -12,9 +12,11 @@ import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import dev.guestcore.hypervisor.XenFacts;
+import dev.guestcore.internal.elf.ContentInFile;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.LayeredExtents;
 import dev.guestcore.internal.memory.LazyMemory;
@@ -186,7 +188,7 @@ final class KeepReader {
         for (Map.Entry<String, JsonNode> entry : json.path("facts").properties()) {
             Class<? extends HypervisorFacts> type = FactsJson.type(entry.getKey())
                     .orElseThrow(() -> malformed("facts", "those of a known hypervisor", entry.getKey()));
-            kept.add(FactsJson.read(entry.getValue(), type, this::frames));
+            kept.add(FactsJson.read(entry.getValue(), type, this::frames, this::content));
         }
         kept.forEach(builder::facts);
         read.facts().stream()
@@ -228,6 +230,14 @@ final class KeepReader {
             throw malformed("frame table", "a table within the record", place.toString());
         }
         return new KeptFrames(file, blobs + place.offset(), place.size() / entry, place.machineFrames());
+    }
+
+    private ElfFacts.Content content(FactsJson.BlobPlace place) {
+        if (place.offset() < 0 || place.size() < 0 || place.size() > end - blobs
+                || place.offset() > end - blobs - place.size()) {
+            throw malformed("note", "content within the record", place.toString());
+        }
+        return new ContentInFile(file, blobs + place.offset(), place.size());
     }
 
     private record KeptFrames(FileBytes file, long offset, long size, boolean hasMachineFrames) implements FrameTable {

@@ -12,6 +12,7 @@ import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import java.lang.foreign.MemorySegment;
@@ -40,6 +41,7 @@ import tools.jackson.databind.node.ObjectNode;
  * blob "states"    24 bytes each: u64 first, u64 last, u64 state (0 EXCLUDED, 1 UNREADABLE) of what the source lacked
  * blob of a frame table   8 or 16 bytes each: u64 PFN, and u64 MFN where the table has machine frames
  * blob of a raw context   its bytes
+ * blob of a long note     its descriptor
  * </pre>
  *
  * <p>Not thread-safe.
@@ -62,7 +64,7 @@ public final class KeepRecord {
     private final long size;
 
     /** Bytes that are written on demand, so that a large table is never on the heap. */
-    private record Blob(long size, BlobWriter writer) {}
+    private record Blob(long offset, long size, BlobWriter writer) {}
 
     private interface BlobWriter {
         void write(BufferedWriter target);
@@ -101,7 +103,9 @@ public final class KeepRecord {
         }
         ObjectNode facts = root.putObject("facts");
         for (HypervisorFacts fact : guest.facts()) {
-            facts.set(FactsJson.name(fact.getClass()), FactsJson.write(fact, table -> putFrames(table, blobs)));
+            facts.set(
+                    FactsJson.name(fact.getClass()),
+                    FactsJson.write(fact, table -> putFrames(table, blobs), content -> putContent(content, blobs)));
         }
         return new KeepRecord(mapper.writeValueAsBytes(root), blobs);
     }
@@ -180,7 +184,7 @@ public final class KeepRecord {
         boolean machine = table.hasMachineFrames();
         long offset = end(blobs);
         long bytes = Math.multiplyExact(table.size(), machine ? 2L * Long.BYTES : Long.BYTES);
-        blobs.add(new Blob(bytes, target -> {
+        blobs.add(new Blob(offset, bytes, target -> {
             for (long i = 0; i < table.size(); i++) {
                 target.put(table.pfn(i));
                 if (machine) {
@@ -191,14 +195,28 @@ public final class KeepRecord {
         return new FactsJson.BlobPlace(offset, bytes);
     }
 
+    private static FactsJson.BlobPlace putContent(ElfFacts.Content content, List<Blob> blobs) {
+        long offset = end(blobs);
+        blobs.add(new Blob(offset, content.size(), target -> {
+            byte[] piece = new byte[WRITE_BUFFER];
+            for (long done = 0; done < content.size(); done += piece.length) {
+                byte[] some = content.size() - done < piece.length ? new byte[(int) (content.size() - done)] : piece;
+                content.read(done, MemorySegment.ofArray(some));
+                target.put(some);
+            }
+        }));
+        return new FactsJson.BlobPlace(offset, content.size());
+    }
+
     private static void putBlob(ObjectNode place, List<Blob> blobs, long bytes, BlobWriter writer) {
-        place.put("offset", end(blobs));
+        long offset = end(blobs);
+        place.put("offset", offset);
         place.put("size", bytes);
-        blobs.add(new Blob(bytes, writer));
+        blobs.add(new Blob(offset, bytes, writer));
     }
 
     private static long end(List<Blob> blobs) {
-        return blobs.stream().mapToLong(blob -> padded(blob.size())).sum();
+        return blobs.isEmpty() ? 0 : blobs.getLast().offset() + padded(blobs.getLast().size());
     }
 
     static long padded(long bytes) {

@@ -49,6 +49,7 @@ final class KdumpImage {
     private final NavigableMap<Integer, Page> pages = new TreeMap<>();
     private final BitSet exists = new BitSet();
     private final Map<String, Integer> places = new LinkedHashMap<>();
+    private String machineName;
     private String release = "6.1.0-test";
     private boolean oneBitmap;
     private byte[] vmcoreInfo = new byte[0];
@@ -63,6 +64,7 @@ final class KdumpImage {
 
     KdumpImage(Machine machine, int version, int blockSize) {
         this.machine = machine;
+        this.machineName = machine.label;
         this.version = version;
         this.blockSize = blockSize;
     }
@@ -79,6 +81,12 @@ final class KdumpImage {
 
     KdumpImage oneBitmap() {
         oneBitmap = true;
+        return this;
+    }
+
+    /** Names the machine otherwise. */
+    KdumpImage machine(String name) {
+        machineName = name;
         return this;
     }
 
@@ -152,7 +160,7 @@ final class KdumpImage {
 
         header.raw("KDUMP   ".getBytes(StandardCharsets.US_ASCII));
         header.u32("header_version", version);
-        for (String name : new String[] {"Linux", "node", release, "#1 SMP", machine.label, "(none)"}) {
+        for (String name : new String[] {"Linux", "node", release, "#1 SMP", machineName, "(none)"}) {
             header.raw(ByteBuffer.allocate(65).put(name.getBytes(StandardCharsets.ISO_8859_1)).array());
         }
         header.word("tv_sec", 1_700_000_000);
