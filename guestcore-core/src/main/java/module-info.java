@@ -26,6 +26,8 @@ module dev.guestcore {
             dev.guestcore.cli;
     exports dev.guestcore.internal.output to
             dev.guestcore.cli;
+    exports dev.guestcore.internal.text to
+            dev.guestcore.cli;
 
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.live.SourceProvider;

@@ -18,8 +18,11 @@ import java.util.Optional;
 /** Prints what a search finds, as it is found. Not thread-safe. */
 final class Hits {
 
+    private static final String PREFIX = "0x";
     private static final int ADDRESS_DIGITS = 16;
-    private static final int FIRST_BYTE_COLUMN = ADDRESS_DIGITS + 2;
+    private static final int ADDRESS_END = PREFIX.length() + ADDRESS_DIGITS;
+    private static final int NARROW_DIGITS = 8;
+    private static final int FIRST_BYTE_COLUMN = ADDRESS_END + 2;
     private static final int FIRST_TEXT_COLUMN = FIRST_BYTE_COLUMN + 16 * 3 + 3;
     private static final int PER_LINE = 16;
     private static final int FULL_WIDTH = 2 + FIRST_TEXT_COLUMN + PER_LINE + 1;
@@ -71,13 +74,21 @@ final class Hits {
         }
         line.append(style.faint("  " + Text.counted(hit.length(), "byte")));
         console.out().println(line);
-        lines(hit).forEach(text -> console.out().println("  " + marked(text, hit, style).substring(cut())));
+        lines(hit).forEach(text -> console.out().println(fitted(text, marked(text, hit, style))));
     }
 
-    /** On a narrow terminal the upper half of the addresses, which stands in the line above, is left out. */
-    private int cut() {
+    /**
+     * On a narrow terminal a long address, which stands in the line above, is cut, and begins with an ellipsis so that nobody
+     * takes it for the whole.
+     */
+    private String fitted(String text, String marked) {
         boolean narrow = console.terminal().out() && console.terminal().width() < FULL_WIDTH;
-        return narrow ? ADDRESS_DIGITS / 2 : 0;
+        if (!narrow) {
+            return "  " + marked;
+        }
+        int cut = ADDRESS_END - NARROW_DIGITS;
+        boolean isShort = text.substring(PREFIX.length(), cut).chars().allMatch(digit -> digit == '0');
+        return (isShort ? PREFIX : " …") + marked.substring(cut);
     }
 
     private List<String> lines(SearchHit hit) {
@@ -97,7 +108,7 @@ final class Hits {
         if (style == Style.PLAIN || line.length() <= FIRST_TEXT_COLUMN) {
             return line;
         }
-        long lineAddress = Long.parseUnsignedLong(line, 0, ADDRESS_DIGITS, ADDRESS_DIGITS);
+        long lineAddress = Long.parseUnsignedLong(line, PREFIX.length(), ADDRESS_END, 16);
         long toFirst = hit.address() - lineAddress;
         int first = Math.clamp(toFirst, 0, PER_LINE);
         int end = Math.clamp(toFirst + hit.length(), 0, PER_LINE);

@@ -1,16 +1,13 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.AddressRange;
+import dev.guestcore.internal.text.Quantities;
 import java.math.BigInteger;
-import java.util.Locale;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** Addresses and lengths as they are typed: decimal or {@code 0x} hexadecimal, with K, M, G, T for powers of 1024. */
+/** Addresses and lengths on the command line; {@link Quantities} says how they are written. */
 final class Quantity {
-
-    private static final String SUFFIXES = "kmgt";
-    private static final int BITS_PER_SUFFIX = 10;
 
     private Quantity() {}
 
@@ -53,20 +50,12 @@ final class Quantity {
     }
 
     private static BigInteger parse(String text, int bits, String what) {
-        String digits = text.toLowerCase(Locale.ROOT).replace("_", "");
-        int shift = 0;
-        boolean hex = digits.startsWith("0x");
-        int suffix = digits.isEmpty() ? -1 : SUFFIXES.indexOf(digits.charAt(digits.length() - 1));
-        if (suffix >= 0) {
-            shift = (suffix + 1) * BITS_PER_SUFFIX;
-            digits = digits.substring(0, digits.length() - 1);
+        BigInteger value;
+        try {
+            value = Quantities.read(text);
+        } catch (NumberFormatException e) {
+            throw new TypeConversionException("'" + text + "' is not " + what + "; " + e.getMessage());
         }
-        digits = hex ? digits.substring(2) : digits;
-        if (!digits.matches(hex ? "[0-9a-f]{1,32}" : "[0-9]{1,32}")) {
-            throw new TypeConversionException(
-                    "'" + text + "' is not " + what + "; write it as 4096, 0x1000, 4K, 1M or 2G");
-        }
-        BigInteger value = new BigInteger(digits, hex ? 16 : 10).shiftLeft(shift);
         if (value.bitLength() > bits) {
             throw new TypeConversionException("'" + text + "' is too large for " + what);
         }

@@ -48,8 +48,8 @@ final class ReadVerb extends Verb {
             index = "1",
             paramLabel = "<address>",
             converter = Quantity.Address.class,
-            description = "Guest-physical address, or with --virtual a virtual one; decimal or 0x hexadecimal; K, M, "
-                    + "G, T multiply.")
+            description = "Guest-physical address, or with --virtual a virtual one: decimal, 0x hexadecimal, or with a "
+                    + "unit as in 4KiB or 2G.")
     long address;
 
     @Parameters(
@@ -58,7 +58,7 @@ final class ReadVerb extends Verb {
             paramLabel = "<length>",
             defaultValue = "256",
             converter = Quantity.Length.class,
-            description = "How many bytes, written likewise. Default: 256.")
+            description = "Number of bytes, written the same way. Default: 256.")
     long length;
 
     @Option(names = "--raw", description = "Give the bytes themselves.")

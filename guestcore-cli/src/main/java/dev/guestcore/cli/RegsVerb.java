@@ -128,7 +128,7 @@ final class RegsVerb extends Verb {
 
     private void describeInColumns(RegisterState state, List<Register> registers) {
         int nameWidth = registers.stream().mapToInt(register -> register.label().length()).max().orElse(0);
-        int valueWidth = registers.stream().mapToInt(RegsVerb::digits).max().orElse(0);
+        int valueWidth = "0x".length() + registers.stream().mapToInt(RegsVerb::digits).max().orElse(0);
         int cell = nameWidth + 1 + valueWidth + GAP.length();
         int columns = Math.clamp((console().terminal().width() - 4) / cell, 1, 4);
         StringBuilder line = new StringBuilder();
@@ -151,9 +151,9 @@ final class RegsVerb extends Verb {
         return register.bits() / BITS_PER_DIGIT;
     }
 
-    /** As many digits as the register has. */
+    /** {@code 0x} and as many digits as the register has. */
     private static String padded(RegisterState state, Register register) {
         String digits = state.hex(register).substring(2);
-        return "0".repeat(digits(register) - digits.length()) + digits;
+        return "0x" + "0".repeat(digits(register) - digits.length()) + digits;
     }
 }

@@ -47,7 +47,7 @@ final class TranslateVerb extends Verb {
             index = "1",
             paramLabel = "<address>",
             converter = Quantity.Address.class,
-            description = "Virtual address, decimal or 0x hexadecimal; K, M, G, T multiply.")
+            description = "Virtual address: decimal, 0x hexadecimal, or with a unit as in 4KiB or 2G.")
     long address;
 
     @Mixin

@@ -107,15 +107,15 @@ class AddressVerbsTest {
         String out = Run.of("translate", core, "0xffffffff80108000").expect(0).out();
         assertTrue(out.contains("  machine ") && out.contains("  guest-physical  0x108000"), out);
         String hex = Run.of("read", core, "--virtual", "0xffffffff80108000", "16").expect(0).out();
-        assertTrue(hex.startsWith("ffffffff80108000  4d 49 4e 49 50 56 20 6e"), hex);
+        assertTrue(hex.startsWith("0xffffffff80108000  4d 49 4e 49 50 56 20 6e"), hex);
     }
 
     @Test
     void readsThroughPageTables() {
         String hex = Run.of("read", guest, "--virtual", "0xffffffff81200ff0", "32").expect(0).out();
         List<String> lines = hex.lines().toList();
-        assertTrue(lines.get(0).startsWith("ffffffff81200ff0  00 00"), hex);
-        assertTrue(lines.get(1).startsWith("ffffffff81201000  ?? ??"), hex);
+        assertTrue(lines.get(0).startsWith("0xffffffff81200ff0  00 00"), hex);
+        assertTrue(lines.get(1).startsWith("0xffffffff81201000  ?? ??"), hex);
         byte[] needle = PagedGuest.NEEDLE.getBytes(StandardCharsets.US_ASCII);
         String length = Integer.toString(needle.length);
         assertArrayEquals(
@@ -202,7 +202,7 @@ class AddressVerbsTest {
         Console.Terminal plain = new Console.Terminal(true, false, false, 80);
         String narrow = Run.of(plain, "search", guest, "needle").expect(0).out();
         assertTrue(narrow.lines().allMatch(line -> line.length() <= 80), narrow);
-        assertTrue(narrow.contains("\n  00005000  6e 65"), narrow);
+        assertTrue(narrow.contains("\n0x00005000  6e 65"), narrow);
     }
 
     @Test

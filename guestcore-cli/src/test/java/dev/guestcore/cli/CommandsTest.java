@@ -175,7 +175,7 @@ class CommandsTest {
         Run.of("read", sample(), at, "5000", "--raw", "-o", file("raw")).expect(0);
         assertArrayEquals(expected, Files.readAllBytes(folder.resolve("raw")));
         String hex = Run.of("read", sample(), at, "16").expect(0).out();
-        assertTrue(hex.startsWith(String.format("%016x  %02x %02x ", address, expected[0], expected[1])), hex);
+        assertTrue(hex.startsWith(String.format("0x%016x  %02x %02x ", address, expected[0], expected[1])), hex);
     }
 
     @Test
@@ -187,7 +187,7 @@ class CommandsTest {
 
     @Test
     void drawsTheMap() throws IOException {
-        assertTrue(Run.of("map", "demo:").expect(0).out().contains("0000000100000000"));
+        assertTrue(Run.of("map", "demo:").expect(0).out().contains("0x000100000000"));
         Run.of("map", "demo:", "--svg", file("map.svg")).expect(0);
         String svg = Files.readString(folder.resolve("map.svg"));
         assertTrue(svg.contains("<svg ") && svg.strip().endsWith("</svg>"), svg);

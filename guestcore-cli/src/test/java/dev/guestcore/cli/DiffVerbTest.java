@@ -51,7 +51,7 @@ class DiffVerbTest {
         assertTrue(run.out().contains("first at 0x10000, 1 bytes in all"), run.out());
         assertTrue(run.out().contains("rax: 0x1 here, 0x2 there"), run.out());
         assertFalse(run.out().contains("rbx"), run.out());
-        List<String> map = run.out().lines().filter(line -> line.startsWith("0000")).toList();
+        List<String> map = run.out().lines().filter(line -> line.startsWith("0x")).toList();
         assertTrue(map.getFirst().contains("·░·") && map.getFirst().contains(" <1%  main"), run.out());
         assertEquals("", run.err());
     }
@@ -73,7 +73,7 @@ class DiffVerbTest {
         Run run = Run.of("diff", before, before).expect(0);
         assertTrue(run.out().contains("memory     the same, 1 MiB compared"), run.out());
         assertTrue(run.out().contains("registers  the same"), run.out());
-        assertFalse(run.out().contains("0000000000000000"), "no picture of nothing");
+        assertFalse(run.out().contains("0x000000000000 "), "no picture of nothing");
         Run.of("capture", before, "-o", folder.resolve("a").toString(), "--to", "vbox").expect(0);
         Run.of("diff", before, folder.resolve("a").toString()).expect(0);
     }

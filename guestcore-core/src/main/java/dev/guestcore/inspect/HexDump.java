@@ -12,20 +12,22 @@ import java.util.Arrays;
  * The classic hex dump: address, 16 bytes, the same as text.
  *
  * <pre>
- * 0000000000001000  7f 45 4c 46 02 01 01 00  00 00 00 00 00 00 00 00  |.ELF............|
- * 0000000000001010  ?? ?? ?? ?? ?? ?? ?? ??  ?? ?? ?? ?? ?? ?? ?? ??  |????????????????|
+ * 0x0000000000001000  7f 45 4c 46 02 01 01 00  00 00 00 00 00 00 00 00  |.ELF............|
+ * 0x0000000000001010  ?? ?? ?? ?? ?? ?? ?? ??  ?? ?? ?? ?? ?? ?? ?? ??  |????????????????|
  * *
- * 0000000000002000
+ * 0x0000000000002000
  * </pre>
  *
  * <p>Lines begin at multiples of 16; a byte that was not asked for is blank. {@code ??} is a byte that cannot be read.
  * A {@code *} stands for any number of lines that equal the one before. The last line is the address behind the last
- * byte. Only printable ASCII is written, so no byte of the guest can steer a terminal.
+ * byte. Addresses have all 16 digits. Only printable ASCII is written, so no byte of the guest can steer a terminal.
  */
 public final class HexDump {
 
     private static final int PER_LINE = 16;
     private static final int ADDRESS_DIGITS = 16;
+    /** What stands for the address behind the last one. */
+    static final String END = "end of the address space";
     private static final byte BLANK = 0;
     private static final byte READABLE = 1;
     private static final byte LOST = 2;
@@ -82,7 +84,7 @@ public final class HexDump {
             }
             page += Pages.SIZE;
         }
-        out.append(last == -1L ? "1" + "0".repeat(ADDRESS_DIGITS) : hexAddress(last + 1)).append('\n');
+        out.append(last == -1L ? END : hexAddress(last + 1)).append('\n');
     }
 
     /** Jumps over whole pages of which it is known that they go on as the folded lines before. */
@@ -186,9 +188,13 @@ public final class HexDump {
         return value >= ' ' && value <= '~';
     }
 
-    /** Sixteen digits, no prefix. */
-    static String hexAddress(long address) {
+    private static String hexAddress(long address) {
+        return hexAddress(address, ADDRESS_DIGITS);
+    }
+
+    /** {@code 0x} and so many digits, or more where the address has more: as addresses are typed. */
+    static String hexAddress(long address, int leastDigits) {
         String digits = Long.toHexString(address);
-        return "0".repeat(ADDRESS_DIGITS - digits.length()) + digits;
+        return "0x" + "0".repeat(Math.max(0, leastDigits - digits.length())) + digits;
     }
 }

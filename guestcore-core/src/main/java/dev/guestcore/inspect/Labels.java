@@ -7,7 +7,16 @@ final class Labels {
 
     private static final int MOST_CHARACTERS = 100;
 
+    private static final int USUAL_ADDRESS_DIGITS = 12;
+    private static final int ALL_ADDRESS_DIGITS = 16;
+
     private Labels() {}
+
+    /** How many digits the addresses of a map take, so that all have as many. */
+    static int addressDigits(MemoryMap map) {
+        long last = map.rows().isEmpty() ? 0 : map.rows().getLast().range().last();
+        return last >>> USUAL_ADDRESS_DIGITS * 4 == 0 ? USUAL_ADDRESS_DIGITS : ALL_ADDRESS_DIGITS;
+    }
 
     /**
      * The text without what could steer a terminal, turn the direction of writing or is not allowed in XML, and not too

@@ -12,9 +12,8 @@ public final class Sizes {
     private Sizes() {}
 
     /**
-     * A number of bytes in the largest binary unit that it fills: "72 MiB", "3.5 GiB". A number without decimals, or
-     * with other decimals than ".0", of which there are at most two, is exact; else one decimal, rounded ("960.0 KiB",
-     * "1.3 MiB").
+     * A number of bytes in the largest binary unit that it fills: "72 MiB", "3.5 GiB", "1.25 GiB". What would take more
+     * than two decimals is rounded to one, with a tilde in front: "~960.0 KiB", "~1.3 MiB".
      *
      * @param bytes how many, unsigned
      */
@@ -35,7 +34,7 @@ public final class Sizes {
         long tenths = rest * 10 >>> shift;
         boolean roundsUp = (rest * 10 & 1L << shift - 1) != 0;
         long shown = whole * 10 + tenths + (roundsUp ? 1 : 0);
-        return shown / 10 + "." + shown % 10 + " " + UNITS[unit];
+        return "~" + shown / 10 + "." + shown % 10 + " " + UNITS[unit];
     }
 
     /** The length of a range, also of one that has all 2^64 addresses. */

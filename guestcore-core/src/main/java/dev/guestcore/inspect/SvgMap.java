@@ -74,8 +74,7 @@ public final class SvgMap {
 
     private SvgMap(MemoryMap map) {
         this.map = map;
-        long last = map.rows().isEmpty() ? 0 : map.rows().getLast().range().last();
-        this.addressDigits = last >>> 48 == 0 ? 12 : 16;
+        this.addressDigits = Labels.addressDigits(map);
     }
 
     /** The picture as an XML document, to be stored in UTF-8. */
@@ -338,8 +337,8 @@ public final class SvgMap {
     }
 
     private void address(long address, int y) {
-        String digits = HexDump.hexAddress(address).substring(16 - addressDigits);
-        int zeros = 0;
+        String digits = HexDump.hexAddress(address, addressDigits);
+        int zeros = "0x".length();
         while (zeros < digits.length() - 1 && digits.charAt(zeros) == '0') {
             zeros++;
         }

@@ -15,7 +15,6 @@ public final class TextMap {
     /** The narrowest map. */
     public static final int LEAST_WIDTH = 60;
 
-    private static final int ADDRESS_WIDTH = 16;
     private static final int SIZE_WIDTH = 9;
     private static final int KIND_WIDTH = 6;
     private static final int SHARE_WIDTH = 4;
@@ -23,6 +22,7 @@ public final class TextMap {
 
     private final MemoryMap map;
     private final Style style;
+    private final int addressDigits;
     private final int barWidth;
     private final int nameWidth;
     private final int largestLog;
@@ -41,7 +41,8 @@ public final class TextMap {
         this.style = style;
         int width = Math.max(LEAST_WIDTH, style.width());
         this.barWidth = Math.clamp(width / 4, 8, 40);
-        int others = ADDRESS_WIDTH + 2 + barWidth + 2 + SIZE_WIDTH + 2 + KIND_WIDTH + 2
+        this.addressDigits = Labels.addressDigits(map);
+        int others = "0x".length() + addressDigits + 2 + barWidth + 2 + SIZE_WIDTH + 2 + KIND_WIDTH + 2
                 + (hasShares() ? SHARE_WIDTH + 2 : 0);
         this.nameWidth = Math.max(0, width - others);
         int largest = SMALLEST_LOG;
@@ -75,7 +76,7 @@ public final class TextMap {
         }
         if (!map.rows().isEmpty()) {
             long last = map.rows().getLast().range().last();
-            String end = last == -1L ? "end of the address space" : HexDump.hexAddress(last + 1);
+            String end = last == -1L ? HexDump.END : address(last + 1);
             text.append(Colour.DIM.paint(end, style)).append('\n');
         }
         return text.toString();
@@ -112,7 +113,7 @@ public final class TextMap {
                 .orElse("");
         String kinds = area.bytes().size() == 1 ? singular(area.kind()) : "mixed";
         return assemble(
-                HexDump.hexAddress(area.range().first()),
+                address(area.range().first()),
                 colour(area).paint(bar, style) + " ".repeat(barWidth - length),
                 Sizes.human(area.size()),
                 kinds,
@@ -148,13 +149,17 @@ public final class TextMap {
     private String line(MemoryMap.Hole hole) {
         String mark = style.unicode() ? "┆" : ":";
         String line = assemble(
-                HexDump.hexAddress(hole.range().first()),
+                address(hole.range().first()),
                 mark + " ".repeat(barWidth - 1),
                 Sizes.human(hole.range()),
                 "hole",
                 "",
                 "");
         return Colour.DIM.paint(line, style);
+    }
+
+    private String address(long address) {
+        return HexDump.hexAddress(address, addressDigits);
     }
 
     private String assemble(String address, String bar, String size, String kind, String share, String name) {

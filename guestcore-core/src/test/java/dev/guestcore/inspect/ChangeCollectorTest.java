@@ -118,10 +118,10 @@ class ChangeCollectorTest {
         assertTrue(svg.contains("<rect class=\"changed\" x=\"200\" y=\"156\" width=\"6\""), svg);
         assertTrue(svg.matches("(?s).*<rect class=\"changed\" x=\"200\" y=\"\\d+\" width=\"384\".*"), svg);
         List<String> lines = TextMap.render(collector.map(), new TextMap.Style(80, false, true)).lines().toList();
-        String first = lines.stream().filter(line -> line.startsWith("0000000000000000")).findFirst().orElseThrow();
+        String first = lines.stream().filter(line -> line.startsWith("0x000000000000 ")).findFirst().orElseThrow();
         // One of the three 64ths under the first character changed.
         assertTrue(first.contains("▒···") && first.contains("   2%"), first);
-        String second = lines.stream().filter(line -> line.startsWith("0000000000100000")).findFirst().orElseThrow();
+        String second = lines.stream().filter(line -> line.startsWith("0x000000100000 ")).findFirst().orElseThrow();
         assertTrue(second.contains("██") && second.contains("100%"), second);
     }
 }

@@ -58,23 +58,23 @@ class MemoryMapTest {
         assertEquals(
                 """
                 Guest
-                RAM 71.6 MiB, ROM 128 KiB, devices 137 KiB; 9 regions
+                RAM ~71.6 MiB, ROM 128 KiB, devices 137 KiB; 9 regions
 
-                0000000000000000  ██████████              640 KiB  RAM     low RAM
-                00000000000a0000  ╌╌╌╌╌╌╌                 128 KiB  device  VGA
-                00000000000c0000  ┆                       192 KiB  hole
-                00000000000f0000  ▒▒▒▒▒▒                   64 KiB  ROM     BIOS
-                0000000000100000  ████████████████████     63 MiB  RAM     RAM
-                0000000004000000  ┆                       3.9 GiB  hole
-                00000000fec00000  ╌                         4 KiB  device  I/O APIC
-                00000000fec01000  ┆                      1020 KiB  hole
-                00000000fed00000  ╌                         1 KiB  device  HPET
-                00000000fed00400  ┆                      1023 KiB  hole
-                00000000fee00000  ╌                         4 KiB  device  local APIC
-                00000000fee01000  ┆                      17.9 MiB  hole
-                00000000ffff0000  ▒▒▒▒▒▒                   64 KiB  ROM     BIOS <alias> & [31mr…
-                0000000100000000  ███████████████           8 MiB  RAM     high RAM
-                0000000100800000
+                0x000000000000  ██████████              640 KiB  RAM     low RAM
+                0x0000000a0000  ╌╌╌╌╌╌╌                 128 KiB  device  VGA
+                0x0000000c0000  ┆                       192 KiB  hole
+                0x0000000f0000  ▒▒▒▒▒▒                   64 KiB  ROM     BIOS
+                0x000000100000  ████████████████████     63 MiB  RAM     RAM
+                0x000004000000  ┆                      ~3.9 GiB  hole
+                0x0000fec00000  ╌                         4 KiB  device  I/O APIC
+                0x0000fec01000  ┆                      1020 KiB  hole
+                0x0000fed00000  ╌                         1 KiB  device  HPET
+                0x0000fed00400  ┆                      1023 KiB  hole
+                0x0000fee00000  ╌                         4 KiB  device  local APIC
+                0x0000fee01000  ┆                     ~17.9 MiB  hole
+                0x0000ffff0000  ▒▒▒▒▒▒                   64 KiB  ROM     BIOS <alias> & [31mred
+                0x000100000000  ███████████████           8 MiB  RAM     high RAM
+                0x000100800000
                 """,
                 TextMap.render(MemoryMap.of(MadeUp.pc()), PLAIN));
     }
@@ -82,9 +82,9 @@ class MemoryMapTest {
     @Test
     void textOfAScannedGuestShowsHowFullItIs() {
         String text = TextMap.render(scanned(MadeUp.pc()), PLAIN);
-        assertTrue(text.contains("0000000000000000  ··········              640 KiB  RAM       0%  low RAM\n"), text);
-        assertTrue(text.contains("0000000000100000  ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓     63 MiB  RAM      50%  RAM\n"), text);
-        assertTrue(text.contains("00000000000f0000  ██████                   64 KiB  ROM     100%  BIOS\n"), text);
+        assertTrue(text.contains("0x000000000000  ··········              640 KiB  RAM       0%  low RAM\n"), text);
+        assertTrue(text.contains("0x000000100000  ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓     63 MiB  RAM      50%  RAM\n"), text);
+        assertTrue(text.contains("0x0000000f0000  ██████                   64 KiB  ROM     100%  BIOS\n"), text);
     }
 
     @Test
@@ -117,10 +117,10 @@ class MemoryMapTest {
             }
             assertTrue(texts.contains("BIOS <alias> & [31mredROM"), texts.toString());
             for (MemoryRegion region : guest.memory().regions()) {
-                String address = String.format(Locale.ROOT, "%012x", region.range().first());
+                String address = String.format(Locale.ROOT, "0x%012x", region.range().first());
                 assertTrue(texts.contains(address), address);
             }
-            assertTrue(texts.contains("3.9 GiB"));
+            assertTrue(texts.contains("~3.9 GiB"));
             assertTrue(root.getElementsByTagName("title").item(0).getTextContent().contains("physical memory"));
         }
     }

@@ -22,15 +22,15 @@ class SizesTest {
 
     @Test
     void roundsToOneDecimal() {
-        assertEquals("960.0 KiB", Sizes.human(960 * 1024 - 1));
-        assertEquals("1.1 MiB", Sizes.human((1 << 20) + 100_000));
+        assertEquals("~960.0 KiB", Sizes.human(960 * 1024 - 1));
+        assertEquals("~1.1 MiB", Sizes.human((1 << 20) + 100_000));
     }
 
     @Test
     void knowsTheWholeAddressSpace() {
         assertEquals("16 EiB", Sizes.human(new AddressRange(0, -1L)));
         assertEquals("8 EiB", Sizes.human(Long.MIN_VALUE));
-        assertEquals("16.0 EiB", Sizes.human(-1L));
+        assertEquals("~16.0 EiB", Sizes.human(-1L));
     }
 
     @Test
