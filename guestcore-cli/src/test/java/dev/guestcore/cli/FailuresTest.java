@@ -237,20 +237,6 @@ class FailuresTest {
         assertEquals(List.of(), files());
     }
 
-    private Process child(String... arguments) throws IOException {
-        List<String> command = new ArrayList<>();
-        command.add(ProcessHandle.current().info().command().orElseThrow());
-        command.add("-Xmx128m");
-        command.add("-XX:MaxDirectMemorySize=2g");
-        command.add("--enable-native-access=dev.guestcore");
-        command.add("-p");
-        command.add(System.getProperty("jdk.module.path"));
-        command.add("-m");
-        command.add("dev.guestcore.cli/" + Main.class.getName());
-        command.addAll(List.of(arguments));
-        return new ProcessBuilder(command).start();
-    }
-
     private static void signal(Process process, String name) throws IOException, InterruptedException {
         Process kill = new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).inheritIO().start();
         assertEquals(0, kill.waitFor());
@@ -266,7 +252,7 @@ class FailuresTest {
 
     /** The pipe is full and nobody reads: the program hangs in a write when the signal comes. */
     private void cancelledByWhileThePipeIsFull(String signal) throws IOException, InterruptedException {
-        Process child = child("capture", "demo:ram=64M", "-o", "-", "--to", "vbox");
+        Process child = Child.start("capture", "demo:ram=64M", "-o", "-", "--to", "vbox");
         try {
             assertEquals(0x7f, child.getInputStream().read(), "the core has begun");
             signal(child, signal);
@@ -292,7 +278,7 @@ class FailuresTest {
 
     @Test
     void interruptLeavesNoFile() throws IOException, InterruptedException {
-        Process child = child("capture", "demo:ram=1G", "-o", file("a"), "--to", "vbox", "--progress", "json");
+        Process child = Child.start("capture", "demo:ram=1G", "-o", file("a"), "--to", "vbox", "--progress", "json");
         try {
             String line = readLine(child.getErrorStream());
             assertTrue(line.contains("\"phase\""), line);

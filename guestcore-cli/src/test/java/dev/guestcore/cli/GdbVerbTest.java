@@ -42,14 +42,9 @@ class GdbVerbTest {
     }
 
     private static Process child(String... arguments) throws IOException {
-        List<String> command = new ArrayList<>();
-        command.add(ProcessHandle.current().info().command().orElseThrow());
-        command.addAll(List.of("-Xmx128m", "--enable-native-access=dev.guestcore", "-p"));
-        command.add(System.getProperty("jdk.module.path"));
-        command.addAll(List.of("-m", "dev.guestcore.cli/" + Main.class.getName()));
-        command.add("gdb");
-        command.addAll(List.of(arguments));
-        return new ProcessBuilder(command).start();
+        List<String> words = new ArrayList<>(List.of("gdb"));
+        words.addAll(List.of(arguments));
+        return Child.start(words.toArray(String[]::new));
     }
 
     private static void ask(InputStream in, OutputStream out) throws IOException {
