@@ -3,6 +3,7 @@ package dev.guestcore.format;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.UnsupportedRequestException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -30,11 +31,27 @@ public interface CoreFormat {
     Guest open(FileBytes file);
 
     /**
-     * Tries every rule of the format.
+     * Checks a file against every rule of the format, and whether {@link #open} finds it undamaged: what opening calls
+     * damaged never passes. The check of opening comes first and has the number 00.
      *
+     * @param file that {@link #probe} claimed; stays open
      * @param deep also rules that need all of the memory to be read
      */
-    List<Check> verify(FileBytes file, boolean deep, Progress progress);
+    default List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+        List<Check> checks = new ArrayList<>();
+        checks.add(Opening.check(this, file));
+        checks.addAll(rules(file, deep, progress));
+        return List.copyOf(checks);
+    }
+
+    /**
+     * Checks a file against the rules of the format alone; {@link #verify} adds the check that all formats share. A rule
+     * that cannot be tried because the file is damaged there has failed, or an earlier rule has.
+     *
+     * @param file that {@link #probe} claimed; stays open
+     * @param deep also rules that need all of the memory to be read
+     */
+    List<Check> rules(FileBytes file, boolean deep, Progress progress);
 
     /** Whether {@link #writer} works. */
     boolean canWrite();

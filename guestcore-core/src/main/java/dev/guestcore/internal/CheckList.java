@@ -30,6 +30,11 @@ public final class CheckList {
         this.source = source;
     }
 
+    /** A check that was made elsewhere. */
+    public void add(Check check) {
+        checks.add(check);
+    }
+
     /** A rule that is kept. */
     public void pass(String id, String rule, String found) {
         add(id, rule, Check.Result.PASS, OptionalLong.empty(), "", found, "");

@@ -198,7 +198,7 @@ public final class ElfCoreFormat implements CoreFormat {
     }
 
     @Override
-    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+    public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         return new ElfCoreVerifier(file, deep, progress).run();
     }
 

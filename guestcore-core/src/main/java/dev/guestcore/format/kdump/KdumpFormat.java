@@ -70,7 +70,7 @@ public final class KdumpFormat implements CoreFormat {
     }
 
     @Override
-    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+    public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         return new KdumpVerifier(file, deep, progress).run();
     }
 

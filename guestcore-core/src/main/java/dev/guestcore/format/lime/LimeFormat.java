@@ -38,7 +38,7 @@ public final class LimeFormat implements CoreFormat {
     }
 
     @Override
-    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+    public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         return LimeImages.verify(file, Dialect.LIME, deep, progress);
     }
 

@@ -57,7 +57,7 @@ public final class RawFormat implements CoreFormat {
     }
 
     @Override
-    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+    public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         CheckList checks = new CheckList("docs/formats/raw.md");
         Path place = RawMap.beside(file.path());
         try (Arena arena = Arena.ofShared()) {

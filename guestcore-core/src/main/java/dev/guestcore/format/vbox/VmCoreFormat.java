@@ -54,7 +54,7 @@ public final class VmCoreFormat implements CoreFormat {
     }
 
     @Override
-    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+    public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         return VmCoreVerifier.verify(file, deep, progress);
     }
 

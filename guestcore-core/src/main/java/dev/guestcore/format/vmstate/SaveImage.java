@@ -2,8 +2,11 @@ package dev.guestcore.format.vmstate;
 
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.internal.migration.PcMemoryMap;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -24,15 +27,26 @@ import java.util.regex.Pattern;
  * @param streamAt offset of the stream
  * @param wrapping how the stream is compressed
  * @param domain name of the domain
+ * @param dimms DIMMs of the domain, with their addresses
  */
-record SaveImage(boolean libvirt, boolean complete, long streamAt, Wrapping wrapping, Optional<String> domain) {
+record SaveImage(
+        boolean libvirt,
+        boolean complete,
+        long streamAt,
+        Wrapping wrapping,
+        Optional<String> domain,
+        List<PcMemoryMap.Dimm> dimms) {
 
     private static final String MAGIC = "LibvirtQemudSave";
     private static final String MAGIC_UNFINISHED = "LibvirtQemudPart";
     private static final int HEADER = 92;
     private static final int LATEST_VERSION = 2;
-    private static final int MOST_XML = 1 << 16;
+    private static final int MOST_XML = 1 << 20;
+    private static final int MOST_DIMMS = 256;
     private static final Pattern NAME = Pattern.compile("<name>([^<]{1,256})</name>");
+    private static final Pattern MEMORY_DEVICE = Pattern.compile("<memory model=['\"](?:dimm|nvdimm)['\"].*?</memory>", Pattern.DOTALL);
+    private static final Pattern ALIAS = Pattern.compile("<alias name=['\"]([^'\"]{1,256})['\"]");
+    private static final Pattern BASE = Pattern.compile("<address type=['\"]dimm['\"][^>]*base=['\"]0x([0-9a-f]{1,16})['\"]");
 
     /** Whether a file begins like a save image. */
     static boolean isLibvirt(FileBytes file) {
@@ -50,7 +64,7 @@ record SaveImage(boolean libvirt, boolean complete, long streamAt, Wrapping wrap
      */
     static SaveImage read(FileBytes file) {
         if (!isLibvirt(file)) {
-            return new SaveImage(false, true, 0, Wrapping.at(file, 0), Optional.empty());
+            return new SaveImage(false, true, 0, Wrapping.at(file, 0), Optional.empty(), List.of());
         }
         ByteOrder order = ByteOrder.LITTLE_ENDIAN;
         long version = file.u32(16, order, "version of the save image");
@@ -73,12 +87,28 @@ record SaveImage(boolean libvirt, boolean complete, long streamAt, Wrapping wrap
                 .orElseThrow(() -> new UnsupportedRequestException(file.name() + ": save image compressed by libvirt's"
                         + " method " + number + ", of which Guestcore knows 0 to 5; save the domain with"
                         + " save_image_format = \"raw\" in qemu.conf"));
-        return new SaveImage(true, magic(file).equals(MAGIC), HEADER + length, wrapping, domain(file, length));
+        byte[] bytes = file.bytes(HEADER, (int) Math.min(length, MOST_XML), "domain's description");
+        String text = new String(bytes, StandardCharsets.UTF_8);
+        return new SaveImage(
+                true, magic(file).equals(MAGIC), HEADER + length, wrapping, domain(text), dimms(text));
     }
 
-    private static Optional<String> domain(FileBytes file, long length) {
-        byte[] text = file.bytes(HEADER, (int) Math.min(length, MOST_XML), "domain's description");
-        Matcher matcher = NAME.matcher(new String(text, StandardCharsets.UTF_8));
+    private static Optional<String> domain(String text) {
+        Matcher matcher = NAME.matcher(text);
         return matcher.find() ? Optional.of(matcher.group(1).replaceAll("\\p{Cntrl}", "?")) : Optional.empty();
+    }
+
+    /** libvirt names the memory backend of a DIMM after the DIMM's alias. */
+    private static List<PcMemoryMap.Dimm> dimms(String text) {
+        List<PcMemoryMap.Dimm> dimms = new ArrayList<>();
+        Matcher devices = MEMORY_DEVICE.matcher(text);
+        while (devices.find() && dimms.size() < MOST_DIMMS) {
+            Matcher alias = ALIAS.matcher(devices.group());
+            Matcher base = BASE.matcher(devices.group());
+            if (alias.find() && base.find()) {
+                dimms.add(new PcMemoryMap.Dimm("mem" + alias.group(1), Long.parseUnsignedLong(base.group(1), 16)));
+            }
+        }
+        return dimms;
     }
 }

@@ -100,7 +100,7 @@ record SavedStream(
                         + " so; save the domain again"));
             }
             MachineState state = state(file.name(), stream, findings, decompressed);
-            PcMemoryMap.Layout layout = PcMemoryMap.of(state);
+            PcMemoryMap.Layout layout = PcMemoryMap.of(state, image.dimms());
             findings.addAll(state.findings());
             layout.findings().forEach(finding ->
                     findings.add(new Finding(finding.severity(), file.name() + ": " + finding.message())));

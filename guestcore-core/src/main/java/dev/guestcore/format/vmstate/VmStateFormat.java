@@ -1,18 +1,20 @@
 package dev.guestcore.format.vmstate;
 
+import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestcoreException;
-import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Progress;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Opening;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
 import dev.guestcore.internal.CheckList;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -62,21 +64,29 @@ public final class VmStateFormat implements CoreFormat {
         }
     }
 
+    /** Reads the stream once for opening and rules together: a compressed one takes as long as its memory. */
     @Override
     public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
-        CheckList checks = new CheckList("docs/formats/vmstate.md");
-        SavedStream stream;
         try {
-            stream = SavedStream.read(file);
-        } catch (MalformedDumpException e) {
-            checks.check(false, "vmstate-01", "memory can be found in the stream", e.offset(), "so", e.getMessage(),
-                    "QEMU refuses the stream");
-            return checks.list();
+            return checks(file, deep, progress);
         } catch (GuestcoreException e) {
-            checks.skip("vmstate-01", "memory can be found in the stream", e.getMessage());
-            return checks.list();
+            return List.of(Opening.failed(NAME, e));
         }
+    }
+
+    @Override
+    public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
+        List<Check> checks = verify(file, deep, progress);
+        return checks.subList(1, checks.size());
+    }
+
+    private static List<Check> checks(FileBytes file, boolean deep, Progress progress) {
+        SavedStream stream = SavedStream.read(file);
         try {
+            List<Finding> findings = new ArrayList<>(file.findings());
+            findings.addAll(stream.findings());
+            CheckList checks = new CheckList("docs/formats/vmstate.md");
+            checks.add(Opening.check(NAME, findings));
             checks.pass("vmstate-01", "memory can be found in the stream", stream.summary());
             checks.check(stream.ramComplete(), "vmstate-02", "the stream holds all of the memory", 0, "so",
                     stream.ramComplete() ? "so" : stream.firstDamage(), "QEMU refuses a stream that is cut short");
@@ -86,6 +96,9 @@ public final class VmStateFormat implements CoreFormat {
                     Integer.toString(stream.state().vcpus().size()), "");
             checks.usual(stream.missingPages() == 0, "vmstate-05", "every page was sent", 0, "0 missing",
                     stream.missingPages() + " missing", "QEMU leaves them zero");
+            String unplaced = stream.layout().unplaced();
+            checks.check(unplaced.isEmpty(), "vmstate-07", "all memory of the stream has a guest-physical address", 0,
+                    "all of it", unplaced.isEmpty() ? "all of it" : "no address for " + unplaced, "");
             if (deep) {
                 GuestBuilder guest = Guest.builder();
                 stream.addTo(guest);

@@ -75,7 +75,7 @@ public final class XenDumpCoreFormat implements CoreFormat {
     }
 
     @Override
-    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+    public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         return new DumpChecks(DumpFile.read(file)).run(deep, progress);
     }
 

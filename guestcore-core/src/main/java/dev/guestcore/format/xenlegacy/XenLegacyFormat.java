@@ -198,7 +198,7 @@ public final class XenLegacyFormat implements CoreFormat {
     }
 
     @Override
-    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+    public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         CheckList checks = new CheckList("docs/formats/xen-legacy.md");
         try {
             LegacyDump dump = dump(file);

@@ -23,6 +23,7 @@ import java.util.regex.Pattern;
  * c0000              main memory or firmware, as the PAM registers say
  * below 4 GiB        firmware, the first flash chip or pc.bios ends there, a second chip lies right below
  * 4 GiB              the rest of main memory
+ * behind that        DIMMs, from the next GiB on, each behind the one before at a multiple of 2 MiB
  *
  * CMOS  34 35        memory above 16 MiB and below the split, in 64 KiB
  *       30 31        memory above 1 MiB, in 1 KiB, where 34 and 35 are 0
@@ -48,13 +49,31 @@ public final class PcMemoryMap {
     /** From here on QEMU moves memory to 1 TiB for AMD processors, which the stream does not tell. */
     private static final long AMD_HOLE = 0xfd_0000_0000L;
 
+    private static final long GIB = 1L << 30;
+
+    /** What QEMU aligns memory of its own to on x86; a backend of huge pages may have more. */
+    private static final long DIMM_ALIGNMENT = 2 * MIB;
+
+    /** Devices that show a memory backend somewhere else than a DIMM would be; names of sections contain these. */
+    private static final List<String> OTHER_USERS_OF_BACKENDS = List.of("ivshmem", "virtio-mem", "virtio-pmem");
+
     private static final Pattern NUMA_BLOCK = Pattern.compile("(?:/objects/)?ram-node(\\d{1,4})");
 
     private final MachineState state;
+    private final List<Dimm> stated;
     private final List<Placement> placements = new ArrayList<>();
     private final List<Finding> findings = new ArrayList<>();
     private final Set<RamBlock> used = new HashSet<>();
     private String derivation = "";
+    private String unplaced = "";
+
+    /**
+     * A DIMM of which somebody else than the stream says where it lies.
+     *
+     * @param backend name of its memory backend, without a path
+     * @param base guest-physical address of its first byte
+     */
+    public record Dimm(String backend, long base) {}
 
     /**
      * A piece of a memory block and where the guest sees it.
@@ -70,27 +89,35 @@ public final class PcMemoryMap {
      *
      * @param placements by ascending address; no two overlap
      * @param derivation in a few words, how the split of main memory was found
+     * @param unplaced blocks of memory that have no address, in words; empty if all have one
      * @param findings blocks that could not be placed, and what is uncertain
      */
-    public record Layout(List<Placement> placements, String derivation, List<Finding> findings) {}
+    public record Layout(List<Placement> placements, String derivation, String unplaced, List<Finding> findings) {}
 
     private record MainMemory(List<RamBlock> blocks, long size) {}
 
-    private PcMemoryMap(MachineState state) {
+    private PcMemoryMap(MachineState state, List<Dimm> stated) {
         this.state = state;
+        this.stated = stated;
+    }
+
+    /** Places the blocks of a stream that stands alone; see {@link #of(MachineState, List)}. */
+    public static Layout of(MachineState state) {
+        return of(state, List.of());
     }
 
     /**
      * Places the blocks of a stream.
      *
      * @param state what the stream says
+     * @param stated DIMMs whose addresses stand beside the stream; of others they are derived where that can be done
      * @throws UnsupportedRequestException if the machine is no PC, or its main memory cannot be told
      */
-    public static Layout of(MachineState state) {
-        PcMemoryMap map = new PcMemoryMap(state);
+    public static Layout of(MachineState state, List<Dimm> stated) {
+        PcMemoryMap map = new PcMemoryMap(state, stated);
         map.place();
         map.placements.sort(Comparator.comparing(placement -> placement.region().range()));
-        return new Layout(List.copyOf(map.placements), map.derivation, List.copyOf(map.findings));
+        return new Layout(List.copyOf(map.placements), map.derivation, map.unplaced, List.copyOf(map.findings));
     }
 
     private void place() {
@@ -112,6 +139,7 @@ public final class PcMemoryMap {
         }
         placeFirmware();
         placeVideo();
+        placeDimms(FOUR_GIB + high);
         reportRest();
     }
 
@@ -338,12 +366,50 @@ public final class PcMemoryMap {
         placements.add(new Placement(new MemoryRegion(range, kind, block.name()), block, offset));
     }
 
+    private void placeDimms(long endOfMain) {
+        for (RamBlock block : state.blocks()) {
+            stated.stream()
+                    .filter(dimm -> !used.contains(block) && isBackend(block) && baseName(block).equals(dimm.backend()))
+                    .filter(dimm -> dimm.base() >= 0 && dimm.base() <= Long.MAX_VALUE - block.size())
+                    .findFirst()
+                    .ifPresent(dimm -> add(block, dimm.base(), 0, block.size(), MemoryRegion.Kind.RAM));
+        }
+        List<RamBlock> dimms = state.blocks().stream()
+                .filter(block -> !used.contains(block) && isBackend(block))
+                .toList();
+        boolean otherUsers = state.devices().stream()
+                .anyMatch(device -> OTHER_USERS_OF_BACKENDS.stream().anyMatch(device::contains));
+        // A stream has its blocks by size, and only those of one size in the order in which they came to be.
+        boolean ordered = dimms.stream().mapToLong(RamBlock::size).distinct().count() == 1;
+        if (!stated.isEmpty() || otherUsers || !ordered || !isMachine("pc-i440fx") && !isMachine("pc-q35")) {
+            return;
+        }
+        long address = endOfMain + GIB - 1 & -GIB;
+        for (RamBlock block : dimms) {
+            if (address > Long.MAX_VALUE - GIB - block.size()) {
+                return;
+            }
+            add(block, address, 0, block.size(), MemoryRegion.Kind.RAM);
+            findings.add(Finding.note("memory " + block.name() + " is taken for a DIMM and shown from 0x"
+                    + Long.toHexString(address) + " on, where QEMU puts "
+                    + (dimms.size() == 1 ? "it" : "DIMMs in this order")
+                    + " unless told otherwise; the stream itself has no address for it"));
+            address = address + block.size() + DIMM_ALIGNMENT - 1 & -DIMM_ALIGNMENT;
+        }
+    }
+
+    /** Newer machines name a backend's block by its path, /objects/NAME. */
+    private static String baseName(RamBlock block) {
+        return block.name().substring(block.name().lastIndexOf('/') + 1);
+    }
+
     private void reportRest() {
         List<RamBlock> rest = state.blocks().stream().filter(block -> !used.contains(block)).toList();
         List<RamBlock> lost = rest.stream().filter(PcMemoryMap::isBackend).toList();
         List<RamBlock> beside = rest.stream().filter(block -> !isBackend(block)).toList();
         if (!lost.isEmpty()) {
-            findings.add(Finding.damage("memory " + names(lost) + " is in the stream, but its guest-physical address is not"
+            unplaced = names(lost);
+            findings.add(Finding.damage("memory " + unplaced + " is in the stream, but its guest-physical address is not"
                     + " (memory added while the guest ran?); it is left out"));
         }
         if (!beside.isEmpty()) {

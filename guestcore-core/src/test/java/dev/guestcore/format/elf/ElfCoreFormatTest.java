@@ -283,7 +283,7 @@ class ElfCoreFormatTest {
     private void openAndReadAll(byte[] content) {
         Path path = file(content);
         try (FileBytes file = FileBytes.open(path)) {
-            new ElfCoreFormat().verify(file, true, Progress.none());
+            new ElfCoreFormat().rules(file, true, Progress.none());
             if (new ElfCoreFormat().probe(file).match() == Probe.Match.NO) {
                 return;
             }
@@ -354,7 +354,7 @@ class ElfCoreFormatTest {
     void verifiesAGoodCoreAndNamesWhatIsWrongWithABadOne() throws Exception {
         Path good = file(wholeCore());
         try (FileBytes file = FileBytes.open(good)) {
-            List<Check> checks = new ElfCoreFormat().verify(file, true, Progress.none());
+            List<Check> checks = new ElfCoreFormat().rules(file, true, Progress.none());
             assertTrue(checks.stream().allMatch(check -> check.result() == Check.Result.PASS), checks::toString);
             assertEquals(16, checks.size());
         }
@@ -362,7 +362,7 @@ class ElfCoreFormatTest {
             channel.truncate(Files.size(good) - 0x20);
         }
         try (FileBytes file = FileBytes.open(good)) {
-            List<String> failed = new ElfCoreFormat().verify(file, true, Progress.none()).stream()
+            List<String> failed = new ElfCoreFormat().rules(file, true, Progress.none()).stream()
                     .filter(check -> check.result() == Check.Result.FAIL)
                     .map(Check::id)
                     .toList();

@@ -317,7 +317,7 @@ class KdumpReaderTest {
     private static List<String> failures(Path path) {
         try (FileBytes file = FileBytes.open(path)) {
             return new KdumpFormat()
-                    .verify(file, true, Progress.none()).stream()
+                    .rules(file, true, Progress.none()).stream()
                             .filter(check -> check.result() == Check.Result.FAIL)
                             .map(Check::id)
                             .toList();

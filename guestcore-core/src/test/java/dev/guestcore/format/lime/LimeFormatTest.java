@@ -183,7 +183,7 @@ class LimeFormatTest {
                     assertTrue(copy.findings().isEmpty(), copy.findings()::toString);
                 }
                 try (FileBytes file = FileBytes.open(target)) {
-                    List<Check> checks = format.verify(file, true, Progress.none());
+                    List<Check> checks = format.rules(file, true, Progress.none());
                     assertTrue(checks.stream().allMatch(check -> check.result() == Check.Result.PASS), checks::toString);
                     assertEquals(4, checks.size());
                 }
@@ -235,7 +235,7 @@ class LimeFormatTest {
             assertArrayEquals(Arrays.copyOfRange(content, 0x10000, 0x11000), read(guest, 0x10000, 0x1000));
         }
         try (FileBytes file = FileBytes.open(folder.resolve("image"))) {
-            Check last = AVML.verify(file, true, Progress.none()).getLast();
+            Check last = AVML.rules(file, true, Progress.none()).getLast();
             assertEquals(Check.Result.FAIL, last.result());
             assertEquals("65536 bytes lost, first at guest-physical address 0x0", last.found());
         }
@@ -294,7 +294,7 @@ class LimeFormatTest {
         Path path = file(content);
         for (CoreFormat format : List.of(LIME, AVML)) {
             try (FileBytes file = FileBytes.open(path)) {
-                format.verify(file, true, new Limit());
+                format.rules(file, true, new Limit());
                 if (format.probe(file).match() == Probe.Match.EXACT) {
                     try (Guest guest = format.open(file)) {
                         byte[] page = new byte[4096];

@@ -123,7 +123,7 @@ class RawFormatTest {
                 }
             }
             try (FileBytes file = FileBytes.open(target)) {
-                List<Check> checks = RAW.verify(file, true, Progress.none());
+                List<Check> checks = RAW.rules(file, true, Progress.none());
                 assertEquals(List.of("raw-01", "raw-02", "raw-03"),
                         checks.stream().filter(check -> check.result() == Check.Result.PASS).map(Check::id).toList());
             }
@@ -257,7 +257,7 @@ class RawFormatTest {
         try (FileBytes file = FileBytes.open(image)) {
             assertEquals(
                     List.of("raw-02", "raw-03", "raw-04"),
-                    RAW.verify(file, true, Progress.none()).stream()
+                    RAW.rules(file, true, Progress.none()).stream()
                             .filter(check -> check.result() == Check.Result.FAIL)
                             .map(Check::id)
                             .toList());

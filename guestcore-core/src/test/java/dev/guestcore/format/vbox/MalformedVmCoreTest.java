@@ -116,7 +116,7 @@ class MalformedVmCoreTest {
             MalformedDumpException error =
                     assertThrows(MalformedDumpException.class, () -> new VmCoreFormat().open(bytes));
             assertEquals(file + ": " + message, error.getMessage());
-            assertTrue(new VmCoreFormat().verify(bytes, true, Progress.none()).size() == Rule.values().length);
+            assertTrue(new VmCoreFormat().rules(bytes, true, Progress.none()).size() == Rule.values().length);
         }
     }
 
@@ -357,7 +357,7 @@ class MalformedVmCoreTest {
         try (FileBytes file = FileBytes.open(path)) {
             VmCoreFormat format = new VmCoreFormat();
             Probe probe = format.probe(file);
-            assertEquals(Rule.values().length, format.verify(file, true, Progress.none()).size());
+            assertEquals(Rule.values().length, format.rules(file, true, Progress.none()).size());
             try {
                 Guest guest = format.open(file);
                 assertEquals(Probe.Match.EXACT, probe.match(), probe::reason);

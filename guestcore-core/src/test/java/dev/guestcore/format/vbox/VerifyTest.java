@@ -35,7 +35,7 @@ class VerifyTest {
 
     private static List<Check> verify(Path path, boolean deep) {
         try (FileBytes file = FileBytes.open(path)) {
-            return new VmCoreFormat().verify(file, deep, Progress.none());
+            return new VmCoreFormat().rules(file, deep, Progress.none());
         }
     }
 

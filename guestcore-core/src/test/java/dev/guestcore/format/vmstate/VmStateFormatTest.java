@@ -34,6 +34,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -227,7 +228,12 @@ class VmStateFormatTest {
     }
 
     private static byte[] libvirt(int compression, byte[] stream, ByteOrder order, int version) {
-        byte[] xml = "<domain type='kvm'><name>web\u0007server</name></domain>\0".getBytes(StandardCharsets.UTF_8);
+        return libvirt(compression, stream, order, version, "");
+    }
+
+    private static byte[] libvirt(int compression, byte[] stream, ByteOrder order, int version, String devices) {
+        byte[] xml = ("<domain type='kvm'><name>web\u0007server</name>" + devices + "</domain>\0")
+                .getBytes(StandardCharsets.UTF_8);
         ByteBuffer image = ByteBuffer.allocate(92 + xml.length + stream.length).order(order);
         image.put("LibvirtQemudSave".getBytes(StandardCharsets.US_ASCII)).putInt(version).putInt(xml.length).putInt(1)
                 .putInt(compression);
@@ -327,17 +333,65 @@ class VmStateFormatTest {
         }
     }
 
+    private static byte[] withBlocks(Object... more) {
+        List<Object> blocks = new ArrayList<>(List.of("pc.ram", SIZE));
+        blocks.addAll(List.of(more));
+        return devices(new MigrationFiles("pc-i440fx-7.2").blocks(blocks.toArray()).page("pc.ram", 0, page(1))
+                .page((String) more[0], 0, page(77)).endOfRam()).finish();
+    }
+
+    /** What open() calls damaged must not pass: a stream with memory of which nobody says where it lies. */
+    @Test
+    void verifyFailsWhereMemoryHasNoAddress() throws IOException {
+        try (FileBytes file = FileBytes.open(write(withBlocks("m1", 2L << 20, "m2", 4L << 20)))) {
+            assertEquals(List.of("vmstate-00", "vmstate-07"), new VmStateFormat().verify(file, false, Progress.none())
+                    .stream()
+                    .filter(check -> check.result() == Check.Result.FAIL)
+                    .map(Check::id)
+                    .toList());
+        }
+    }
+
+    @Test
+    void findsDimmsByRuleAndByTheirAddressInTheDescriptionOfTheDomain() throws IOException {
+        try (Guest guest = Guests.open(write(withBlocks("/objects/m1", 2L << 20)))) {
+            assertArrayEquals(page(77), read(guest.memory(), 4L << 30, PAGE));
+            assertTrue(guest.findings().getFirst().message().contains("m1 is taken for a DIMM"));
+        }
+        String xml = "<devices><memory model='dimm' discard='yes'><target><size unit='KiB'>2048</size></target>"
+                + "<alias name='dimm0'/><address type='dimm' slot='0' base='0x280000000'/></memory>\n"
+                + "<memory model='dimm'>\n<alias name='dimm1'/><address type='dimm' slot='1' base='0x140000000'/></memory>"
+                + "</devices>";
+        byte[] stream = withBlocks("memdimm1", 4L << 20, "memdimm0", 2L << 20);
+        try (Guest guest = Guests.open(write(libvirt(0, stream, ByteOrder.LITTLE_ENDIAN, 2, xml)))) {
+            assertArrayEquals(page(77), read(guest.memory(), 0x140000000L, PAGE));
+            assertEquals("memdimm0", guest.memory().regionAt(0x280000000L).orElseThrow().name());
+            assertTrue(guest.findings().stream().noneMatch(finding -> finding.message().contains("DIMM")));
+        }
+    }
+
+    /** A stream that cannot be read at all has failed, not been skipped. */
+    @Test
+    void verifyFailsWhatItCannotRead() throws IOException {
+        byte[] foreign = new MigrationFiles("virt-7.2").blocks("mach-virt.ram", SIZE).endOfRam().finish();
+        try (FileBytes file = FileBytes.open(write(foreign))) {
+            List<Check> checks = new VmStateFormat().verify(file, false, Progress.none());
+            assertEquals(List.of(Check.Result.FAIL), checks.stream().map(Check::result).toList());
+            assertTrue(checks.getFirst().found().contains("it is not known where machine 'virt-7.2'"), checks::toString);
+        }
+    }
+
     @Test
     void verifies() throws IOException {
         try (FileBytes file = FileBytes.open(write(stream()))) {
             List<Check> checks = new VmStateFormat().verify(file, true, Progress.none());
-            assertEquals(6, checks.size());
+            assertEquals(8, checks.size());
             assertTrue(checks.stream().allMatch(check -> check.result() == Check.Result.PASS), checks::toString);
         }
         byte[] cut = Arrays.copyOf(stream(), 100_000);
         try (FileBytes file = FileBytes.open(write(cut))) {
             List<Check> checks = new VmStateFormat().verify(file, true, Progress.none());
-            assertEquals(List.of("vmstate-02", "vmstate-03", "vmstate-04", "vmstate-06"), checks.stream()
+            assertEquals(List.of("vmstate-00", "vmstate-02", "vmstate-03", "vmstate-04", "vmstate-06"), checks.stream()
                     .filter(check -> check.result() == Check.Result.FAIL)
                     .map(Check::id)
                     .toList());

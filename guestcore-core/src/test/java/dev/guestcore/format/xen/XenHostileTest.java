@@ -224,7 +224,7 @@ class XenHostileTest {
                     guest.findings());
         }
         try (FileBytes file = FileBytes.open(core())) {
-            Check magic = new XenDumpCoreFormat().verify(file, false, Progress.none()).get(18);
+            Check magic = new XenDumpCoreFormat().rules(file, false, Progress.none()).get(18);
             assertEquals("xen-19", magic.id());
             assertEquals(Check.Result.FAIL, magic.result());
             assertEquals("0xf00febee", magic.expected());

@@ -106,7 +106,7 @@ class XenSamplesTest {
     @MethodSource("whole")
     void everyRuleIsKept(String sample) {
         try (FileBytes file = FileBytes.open(Samples.core(sample))) {
-            List<Check> checks = new XenDumpCoreFormat().verify(file, true, Progress.none());
+            List<Check> checks = new XenDumpCoreFormat().rules(file, true, Progress.none());
             assertTrue(checks.size() == 40);
             assertEquals(
                     List.of(),
@@ -135,7 +135,7 @@ class XenSamplesTest {
 
     private static Map<String, String> notes(String sample) {
         try (FileBytes file = FileBytes.open(Samples.core(sample))) {
-            return new XenDumpCoreFormat().verify(file, false, Progress.none()).stream()
+            return new XenDumpCoreFormat().rules(file, false, Progress.none()).stream()
                     .filter(check -> check.result() == Check.Result.NOTE)
                     .collect(Collectors.toMap(Check::id, Check::readers));
         }
@@ -146,7 +146,7 @@ class XenSamplesTest {
         try (FileBytes file = FileBytes.open(Samples.core("xen/pv64-mini-diskfull"))) {
             assertEquals(
                     List.of("xen-08", "xen-14"),
-                    new XenDumpCoreFormat().verify(file, true, Progress.none()).stream()
+                    new XenDumpCoreFormat().rules(file, true, Progress.none()).stream()
                             .filter(check -> check.result() == Check.Result.FAIL)
                             .map(Check::id)
                             .toList());

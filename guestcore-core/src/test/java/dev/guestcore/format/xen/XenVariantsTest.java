@@ -301,7 +301,7 @@ class XenVariantsTest {
             assertPage(guest, 5, 4096, 4);
         }
         try (FileBytes file = FileBytes.open(folder.resolve("core"))) {
-            List<String> failed = new XenDumpCoreFormat().verify(file, true, Progress.none()).stream()
+            List<String> failed = new XenDumpCoreFormat().rules(file, true, Progress.none()).stream()
                     .filter(check -> check.result() == Check.Result.FAIL)
                     .map(Check::id)
                     .toList();

@@ -185,7 +185,7 @@ class XenLegacyFormatTest {
     @Test
     void verifies() {
         try (FileBytes file = FileBytes.open(file(small()))) {
-            List<Check> checks = new XenLegacyFormat().verify(file, true, Progress.none());
+            List<Check> checks = new XenLegacyFormat().rules(file, true, Progress.none());
             assertTrue(checks.stream().allMatch(check -> check.result() == Check.Result.PASS), checks::toString);
             assertEquals(6, checks.size());
         }
@@ -194,7 +194,7 @@ class XenLegacyFormatTest {
     private void openAndReadAll(byte[] content) {
         Path path = file(content);
         try (FileBytes file = FileBytes.open(path)) {
-            new XenLegacyFormat().verify(file, true, Progress.none());
+            new XenLegacyFormat().rules(file, true, Progress.none());
             if (new XenLegacyFormat().probe(file).match() == Probe.Match.EXACT) {
                 try (Guest guest = new XenLegacyFormat().open(file)) {
                     byte[] page = new byte[4096];

@@ -198,11 +198,50 @@ class PcMemoryMapTest {
 
     @Test
     void saysWhichMemoryItCannotPlace() {
-        PcMemoryMap.Layout layout = PcMemoryMap.of(pc(GIB, GIB, "dimm0", GIB, "/rom@etc/acpi/rsdp", 4096));
+        PcMemoryMap.Layout layout = PcMemoryMap.of(
+                pc(GIB, GIB, "dimm0", GIB, "dimm1", GIB / 2, "/rom@etc/acpi/rsdp", 4096));
         assertEquals(Finding.Severity.DAMAGE, layout.findings().get(0).severity());
-        assertTrue(layout.findings().get(0).message().contains("memory dimm0 (1073741824) is in the stream"));
+        assertTrue(layout.findings().get(0).message()
+                .contains("memory dimm0 (1073741824), dimm1 (536870912) is in the stream"));
+        assertEquals("dimm0 (1073741824), dimm1 (536870912)", layout.unplaced());
         assertEquals(Finding.Severity.NOTE, layout.findings().get(1).severity());
         assertTrue(layout.findings().get(1).message().endsWith("/rom@etc/acpi/rsdp (4096)"));
+    }
+
+    /** Where QEMU 7.2 has them (info memory-devices): the first on the GiB behind main memory, the next right behind it. */
+    @Test
+    void placesDimmsBehindMainMemory() {
+        PcMemoryMap.Layout one = PcMemoryMap.of(pc(64 * MIB, 64 * MIB, "/objects/m1", 128 * MIB));
+        assertEquals("100000000-107ffffff RAM /objects/m1 @0", lines(one).getLast());
+        assertEquals("", one.unplaced());
+        assertEquals(List.of(Finding.Severity.NOTE), one.findings().stream().map(Finding::severity).toList());
+        assertTrue(one.findings().getFirst().message().contains("memory /objects/m1 is taken for a DIMM and shown from"
+                + " 0x100000000 on"));
+        PcMemoryMap.Layout two = PcMemoryMap.of(
+                pc(4 * GIB + 5 * MIB, 3 * GIB, "a", 512 * MIB, "b", 512 * MIB));
+        assertEquals(List.of("180000000-19fffffff RAM a @0", "1a0000000-1bfffffff RAM b @0"),
+                lines(two).subList(lines(two).size() - 2, lines(two).size()));
+    }
+
+    @Test
+    void believesTheAddressThatIsStatedForADimm() {
+        PcMemoryMap.Layout layout = PcMemoryMap.of(
+                pc(GIB, GIB, "/objects/memdimm1", GIB, "memdimm0", 2 * GIB),
+                List.of(new PcMemoryMap.Dimm("memdimm0", 8 * GIB), new PcMemoryMap.Dimm("memdimm1", 4 * GIB)));
+        assertTrue(lines(layout).contains("100000000-13fffffff RAM /objects/memdimm1 @0"), lines(layout)::toString);
+        assertTrue(lines(layout).contains("200000000-27fffffff RAM memdimm0 @0"), lines(layout)::toString);
+        assertEquals(List.of(), layout.findings());
+    }
+
+    /** A backend may as well belong to a device that shows it elsewhere, or to a board whose DIMMs we know nothing of. */
+    @Test
+    void takesNoBackendOfAnotherDeviceForADimm() {
+        MachineState pc = pc(GIB, GIB, "shared", GIB);
+        MachineState other = new MachineState(pc.machine(), pc.blocks(), List.of(), Set.of("0000:00:04.0/ivshmem"), pc.cmos(),
+                pc.pciConfig(), Optional.empty(), List.of());
+        assertEquals("shared (1073741824)", PcMemoryMap.of(other).unplaced());
+        MachineState isa = machine("isapc", Optional.empty(), Map.of(), "pc.ram", GIB, "shared", GIB);
+        assertEquals("shared (1073741824)", PcMemoryMap.of(isa).unplaced());
     }
 
     @Test

@@ -1,0 +1,76 @@
+package dev.guestcore.format;
+
+import dev.guestcore.Finding;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestcoreException;
+import java.util.List;
+import java.util.OptionalLong;
+
+/**
+ * The check that all formats share, number 00: a file opens, and opening it finds no damage. It keeps {@code verify} from
+ * passing what {@code open} calls damaged, whatever the rules of the format look at.
+ */
+public final class Opening {
+
+    private static final String RULE = "the file opens, and opening it finds no damage";
+    private static final String SOURCE = "docs/verify.md, section 1";
+
+    private Opening() {}
+
+    /**
+     * Opens the file once more, as a user of it would.
+     *
+     * @param format that claims it
+     * @param file stays open
+     */
+    public static Check check(CoreFormat format, FileBytes file) {
+        try {
+            return check(format.name(), findings(format, file));
+        } catch (GuestcoreException e) {
+            return failed(format.name(), e);
+        }
+    }
+
+    /**
+     * The check where the guest was opened already.
+     *
+     * @param name of the format or the source
+     * @param findings of the guest
+     */
+    public static Check check(String name, List<Finding> findings) {
+        List<Finding> damage = findings.stream()
+                .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                .toList();
+        String found = switch (damage.size()) {
+            case 0 -> "no damage";
+            case 1 -> damage.getFirst().message();
+            default -> damage.size() + " findings of damage, which `guestcore info` lists; the first: "
+                    + damage.getFirst().message();
+        };
+        return check(name, damage.isEmpty() ? Check.Result.PASS : Check.Result.FAIL, found);
+    }
+
+    /** The check where the guest cannot be opened. */
+    public static Check failed(String name, GuestcoreException why) {
+        return check(name, Check.Result.FAIL, String.valueOf(why.getMessage()));
+    }
+
+    private static Check check(String name, Check.Result result, String found) {
+        return new Check(name + "-00", RULE, SOURCE, result, OptionalLong.empty(), "no damage", found, "");
+    }
+
+    private static List<Finding> findings(CoreFormat format, FileBytes file) {
+        try (Guest guest = open(format, FileBytes.open(file.path()))) {
+            return guest.findings();
+        }
+    }
+
+    private static Guest open(CoreFormat format, FileBytes file) {
+        try {
+            return format.open(file);
+        } catch (RuntimeException | Error e) {
+            file.close();
+            throw e;
+        }
+    }
+}
