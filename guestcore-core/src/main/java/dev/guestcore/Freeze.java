@@ -1,6 +1,7 @@
 package dev.guestcore;
 
 import java.time.Duration;
+import java.util.List;
 
 /**
  * The lease on a frozen live guest. One that is frozen {@link FreezeMethod#DIRECT directly} is thawed when its
@@ -23,5 +24,13 @@ public interface Freeze {
     /** How long it took to have all memory of the instant in our hands; zero where it is read as it is used. */
     default Duration reading() {
         return Duration.ZERO;
+    }
+
+    /**
+     * What others did to the guest while it was frozen, or while its memory was read, that its user should know: that
+     * somebody else stopped it and it is left so. Complete once the guest is closed.
+     */
+    default List<Finding> findings() {
+        return List.of();
     }
 }

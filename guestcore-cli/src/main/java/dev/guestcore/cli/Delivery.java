@@ -184,6 +184,7 @@ final class Delivery {
         }
         Optional<Freeze> freeze = guest.freeze();
         guest.close();
+        freeze.ifPresent(lease -> findings.addAll(lease.findings()));
         return new Outcome(report, freeze, Duration.ofNanos(System.nanoTime() - begin), findings);
     }
 

@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.AddressRange;
+import dev.guestcore.Freeze;
 import dev.guestcore.FreezeChoice;
 import dev.guestcore.FreezeRequest;
 import dev.guestcore.GuestSource;
@@ -110,6 +111,8 @@ abstract class WritingVerb extends Verb {
             Json.write(report, json(outcome));
         } else {
             describe(outcome, format, report, style);
+            outcome.freeze().map(Freeze::findings).orElse(List.of())
+                    .forEach(finding -> report.println(style.odd("note") + "  " + Printable.of(finding.message())));
             if (!stream) {
                 report.println("next  "
                         + style.command(Text.program() + " verify " + (manifest ? "--manifest " : "") + Text.quoted(output)));

@@ -22,6 +22,7 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -233,7 +234,7 @@ class QemuFreezeTest {
             List<FreezeChoice> choices = new ArrayList<>();
             try (Guest guest = source.freeze(FreezeRequest.shortest().withListener(choices::add))) {
                 assertEquals(List.of(FreezeMethod.DIRECT), methods(choices));
-                assertTrue(choices.getFirst().reason().contains("does not run"));
+                assertEquals("the guest is paused, so nothing has to be frozen", choices.getFirst().reason());
                 assertFalse(guest.freeze().orElseThrow().wasRunning());
             }
             source.freeze(FreezeRequest.only(FreezeMethod.BUFFER)).close();
@@ -246,6 +247,82 @@ class QemuFreezeTest {
         } finally {
             qemu.qmp("cont", Map.of());
         }
+    }
+
+    /** Whatever others do while the memory of the snapshot is read, they did it, and it is left so. */
+    @Test
+    void whatSomebodyElsePausedDuringASnapshotStaysPaused() {
+        String before = settings();
+        FreezeRequest request = FreezeRequest.only(FreezeMethod.SNAPSHOT).withProgress(once(() -> {
+            awaitRunning(qemu);
+            qemu.qmp("stop", Map.of());
+        }));
+        try (GuestSource source = Guests.source(qemu.location())) {
+            try (Guest guest = source.freeze(request)) {
+                assertEquals(Optional.empty(), Generations.violation(guest));
+                Freeze freeze = guest.freeze().orElseThrow();
+                String finding = freeze.findings().getFirst().message();
+                assertTrue(finding.contains("somebody else stopped the guest"), finding);
+                Instant paused = Instant.parse(finding.replaceAll(".* at (\\S+Z) .*", "$1"));
+                assertTrue(guest.provenance().takenAt().orElseThrow().plus(freeze.elapsed()).isBefore(paused));
+            }
+            assertFalse(qemu.isRunning());
+            assertEquals("paused", qemu.qmp("query-status", Map.of()).path("status").asString());
+            assertEquals(before, settings());
+        } finally {
+            qemu.qmp("cont", Map.of());
+        }
+    }
+
+    @Test
+    void aPanicDuringASnapshotIsTold() {
+        try (QemuGuest other = QemuGuest.bootSector(
+                "generations", "qemu64", "-smp", "2", "-device", "pvpanic", "-action", "panic=pause")) {
+            FreezeRequest request = FreezeRequest.only(FreezeMethod.SNAPSHOT).withProgress(once(() -> {
+                awaitRunning(other);
+                other.monitor("o /1 0x505 1");
+            }));
+            try (GuestSource source = Guests.source(other.location())) {
+                try (Guest guest = source.freeze(request)) {
+                    assertEquals(Optional.empty(), Generations.violation(guest));
+                    String finding = guest.freeze().orElseThrow().findings().getFirst().message();
+                    assertTrue(finding.contains("the guest panicked at 2"), finding);
+                    assertTrue(finding.contains("its state before the panic"), finding);
+                }
+            }
+            assertEquals("guest-panicked", other.qmp("query-status", Map.of()).path("status").asString());
+            try (Guest guest = Guests.open(other.location())) {
+                String finding = guest.findings().getFirst().message();
+                assertTrue(finding.contains("kernel has panicked"), finding);
+            }
+            assertFalse(other.isRunning());
+        }
+    }
+
+    private static void awaitRunning(QemuGuest guest) {
+        while (!guest.isRunning()) {
+            Thread.onSpinWait();
+        }
+    }
+
+    /** Runs an action when the first memory has come. */
+    private static Progress once(Runnable action) {
+        return new Progress() {
+            private boolean done;
+
+            @Override
+            public void begin(String phase, long totalBytes) {
+                // not yet
+            }
+
+            @Override
+            public void advance(long bytes) {
+                if (bytes > 0 && !done) {
+                    done = true;
+                    action.run();
+                }
+            }
+        };
     }
 
     private static List<FreezeMethod> methods(List<FreezeChoice> choices) {

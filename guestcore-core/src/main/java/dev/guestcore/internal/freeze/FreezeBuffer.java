@@ -1,6 +1,7 @@
 package dev.guestcore.internal.freeze;
 
 import dev.guestcore.AddressRange;
+import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
 import dev.guestcore.FreezeMethod;
 import dev.guestcore.Guest;
@@ -305,6 +306,11 @@ public final class FreezeBuffer implements AutoCloseable {
         @Override
         public FreezeMethod method() {
             return FreezeMethod.BUFFER;
+        }
+
+        @Override
+        public List<Finding> findings() {
+            return lease.findings();
         }
     }
 

@@ -1,12 +1,16 @@
 package dev.guestcore.live.qemu;
 
+import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
 import dev.guestcore.SourceException;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Keeps a guest stopped until {@link #thaw()}, which also runs when this JVM is told to end. A guest that did not run
@@ -19,23 +23,26 @@ final class QemuFreeze implements Freeze {
 
     private static final Duration RECONNECTING = Duration.ofSeconds(5);
 
+    /** A stop that QEMU stamped earlier than we sent ours, but not by more than this, was somebody else's. */
+    private static final Duration OTHERS_STOP = Duration.ofSeconds(5);
+
     private final QmpClient qmp;
     private final Watchdog watchdog;
-    private final String status;
-    private final boolean wasRunning;
     private final Thread onShutdown = new Thread(this::thawAtShutdown, "guestcore-thaw");
+    private final List<Finding> afterwards = new CopyOnWriteArrayList<>();
+    private volatile RunState before;
     private volatile Instant takenAt = Instant.now();
     private volatile long stoppedAt;
     private volatile Optional<Duration> total = Optional.empty();
     private volatile Runnable beforeThaw = () -> {};
-    private long resumesBefore;
+    private volatile @Nullable EventWatch watch;
+    private long eventsBefore;
     private boolean thawed;
 
-    private QemuFreeze(QmpClient qmp, Watchdog watchdog, String status, boolean wasRunning) {
+    private QemuFreeze(QmpClient qmp, Watchdog watchdog, RunState before) {
         this.qmp = qmp;
         this.watchdog = watchdog;
-        this.status = status;
-        this.wasRunning = wasRunning;
+        this.before = before;
     }
 
     /**
@@ -44,37 +51,39 @@ final class QemuFreeze implements Freeze {
      * @throws SourceException if that fails; the guest runs on then
      */
     static QemuFreeze begin(QmpClient qmp, Watchdog watchdog) throws IOException {
-        var state = qmp.execute("query-status", Map.of(), QemuSource.COMMAND);
-        QemuFreeze freeze = new QemuFreeze(
-                qmp,
-                watchdog,
-                state.path("status").asString("unknown"),
-                state.path("running").asBoolean(false));
+        QemuFreeze freeze = new QemuFreeze(qmp, watchdog, RunState.ask(qmp));
         freeze.stop();
         return freeze;
     }
 
     private void stop() throws IOException {
-        if (!wasRunning) {
+        if (!before.running()) {
             stoppedAt = System.nanoTime();
-            resumesBefore = count("RESUME");
+            qmp.poll();
+            eventsBefore = qmp.eventCount();
             return;
         }
         watchdog.awaitReady();
         Runtime.getRuntime().addShutdownHook(onShutdown);
         try {
             watchdog.arm(Watchdog.Undo.RESUME);
-            long stopsBefore = count("STOP");
+            qmp.poll();
+            eventsBefore = qmp.eventCount();
+            Instant sent = Instant.now();
             qmp.execute("stop", Map.of(), STOPPING);
             stoppedAt = System.nanoTime();
-            resumesBefore = count("RESUME");
-            takenAt = count("STOP") > stopsBefore ? instant(qmp.event("STOP").orElseThrow()) : Instant.now();
-            if (qmp.execute("query-status", Map.of(), QemuSource.COMMAND)
-                    .path("running")
-                    .asBoolean(true)) {
+            RunState now = RunState.ask(qmp);
+            if (now.running()) {
                 throw new SourceException(qmp.socket() + ": the guest still runs after `stop`; does someone else"
                         + " control it (libvirt)?");
             }
+            Standstill standstill = standstill();
+            takenAt = standstill.stopped().orElseGet(Instant::now);
+            if (!isOurs(standstill, sent, now)) {
+                leaveToOthers(now);
+                return;
+            }
+            watch = new EventWatch(qmp, eventsBefore, this::tellWatchdog);
         } catch (IOException | RuntimeException | Error e) {
             try {
                 thaw();
@@ -85,17 +94,36 @@ final class QemuFreeze implements Freeze {
         }
     }
 
-    private long count(String event) {
-        return qmp.event(event).map(QmpClient.Event::count).orElse(0L);
+    private Standstill standstill() {
+        return Standstill.of(qmp.eventsSince(eventsBefore));
     }
 
-    private static Instant instant(QmpClient.Event event) {
-        return Instant.ofEpochSecond(event.microseconds() / 1_000_000, event.microseconds() % 1_000_000 * 1000);
+    /** QEMU sends no event for a stop that found the guest stopped already. */
+    private static boolean isOurs(Standstill standstill, Instant sent, RunState now) {
+        if (!standstill.isOurs() || !now.isPaused()) {
+            return false;
+        }
+        Duration early = Duration.between(standstill.stopped().orElseThrow(), sent);
+        // QEMU's stamps have no nanoseconds. What is much earlier was stamped by another clock.
+        return early.compareTo(Duration.ofNanos(1_000)) <= 0 || early.compareTo(OTHERS_STOP) > 0;
+    }
+
+    /** Somebody else stopped it at the last moment, or it stopped by itself, so it was not running when we came. */
+    private void leaveToOthers(RunState now) {
+        before = now;
+        watchdog.disarm();
+        forgetShutdown();
+    }
+
+    private void tellWatchdog(Standstill standstill) {
+        if (!standstill.isOurs()) {
+            watchdog.disarm();
+        }
     }
 
     @Override
     public boolean wasRunning() {
-        return wasRunning;
+        return before.running();
     }
 
     /** Sets what must happen before the guest may run again. */
@@ -103,9 +131,9 @@ final class QemuFreeze implements Freeze {
         beforeThaw = action;
     }
 
-    /** QEMU's word for the state that the guest was in ("running", "paused"). */
-    String status() {
-        return status;
+    /** The state that the guest was in before we froze it. */
+    RunState before() {
+        return before;
     }
 
     /** When the guest stopped, by QEMU's clock. */
@@ -115,7 +143,7 @@ final class QemuFreeze implements Freeze {
 
     @Override
     public Duration elapsed() {
-        if (!wasRunning) {
+        if (!before.running()) {
             return Duration.ZERO;
         }
         return total.orElseGet(() -> Duration.ofNanos(System.nanoTime() - stoppedAt));
@@ -132,10 +160,17 @@ final class QemuFreeze implements Freeze {
         }
         thawed = true;
         beforeThaw.run();
+        EventWatch events = watch;
+        if (events != null) {
+            events.close();
+        }
         boolean resumedByOthers = resumedByOthers();
+        boolean stoppedByOthers = standstill().stoppedAgain().isPresent();
         try {
-            if (wasRunning) {
-                resume();
+            if (before.running()) {
+                if (!resumedByOthers) {
+                    resume();
+                }
                 watchdog.disarm();
             }
         } finally {
@@ -143,7 +178,8 @@ final class QemuFreeze implements Freeze {
             forgetShutdown();
         }
         if (resumedByOthers) {
-            throw new SourceException(qmp.socket() + ": somebody else resumed the guest while it was frozen; what was"
+            throw new SourceException(qmp.socket() + ": somebody else resumed the guest while it was frozen"
+                    + (stoppedByOthers ? " and stopped it again, so it is left stopped" : "") + "; what was"
                     + " read is not of one instant. Do it again, and keep others (libvirt) from it");
         }
     }
@@ -153,21 +189,17 @@ final class QemuFreeze implements Freeze {
             qmp.poll();
         } catch (IOException e) {
             // The connection is lost; resume() will make another and say so if it cannot.
-            return count("RESUME") > resumesBefore;
+            return standstill().resumed().isPresent();
         }
-        return count("RESUME") > resumesBefore;
+        return standstill().resumed().isPresent();
     }
 
     private void resume() {
         try {
-            qmp.execute("cont", Map.of(), STOPPING);
+            resumeIfPaused(qmp);
         } catch (IOException lost) {
             try (QmpClient again = QmpClient.connect(qmp.socket(), RECONNECTING)) {
-                if (!again.execute("query-status", Map.of(), QemuSource.COMMAND)
-                        .path("running")
-                        .asBoolean(false)) {
-                    again.execute("cont", Map.of(), STOPPING);
-                }
+                resumeIfPaused(again);
             } catch (IOException e) {
                 SourceException failure = new SourceException(
                         qmp.socket() + ": QEMU was lost while the guest was frozen (" + lost.getMessage()
@@ -180,27 +212,37 @@ final class QemuFreeze implements Freeze {
         }
     }
 
+    /** Only out of the state that our `stop` led to: not after a migration, a panic, a shutdown. */
+    private void resumeIfPaused(QmpClient monitor) throws IOException {
+        RunState now = RunState.ask(monitor);
+        if (now.isPaused()) {
+            monitor.execute("cont", Map.of(), STOPPING);
+        } else if (!now.running()) {
+            afterwards.add(Finding.note("while the guest was frozen its state became '" + now.status()
+                    + "'; Guestcore does not resume it" + now.advice().map(text -> ": " + text).orElse("")));
+        }
+    }
+
+    @Override
+    public List<Finding> findings() {
+        return List.copyOf(afterwards);
+    }
+
     /** QEMU's own time stamps, which leave out the way to us, unless its clock was set meanwhile. */
     private Duration measure() {
         Duration ours = Duration.ofNanos(System.nanoTime() - stoppedAt);
-        Optional<QmpClient.Event> resume = qmp.event("RESUME");
-        if (resume.isEmpty() || resume.get().count() <= resumesBefore) {
-            return ours;
-        }
-        Duration byEvents = Duration.between(takenAt, instant(resume.get()));
+        Duration byEvents = standstill().length().orElse(ours);
         boolean plausible = !byEvents.isNegative()
                 && byEvents.minus(ours).abs().compareTo(Duration.ofSeconds(1)) < 0;
         return plausible ? byEvents : ours;
     }
 
     private void forgetShutdown() {
-        if (wasRunning) {
-            try {
-                Runtime.getRuntime().removeShutdownHook(onShutdown);
-            } catch (IllegalStateException e) {
-                // The JVM is ending and this is the hook, or it will find the work done.
-                return;
-            }
+        try {
+            Runtime.getRuntime().removeShutdownHook(onShutdown);
+        } catch (IllegalStateException e) {
+            // The JVM is ending and this is the hook, or it will find the work done.
+            return;
         }
     }
 

@@ -173,9 +173,11 @@ final class QemuSource implements GuestSource {
         watchdog.start();
         try {
             reconnectIfLost();
-            if (wanted.isEmpty() && !ask("query-status").path("running").asBoolean(false)) {
+            RunState state = RunState.ask(qmp);
+            refuseIncoming(state);
+            if (wanted.isEmpty() && !state.running()) {
                 request.onChoice().accept(new FreezeChoice(
-                        FreezeMethod.DIRECT, "the guest does not run, so nothing has to be frozen"));
+                        FreezeMethod.DIRECT, state.meaning() + ", so nothing has to be frozen"));
                 return freeze();
             }
             Optional<String> noSnapshot = Optional.empty();
@@ -193,6 +195,13 @@ final class QemuSource implements GuestSource {
             return BufferOrDirect.take(this, request, noSnapshot, this::lookAtRunning);
         } catch (IOException e) {
             throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
+        }
+    }
+
+    private void refuseIncoming(RunState state) {
+        if (state.isIncoming()) {
+            throw new SourceException("qemu:" + locator + ": " + state.meaning() + " (" + state.status() + "), so there"
+                    + " is nothing to read yet; " + state.advice().orElse("try again later"));
         }
     }
 
@@ -227,6 +236,7 @@ final class QemuSource implements GuestSource {
         }
         try {
             reconnectIfLost();
+            refuseIncoming(RunState.ask(qmp));
             QemuFreeze freeze = QemuFreeze.begin(qmp, watchdog);
             try {
                 Guest guest = take(freeze);
@@ -259,7 +269,9 @@ final class QemuSource implements GuestSource {
         }
         List<Finding> findings = new ArrayList<>();
         if (!freeze.wasRunning()) {
-            findings.add(Finding.note("the guest was not running before (" + freeze.status() + "); it is left so"));
+            RunState state = freeze.before();
+            findings.add(Finding.note(state.meaning() + " (" + state.status() + "); it is left so"
+                    + state.advice().map(advice -> "; " + advice).orElse("")));
         } else {
             findings.addAll(watchdog.findings());
         }

@@ -15,14 +15,20 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.UserPrincipal;
 import java.time.Duration;
-import java.util.HashMap;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import jdk.net.ExtendedSocketOptions;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.exc.StreamConstraintsException;
+import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -36,20 +42,53 @@ import tools.jackson.databind.json.JsonMapper;
 final class QmpClient implements AutoCloseable {
 
     /** Long enough for the register text of hundreds of vCPUs, short enough for the heap. */
-    static final int LONGEST_MESSAGE = 16 << 20;
+    static final int LONGEST_MESSAGE = 4 << 20;
 
-    private static final JsonMapper JSON = new JsonMapper();
+    /** Many times what thousands of vCPUs take, short enough for the heap. */
+    private static final int MOST_TOKENS = 200_000;
 
-    /** An event that QEMU sent. */
-    record Event(String name, long microseconds, long count) {}
+    private static final int MOST_EVENTS = 1000;
+
+    /** Characters of what others sent that an error shows. */
+    private static final int SHOWN = 200;
+
+    /** Characters; QEMU names every device that stands against a migration. */
+    private static final int LONGEST_ERROR = 4000;
+
+    /** Bytes; a buffer that has become larger for one long message is let go after it. */
+    private static final int KEPT_BUFFER = 1 << 20;
+
+    /** Nanoseconds; what had come when time was over is still looked at, but not without end. */
+    private static final long PATIENCE_WITH_FLOODS = 1_000_000_000;
+
+    /** End of the year 9999. */
+    private static final long LATEST_SECOND = 253_402_300_799L;
+
+    private static final JsonMapper JSON = new JsonMapper(JsonFactory.builder()
+            .streamReadConstraints(
+                    StreamReadConstraints.builder().maxTokenCount(MOST_TOKENS).build())
+            .build());
+
+    /** The events that tell whether the guest stands still, and why. All others are passed over. */
+    private static final Set<String> REMEMBERED = Set.of("STOP", "RESUME", "GUEST_PANICKED");
+
+    /**
+     * An event that QEMU sent.
+     *
+     * @param name STOP, RESUME or GUEST_PANICKED
+     * @param at by QEMU's clock
+     * @param action what QEMU did about a panic ("pause", "poweroff", "run"); else empty
+     */
+    record Event(String name, Instant at, String action) {}
 
     private final Path socket;
     private final SocketChannel channel;
     private final Selector selector;
     private final ReentrantLock lock = new ReentrantLock();
     private final ByteBuffer incoming = ByteBuffer.allocate(64 << 10).flip();
-    private final ByteArrayOutputStream partialLine = new ByteArrayOutputStream();
-    private final Map<String, Event> events = new HashMap<>();
+    private ByteArrayOutputStream partialLine = new ByteArrayOutputStream();
+    private final ArrayDeque<Event> events = new ArrayDeque<>();
+    private long eventsDropped;
     private final JsonNode version;
     private long nextId = 1;
     private volatile boolean lost;
@@ -113,7 +152,7 @@ final class QmpClient implements AutoCloseable {
         JsonNode qmp = greeting.path("QMP");
         if (!qmp.isObject()) {
             throw new IOException("this is not a QMP socket: expected a greeting {\"QMP\": ...}, found "
-                    + shorten(greeting.toString()));
+                    + quoted(greeting.toString()));
         }
         return qmp.path("version");
     }
@@ -138,11 +177,21 @@ final class QmpClient implements AutoCloseable {
         return lost;
     }
 
-    /** The last event of that name, and how many there were. */
-    Optional<Event> event(String name) {
+    /** How many of the events that count have come so far: what {@link #eventsSince} begins after. */
+    long eventCount() {
         lock.lock();
         try {
-            return Optional.ofNullable(events.get(name));
+            return eventsDropped + events.size();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The events that count and came after so many, in their order; of a flood only the last thousand. */
+    List<Event> eventsSince(long count) {
+        lock.lock();
+        try {
+            return events.stream().skip(Math.max(0, count - eventsDropped)).toList();
         } finally {
             lock.unlock();
         }
@@ -223,14 +272,14 @@ final class QmpClient implements AutoCloseable {
                 } else if (reply.has("error") && (!reply.has("id") || reply.path("id").asLong(-1) == id)) {
                     answered = true;
                     throw new SourceException("QMP command " + name + " failed: "
-                            + reply.path("error").path("class").asString("unknown class") + ": "
-                            + reply.path("error").path("desc").asString(reply.toString()));
+                            + printable(reply.path("error").path("class").asString("unknown class"), SHOWN) + ": "
+                            + printable(reply.path("error").path("desc").asString(reply.toString()), LONGEST_ERROR));
                 } else if (reply.has("return") && reply.path("id").asLong(-1) == id) {
                     answered = true;
                     return reply.path("return");
                 } else {
                     throw new IOException("expected the reply to QMP command " + name + " (id " + id + "), found "
-                            + shorten(reply.toString()));
+                            + quoted(reply.toString()));
                 }
             }
         } catch (TimeoutException e) {
@@ -274,10 +323,18 @@ final class QmpClient implements AutoCloseable {
 
     private void remember(JsonNode message) {
         String name = message.path("event").asString("");
+        if (!REMEMBERED.contains(name)) {
+            return;
+        }
         JsonNode stamp = message.path("timestamp");
-        long microseconds = stamp.path("seconds").asLong(0) * 1_000_000 + stamp.path("microseconds").asLong(0);
-        Event before = events.get(name);
-        events.put(name, new Event(name, microseconds, before == null ? 1 : before.count() + 1));
+        Instant at = Instant.EPOCH
+                .plusSeconds(Math.clamp(stamp.path("seconds").asLong(0), 0, LATEST_SECOND))
+                .plus(Math.clamp(stamp.path("microseconds").asLong(0), 0, 999_999), ChronoUnit.MICROS);
+        if (events.size() == MOST_EVENTS) {
+            events.removeFirst();
+            eventsDropped++;
+        }
+        events.add(new Event(name, at, printable(message.path("data").path("action").asString(""), SHOWN)));
     }
 
     private void send(byte[] line, long deadline) throws IOException {
@@ -299,10 +356,11 @@ final class QmpClient implements AutoCloseable {
         }
     }
 
+    /** Also where messages come without end the deadline holds; one that is here already is given in any case. */
     private JsonNode nextMessage(long deadline) throws IOException {
         while (true) {
-            String line = nextLine(deadline);
-            if (line.isBlank()) {
+            byte[] line = nextLine(deadline);
+            if (isBlank(line)) {
                 continue;
             }
             try {
@@ -310,32 +368,49 @@ final class QmpClient implements AutoCloseable {
                 if (message.isObject()) {
                     return message;
                 }
-            } catch (JacksonException e) {
+            } catch (JacksonException | ArithmeticException e) {
                 throw notQmp(line, e);
             }
             throw notQmp(line, null);
         }
     }
 
-    private static IOException notQmp(String line, @Nullable Throwable cause) {
-        String hint = line.startsWith("QEMU ") ? " (a human monitor; QMP is -qmp or -mon mode=control)" : "";
-        return new IOException("this is not a QMP socket: expected a JSON object, found " + shorten(line) + hint,
-                cause);
+    private static boolean isBlank(byte[] line) {
+        for (byte one : line) {
+            if (one != ' ' && one != '\r' && one != '\t') {
+                return false;
+            }
+        }
+        return true;
     }
 
-    private String nextLine(long deadline) throws IOException {
+    private static IOException notQmp(byte[] line, @Nullable Throwable cause) {
+        String text = new String(line, 0, Math.min(line.length, SHOWN * 4), StandardCharsets.UTF_8).strip();
+        if (cause instanceof StreamConstraintsException limit) {
+            return new IOException("QEMU sent a message of " + line.length + " bytes that is beyond all measure: "
+                    + printable(limit.getOriginalMessage(), SHOWN), cause);
+        }
+        String hint = text.startsWith("QEMU ") ? " (a human monitor; QMP is -qmp or -mon mode=control)" : "";
+        return new IOException("this is not a QMP socket: expected a JSON object, found " + quoted(text) + hint, cause);
+    }
+
+    private byte[] nextLine(long deadline) throws IOException {
         while (true) {
-            while (incoming.hasRemaining()) {
-                byte next = incoming.get();
-                if (next == '\n') {
-                    String line = partialLine.toString(StandardCharsets.UTF_8);
-                    partialLine.reset();
-                    return line;
-                }
-                if (partialLine.size() == LONGEST_MESSAGE) {
-                    throw new IOException("a QMP message is longer than " + LONGEST_MESSAGE + " bytes");
-                }
-                partialLine.write(next);
+            int start = incoming.position();
+            int end = start;
+            while (end < incoming.limit() && incoming.get(end) != '\n') {
+                end++;
+            }
+            if (partialLine.size() + (end - start) > LONGEST_MESSAGE) {
+                throw new IOException("a QMP message is longer than " + LONGEST_MESSAGE + " bytes");
+            }
+            partialLine.write(incoming.array(), incoming.arrayOffset() + start, end - start);
+            if (end < incoming.limit()) {
+                incoming.position(end + 1);
+                byte[] line = partialLine.toByteArray();
+                partialLine = line.length > KEPT_BUFFER ? new ByteArrayOutputStream() : partialLine;
+                partialLine.reset();
+                return line;
             }
             incoming.clear();
             int count;
@@ -349,6 +424,8 @@ final class QmpClient implements AutoCloseable {
             }
             if (count == 0) {
                 await(deadline);
+            } else if (deadline - System.nanoTime() <= -PATIENCE_WITH_FLOODS) {
+                throw new TimeoutException("time is over, and QEMU still sends");
             }
         }
     }
@@ -357,8 +434,7 @@ final class QmpClient implements AutoCloseable {
         long left = deadline - System.nanoTime();
         if (left <= 0) {
             if (partialLine.size() > 0) {
-                throw new TimeoutException("time is over in the middle of: "
-                        + shorten(partialLine.toString(StandardCharsets.UTF_8)));
+                throw new TimeoutException("time is over in the middle of a message");
             }
             throw new TimeoutException("time is over");
         }
@@ -366,9 +442,16 @@ final class QmpClient implements AutoCloseable {
         selector.selectedKeys().clear();
     }
 
-    private static String shorten(String text) {
-        String printable = text.strip().replaceAll("\\p{Cntrl}", "?");
-        return printable.length() <= 200 ? "'" + printable + "'" : "'" + printable.substring(0, 200) + "...'";
+    private static String quoted(String text) {
+        return "'" + printable(text, SHOWN) + "'";
+    }
+
+    /** What others sent, fit for a line of ours. */
+    static String printable(String text, int longest) {
+        String start = text.substring(0, Math.min(text.length(), longest + 1))
+                .replaceAll("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]", "?")
+                .strip();
+        return start.length() <= longest ? start : start.substring(0, longest) + "...";
     }
 
     @Override

@@ -1,6 +1,7 @@
 package dev.guestcore.live.qemu;
 
 import dev.guestcore.CancelledException;
+import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
 import dev.guestcore.FreezeMethod;
 import dev.guestcore.FreezeRequest;
@@ -61,11 +62,10 @@ final class Snapshot {
     private final MigrationSettings settings;
     private final Thread onShutdown = new Thread(this::endAtShutdown, "guestcore-cancel-snapshot");
     private final boolean canBeCancelled;
-    private final long stopsBefore;
-    private final long resumesBefore;
+    private volatile long eventsBefore;
+    private volatile @Nullable EventWatch watch;
     private volatile boolean shuttingDown;
     private volatile boolean started;
-    private boolean resumed;
     private boolean ended;
 
     /** QEMU will not do it; the message says why in one line. The guest runs, and everything is as before. */
@@ -95,8 +95,7 @@ final class Snapshot {
         this.request = request;
         this.stream = stream;
         canBeCancelled = canBeCancelled(qmp);
-        stopsBefore = count("STOP");
-        resumesBefore = count("RESUME");
+        eventsBefore = qmp.eventCount();
         watchdog.awaitReady();
         settings = MigrationSettings.change(qmp, watchdog);
     }
@@ -104,8 +103,9 @@ final class Snapshot {
     /** Why there can be no snapshot now; empty if nothing speaks against it. Everything is as before afterwards. */
     static Optional<String> refusal(QmpClient qmp, Watchdog watchdog) throws IOException {
         try {
-            if (!isRunning(qmp)) {
-                return Optional.of("the guest does not run, and QEMU would resume it");
+            RunState state = RunState.ask(qmp);
+            if (!state.running()) {
+                return Optional.of(state.meaning() + ", and QEMU would resume it");
             }
             JsonNode migration = qmp.execute("query-migrate", Map.of(), QemuSource.COMMAND);
             if (!RESTING.contains(migration.path("status").asString(""))) {
@@ -138,12 +138,6 @@ final class Snapshot {
         JsonNode version = qmp.version().path("qemu");
         int major = version.path("major").asInt(0);
         return major > 8 || major == 8 && version.path("minor").asInt(0) >= 1;
-    }
-
-    private static boolean isRunning(QmpClient qmp) throws IOException {
-        return qmp.execute("query-status", Map.of(), QemuSource.COMMAND)
-                .path("running")
-                .asBoolean(false);
     }
 
     private static List<String> blockNames(QmpClient qmp) throws IOException {
@@ -270,17 +264,32 @@ final class Snapshot {
         try {
             String uri = stream.open(qmp, subject.process(), canBeCancelled);
             // At the last moment: QEMU resumes a guest that is paused.
-            if (!isRunning(qmp)) {
-                throw new Refused("the guest was just paused, and QEMU would resume it", null);
+            RunState state = RunState.ask(qmp);
+            if (!state.running()) {
+                throw new Refused("the guest was stopped just now (" + state.status() + "), and QEMU would resume it",
+                        null);
             }
+            eventsBefore = qmp.eventCount();
             started = true;
             watchdog.arm(settings.undo().withSnapshot(canBeCancelled, true));
+            watch = new EventWatch(qmp, eventsBefore, this::tellWatchdog);
             qmp.execute("migrate", Map.of("uri", uri), QemuSource.COMMAND);
         } catch (SourceException e) {
             started = false;
             stream.withdraw(qmp);
             throw new Refused(e.getMessage(), e);
         }
+    }
+
+    /** From the resumption on it is somebody else who paused the guest, if it is paused. */
+    private void tellWatchdog(Standstill standstill) {
+        if (standstill.stopped().isPresent() && !standstill.isOurs()) {
+            watchdog.arm(settings.undo().withSnapshot(canBeCancelled, false));
+        }
+    }
+
+    private Standstill standstill() {
+        return Standstill.of(qmp.eventsSince(eventsBefore));
     }
 
     private boolean isComplete() throws IOException {
@@ -297,11 +306,6 @@ final class Snapshot {
             throw new SourceException("QEMU's snapshot ended as '" + status + "': "
                     + migration.path("error-desc").asString("QEMU does not say why, or somebody else cancelled it"));
         }
-        if (!resumed && count("RESUME") > resumesBefore) {
-            // From now on it is somebody else who paused it, if it is paused.
-            resumed = true;
-            watchdog.arm(settings.undo().withSnapshot(canBeCancelled, false));
-        }
         return status.equals("completed");
     }
 
@@ -311,6 +315,10 @@ final class Snapshot {
             return;
         }
         ended = true;
+        EventWatch events = watch;
+        if (events != null) {
+            events.close();
+        }
         try {
             end(qmp);
         } catch (IOException lost) {
@@ -342,7 +350,7 @@ final class Snapshot {
             settings.restore(monitor);
         } finally {
             // A snapshot that fails while QEMU holds the guest leaves it so.
-            if (count("STOP") - stopsBefore > count("RESUME") - resumesBefore && !isRunning(monitor)) {
+            if (standstill().isOurs() && !isCompleted(monitor) && RunState.ask(monitor).isPaused()) {
                 monitor.execute("cont", Map.of(), QemuSource.COMMAND);
             }
         }
@@ -360,8 +368,12 @@ final class Snapshot {
         return status.equals("cancelled") || RESTING.contains(status) && stream.isClosedByQemu();
     }
 
-    private long count(String event) {
-        return qmp.event(event).map(QmpClient.Event::count).orElse(0L);
+    /** QEMU has resumed the guest then, whether or not we came to hear of it. */
+    private static boolean isCompleted(QmpClient monitor) throws IOException {
+        return monitor.execute("query-migrate", Map.of(), QemuSource.COMMAND)
+                .path("status")
+                .asString("")
+                .equals("completed");
     }
 
     private void endAtShutdown() {
@@ -404,8 +416,9 @@ final class Snapshot {
         for (RegisterState registers : state.vcpus()) {
             builder.vcpu(registers);
         }
-        Instant stop = instant("STOP", stopsBefore);
-        Instant resume = instant("RESUME", resumesBefore);
+        Standstill standstill = standstill();
+        Instant stop = standstill.stopped().orElseThrow(Snapshot::unknownInstant);
+        Duration frozen = standstill.length().orElseThrow(Snapshot::unknownInstant);
         return builder.findings(state.findings())
                 .findings(watchdog.findings())
                 .provenance(new Provenance(
@@ -415,7 +428,7 @@ final class Snapshot {
                         Optional.of("QEMU"),
                         Optional.of(subject.version()),
                         Optional.of(stop)))
-                .freeze(new Ended(Duration.between(stop, resume), reading))
+                .freeze(new Ended(frozen, reading, standstill.duringSnapshot()))
                 .onClose(memory::close)
                 .build();
     }
@@ -435,14 +448,11 @@ final class Snapshot {
         return memory.contents(block, mapping.offset());
     }
 
-    private Instant instant(String event, long before) throws Refused {
-        QmpClient.Event last = qmp.event(event)
-                .filter(one -> one.count() > before)
-                .orElseThrow(() -> new Refused("QEMU did not say when it stopped the guest", null));
-        return Instant.ofEpochSecond(last.microseconds() / 1_000_000, last.microseconds() % 1_000_000 * 1000);
+    private static Refused unknownInstant() {
+        return new Refused("QEMU did not say when it stopped the guest", null);
     }
 
-    private record Ended(Duration elapsed, Duration reading) implements Freeze {
+    private record Ended(Duration elapsed, Duration reading, List<Finding> findings) implements Freeze {
 
         @Override
         public boolean wasRunning() {

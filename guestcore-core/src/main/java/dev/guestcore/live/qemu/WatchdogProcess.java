@@ -52,12 +52,16 @@ final class WatchdogProcess {
 
     private static final int PAUSE = 10;
 
+    /** Bytes of a reply, of which none that we ask for is long. */
+    private static final int LONGEST_LINE = 1 << 20;
+
     private static final String SNAPSHOTS_ON = "{\"execute\":\"migrate-set-capabilities\",\"arguments\":"
             + "{\"capabilities\":[{\"capability\":\"background-snapshot\",\"state\":true}]}}";
 
     private final String socket;
     private final String[] fields;
     private volatile boolean settling;
+    private boolean resumed;
     private final ByteBuffer incoming = ByteBuffer.allocate(1 << 13).flip();
 
     private WatchdogProcess(String socket, String[] fields) {
@@ -160,7 +164,8 @@ final class WatchdogProcess {
     }
 
     private void resume(SocketChannel channel) throws IOException {
-        if (isPaused(ask(channel, "{\"execute\":\"query-status\"}"))) {
+        // A RESUME ended the standstill that was ours; one that follows it is somebody else's.
+        if (isPaused(ask(channel, "{\"execute\":\"query-status\"}")) && !resumed) {
             ask(channel, "{\"execute\":\"cont\"}");
         }
     }
@@ -177,6 +182,7 @@ final class WatchdogProcess {
         }
         String reply = line(channel);
         while (!isReturn(reply) && !reply.startsWith("{\"error\"")) {
+            resumed |= reply.replace(" ", "").contains("\"event\":\"RESUME\"");
             reply = line(channel);
         }
         return reply;
@@ -191,6 +197,9 @@ final class WatchdogProcess {
                     return line.toString(StandardCharsets.UTF_8).strip();
                 }
                 line.write(next);
+            }
+            if (line.size() > LONGEST_LINE) {
+                throw new IOException("this is not QEMU");
             }
             incoming.clear();
             int count = channel.read(incoming);

@@ -212,6 +212,21 @@ class KilledCaptureTest {
         }
     }
 
+    @Test
+    void whatSomebodyElsePausedInTheMiddleStaysPaused() throws Exception {
+        try (CaptureProcess capture = hold()) {
+            qemu.qmp("cont", Map.of());
+            qemu.qmp("stop", Map.of());
+            // Enough for the event to be seen.
+            TimeUnit.MILLISECONDS.sleep(300);
+            capture.kill();
+            TimeUnit.MILLISECONDS.sleep(300);
+            assertFalse(qemu.isRunning());
+        } finally {
+            qemu.qmp("cont", Map.of());
+        }
+    }
+
     /** What the other tests would miss if nobody watched. */
     @Test
     void withoutAWatchdogTheGuestStaysFrozen() throws Exception {
