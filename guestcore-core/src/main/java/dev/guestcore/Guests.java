@@ -3,10 +3,11 @@ package dev.guestcore;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.internal.KnownFiles;
+import dev.guestcore.internal.ShellWords;
 import dev.guestcore.live.SourceProvider;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -112,10 +113,10 @@ public final class Guests {
     /**
      * The format of a file by its content.
      *
-     * @throws UnrecognizedFormatException if no format claims it; says of each why not
+     * @throws UnrecognizedFormatException if no format claims it; says what it is instead, and what can be done with it
      */
     public static CoreFormat recognize(FileBytes file) {
-        List<String> reasons = new ArrayList<>();
+        String almost = null;
         CoreFormat general = null;
         for (CoreFormat format : FORMATS) {
             Probe probe = format.probe(file);
@@ -124,13 +125,16 @@ public final class Guests {
                     return format;
                 }
                 case GENERAL -> general = general == null ? format : general;
-                case NO -> reasons.add(format.name() + ": " + probe.reason());
+                case ALMOST -> almost = almost == null ? probe.reason() : almost;
+                case NO -> {}
                 default -> throw new IllegalStateException("unknown match " + probe.match());
             }
         }
         if (general == null) {
-            throw new UnrecognizedFormatException(file.name() + ": no known core format ("
-                    + String.join("; ", reasons) + "); `guestcore formats` lists what can be read");
+            throw new UnrecognizedFormatException(file.name() + ": " + (almost != null ? almost : KnownFiles.describe(file)
+                    .orElseGet(() -> "no known core format; if it is a raw image of memory, " + KnownFiles.raw(file)
+                            + "; `guestcore formats " + ShellWords.quoted(file.name())
+                            + "` shows what each format misses")));
         }
         return general;
     }

@@ -112,7 +112,7 @@ final class FormatsVerb extends Verb {
         try (FileBytes bytes = FileBytes.open(Delivery.path(name))) {
             for (CoreFormat format : Guests.formats()) {
                 Probe probe = format.probe(bytes);
-                boolean matches = probe.match() != Probe.Match.NO;
+                boolean matches = probe.claims();
                 claimed |= matches;
                 String match = Names.of(probe.match());
                 table.row(

@@ -14,6 +14,8 @@ public record Probe(Match match, String reason) {
     public enum Match {
         /** Another format, or none. */
         NO,
+        /** Begins like this format and like no other, but cannot be read as it. */
+        ALMOST,
         /** The format can read it, but a more special one may know it better. */
         GENERAL,
         /** This format and no other. */
@@ -29,6 +31,20 @@ public record Probe(Match match, String reason) {
     /** Not this format. */
     public static Probe no(String reason) {
         return new Probe(Match.NO, reason);
+    }
+
+    /**
+     * Begins like this format, but cannot be read.
+     *
+     * @param reason what the file is and what is wrong with it: all that the user is told if no format claims it
+     */
+    public static Probe almost(String reason) {
+        return new Probe(Match.ALMOST, reason);
+    }
+
+    /** Whether the format claims the file. */
+    public boolean claims() {
+        return match == Match.EXACT || match == Match.GENERAL;
     }
 
     /** This format. */

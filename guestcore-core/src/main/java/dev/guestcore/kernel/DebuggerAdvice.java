@@ -5,6 +5,7 @@ import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.hypervisor.XenFacts;
+import dev.guestcore.internal.ShellWords;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -76,14 +77,14 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
             case "elf", "kdump" -> new DebuggerAdvice(
                     "crash",
                     Optional.empty(),
-                    "crash " + (note ? "" : crashOptions(facts)) + "vmlinux " + quoted(location),
+                    "crash " + (note ? "" : crashOptions(facts)) + "vmlinux " + ShellWords.quoted(location),
                     note
                             ? "crash takes the load address from VMCOREINFO"
                             : "without a VMCOREINFO note crash must be told");
             case "xen" -> new DebuggerAdvice(
                     "crash",
                     Optional.empty(),
-                    "crash " + crashOptions(facts) + "vmlinux " + quoted(location),
+                    "crash " + crashOptions(facts) + "vmlinux " + ShellWords.quoted(location),
                     "crash derives no load address from a dump-core");
             default -> converted(
                     "crash",
@@ -100,7 +101,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         return new DebuggerAdvice(
                 "crash",
                 Optional.empty(),
-                "crash " + crashOptions(facts) + "vmlinux " + quoted(place),
+                "crash " + crashOptions(facts) + "vmlinux " + ShellWords.quoted(place),
                 "crash takes a raw image with its address, and must be told where the kernel is");
     }
 
@@ -110,7 +111,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         return new DebuggerAdvice(
                 "crash",
                 conversion,
-                "crash vmlinux " + quoted(location),
+                "crash vmlinux " + ShellWords.quoted(location),
                 dense
                         ? "crash finds its way through .xen_p2m"
                         : "crash takes the place in .xen_p2m for the frame number and may fail: this table has holes");
@@ -135,7 +136,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
             case "elf", "kdump" -> new DebuggerAdvice(
                     "drgn",
                     Optional.empty(),
-                    open + quoted(location),
+                    open + ShellWords.quoted(location),
                     note
                             ? "drgn takes the load address from VMCOREINFO"
                             : "without a VMCOREINFO note drgn reads physical memory only");
@@ -150,11 +151,11 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                 .filter(found -> found.value() != 0)
                 .map(found -> "-o " + hex(found.value()) + " ")
                 .orElse("");
-        String remote = "target remote | guestcore gdb " + quoted(location) + " --stdio";
+        String remote = "target remote | guestcore gdb " + ShellWords.quoted(location) + " --stdio";
         return new DebuggerAdvice(
                 "gdb",
                 Optional.empty(),
-                "gdb -ex " + quoted("symbol-file " + offset + "vmlinux") + " -ex " + quoted(remote),
+                "gdb -ex " + ShellWords.quoted("symbol-file " + offset + "vmlinux") + " -ex " + ShellWords.quoted(remote),
                 "guestcore answers gdb with every vCPU's registers and virtual memory");
     }
 
@@ -162,12 +163,12 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
             String tool, String format, String location, String open, String reason) {
         String target = target(format, location, "elf");
         return new DebuggerAdvice(
-                tool, Optional.of(conversion(format, location, "elf")), open + quoted(target), reason);
+                tool, Optional.of(conversion(format, location, "elf")), open + ShellWords.quoted(target), reason);
     }
 
     private static String conversion(String format, String location, String to) {
         String verb = isFile(format) ? "convert " : "capture ";
-        return "guestcore " + verb + quoted(location) + " -o " + quoted(target(format, location, to)) + " --to " + to;
+        return "guestcore " + verb + ShellWords.quoted(location) + " -o " + ShellWords.quoted(target(format, location, to)) + " --to " + to;
     }
 
     private static String target(String format, String location, String to) {
@@ -196,12 +197,5 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
 
     private static String hex(long value) {
         return "0x" + Long.toHexString(value);
-    }
-
-    /** As one word for a shell. */
-    private static String quoted(String text) {
-        boolean plain = text.chars()
-                .allMatch(c -> c < 0x80 && (Character.isLetterOrDigit(c) || "/._-+:=,@%".indexOf(c) >= 0));
-        return plain && !text.isEmpty() ? text : "'" + text.replace("'", "'\\''") + "'";
     }
 }

@@ -8,7 +8,6 @@ import dev.guestcore.Progress;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.FileBytes;
-import dev.guestcore.format.Probe;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -60,7 +59,7 @@ final class FormatTarget implements Target {
         int choice = ByteBuffer.wrap(input).getInt();
         CoreFormat reader = Guests.format(format);
         try (FileBytes file = FileBytes.open(scratch.with(input, CHOICE, input.length - CHOICE))) {
-            if (reader.probe(file).match() == Probe.Match.NO) {
+            if (!reader.probe(file).claims()) {
                 return;
             }
             if ((choice & 15) == 8) {

@@ -70,15 +70,16 @@ public final class ElfCoreFormat implements CoreFormat {
             }
             ElfHeader elf = ElfHeader.read(file);
             if (elf.type() != Elf.ET_CORE) {
-                return Probe.no("an ELF file, but not a core (e_type " + elf.type() + ")");
+                return Probe.almost("an ELF file, but not a core (e_type " + elf.type() + "): a program, a library or a"
+                        + " kernel with its symbols; name the dump");
             }
             ElfSegments segments = ElfSegments.of(file, elf);
             if (segments.firstLoad() < 0) {
-                return Probe.no("an ELF core without memory in program headers");
+                return Probe.almost("an ELF core without memory: it has no program header of type PT_LOAD");
             }
             return new Probe(Probe.Match.GENERAL, "an ELF core with memory in " + segments.count() + " segments");
         } catch (MalformedDumpException e) {
-            return Probe.no("an ELF file whose headers cannot be read: " + e.field());
+            return Probe.almost("an ELF file whose headers cannot be read: " + e.field());
         }
     }
 

@@ -24,6 +24,11 @@ enum Dialect {
         return label;
     }
 
+    /** What an image is called in messages. */
+    String kind() {
+        return this == LIME ? "a LiME image" : "an AVML image";
+    }
+
     long magic() {
         return magic;
     }

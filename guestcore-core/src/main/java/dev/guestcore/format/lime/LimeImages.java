@@ -26,12 +26,13 @@ final class LimeImages {
             return Probe.no("does not begin with " + String.format("%08x", dialect.magic()));
         }
         if (!file.holds(0, BlockHeader.SIZE)) {
-            return Probe.no("ends within its first header");
+            return Probe.almost("begins like " + dialect.kind() + ", but ends within its first header");
         }
         BlockHeader header = BlockHeader.read(file, 0);
         return dialect.matches(header)
                 ? Probe.exact("begins with a block header of version " + dialect.version())
-                : Probe.no("of version " + header.version() + "; only " + dialect.version() + " is known");
+                : Probe.almost(dialect.kind() + " of version " + header.version() + ", of which Guestcore knows only "
+                        + dialect.version());
     }
 
     static Guest open(FileBytes file, Dialect dialect) {

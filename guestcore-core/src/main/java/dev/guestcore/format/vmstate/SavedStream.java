@@ -68,7 +68,7 @@ record SavedStream(
         if (magic.getInt(0) == MigrationStream.MAGIC) {
             return Probe.exact(compressed + ", begins with QEVM");
         }
-        return Probe.no(compressed + channel.damage()
+        return Probe.almost(compressed + channel.damage()
                 .map(why -> ", but cannot be decompressed: " + why)
                 .orElse(", but not a QEMU migration stream"));
     }

@@ -190,9 +190,10 @@ class ElfCoreFormatTest {
                 .u16(16, 2)
                 .load(0, new byte[1])
                 .build();
-        assertEquals("an ELF file, but not a core (e_type 2)", probe(executable).reason());
+        assertEquals("an ELF file, but not a core (e_type 2): a program, a library or a kernel with its symbols; name the"
+                + " dump", probe(executable).reason());
         byte[] bare = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x1000).build();
-        assertEquals("an ELF core without memory in program headers", probe(bare).reason());
+        assertEquals("an ELF core without memory: it has no program header of type PT_LOAD", probe(bare).reason());
         byte[] good = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x1000).load(0, new byte[1]).build();
         assertEquals(Probe.Match.GENERAL, probe(good).match());
     }
@@ -284,7 +285,7 @@ class ElfCoreFormatTest {
         Path path = file(content);
         try (FileBytes file = FileBytes.open(path)) {
             new ElfCoreFormat().rules(file, true, Progress.none());
-            if (new ElfCoreFormat().probe(file).match() == Probe.Match.NO) {
+            if (!new ElfCoreFormat().probe(file).claims()) {
                 return;
             }
             try (Guest guest = new ElfCoreFormat().open(file)) {

@@ -277,7 +277,7 @@ class LimeFormatTest {
                 assertThrows(MalformedDumpException.class, () -> Guests.open(backwards)).getMessage());
         Path newer = file(header(0x4c694d45, 9, 0, 0xfff));
         try (FileBytes file = FileBytes.open(newer)) {
-            assertEquals("of version 9; only 1 is known", LIME.probe(file).reason());
+            assertEquals("a LiME image of version 9, of which Guestcore knows only 1", LIME.probe(file).reason());
             assertEquals(Probe.Match.NO, AVML.probe(file).match());
         }
         Path length = file(avml(0, new byte[100]), avml(0x1000, new byte[100]));
