@@ -102,6 +102,16 @@ final class Console {
         return terminal;
     }
 
+    /** How long a line of prose may be: what the terminal has, up to a readable width. */
+    int proseWidth() {
+        return Math.min(terminal.width(), Text.WIDEST);
+    }
+
+    /** The same for lines that only people want broken; a pipe takes them as they are. */
+    int lineWidth() {
+        return terminal.out() ? proseWidth() : Integer.MAX_VALUE;
+    }
+
     /** How to paint what goes to {@link #out()}. */
     Style style() {
         return terminal.out() && terminal.colour() ? Style.COLOURED : Style.PLAIN;

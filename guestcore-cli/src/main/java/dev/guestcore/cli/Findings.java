@@ -1,12 +1,15 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Finding;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** What is odd about a guest, for people and programs. */
+/** Findings about a guest, for people and programs. */
 final class Findings {
+
+    private static final int LABEL_WIDTH = 8;
 
     private Findings() {}
 
@@ -34,10 +37,24 @@ final class Findings {
         return "guestcore: damaged: " + Printable.of(damage.message());
     }
 
-    /** One finding for people. */
-    static String line(Finding finding, Style style) {
+    /**
+     * One finding for people.
+     *
+     * @param said what the reader knows already and is left out where the message begins with it
+     * @param width columns of the longest line
+     */
+    static List<String> lines(Finding finding, String said, Style style, int width) {
+        String message = finding.message().startsWith(said)
+                ? finding.message().substring(said.length())
+                : finding.message();
         String label = Names.of(finding.severity());
         String painted = finding.severity() == Finding.Severity.DAMAGE ? style.bad(label) : style.odd(label);
-        return "  " + painted + " ".repeat(8 - label.length()) + Printable.of(finding.message());
+        String start = "  " + painted + " ".repeat(LABEL_WIDTH - label.length());
+        List<String> lines = new ArrayList<>();
+        for (String line : Text.wrap(Printable.of(message), width - LABEL_WIDTH - 2)) {
+            lines.add(start + line);
+            start = " ".repeat(2 + LABEL_WIDTH);
+        }
+        return lines;
     }
 }

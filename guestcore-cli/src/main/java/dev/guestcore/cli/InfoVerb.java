@@ -1,17 +1,13 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.AddressRange;
-import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
-import dev.guestcore.hypervisor.HypervisorFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
-import dev.guestcore.inspect.Sizes;
 import dev.guestcore.inspect.VmcoreInfo;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -28,11 +24,11 @@ import picocli.CommandLine.Parameters;
         description = {
             "Show what a core file or a live guest is.",
             "",
-            "Format, layout, hypervisor, vCPUs, memory map, the guest's kernel and how debuggers open it, and what is "
-                    + "odd. Quick on a file of any size, because pages are read with --scan only.",
+            "The system and its kernel, where each vCPU is, findings, format, memory map, how debuggers open it, and "
+                    + "what to type next. Quick on a file of any size, because it reads all pages only with --scan.",
             "",
-            "What is said of the kernel is derived from registers and memory; each fact comes with how, and how sure "
-                    + "it is: certain, likely or doubtful."
+            "Facts about the kernel are derived from registers and memory; each comes with the way it was derived, and "
+                    + "says whether it is certain, likely or doubtful."
         },
         footer = {
             "",
@@ -42,19 +38,16 @@ import picocli.CommandLine.Parameters;
         })
 final class InfoVerb extends Verb {
 
-    /** More regions than this are only counted, unless asked for. */
-    private static final int MOST_REGIONS = 40;
     /** Looking at page states is worth so many steps, which take a few milliseconds. */
     private static final long MOST_RUNS = 100_000;
-    private static final int MOST_FINDINGS = 40;
 
     @Parameters(paramLabel = "<source>", description = "A core file, or a live source such as demo: or qemu:SOCKET.")
     String source = "";
 
     @Option(
             names = "--scan",
-            description = "Also read all pages: how many are zero, unreadable, duplicates; and search them for what the "
-                    + "kernel says of itself.")
+            description = "Also read all pages: count those that are zero, unreadable or duplicates, and search for "
+                    + "what the kernel says about itself.")
     boolean scan;
 
     @Option(names = "--all", description = "List all regions and findings, however many there are.")
@@ -92,10 +85,8 @@ final class InfoVerb extends Verb {
                 if (json) {
                     printJson(json(guest, summary, scanned, kernel));
                 } else {
-                    describe(guest, summary);
-                    scanned.ifPresent(this::describe);
-                    kernel.lines(console().style(), console().terminal().width()).forEach(this::print);
-                    describeFindings(guest.findings());
+                    InfoText text = new InfoText(guest, source, all, console(), this::print);
+                    text.print(summary, scanned, kernel);
                 }
                 return exitCode(guest);
             }
@@ -152,112 +143,6 @@ final class InfoVerb extends Verb {
     private MemoryScan scan(Guest guest) {
         try (ShownProgress shown = progress(progress.mode)) {
             return MemoryScan.run(guest.memory(), shown);
-        }
-    }
-
-    private void describe(Guest guest, MemorySummary summary) {
-        Style style = console().style();
-        Provenance origin = guest.provenance();
-        print(style.heading(Printable.of(origin.source())));
-        Table facts = new Table("", "");
-        facts.row("format", FormatNames.title(origin.format()));
-        row(facts, "layout", Optional.of(origin.layout()));
-        row(facts, "hypervisor", origin.hypervisor()
-                .map(name -> name + origin.hypervisorVersion().map(version -> " " + version).orElse("")));
-        row(facts, "taken", origin.takenAt().map(Object::toString));
-        facts.row("vCPUs", guest.vcpus().size() + " (" + Names.of(guest.architecture()) + ")");
-        for (MemoryRegion.Kind kind : MemoryRegion.Kind.values()) {
-            MemorySummary.KindTotal total = summary.kinds().get(kind);
-            if (total.regionCount() > 0) {
-                facts.row(Text.kind(kind), Sizes.human(total.bytes()) + " in "
-                        + Text.counted(total.regionCount(), "region"));
-            }
-        }
-        for (PageState state : PageState.values()) {
-            if (!state.isReadable() && summary.bytes(state) > 0) {
-                facts.row(Names.of(state), Sizes.human(summary.bytes(state)) + " of RAM and ROM"
-                        + (summary.statesComplete() ? "" : " at least"));
-            }
-        }
-        for (HypervisorFacts known : guest.facts()) {
-            if (known instanceof VmcoreInfoFacts) {
-                // The section on the kernel says the same and more.
-                continue;
-            }
-            known.describe().forEach((name, value) -> {
-                boolean said = origin.hypervisorVersion().equals(Optional.of(value));
-                row(facts, name, said ? Optional.empty() : Optional.of(value));
-            });
-        }
-        facts.lines(style).forEach(this::print);
-        describeRegions(guest.memory().regions());
-    }
-
-    private static void row(Table table, String name, Optional<String> value) {
-        value.filter(text -> !text.isEmpty()).ifPresent(text -> table.row(Printable.of(name), Printable.of(text)));
-    }
-
-    private void describeRegions(List<MemoryRegion> regions) {
-        print("");
-        print(console().style().heading("memory map"));
-        if (regions.isEmpty()) {
-            print("  no memory");
-            return;
-        }
-        Table table = new Table("first", "last", "size>", "kind", "name");
-        long most = all ? Long.MAX_VALUE : MOST_REGIONS;
-        long shown = 0;
-        for (MemoryRegion region : regions) {
-            if (shown++ == most) {
-                break;
-            }
-            AddressRange range = region.range();
-            table.row(
-                    Json.address(range.first()),
-                    Json.address(range.last()),
-                    Sizes.human(range),
-                    Text.kind(region.kind()),
-                    Printable.of(region.name()));
-        }
-        table.lines(console().style()).forEach(this::print);
-        if (regions.size() > most) {
-            print("  … and " + Text.counted(regions.size() - most, "region") + " more (--all lists them)");
-        }
-    }
-
-    private void describe(MemoryScan result) {
-        Style style = console().style();
-        print("");
-        print(style.heading("pages") + " (of 4 KiB)");
-        Table table = new Table("", ">");
-        table.row("present", Sizes.count(result.presentPages()));
-        table.row("zero", Sizes.count(result.zeroPages()));
-        table.row("duplicate", (result.exact() ? "" : "about ") + Sizes.count(result.duplicatePages()));
-        table.row("excluded", Sizes.count(result.excludedPages()));
-        table.row("unreadable", Sizes.count(result.unreadablePages()));
-        table.row("absent", Sizes.count(result.absentPages()));
-        table.row("all", Sizes.count(result.pages()));
-        table.lines(style).forEach(this::print);
-        if (!result.unreadable().isEmpty()) {
-            print("unreadable");
-            result.unreadable().listed().stream()
-                    .limit(all ? Long.MAX_VALUE : MOST_REGIONS)
-                    .forEach(range -> print("  " + range));
-        }
-    }
-
-    private void describeFindings(List<Finding> findings) {
-        print("");
-        Style style = console().style();
-        if (findings.isEmpty()) {
-            print(style.good("nothing odd"));
-            return;
-        }
-        print(style.heading("what is odd"));
-        long most = all ? Long.MAX_VALUE : MOST_FINDINGS;
-        findings.stream().limit(most).forEach(finding -> print(Findings.line(finding, style)));
-        if (findings.size() > most) {
-            print("  … and " + Text.counted(findings.size() - most, "finding") + " more (--all lists them)");
         }
     }
 

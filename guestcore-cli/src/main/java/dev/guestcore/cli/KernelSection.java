@@ -20,7 +20,6 @@ final class KernelSection {
     private static final String PROGRAM = "guestcore ";
     private static final String PIPE = "| guestcore ";
     private static final int LABEL_WIDTH = 13;
-    private static final int WIDEST = 110;
 
     private final KernelFacts facts;
     private final boolean searched;
@@ -57,6 +56,16 @@ final class KernelSection {
         return converts && serves;
     }
 
+    /** Name and version of the system, if they are known. */
+    Optional<String> system() {
+        return facts.system().map(Derived::value);
+    }
+
+    /** Whether all of memory was searched for the kernel. */
+    boolean isSearched() {
+        return searched;
+    }
+
     /** The section for people; empty of a kernel that is not known. */
     List<String> lines(Style style, int width) {
         List<String> lines = new ArrayList<>();
@@ -65,7 +74,7 @@ final class KernelSection {
         }
         lines.add("");
         lines.add(style.heading("kernel"));
-        Rows rows = new Rows(lines, style, Math.min(width, WIDEST));
+        Rows rows = new Rows(lines, style, Math.min(width, Text.WIDEST));
         rows.add("system", facts.system(), Function.identity());
         rows.add("banner", facts.banner(), Function.identity());
         rows.add("KASLR offset", facts.kaslrOffset(), KernelSection::hex);
@@ -75,14 +84,20 @@ final class KernelSection {
         if (facts.vmcoreInfo().isEmpty() && facts.release().isPresent()) {
             rows.add("VMCOREINFO", searched ? "none in memory" : "not looked for; --scan does");
         }
-        if (!advice.isEmpty()) {
-            lines.add("");
-            lines.add(style.heading("next") + style.faint(" (vmlinux is the kernel's file with debug information)"));
-            for (DebuggerAdvice one : advice) {
-                lines.add("  " + one.tool() + style.faint(": " + Printable.of(one.reason())));
-                one.conversion().ifPresent(command -> lines.add("    " + style.command(typed(command))));
-                lines.add("    " + style.command(typed(one.command())));
-            }
+        return lines;
+    }
+
+    /** Which debugger opens the source with which words, for people; empty where none is known to. */
+    List<String> advice(Style style) {
+        List<String> lines = new ArrayList<>();
+        if (advice.isEmpty()) {
+            return lines;
+        }
+        lines.add(style.heading("debuggers") + style.faint(" (vmlinux is the kernel's file with debug information)"));
+        for (DebuggerAdvice one : advice) {
+            lines.add("  " + one.tool() + style.faint(": " + Printable.of(one.reason())));
+            one.conversion().ifPresent(command -> lines.add("    " + style.command(typed(command))));
+            lines.add("    " + style.command(typed(one.command())));
         }
         return lines;
     }

@@ -11,6 +11,9 @@ final class Text {
 
     private static final long MILLION = 1_000_000L;
 
+    /** No line of prose is longer, however wide the terminal: nobody reads on in the right one. */
+    static final int WIDEST = 120;
+
     private Text() {}
 
     /** "1 region", "1,204 regions". */

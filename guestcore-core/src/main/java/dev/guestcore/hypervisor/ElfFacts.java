@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * What a dump with ELF notes says beside memory, registers and VMCOREINFO.
@@ -28,6 +29,25 @@ public record ElfFacts(int machine, boolean bigEndian, boolean kernelAddresses, 
     /** Facts of a dump whose notes are in that byte order, and whose memory has physical addresses only. */
     public ElfFacts(int machine, ByteOrder order, List<Note> notes) {
         this(machine, order == ByteOrder.BIG_ENDIAN, false, notes);
+    }
+
+    /** What people call the machine ("x86-64", "RISC-V"); empty for one that hypervisors do not run. */
+    public Optional<String> machineName() {
+        return Optional.ofNullable(switch (machine) {
+            case 3 -> "x86";
+            case 8 -> "MIPS";
+            case 20 -> "PowerPC";
+            case 21 -> "PowerPC64";
+            case 22 -> "s390x";
+            case 40 -> "Arm";
+            case 43 -> "SPARC64";
+            case 50 -> "Itanium";
+            case 62 -> "x86-64";
+            case 183 -> "AArch64";
+            case 243 -> "RISC-V";
+            case 258 -> "LoongArch";
+            default -> null;
+        });
     }
 
     /** Byte order of the dump's notes. */
@@ -112,7 +132,7 @@ public record ElfFacts(int machine, boolean bigEndian, boolean kernelAddresses, 
     @Override
     public Map<String, String> describe() {
         Map<String, String> facts = new LinkedHashMap<>();
-        facts.put("ELF machine", Integer.toString(machine));
+        facts.put("ELF machine", machine + machineName().map(name -> " (" + name + ")").orElse(""));
         if (!notes.isEmpty()) {
             facts.put("other notes", Integer.toString(notes.size()));
         }

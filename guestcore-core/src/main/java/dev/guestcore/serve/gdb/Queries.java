@@ -5,6 +5,7 @@ import dev.guestcore.CancelledException;
 import dev.guestcore.PageRun;
 import dev.guestcore.Progress;
 import dev.guestcore.address.Translation;
+import dev.guestcore.cpu.CpuMode;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchHit;
 import dev.guestcore.inspect.SearchPattern;

@@ -1,0 +1,109 @@
+package dev.guestcore.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.guestcore.testing.Samples;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The first minute: what {@code info} says first, and that what it says next can be typed. */
+class InfoVerbTest {
+
+    @TempDir
+    Path folder;
+
+    private static String sample() {
+        return Samples.core("vbox/7.0.10-A").toString();
+    }
+
+    private static void inOrder(String text, String... parts) {
+        int at = 0;
+        for (String part : parts) {
+            int found = text.indexOf(part, at);
+            assertTrue(found >= 0, () -> "'" + part + "' in this order in:\n" + text);
+            at = found + part.length();
+        }
+    }
+
+    @Test
+    void whatPeopleCameForStandsFirst() throws IOException {
+        String guest = PagedGuest.withLinux(folder);
+        String out = Run.of("info", guest).expect(0).out();
+        List<String> lines = out.lines().toList();
+        assertTrue(lines.get(0).startsWith("Linux " + PagedGuest.RELEASE + ", x86-64"), out);
+        assertTrue(lines.get(1).startsWith(guest + ": "), out);
+        inOrder(out, "\nkernel\n", "\nvCPUs\n", "\nno problems found\n", "\nformat\n", "\nmemory map\n",
+                "\ndebuggers (", "\nnext\n");
+        assertTrue(out.matches("(?s).*\\R  0  \\S.*  rip 0x[0-9a-f]+  cr3 0x1000\\R.*"), out);
+    }
+
+    @Test
+    void theTimeOfTheCaptureStandsInTheHeadline() {
+        String core = folder.resolve("a.kdump").toString();
+        Run.of("capture", "demo:ram=4M", "-o", core, "--to", "kdump").expect(0);
+        String headline = Run.of("info", core).expect(0).out().lines().findFirst().orElseThrow();
+        assertTrue(headline.matches(".*, captured 20\\d\\d-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d UTC"), headline);
+    }
+
+    @Test
+    void anUnknownSystemIsSaidToBeUnknownAndHowToLookForIt() {
+        String out = Run.of("info", sample()).expect(0).out();
+        assertTrue(out.startsWith("Guest with an unknown system, x86"), out);
+        assertTrue(out.contains("guestcore info --scan " + sample()), out);
+        assertFalse(Run.of("info", "--scan", "demo:ram=4M").expect(0).out().contains("info --scan"), "it was searched");
+    }
+
+    @Test
+    void damageIsAFindingAndVerifyIsTheNextStep() throws IOException {
+        byte[] whole = Files.readAllBytes(Path.of(sample()));
+        Path cut = Files.write(folder.resolve("cut.core"), java.util.Arrays.copyOf(whole, whole.length * 3 / 4));
+        String out = Run.of("info", cut.toString()).expect(ExitCode.DAMAGED).out();
+        inOrder(out, "\nfindings\n", "  damage  ", "\nnext\n", "guestcore verify --deep " + cut);
+        assertFalse(out.contains("no problems found"), out);
+        assertFalse(out.contains("damage  " + cut), "the file was named in the second line");
+    }
+
+    @Test
+    void aLongMapIsFoldedAndSaysHowToSeeAll() throws IOException {
+        StringBuilder regions = new StringBuilder();
+        for (int i = 0; i < 20; i++) {
+            regions.append(i == 0 ? "" : ",")
+                    .append("{\"kind\": \"ram\", \"name\": \"r" + i + "\", \"address\": " + i * 8192
+                            + ", \"size\": 4096}");
+        }
+        Path json = Files.writeString(folder.resolve("g.json"), "{\"regions\": [" + regions + "]}");
+        String out = Run.of("info", "file:" + json).expect(0).out();
+        assertTrue(out.contains("… and 4 regions more (--all lists them)"), out);
+        String all = Run.of("info", "--all", "file:" + json).expect(0).out();
+        assertTrue(all.contains("  r19") && !all.contains("--all"), all);
+    }
+
+    @Test
+    void everyCommandUnderNextCanBeTyped() throws IOException {
+        for (String source : List.of(sample(), "demo:ram=4M", PagedGuest.withLinux(folder))) {
+            String out = Run.of("info", source).expect(0).out();
+            Matcher commands = Pattern.compile("(?m)^  guestcore (\\S.*?)  ")
+                    .matcher(out.substring(out.indexOf("\nnext\n")));
+            int run = 0;
+            while (commands.find()) {
+                List<String> words = new ArrayList<>(List.of(commands.group(1).split(" ")));
+                words.replaceAll(word -> word.equals("vm.core") ? folder.resolve("vm.core").toString() : word);
+                Run result = Run.of(words.toArray(String[]::new));
+                // A search for TEXT finds nothing, which is no error.
+                assertTrue(result.code() == 0 || words.getFirst().equals("search"), words + result.err());
+                assertEquals("", result.err(), words.toString());
+                run++;
+            }
+            assertTrue(run >= 3, out);
+        }
+    }
+}

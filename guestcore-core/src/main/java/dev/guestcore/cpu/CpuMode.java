@@ -1,0 +1,74 @@
+package dev.guestcore.cpu;
+
+/**
+ * Tells people in which mode an x86 vCPU is, from CR0.PE, RFLAGS.VM, EFER.LMA and the code segment's L, D and DPL
+ * (Intel SDM volume 3, sections 2.2 and 3.4.5).
+ */
+public final class CpuMode {
+
+    private static final long CR0_PE = 1;
+    private static final long FLAGS_VM = 1L << 17;
+    private static final long EFER_LMA = 1L << 10;
+    private static final long CODE_64 = 1L << 13;
+    private static final long CODE_32 = 1L << 14;
+
+    private CpuMode() {}
+
+    /** Mode and instruction pointer: {@code 64-bit ring 0, rip 0xffffffff81000000}. */
+    public static String describe(RegisterState registers) {
+        return registers.knows(X86.RIP) ? mode(registers) + ", " + position(registers) : "registers unknown";
+    }
+
+    /** The mode: {@code 64-bit ring 0}, {@code real mode}, {@code mode unknown}. */
+    public static String mode(RegisterState registers) {
+        if (isReal(registers)) {
+            return "real mode";
+        }
+        if (isVirtual8086(registers)) {
+            return "virtual-8086 mode";
+        }
+        return width(registers) + (registers.knows(X86.CS) ? " ring " + (registers.get(X86.CS) & 3) : "");
+    }
+
+    /** Where the vCPU is, as its mode has it: {@code rip 0xffffffff81000000}, {@code cs:ip 0xf000:0xfff0}; or empty. */
+    public static String position(RegisterState registers) {
+        if (!registers.knows(X86.RIP)) {
+            return "";
+        }
+        return isReal(registers) || isVirtual8086(registers)
+                ? segmented(registers) + linear(registers)
+                : "rip " + registers.hex(X86.RIP);
+    }
+
+    private static boolean isReal(RegisterState registers) {
+        return registers.knows(X86.CR0) && (registers.get(X86.CR0) & CR0_PE) == 0;
+    }
+
+    private static boolean isVirtual8086(RegisterState registers) {
+        return (registers.getOrElse(X86.RFLAGS, 0) & FLAGS_VM) != 0;
+    }
+
+    private static String width(RegisterState registers) {
+        boolean longMode = (registers.getOrElse(X86.EFER, 0) & EFER_LMA) != 0;
+        if (!registers.knows(X86.CS_ATTRIBUTES)) {
+            return longMode ? "long mode" : registers.knows(X86.EFER) ? "protected mode" : "mode unknown";
+        }
+        long attributes = registers.get(X86.CS_ATTRIBUTES);
+        if ((attributes & CODE_64) != 0 && (longMode || !registers.knows(X86.EFER))) {
+            return "64-bit";
+        }
+        String bits = (attributes & CODE_32) != 0 ? "32-bit" : "16-bit";
+        return bits + (longMode ? " compatibility" : " protected");
+    }
+
+    private static String segmented(RegisterState registers) {
+        String selector = registers.knows(X86.CS) ? registers.hex(X86.CS) : "?";
+        return "cs:ip " + selector + ":" + registers.hex(X86.RIP);
+    }
+
+    private static String linear(RegisterState registers) {
+        return registers.knows(X86.CS_BASE)
+                ? " at linear 0x" + Long.toHexString(registers.get(X86.CS_BASE) + registers.get(X86.RIP) & 0xffff_ffffL)
+                : "";
+    }
+}
