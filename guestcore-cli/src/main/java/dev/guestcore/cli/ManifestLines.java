@@ -6,6 +6,7 @@ import dev.guestcore.inspect.Sizes;
 import dev.guestcore.manifest.ManifestReport;
 import dev.guestcore.manifest.ManifestReport.Change;
 import dev.guestcore.manifest.ManifestReport.Companion;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,6 +23,9 @@ final class ManifestLines {
     static List<String> of(ManifestReport report, String file, Style style) {
         List<String> lines = new ArrayList<>();
         lines.add(style.heading(Printable.of(file)) + ": " + headline(report, style));
+        report.modifiedAfterwards().ifPresent(time -> lines.add("  the file was last modified "
+                + time.truncatedTo(ChronoUnit.SECONDS) + ", after this manifest was made: the manifest may be that of an"
+                + " earlier dump of the same name"));
         report.changes().stream().limit(MOST_LINES).forEach(change -> lines.add("  " + line(change)));
         if (report.changes().size() > MOST_LINES) {
             lines.add("  … and " + Sizes.count(report.changes().size() - MOST_LINES)
@@ -87,6 +91,8 @@ final class ManifestLines {
         if (!report.sha256().isEmpty()) {
             json.put("sha256", report.sha256());
         }
+        report.modifiedAfterwards()
+                .ifPresent(time -> json.put("modifiedAfterManifest", time.truncatedTo(ChronoUnit.SECONDS).toString()));
         json.put("changedMemoryPages", report.changedMemoryPages());
         json.put("changedFileBlocks", report.changedFilePages());
         json.put("changes", report.changes().stream().map(ManifestLines::json).toList());

@@ -9,6 +9,8 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -86,6 +88,26 @@ class ManifestOptionsTest {
         flip(xen, 0x20000);
         Run changed = Run.of("verify", xen, "--manifest-file", file("m")).expect(ExitCode.DAMAGED);
         assertTrue(changed.out().contains("memory differs: 1 page"), changed.out());
+    }
+
+    /** Between the names of a core and of its manifest a run may be killed, or lose its power. */
+    @Test
+    void aManifestOfAnEarlierDumpIsToldFromAWrongDump() throws IOException {
+        String core = file("a.core");
+        Path manifest = Path.of(core + ".manifest.json");
+        Run.of("capture", "demo:", "-o", core, "--to", "vbox", "--manifest").expect(ExitCode.DONE);
+        byte[] stale = Files.readAllBytes(manifest);
+        Run.of("capture", "demo:", "-o", core, "--to", "vbox", "--manifest", "--force").expect(ExitCode.DONE);
+        Files.write(manifest, stale);
+        Files.setLastModifiedTime(Path.of(core), FileTime.from(Instant.now().plusSeconds(60)));
+        Run older = Run.of("verify", "--manifest", core).expect(ExitCode.DAMAGED);
+        assertTrue(older.out().contains("after this manifest was made: the manifest may be that of an earlier dump"), older.out());
+        Map<?, ?> json = (Map<?, ?>)
+                Run.of("verify", "--manifest", core, "--json").expect(ExitCode.DAMAGED).json().get("manifest");
+        assertTrue(json.containsKey("modifiedAfterManifest"), json::toString);
+        Files.setLastModifiedTime(Path.of(core), FileTime.from(Instant.now().minusSeconds(600)));
+        Run wrong = Run.of("verify", "--manifest", core).expect(ExitCode.DAMAGED);
+        assertFalse(wrong.out().contains("earlier dump"), wrong.out());
     }
 
     @Test

@@ -1,6 +1,7 @@
 package dev.guestcore.manifest;
 
 import dev.guestcore.MemoryRegion;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -17,6 +18,8 @@ import java.util.OptionalLong;
  * @param changedMemoryPages pages of guest memory that differ, in all
  * @param changedFilePages 4 KiB blocks of the file that differ in what is no guest memory, in all
  * @param companions the files beside it
+ * @param modifiedAfterwards when a changed file was last modified, if that was after its manifest was made: then the manifest
+ *     may be that of an earlier core of the same name, which this one replaced
  */
 public record ManifestReport(
         Relation relation,
@@ -27,7 +30,8 @@ public record ManifestReport(
         List<Change> changes,
         long changedMemoryPages,
         long changedFilePages,
-        List<Companion> companions) {
+        List<Companion> companions,
+        Optional<Instant> modifiedAfterwards) {
 
     /** The longest list of changes. */
     public static final int MOST_CHANGES = 1000;

@@ -14,10 +14,13 @@ import dev.guestcore.manifest.ManifestReport.Change;
 import dev.guestcore.manifest.ManifestReport.Companion;
 import dev.guestcore.manifest.ManifestReport.Part;
 import dev.guestcore.manifest.ManifestReport.Relation;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -28,6 +31,9 @@ import java.util.OptionalLong;
 public final class ManifestCheck {
 
     private static final int CHUNK = 1 << 20;
+
+    /** The manifest tells whole seconds, and clocks of file systems are coarse. */
+    private static final Duration WHILE_WRITTEN = Duration.ofSeconds(2);
 
     private final ManifestContent manifest;
     private final Path path;
@@ -256,7 +262,20 @@ public final class ManifestCheck {
                 changes.subList(0, Math.min(changes.size(), ManifestReport.MOST_CHANGES)),
                 memory,
                 rest,
-                companions);
+                companions,
+                relation == Relation.CHANGED_FILE ? modifiedAfterwards() : Optional.empty());
+    }
+
+    private Optional<Instant> modifiedAfterwards() {
+        if (manifest.written().isEmpty()) {
+            return Optional.empty();
+        }
+        try {
+            Instant modified = Files.getLastModifiedTime(path).toInstant();
+            return Optional.of(modified).filter(time -> time.isAfter(manifest.written().get().plus(WHILE_WRITTEN)));
+        } catch (IOException e) {
+            return Optional.empty();
+        }
     }
 
     private Companion.State state(ManifestContent.Companion wanted) {

@@ -3,8 +3,10 @@ package dev.guestcore.internal.manifest;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.internal.memory.Extents;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A manifest, read and found free of contradictions.
@@ -13,6 +15,7 @@ import java.util.List;
  * @param fileSize its size in bytes
  * @param fileSha256 its digest, hexadecimal
  * @param fileFormat short name of its format
+ * @param written when the manifest was made, after the last byte of the core; absent if it does not say
  * @param companions files beside it
  * @param otherForm whether some memory lies in it in another form
  * @param regions memory regions with content
@@ -25,6 +28,7 @@ public record ManifestContent(
         long fileSize,
         String fileSha256,
         String fileFormat,
+        Optional<Instant> written,
         List<Companion> companions,
         boolean otherForm,
         RegionTable regions,

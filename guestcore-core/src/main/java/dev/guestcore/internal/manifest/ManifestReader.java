@@ -11,6 +11,8 @@ import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
@@ -19,6 +21,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
@@ -52,6 +55,7 @@ final class ManifestReader {
     private PieceTable memory = new PieceTable();
     private PieceTable file = new PieceTable();
     private Map<String, String> fileFacts = Map.of();
+    private Optional<Instant> written = Optional.empty();
     private boolean otherForm;
     private String format = "";
     private long version;
@@ -112,6 +116,7 @@ final class ManifestReader {
                 case "version" -> version = number(parser, name);
                 case "pieces" -> each(parser, value, name, this::piece);
                 case "file" -> fileFacts = facts(parser, name);
+                case "written" -> written = Optional.of(time(parser, name));
                 case "companions" -> each(parser, value, name, this::companion);
                 case "memoryInOtherForm" -> otherForm = value == JsonToken.VALUE_TRUE;
                 case "segments" -> each(parser, value, name, this::segment);
@@ -154,6 +159,15 @@ final class ManifestReader {
     private String text(JsonParser parser, String field) {
         expect(parser, parser.currentToken(), JsonToken.VALUE_STRING, field);
         return parser.getString();
+    }
+
+    private Instant time(JsonParser parser, String field) {
+        String text = text(parser, field);
+        try {
+            return Instant.parse(text);
+        } catch (DateTimeParseException e) {
+            throw malformed(parser, field, "a time such as 2026-01-31T12:00:00Z", text);
+        }
     }
 
     private long number(JsonParser parser, String field) {
@@ -329,6 +343,7 @@ final class ManifestReader {
                 size(parser, fileFacts),
                 hexDigest(parser, fileFacts),
                 fact(parser, fileFacts, "format"),
+                written,
                 List.copyOf(companions),
                 otherForm,
                 table,
