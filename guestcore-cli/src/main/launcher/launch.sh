@@ -8,7 +8,7 @@
 # The heap holds no guest memory, so it stays small whatever the size of the dump.
 java_options='-Xmx64m -XX:MaxDirectMemorySize=2g -XX:+UseSerialGC -XX:-UsePerfData
     -Xlog:disable -Xlog:all=error:stderr
-    --enable-native-access=dev.guestcore,aircompressor.v3 --sun-misc-unsafe-memory-access=allow'
+    --enable-native-access=dev.guestcore --sun-misc-unsafe-memory-access=allow'
 
 # Commands that answer at once are through before the second compiler has earned its time back, and a capture copies by
 # system calls while the compiler takes the processor from it and from the guest: for these, sets quick.

@@ -1,5 +1,9 @@
 package dev.guestcore;
 
+import static com.tngtech.archunit.core.domain.JavaAccess.Predicates.target;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
+import static com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
@@ -44,4 +48,15 @@ class ArchitectureTest {
             .should()
             .onlyDependOnClassesThat()
             .resideInAnyPackage("dev.guestcore", "dev.guestcore.cpu", "java..", "org.jspecify..");
+
+    /** The library's native code is unpacked into the folder for temporary files, where others may write, and loaded. */
+    @ArchTest
+    static final ArchRule CODECS_ARE_THOSE_IN_JAVA = noClasses()
+            .should()
+            .dependOnClassesThat()
+            .haveNameMatching("io\\.airlift\\..*Native.*")
+            .orShould()
+            .callMethodWhere(
+                    target(nameMatching("create|hash"))
+                            .and(target(owner(resideInAPackage("io.airlift..")))));
 }

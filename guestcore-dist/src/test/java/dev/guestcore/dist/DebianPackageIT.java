@@ -57,7 +57,7 @@ class DebianPackageIT {
 
     @Test
     void whatItsModulesNeedIsThere() {
-        // Compressed by native codecs where their libraries can be loaded, and by Java where not, as here.
+        // The codecs come from a library that has no module descriptor of its own.
         done(machine.run(List.of(), "/usr/bin/guestcore", "capture", "demo:", "-o", "/tmp/snappy", "--to", "avml"));
         done(machine.run(List.of(), "/usr/bin/guestcore", "verify", "/tmp/snappy", "--deep"));
     }

@@ -5,10 +5,10 @@ import dev.guestcore.internal.lzo.LzoEncoder;
 import io.airlift.compress.v3.Compressor;
 import io.airlift.compress.v3.Decompressor;
 import io.airlift.compress.v3.MalformedInputException;
-import io.airlift.compress.v3.snappy.SnappyCompressor;
-import io.airlift.compress.v3.snappy.SnappyDecompressor;
-import io.airlift.compress.v3.zstd.ZstdCompressor;
-import io.airlift.compress.v3.zstd.ZstdDecompressor;
+import io.airlift.compress.v3.snappy.SnappyJavaCompressor;
+import io.airlift.compress.v3.snappy.SnappyJavaDecompressor;
+import io.airlift.compress.v3.zstd.ZstdJavaCompressor;
+import io.airlift.compress.v3.zstd.ZstdJavaDecompressor;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Locale;
@@ -17,7 +17,11 @@ import java.util.zip.DataFormatException;
 import java.util.zip.Deflater;
 import java.util.zip.Inflater;
 
-/** How a page is compressed; the numbers are the flags of a page descriptor (docs/formats/kdump.md, section 4). */
+/**
+ * How a page is compressed; the numbers are the flags of a page descriptor (docs/formats/kdump.md, section 4). The codecs
+ * are those in Java: the native ones of the same library are no faster for pages, and it would unpack them into the folder
+ * for temporary files, where others may write.
+ */
 enum PageCodec {
     /** Stored as it is. */
     NONE(0),
@@ -103,8 +107,8 @@ enum PageCodec {
             };
             case ZLIB -> new ZlibDecoder();
             case LZO -> new LzoDecoder()::decode;
-            case SNAPPY -> block(SnappyDecompressor.create());
-            case ZSTD -> block(ZstdDecompressor.create());
+            case SNAPPY -> block(new SnappyJavaDecompressor());
+            case ZSTD -> block(new ZstdJavaDecompressor());
         };
     }
 
@@ -115,6 +119,12 @@ enum PageCodec {
             } catch (MalformedInputException | IllegalArgumentException | IndexOutOfBoundsException e) {
                 // What a damaged block makes a codec throw; the caller reports the page.
                 return false;
+            } catch (IllegalStateException e) {
+                if (!source.scope().isAlive() || !target.scope().isAlive()) {
+                    throw e;
+                }
+                // That, too, is what Zstandard's throws at a header which contradicts itself.
+                return false;
             }
         };
     }
@@ -124,8 +134,8 @@ enum PageCodec {
             case NONE -> throw new IllegalStateException("nothing to compress with");
             case ZLIB -> new ZlibEncoder();
             case LZO -> lzo(new LzoEncoder());
-            case SNAPPY -> block(SnappyCompressor.create());
-            case ZSTD -> block(ZstdCompressor.create());
+            case SNAPPY -> block(new SnappyJavaCompressor());
+            case ZSTD -> block(new ZstdJavaCompressor());
         };
     }
 

@@ -4,8 +4,8 @@ import dev.guestcore.MalformedDumpException;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.FileBytes;
 import io.airlift.compress.v3.MalformedInputException;
-import io.airlift.compress.v3.snappy.SnappyCompressor;
-import io.airlift.compress.v3.snappy.SnappyDecompressor;
+import io.airlift.compress.v3.snappy.SnappyJavaCompressor;
+import io.airlift.compress.v3.snappy.SnappyJavaDecompressor;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -38,7 +38,7 @@ final class SnappyFrames {
     /** The chunk that a stream begins with. */
     static final byte[] IDENTIFIER = ("\u00ff\u0006\0\0sNaPpY").getBytes(StandardCharsets.ISO_8859_1);
 
-    private static final SnappyDecompressor DECOMPRESSOR = SnappyDecompressor.create();
+    private static final SnappyJavaDecompressor DECOMPRESSOR = new SnappyJavaDecompressor();
 
     private SnappyFrames() {}
 
@@ -107,7 +107,7 @@ final class SnappyFrames {
     static final class Sink implements CoreSink {
 
         private final CoreSink target;
-        private final SnappyCompressor compressor = SnappyCompressor.create();
+        private final SnappyJavaCompressor compressor = new SnappyJavaCompressor();
         private final byte[] content = new byte[LARGEST_CHUNK];
         private final MemorySegment contentSegment = MemorySegment.ofArray(content);
         private final byte[] chunk =

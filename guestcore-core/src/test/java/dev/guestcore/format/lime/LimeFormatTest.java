@@ -25,8 +25,8 @@ import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.Patterns;
-import io.airlift.compress.v3.snappy.SnappyCompressor;
-import io.airlift.compress.v3.snappy.SnappyDecompressor;
+import io.airlift.compress.v3.snappy.SnappyJavaCompressor;
+import io.airlift.compress.v3.snappy.SnappyJavaDecompressor;
 import io.airlift.compress.v3.snappy.SnappyFramedInputStream;
 import io.airlift.compress.v3.snappy.SnappyFramedOutputStream;
 import java.io.BufferedOutputStream;
@@ -88,7 +88,7 @@ class LimeFormatTest {
     /** A block whose stream was made by a framing program that is not ours. */
     private static byte[] avml(long first, byte[] content) throws IOException {
         ByteArrayOutputStream stream = new ByteArrayOutputStream();
-        try (OutputStream frames = new SnappyFramedOutputStream(SnappyCompressor.create(), stream)) {
+        try (OutputStream frames = new SnappyFramedOutputStream(new SnappyJavaCompressor(), stream)) {
             frames.write(content);
         }
         byte[] length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(stream.size()).array();
@@ -157,7 +157,7 @@ class LimeFormatTest {
         assertEquals(image.length - 32 - 8, tail.getLong());
         byte[] stream = Arrays.copyOfRange(image, 32, image.length - 8);
         try (SnappyFramedInputStream frames = new SnappyFramedInputStream(
-                SnappyDecompressor.create(), new ByteArrayInputStream(stream))) {
+                new SnappyJavaDecompressor(), new ByteArrayInputStream(stream))) {
             assertArrayEquals(content, frames.readAllBytes());
         }
     }
