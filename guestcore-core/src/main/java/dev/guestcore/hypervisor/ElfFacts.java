@@ -11,24 +11,30 @@ import java.util.Optional;
 /**
  * What a dump with ELF notes says beside memory, registers and VMCOREINFO.
  *
- * @param machine e_machine of the dump (62: x86-64, 3: Intel 80386, 183: AArch64)
+ * @param machine e_machine of the dump (62: x86-64, 3: Intel 80386, 183: AArch64), or 0 where it is not known
+ * @param flags e_flags of the dump, whose meaning is the machine's; 0 where it says none
+ * @param addressBits 32 or 64: the class of an ELF core, the word size of a kdump's kernel
  * @param bigEndian whether the dump's notes are big-endian
  * @param kernelAddresses whether an ELF core gives memory virtual addresses of the upper half, where kernels live
  * @param notes notes that Guestcore does not interpret, in file order
  */
-public record ElfFacts(int machine, boolean bigEndian, boolean kernelAddresses, List<Note> notes)
+public record ElfFacts(
+        int machine, long flags, int addressBits, boolean bigEndian, boolean kernelAddresses, List<Note> notes)
         implements HypervisorFacts {
 
     private static final long LONGEST_IN_MEMORY = 64 << 20;
 
     /** Copies the list. */
     public ElfFacts {
+        if (addressBits != 32 && addressBits != 64) {
+            throw new IllegalArgumentException("addresses have 32 or 64 bits, not " + addressBits);
+        }
         notes = List.copyOf(notes);
     }
 
-    /** Facts of a dump whose notes are in that byte order, and whose memory has physical addresses only. */
+    /** Facts of a 64-bit dump whose notes are in that byte order, and whose memory has physical addresses only. */
     public ElfFacts(int machine, ByteOrder order, List<Note> notes) {
-        this(machine, order == ByteOrder.BIG_ENDIAN, false, notes);
+        this(machine, 0, 64, order == ByteOrder.BIG_ENDIAN, false, notes);
     }
 
     /** What people call the machine ("x86-64", "RISC-V"); empty for one that hypervisors do not run. */

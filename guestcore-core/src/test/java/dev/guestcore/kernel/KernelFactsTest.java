@@ -188,7 +188,7 @@ class KernelFactsTest {
         byte[] text = vmcoreInfo(PHYSICAL_BASE).getBytes(StandardCharsets.US_ASCII);
         return builder(KERNEL_ROOT, format)
                 .facts(new VmcoreInfoFacts(text))
-                .facts(new ElfFacts(62, false, kernelAddresses, List.of()))
+                .facts(new ElfFacts(62, 0, 64, false, kernelAddresses, List.of()))
                 .build();
     }
 

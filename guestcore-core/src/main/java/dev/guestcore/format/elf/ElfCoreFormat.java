@@ -22,6 +22,7 @@ import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
+import dev.guestcore.internal.elf.ElfMachine;
 import dev.guestcore.internal.elf.ElfNote;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.keep.KeepRecord;
@@ -32,7 +33,6 @@ import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 
 /**
  * ELF cores of machines: PT_LOAD segments by physical address, PT_NOTE segments with registers (docs/formats/elf.md).
@@ -47,7 +47,6 @@ public final class ElfCoreFormat implements CoreFormat {
 
     private static final String MACHINE = "machine";
     private static final String KEEP = "keep";
-    private static final Map<String, Integer> MACHINES = Map.of("x86-64", Elf.EM_X86_64, "386", Elf.EM_386);
 
     /** Creates the format; for {@link java.util.ServiceLoader}. */
     public ElfCoreFormat() {}
@@ -146,6 +145,8 @@ public final class ElfCoreFormat implements CoreFormat {
                 .findings(findings.list())
                 .facts(new ElfFacts(
                         elf.machine(),
+                        elf.flags(),
+                        elf.elfClass().addressBits(),
                         elf.order() == ByteOrder.BIG_ENDIAN,
                         notes.vmcoreInfo().isPresent() && segments.haveKernelAddresses(),
                         notes.others()));
@@ -213,14 +214,15 @@ public final class ElfCoreFormat implements CoreFormat {
         return List.of(
                 new WriteOption(
                         MACHINE,
-                        List.of("x86-64", "386"),
-                        "e_machine of an x86 guest; unless said, as its first vCPU runs: long mode or not"),
+                        ElfMachine.labels(),
+                        "processor that the core names (e_machine); by default the guest's own, of an x86 guest as its"
+                                + " first vCPU runs: x86-64 or 386"),
                 WriteOption.flag(KEEP, "what the format cannot carry travels in a note of Guestcore's own"));
     }
 
     @Override
     public CoreWriter writer(Map<String, String> options) {
-        OptionalInt machine = OptionalInt.empty();
+        Optional<ElfMachine> machine = Optional.empty();
         boolean keep = false;
         for (Map.Entry<String, String> option : options.entrySet()) {
             if (option.getKey().equals(KEEP)) {
@@ -236,12 +238,9 @@ public final class ElfCoreFormat implements CoreFormat {
                 throw new UnsupportedRequestException(
                         "the elf format has no option '" + option.getKey() + "'; it has: " + MACHINE + ", " + KEEP);
             }
-            Integer value = MACHINES.get(option.getValue());
-            if (value == null) {
-                throw new UnsupportedRequestException(
-                        "'" + option.getValue() + "' is no machine of the elf format; choose x86-64 or 386");
-            }
-            machine = OptionalInt.of(value);
+            machine = Optional.of(ElfMachine.ofLabel(option.getValue())
+                    .orElseThrow(() -> new UnsupportedRequestException("'" + option.getValue()
+                            + "' is no machine of the elf format; it has " + String.join(", ", ElfMachine.labels()))));
         }
         return new ElfCoreWriter(machine, keep);
     }

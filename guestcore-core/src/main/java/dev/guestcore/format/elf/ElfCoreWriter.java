@@ -1,6 +1,7 @@
 package dev.guestcore.format.elf;
 
 import dev.guestcore.AddressRange;
+import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
@@ -19,6 +20,7 @@ import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
+import dev.guestcore.internal.elf.ElfMachine;
 import dev.guestcore.internal.elf.NoteList;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.elf.SectionHeader;
@@ -34,7 +36,6 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -56,10 +57,10 @@ import org.jspecify.annotations.Nullable;
  * last: there is room for the longest, and what is left of it is zero. Memory is searched before only for a
  * pipe, and where a record of our own follows the notes.
  *
- * @param machine e_machine that the user asked for
+ * @param machine that the user asked for
  * @param keep whether what the format cannot carry travels in a note of our own
  */
-record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
+record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements CoreWriter {
 
     private static final long PAGE = 4096;
     private static final long EFER_LMA = 1 << 10;
@@ -92,7 +93,14 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
             vmcoreInfo = find(guest, Progress.none());
         }
         Notes wanted = new Notes(guest, chosen, order, others);
-        return new Plan(guest, content, segments, wanted, vmcoreInfo, record.isEmpty() && vmcoreInfo.isEmpty(), record);
+        boolean isOpen = record.isEmpty() && vmcoreInfo.isEmpty();
+        if (isNarrow(facts, chosen) && segments.last(segments.count() - 1) >>> Integer.SIZE == 0) {
+            Plan narrow = new Plan(guest, ElfClass.ELF32, content, segments, wanted, vmcoreInfo, isOpen, record);
+            if (narrow.size() >>> Integer.SIZE == 0) {
+                return narrow;
+            }
+        }
+        return new Plan(guest, ElfClass.ELF64, content, segments, wanted, vmcoreInfo, isOpen, record);
     }
 
     private static Optional<byte[]> find(Guest guest, Progress progress) {
@@ -131,14 +139,11 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
             return headerCount() >= Elf.PN_XNUM;
         }
 
-        /** Behind the program headers. */
-        long headersEnd() {
-            return ElfCoreWriter.headersEnd(headerCount());
-        }
     }
 
-    private static long headersEnd(long headerCount) {
-        return ElfClass.ELF64.headerSize() + headerCount * ElfClass.ELF64.programHeaderSize();
+    /** Behind the program headers. */
+    private static long headersEnd(ElfClass elfClass, long headerCount) {
+        return elfClass.headerSize() + headerCount * elfClass.programHeaderSize();
     }
 
     /** Stored ranges, each with the pages behind it that are not; beside a range, how many of its bytes are stored. */
@@ -201,17 +206,35 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
     }
 
     private int machineOf(Guest guest) {
-        Optional<ElfFacts> facts = guest.facts(ElfFacts.class);
+        Optional<Integer> own = guest.facts(ElfFacts.class).map(ElfFacts::machine).filter(code -> code != 0);
+        boolean x86 = guest.architecture() == Architecture.X86;
+        if (machine.isPresent()) {
+            int wanted = machine.get().code();
+            boolean contradicts = isX86(wanted) != x86
+                    && (x86 || guest.architecture() != Architecture.OTHER || own.isPresent());
+            if (contradicts || !x86 && own.isPresent() && own.get() != wanted) {
+                throw new UnsupportedRequestException("this guest is " + (x86 ? "x86" : own.flatMap(ElfMachine::ofCode)
+                                .map(ElfMachine::label)
+                                .orElse(guest.architecture().toString()))
+                        + ", and a core of it that says " + machine.get().label()
+                        + " would show wrong registers; write without --machine");
+            }
+            return wanted;
+        }
         return switch (guest.architecture()) {
-            case X86 -> machine.orElseGet(() ->
-                    facts.map(ElfFacts::machine).filter(ElfCoreWriter::isX86).orElseGet(() -> machineByMode(guest)));
-            case ARM -> facts.map(ElfFacts::machine).orElse(Elf.EM_AARCH64);
+            case X86 -> own.filter(ElfCoreWriter::isX86).orElseGet(() -> machineByMode(guest));
+            case ARM -> own.orElse(Elf.EM_AARCH64);
             case IA64 -> Elf.EM_IA_64;
-            case POWERPC -> facts.map(ElfFacts::machine).orElse(Elf.EM_PPC64);
-            case OTHER -> facts.map(ElfFacts::machine)
-                    .orElseThrow(() -> new UnsupportedRequestException(
-                            "this guest's processor is not known, and an ELF core must name it (e_machine)"));
+            case POWERPC -> own.orElse(Elf.EM_PPC64);
+            case OTHER -> own.orElseThrow(() -> new UnsupportedRequestException("this guest's processor is not known, and an"
+                    + " ELF core must name it; say which it is: --machine " + String.join("|", ElfMachine.labels())));
         };
+    }
+
+    /** A core is of the class of the dump that it comes from, as its readers expect registers by class and machine. */
+    private static boolean isNarrow(Optional<ElfFacts> facts, int machine) {
+        return facts.filter(known -> known.addressBits() == Integer.SIZE && machine != Elf.EM_X86_64)
+                .isPresent();
     }
 
     private static boolean isX86(int machine) {
@@ -239,6 +262,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
         private static final int BUFFER = 1 << 16;
 
         private final Guest guest;
+        private final ElfClass elfClass;
         private final ContentMap content;
         private final Extents segments;
         private final Notes notes;
@@ -255,6 +279,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
 
         Plan(
                 Guest guest,
+                ElfClass elfClass,
                 ContentMap content,
                 Extents segments,
                 Notes notes,
@@ -262,6 +287,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
                 boolean isOpen,
                 Optional<KeepRecord> keep) {
             this.guest = guest;
+            this.elfClass = elfClass;
             this.content = content;
             this.segments = segments;
             this.notes = notes;
@@ -274,7 +300,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
             Head most = Head.of(notes, segments, longest);
             long headers = most.headerCount() + (isOpen && notes.machine() == Elf.EM_X86_64 ? IMAGE_HEADERS : 0);
             this.notesOffset =
-                    headersEnd(headers) + (headers >= Elf.PN_XNUM ? ElfClass.ELF64.sectionHeaderSize() : 0);
+                    headersEnd(elfClass, headers) + (headers >= Elf.PN_XNUM ? elfClass.sectionHeaderSize() : 0);
             this.memoryOffset = notesOffset + notesSize(most) + PAGE - 1 & -PAGE;
             long stored = content.bytes(PageState.PRESENT) + content.bytes(PageState.ZERO);
             if (stored < 0 || stored > Long.MAX_VALUE - memoryOffset) {
@@ -290,7 +316,7 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
 
         @Override
         public String layout() {
-            return "ELF64" + (notes.order() == ByteOrder.BIG_ENDIAN ? " big-endian" : "");
+            return elfClass + (notes.order() == ByteOrder.BIG_ENDIAN ? " big-endian" : "");
         }
 
         @Override
@@ -305,6 +331,13 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
                     PageState.UNREADABLE, "the file has only 'left out', so they come back as excluded"));
             losses.addAll(content.stateLoss(PageState.ZERO, "they are stored as zeros, and come back as present"));
             losses.addAll(CoreNotes.registerLosses(guest, notes.machine()));
+            if (elfClass == ElfClass.ELF64 && isNarrow(guest.facts(ElfFacts.class), notes.machine())) {
+                losses.add(new Loss(
+                        "ELF class 32-bit",
+                        "memory or file beyond 4 GiB take ELF64, in which debuggers may not find the registers of this"
+                                + " processor",
+                        false));
+            }
             losses.addAll(CommonLosses.ofFacts(guest, Set.of(ElfFacts.class, VmcoreInfoFacts.class)));
             if (keep.isPresent()) {
                 losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
@@ -380,10 +413,10 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
         private void writeHeaders(Head head, Consumer<MemorySegment> output) {
             ByteBuffer buffer = ByteBuffer.allocate(BUFFER).order(notes.order());
             header(head).write(buffer);
-            new ProgramHeader(Elf.PT_NOTE, 0, notesOffset, 0, 0, notesSize(head), notesSize(head), 0).write(buffer);
+            new ProgramHeader(Elf.PT_NOTE, 0, notesOffset, 0, 0, notesSize(head), notesSize(head), 0).write(buffer, elfClass);
             long offset = memoryOffset;
             for (long i = 0; i < head.segments().count(); i++) {
-                if (buffer.remaining() < ElfClass.ELF64.programHeaderSize()) {
+                if (buffer.remaining() < elfClass.programHeaderSize()) {
                     drain(buffer, output);
                 }
                 long address = head.segments().first(i);
@@ -393,20 +426,21 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
                         .filter(found -> found.range().first() == address)
                         .map(KernelImage::virtualFirst)
                         .orElse(address);
-                new ProgramHeader(Elf.PT_LOAD, 0, offset, virtual, address, stored, memorySize, 0).write(buffer);
+                new ProgramHeader(Elf.PT_LOAD, 0, offset, virtual, address, stored, memorySize, 0)
+                        .write(buffer, elfClass);
                 offset += stored;
             }
             drain(buffer, output);
             if (head.isLarge()) {
                 new SectionHeader(0, Elf.SHT_NULL, 0, 0, 0, 0, 0, head.headerCount(), 0, 0)
-                        .write(buffer, ElfClass.ELF64);
+                        .write(buffer, elfClass);
                 drain(buffer, output);
             }
         }
 
         private ElfHeader header(Head head) {
             return new ElfHeader(
-                    ElfClass.ELF64,
+                    elfClass,
                     notes.order(),
                     1,
                     0,
@@ -415,15 +449,23 @@ record ElfCoreWriter(OptionalInt machine, boolean keep) implements CoreWriter {
                     notes.machine(),
                     1,
                     0,
-                    ElfClass.ELF64.headerSize(),
-                    head.isLarge() ? head.headersEnd() : 0,
-                    0,
-                    ElfClass.ELF64.headerSize(),
-                    ElfClass.ELF64.programHeaderSize(),
+                    elfClass.headerSize(),
+                    head.isLarge() ? headersEnd(elfClass, head.headerCount()) : 0,
+                    flags(),
+                    elfClass.headerSize(),
+                    elfClass.programHeaderSize(),
                     head.isLarge() ? Elf.PN_XNUM : (int) head.headerCount(),
-                    head.isLarge() ? ElfClass.ELF64.sectionHeaderSize() : 0,
+                    head.isLarge() ? elfClass.sectionHeaderSize() : 0,
                     head.isLarge() ? 1 : 0,
                     0);
+        }
+
+        /** e_flags mean something to one machine only. */
+        private long flags() {
+            return guest.facts(ElfFacts.class)
+                    .filter(facts -> facts.machine() == notes.machine())
+                    .map(ElfFacts::flags)
+                    .orElse(0L);
         }
 
         private static void drain(ByteBuffer buffer, Consumer<MemorySegment> output) {

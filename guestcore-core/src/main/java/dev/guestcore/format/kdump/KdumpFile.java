@@ -172,7 +172,13 @@ final class KdumpFile {
                         Optional.empty(),
                         header.takenAt()))
                 .findings(findings.list())
-                .facts(new ElfFacts(notes.machine(), header.order(), notes.foreign()));
+                .facts(new ElfFacts(
+                        notes.machine(),
+                        0,
+                        header.layout().word * Byte.SIZE,
+                        header.order() == ByteOrder.BIG_ENDIAN,
+                        false,
+                        notes.foreign()));
         notes.vmcoreInfo().ifPresent(builder::facts);
         notes.notes().vcpus().forEach(vcpu -> builder.vcpu(vcpu.registers(), vcpu.rawContexts()));
         return builder;

@@ -6,6 +6,7 @@ import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
+import dev.guestcore.internal.elf.ElfMachine;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -97,18 +98,11 @@ record KdumpNotes(
         return Optional.of(file.bytes(place.get().offset(), (int) place.get().size(), what));
     }
 
-    /** e_machine by the name of the machine; where the header has none, by word size and byte order. */
+    /** e_machine by the name of the machine; where the header has none, by word size and byte order. 0 if unknown. */
     private static int machine(KdumpHeader header) {
         boolean wide = header.layout() == KdumpLayout.BITS_64;
-        return switch (header.machine()) {
-            case "" -> wide ? Elf.EM_X86_64 : Elf.EM_386;
-            case "x86_64" -> Elf.EM_X86_64;
-            case "i386", "i486", "i586", "i686" -> Elf.EM_386;
-            case "aarch64" -> Elf.EM_AARCH64;
-            case "ia64" -> Elf.EM_IA_64;
-            case "ppc" -> Elf.EM_PPC;
-            case "ppc64", "ppc64le" -> Elf.EM_PPC64;
-            default -> header.machine().startsWith("arm") ? Elf.EM_ARM : 0;
-        };
+        return header.machine().isEmpty()
+                ? wide ? Elf.EM_X86_64 : Elf.EM_386
+                : ElfMachine.ofLinuxName(header.machine()).map(ElfMachine::code).orElse(0);
     }
 }

@@ -19,6 +19,11 @@ public enum ElfClass {
         this.sectionHeaderSize = sectionHeaderSize;
     }
 
+    /** How many bits an address has. */
+    public int addressBits() {
+        return this == ELF64 ? Long.SIZE : Integer.SIZE;
+    }
+
     /** Value of EI_CLASS. */
     public int code() {
         return code;

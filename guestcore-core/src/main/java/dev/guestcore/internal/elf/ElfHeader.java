@@ -93,12 +93,14 @@ public record ElfHeader(
         return wide ? file.u64(offset, order, field) : file.u32(offset, order, field);
     }
 
-    /** Appends an address or offset of the class's word size. */
+    /** Appends an address or offset of the class's word size, unsigned. */
     static void putWord(ByteBuffer target, ElfClass elfClass, long value) {
         if (elfClass == ElfClass.ELF64) {
             target.putLong(value);
+        } else if (value >>> Integer.SIZE == 0) {
+            target.putInt((int) value);
         } else {
-            target.putInt(Math.toIntExact(value));
+            throw new ArithmeticException("0x" + Long.toHexString(value) + " has more than 32 bits");
         }
     }
 

@@ -57,13 +57,28 @@ public record ProgramHeader(
 
     /** Appends the 64-bit form, 56 bytes, in the buffer's byte order. */
     public void write(ByteBuffer target) {
+        write(target, ElfClass.ELF64);
+    }
+
+    /**
+     * Appends the header in the form of {@code elfClass}, in the buffer's byte order.
+     *
+     * @throws ArithmeticException if a number has more bits than that form
+     */
+    public void write(ByteBuffer target, ElfClass elfClass) {
+        boolean wide = elfClass == ElfClass.ELF64;
         target.putInt((int) type);
-        target.putInt((int) flags);
-        target.putLong(offset);
-        target.putLong(virtualAddress);
-        target.putLong(physicalAddress);
-        target.putLong(fileSize);
-        target.putLong(memorySize);
-        target.putLong(alignment);
+        if (wide) {
+            target.putInt((int) flags);
+        }
+        ElfHeader.putWord(target, elfClass, offset);
+        ElfHeader.putWord(target, elfClass, virtualAddress);
+        ElfHeader.putWord(target, elfClass, physicalAddress);
+        ElfHeader.putWord(target, elfClass, fileSize);
+        ElfHeader.putWord(target, elfClass, memorySize);
+        if (!wide) {
+            target.putInt((int) flags);
+        }
+        ElfHeader.putWord(target, elfClass, alignment);
     }
 }
