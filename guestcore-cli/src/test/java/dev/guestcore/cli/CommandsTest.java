@@ -23,6 +23,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -202,6 +203,7 @@ class CommandsTest {
 
     @ParameterizedTest
     @MethodSource("writable")
+    @Tag("slow")
     void capturesVerifiesConverts(String format) throws IOException {
         Run capture = Run.of("capture", "demo:ram=4M", "-o", file("a"), "--to", format).expect(0);
         assertTrue(capture.out().contains("the guest was frozen for "), capture.out());
@@ -298,6 +300,7 @@ class CommandsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"bash", "zsh", "fish"})
+    @Tag("foreign")
     void completionIsAScript(String shell) throws IOException, InterruptedException {
         Run run = Run.of("completion", "--shell", shell).expect(0);
         VERBS.forEach(verb -> assertTrue(run.out().contains(verb), verb));

@@ -19,10 +19,12 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Whoever makes a dump must not command the terminal of whoever looks at it, in whatever string of whatever format. */
+@Tag("slow")
 class HostileGuestTest {
 
     /** Colours by ESC and by C1, a title, text from right to left, ends of lines, a bell, a rubout. */

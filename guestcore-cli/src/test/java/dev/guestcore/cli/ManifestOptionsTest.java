@@ -14,6 +14,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -43,6 +44,7 @@ class ManifestOptionsTest {
     }
 
     @Test
+    @Tag("foreign")
     void aCaptureHasItsFactsBesideIt() throws IOException {
         String core = file("a.core");
         Run.of("capture", "demo:", "-o", core, "--to", "vbox", "--manifest").expect(ExitCode.DONE);
@@ -121,6 +123,7 @@ class ManifestOptionsTest {
     }
 
     @Test
+    @Tag("slow")
     void whatIsMissingOrDamagedIsOneLine() throws IOException {
         String core = file("a.core");
         Run.of("capture", "demo:", "-o", core, "--to", "raw").expect(ExitCode.DONE);

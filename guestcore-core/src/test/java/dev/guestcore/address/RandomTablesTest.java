@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -318,6 +319,7 @@ class RandomTablesTest {
 
     /** In the long modes: whatever is listed is mapped so, and what is mapped is listed. */
     @Test
+    @Tag("slow")
     void listAndTranslationAgreeInLongModes() {
         for (int number = 0; number < 40; number++) {
             Case made = randomCase(number % 2 + 2 + number / 2 * 4);

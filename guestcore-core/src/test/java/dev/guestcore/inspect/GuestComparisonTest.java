@@ -27,6 +27,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Random;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class GuestComparisonTest {
@@ -148,6 +149,7 @@ class GuestComparisonTest {
 
     /** Every guest is made of regions that begin and end anywhere; both directions must mirror each other. */
     @Test
+    @Tag("slow")
     void isSymmetricForAnyPairOfGuests() {
         for (int seed = 0; seed < 30; seed++) {
             Guest a = anyGuest(new Random(2L * seed));
@@ -260,6 +262,7 @@ class GuestComparisonTest {
     }
 
     @Test
+    @Tag("slow")
     void takesAMillionRegions() {
         Guest a = Guest.builder().build(new MadeUp.ManyRegions(1_000_000, 8192, MadeUp.pages(page -> 1)));
         Guest b = Guest.builder().build(new MadeUp.ManyRegions(1_000_000, 8192, MadeUp.pages(page -> 2)));

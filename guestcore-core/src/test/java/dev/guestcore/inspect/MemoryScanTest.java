@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class MemoryScanTest {
@@ -113,6 +114,7 @@ class MemoryScanTest {
     }
 
     @Test
+    @Tag("slow")
     void estimateIsLabelledAndClose() {
         long pages = 40_000;
         Guest guest = Guest.builder()
@@ -151,6 +153,7 @@ class MemoryScanTest {
     }
 
     @Test
+    @Tag("slow")
     void takesAMillionRegions() {
         MadeUp.ManyRegions memory = new MadeUp.ManyRegions(1_000_000, 8192, (offset, target) -> {
             target.fill((byte) 3);

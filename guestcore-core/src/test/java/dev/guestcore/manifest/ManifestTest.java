@@ -45,6 +45,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -384,6 +385,7 @@ class ManifestTest {
     }
 
     @Test
+    @Tag("foreign")
     void escapesNamesAsSha256sumDoes() throws Exception {
         ForeignTools.require("sha256sum");
         for (String name : List.of("with blank", "back\\slash", "line\nend", "cr\rlf\n\\", "-dash", "*star", "\\lead")) {

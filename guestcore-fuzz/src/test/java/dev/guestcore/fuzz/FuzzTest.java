@@ -13,6 +13,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -34,6 +35,7 @@ class FuzzTest {
     }
 
     @Test
+    @Tag("slow")
     void nothingIsFoundInAWhile() throws IOException, InterruptedException, ExecutionException {
         int seconds = seconds();
         assumeTrue(seconds > 0, "not fuzzed: set -Dguestcore.fuzz.seconds=10, or CI=true as CI does");

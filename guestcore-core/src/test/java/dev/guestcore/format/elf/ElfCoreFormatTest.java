@@ -35,6 +35,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -299,6 +300,7 @@ class ElfCoreFormatTest {
     }
 
     @Test
+    @Tag("slow")
     void survivesEveryTruncation() {
         byte[] core = wholeCore();
         for (int length = 0; length < core.length; length++) {
@@ -307,6 +309,7 @@ class ElfCoreFormatTest {
     }
 
     @Test
+    @Tag("slow")
     void survivesFlippedBytes() {
         byte[] core = wholeCore();
         Random random = new Random(20260102);

@@ -37,6 +37,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -192,6 +193,7 @@ class ElfCoreWriterTest {
     }
 
     @Test
+    @Tag("foreign")
     void writesMoreSegmentsThanTheHeaderCanCount() throws Exception {
         int count = 70_000;
         try (Guest guest = Guest.builder()
@@ -395,6 +397,7 @@ class ElfCoreWriterTest {
     }
 
     @Test
+    @Tag("foreign")
     void elfToolsDoNotComplain() {
         ForeignTools.require("readelf", "eu-readelf");
         try (Guest guest = guest()) {
@@ -410,6 +413,7 @@ class ElfCoreWriterTest {
     }
 
     @Test
+    @Tag("foreign")
     void gdbShowsTheRegistersAndTheMemory() {
         ForeignTools.require("gdb");
         try (Guest guest = guest()) {
@@ -427,6 +431,7 @@ class ElfCoreWriterTest {
 
     /** crash takes the file for a dump: it finds VMCOREINFO in it. */
     @Test
+    @Tag("foreign")
     void crashFindsTheKernelRelease() {
         ForeignTools.require("crash");
         try (Guest guest = guest()) {
@@ -435,6 +440,7 @@ class ElfCoreWriterTest {
     }
 
     @Test
+    @Tag("foreign")
     void libkdumpfileReadsThePagesAndRegisters() throws IOException {
         ForeignTools.requirePython("kdumpfile");
         try (Guest guest = guest()) {
@@ -462,6 +468,7 @@ class ElfCoreWriterTest {
     }
 
     @Test
+    @Tag("foreign")
     void drgnReadsPhysicalMemory() {
         ForeignTools.requirePython("drgn");
         byte[] text = ("OSRELEASE=6.1.0-test\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=ffffffff82a12345\n"

@@ -24,6 +24,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.zip.Deflater;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -182,6 +183,7 @@ class KdumpHostileTest {
     }
 
     @Test
+    @Tag("slow")
     void flippedBytesAnywhere() {
         byte[] whole = bytes.array();
         Random random = new Random(1);

@@ -44,6 +44,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -216,6 +217,7 @@ class KdumpWriterTest {
     }
 
     @Test
+    @Tag("foreign")
     void aStreamIsTheFileFlattened() throws IOException {
         ForeignTools.require("makedumpfile");
         Path file = folder.resolve("file");
@@ -366,6 +368,7 @@ class KdumpWriterTest {
     }
 
     @Test
+    @Tag("foreign")
     void vmcoreInfoIsFoundWhileMemoryIsWritten() throws IOException {
         ForeignTools.require("makedumpfile");
         Path file = folder.resolve("found");
@@ -458,6 +461,7 @@ class KdumpWriterTest {
 
     /** A guest of 4 TiB with memory at both ends: the bitmaps of it would be twice the heap of this test. */
     @Test
+    @Tag("slow")
     void aSparseGuestOfFourTebibytes() {
         long high = (4L << 40) - 16 * PAGE;
         Path file = folder.resolve("sparse");

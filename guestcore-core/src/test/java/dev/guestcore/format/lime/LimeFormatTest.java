@@ -43,6 +43,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -321,6 +322,7 @@ class LimeFormatTest {
     }
 
     @Test
+    @Tag("slow")
     void survivesEveryTruncation() throws Exception {
         byte[] image = join(avml(0x1000, mixed(600)), lime(0x8000, mixed(100)), avml(0x4000, mixed(300)));
         for (int length = 0; length < image.length; length++) {
@@ -329,6 +331,7 @@ class LimeFormatTest {
     }
 
     @Test
+    @Tag("slow")
     void survivesFlippedBytes() throws Exception {
         byte[] image = join(avml(0x1000, mixed(600)), lime(0x8000, mixed(100)), avml(0x4000, mixed(300)));
         Random random = new Random(20260103);

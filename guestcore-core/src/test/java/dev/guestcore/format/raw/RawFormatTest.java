@@ -36,6 +36,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -265,6 +266,7 @@ class RawFormatTest {
     }
 
     @Test
+    @Tag("slow")
     void survivesDamagedMaps() throws Exception {
         Path target = folder.resolve("image");
         try (Guest guest = guest()) {
@@ -290,6 +292,7 @@ class RawFormatTest {
     }
 
     @Test
+    @Tag("slow")
     void opensAMapOfAMillionRangesWithinTheHeap() throws Exception {
         int count = 1_000_000;
         Path image = ElfFiles.write(folder.resolve("image"), Patterns.bytes(0x2000, 5));

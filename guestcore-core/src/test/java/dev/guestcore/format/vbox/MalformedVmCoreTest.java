@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -305,6 +306,7 @@ class MalformedVmCoreTest {
     }
 
     @Test
+    @Tag("slow")
     void survivesTruncationAnywhere() throws IOException {
         byte[] whole = SmallCore.bytes();
         for (int length = 0; length < whole.length; length += length < 400 ? 1 : 37) {
@@ -332,6 +334,7 @@ class MalformedVmCoreTest {
     }
 
     @Test
+    @Tag("slow")
     void survivesRandomChanges() {
         byte[] whole = SmallCore.bytes();
         Random random = new Random(20100909);

@@ -26,10 +26,12 @@ import java.util.AbstractList;
 import java.util.List;
 import java.util.Optional;
 import java.util.RandomAccess;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Guests in very many pieces, and at the end of the address space. */
+@Tag("slow")
 class ManyRangesTest {
 
     @TempDir

@@ -41,6 +41,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -173,6 +174,7 @@ class VmStateFormatTest {
 
     /** The programs that users and libvirt run. */
     @Test
+    @Tag("foreign")
     void opensWhatTheirProgramsCompressed() throws IOException {
         Path plain = write("plain", stream());
         for (String program : List.of("gzip", "bzip2", "xz", "lzop", "zstd")) {

@@ -29,6 +29,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -72,6 +73,7 @@ class XenHostileTest {
     }
 
     @Test
+    @Tag("slow")
     void truncatedAnywhereItOpensOrIsRefusedWithOneLine() throws IOException {
         for (boolean tableFirst : new boolean[] {false, true}) {
             XenImage image = new XenImage();
@@ -106,6 +108,7 @@ class XenHostileTest {
     }
 
     @Test
+    @Tag("slow")
     void randomBytesInTheHeadNeverDoMoreThanAnError() throws IOException {
         Random random = new Random(20);
         byte[][] sources = {

@@ -18,10 +18,12 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A guest of 64 GiB in a sparse file, within the small heap that all tests have. */
+@Tag("slow")
 class XenLargeTest {
 
     private static final long SIZE = 64L << 30;

@@ -36,6 +36,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -274,6 +275,7 @@ class XenWriterTest {
     }
 
     @Test
+    @Tag("foreign")
     void libkdumpfileReadsTheSamePages() throws Exception {
         Path core = folder.resolve("core");
         XenDumpCore.hvm().write(madeUp().build(), core, Progress.none());
@@ -291,6 +293,7 @@ class XenWriterTest {
     }
 
     @Test
+    @Tag("foreign")
     void readelfTakesTheSections() throws Exception {
         Path core = folder.resolve("core");
         XenDumpCore.hvm().write(madeUp().build(), core, Progress.none());

@@ -36,6 +36,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -210,6 +211,7 @@ class XenLegacyFormatTest {
     }
 
     @Test
+    @Tag("slow")
     void survivesTruncationAndFlippedBytes() {
         byte[] good = small();
         for (int length = 0; length < good.length; length += length < 3000 ? 1 : 97) {

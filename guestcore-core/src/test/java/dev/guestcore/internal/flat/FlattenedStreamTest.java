@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -70,6 +71,7 @@ class FlattenedStreamTest {
     }
 
     @Test
+    @Tag("slow")
     void givesWhatAStreamThatIsCutShortHolds() throws Exception {
         byte[] bytes = {1, 2, 3, 4, 5, 6, 7, 8};
         Path whole = new FlattenedFiles().piece(0, bytes).piece(8, bytes).end().write(folder.resolve("whole"));

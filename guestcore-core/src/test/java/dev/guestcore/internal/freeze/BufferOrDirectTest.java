@@ -32,9 +32,11 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.parallel.Isolated;
 
 /** A live source of which nothing is known but how it freezes. */
 @EnabledOnOs(OS.LINUX)
+@Isolated("changes the process's system properties")
 class BufferOrDirectTest {
 
     private static final int SIZE = (9 << 20) + 4096 + 100;

@@ -32,6 +32,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -145,6 +146,7 @@ class KeepRecordTest {
     }
 
     @Test
+    @Tag("slow")
     void aDamagedRecordLeavesWhatTheFileItselfSays() throws IOException {
         Path carried = folder.resolve("carried");
         try (Guest guest = small()) {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class LayeredExtentsTest {
@@ -62,6 +63,7 @@ class LayeredExtentsTest {
     }
 
     @Test
+    @Tag("slow")
     void takesAMillionNestedRangesInItsStride() {
         try (Arena arena = Arena.ofConfined()) {
             LayeredExtents layers = new LayeredExtents(arena);

@@ -32,10 +32,12 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Holes of a file are passed over on a disk and in memory alike, and nothing else is. */
+@Tag("slow")
 class SparseFileTest {
 
     private static final long MIB = 1 << 20;

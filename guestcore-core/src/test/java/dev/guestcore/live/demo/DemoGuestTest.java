@@ -29,6 +29,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -39,6 +40,7 @@ class DemoGuestTest {
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     @Test
+    @Tag("slow")
     void thousandCapturesAreEachOfOneInstant() {
         Set<Long> instructions = new HashSet<>();
         Set<List<RegisterState>> states = new HashSet<>();

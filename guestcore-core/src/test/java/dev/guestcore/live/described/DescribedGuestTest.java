@@ -32,6 +32,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -376,6 +377,7 @@ class DescribedGuestTest {
     }
 
     @Test
+    @Tag("slow")
     void damagedDescriptionsEndInOneLine() throws IOException {
         String example = example();
         Random random = new Random(7);

@@ -18,6 +18,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.jspecify.annotations.Nullable;
@@ -346,6 +347,7 @@ class QemuSourceTest {
     }
 
     @Test
+    @Tag("slow")
     void anEndlessMessage() throws IOException {
         String large = "x".repeat(1 << 20);
         try (FakeQemu qemu = new FakeQemu(

@@ -30,6 +30,7 @@ import java.util.Random;
 import java.util.concurrent.locks.LockSupport;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class GdbServerTest {
@@ -402,6 +403,7 @@ class GdbServerTest {
     }
 
     @Test
+    @Tag("slow")
     void aSlowSearchKeepsTheClientWaiting() {
         StringBuilder signs = new StringBuilder();
         OutputStream out = new OutputStream() {
@@ -417,6 +419,7 @@ class GdbServerTest {
     }
 
     @Test
+    @Tag("slow")
     void aSearchEndsWhenTheClientIsGone() {
         OutputStream out = new OutputStream() {
             private int left = 2;
