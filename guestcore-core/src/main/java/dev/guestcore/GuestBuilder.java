@@ -1,6 +1,7 @@
 package dev.guestcore;
 
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.X86Mode;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import dev.guestcore.internal.memory.RegionMemory;
 import java.lang.foreign.MemorySegment;
@@ -11,6 +12,9 @@ import java.util.Optional;
 
 /** Builds a {@link Guest} from parts. Not thread-safe; what it builds is. */
 public final class GuestBuilder {
+
+    /** More vCPUs that contradict themselves tell nothing new. */
+    private static final int MOST_CONTRADICTIONS = 16;
 
     private final List<RegionMemory.Part> parts = new ArrayList<>();
     private final List<Vcpu> vcpus = new ArrayList<>();
@@ -115,15 +119,35 @@ public final class GuestBuilder {
 
     /** Builds the guest over a memory of the caller's own; regions added before are ignored. */
     public Guest build(GuestMemory memory) {
+        List<Finding> all = new ArrayList<>(findings);
+        all.addAll(contradictions());
         return new BuiltGuest(
                 architecture,
                 memory,
                 machineMemory,
                 List.copyOf(vcpus),
                 provenance,
-                List.copyOf(findings),
+                List.copyOf(all),
                 List.copyOf(facts),
                 freeze,
                 onClose);
+    }
+
+    /** Registers that cannot be true together, wherever they come from. */
+    private List<Finding> contradictions() {
+        if (architecture != Architecture.X86) {
+            return List.of();
+        }
+        List<Finding> found = new ArrayList<>();
+        for (Vcpu vcpu : vcpus) {
+            X86Mode.of(vcpu.registers())
+                    .contradiction()
+                    .ifPresent(text -> found.add(Finding.damage(provenance.source() + ": vCPU " + vcpu.index()
+                            + ": registers contradict each other: " + text)));
+            if (found.size() == MOST_CONTRADICTIONS) {
+                break;
+            }
+        }
+        return found;
     }
 }

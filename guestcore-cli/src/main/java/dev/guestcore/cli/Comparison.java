@@ -80,6 +80,9 @@ final class Comparison {
             }
             for (VcpuDifference vcpu : result.vcpus()) {
                 List<RegisterDifference> registers = vcpu.registers();
+                vcpu.mode()
+                        .ifPresent(mode -> print.accept("    vCPU " + vcpu.position() + ": " + mode.inA() + " here, "
+                                + mode.inB() + " there"));
                 print.accept("    vCPU " + vcpu.position() + ": " + Text.counted(registers.size(), "register"));
                 registers.stream()
                         .limit(most)
@@ -123,6 +126,7 @@ final class Comparison {
     private static boolean registersAgree(GuestComparison result) {
         return result.vcpuCountA() == result.vcpuCountB()
                 && result.architectureA() == result.architectureB()
+                && result.vcpus().stream().allMatch(vcpu -> vcpu.mode().isEmpty())
                 && result.vcpus().stream()
                         .flatMap(vcpu -> vcpu.registers().stream())
                         .noneMatch(RegisterDifference::isKnownInBoth);
@@ -176,6 +180,7 @@ final class Comparison {
             Map<String, Object> entry = new LinkedHashMap<>();
             entry.put("index", vcpu.position());
             entry.put("registers", registers);
+            vcpu.mode().ifPresent(mode -> entry.put("mode", Map.of("here", mode.inA(), "there", mode.inB())));
             vcpus.add(entry);
         }
         json.put("vcpus", vcpus);

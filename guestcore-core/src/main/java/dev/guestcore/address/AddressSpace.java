@@ -92,7 +92,7 @@ public final class AddressSpace {
             throw new UnsupportedRequestException("the page tables of a Xen PV guest hold machine frames, and this"
                     + " source does not say which they are; take the dump with .xen_p2m");
         }
-        return of(guest.memory(), Paging.of(vcpu, options));
+        return of(guest.memory(), Paging.of(vcpu, guest.vcpus(), options));
     }
 
     /** The address space of given rules over a memory of the caller's own. */

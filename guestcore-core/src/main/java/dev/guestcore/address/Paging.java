@@ -4,6 +4,7 @@ import dev.guestcore.GuestcoreException;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.cpu.X86Mode;
 import java.util.List;
 import java.util.Objects;
 
@@ -34,12 +35,7 @@ public record Paging(
     private static final long CR4_PSE = 1L << 4;
     private static final long CR4_PAE = 1L << 5;
     private static final long CR4_LA57 = 1L << 12;
-    private static final long EFER_LMA = 1L << 10;
     private static final long EFER_NXE = 1L << 11;
-    private static final long ATTRIBUTES_L = 1L << 13;
-
-    /** Registers that are 32 bits wide outside of long mode, so that a larger value shows long mode. */
-    private static final List<X86> WIDE_IN_LONG_MODE = List.of(X86.RIP, X86.CR3, X86.GDTR_BASE, X86.IDTR_BASE);
 
     /** Checks for null. */
     public Paging {
@@ -68,12 +64,16 @@ public record Paging(
                 mode, root(vcpu, options), true, true, true, options.encryptionMask(), options.physicalBits(), how);
     }
 
-    /** The rules that the registers set. */
-    static Paging of(Vcpu vcpu, TranslationOptions options) {
+    /**
+     * The rules that the registers set.
+     *
+     * @param all the guest's vCPUs, which show the mode where the registers of {@code vcpu} leave it open
+     */
+    static Paging of(Vcpu vcpu, List<Vcpu> all, TranslationOptions options) {
         RegisterState registers = vcpu.registers();
         Conclusion conclusion = options.mode()
                 .map(stated -> new Conclusion(stated, "stated"))
-                .orElseGet(() -> conclude(vcpu));
+                .orElseGet(() -> conclude(vcpu, X86Mode.of(vcpu, all)));
         PagingMode mode = conclusion.mode();
         long root = mode == PagingMode.NONE ? 0 : root(vcpu, options);
         boolean largePages = (registers.getOrElse(X86.CR4, CR4_PSE) & CR4_PSE) != 0;
@@ -96,46 +96,38 @@ public record Paging(
 
     private record Conclusion(PagingMode mode, String how) {}
 
-    private static Conclusion conclude(Vcpu vcpu) {
-        long cr0 = require(vcpu, X86.CR0, "state the paging mode");
-        if ((cr0 & CR0_PG) == 0) {
-            return new Conclusion(PagingMode.NONE, "cr0.PG is clear");
+    private static Conclusion conclude(Vcpu vcpu, X86Mode x86) {
+        RegisterState registers = vcpu.registers();
+        boolean known = registers.knows(X86.CR0) || !x86.isLong();
+        if (known && !impliesPaging(x86, registers)) {
+            long cr0 = require(vcpu, X86.CR0, "state the paging mode");
+            if ((cr0 & CR0_PG) == 0) {
+                return new Conclusion(PagingMode.NONE, "cr0.PG is clear");
+            }
         }
         long cr4 = require(vcpu, X86.CR4, "state the paging mode");
         boolean pae = (cr4 & CR4_PAE) != 0;
-        RegisterState registers = vcpu.registers();
-        if (!pae) {
-            if ((registers.getOrElse(X86.EFER, 0) & EFER_LMA) != 0) {
+        if (!pae && !impliesPaging(x86, registers)) {
+            if (x86.isLong()) {
                 throw new GuestcoreException("vCPU " + vcpu.index() + ": registers contradict each other: efer "
                         + registers.hex(X86.EFER) + " says long mode, cr4 " + registers.hex(X86.CR4)
                         + " has PAE clear; state the paging mode");
             }
             return new Conclusion(PagingMode.TWO_LEVEL, "cr0.PG is set, cr4.PAE clear");
         }
-        String longMode = longModeEvidence(vcpu);
-        if (longMode.isEmpty()) {
-            return new Conclusion(PagingMode.PAE, "cr4.PAE is set, efer.LMA clear");
-        }
-        return (cr4 & CR4_LA57) != 0
-                ? new Conclusion(PagingMode.FIVE_LEVEL, longMode + ", cr4.LA57 is set")
-                : new Conclusion(PagingMode.FOUR_LEVEL, longMode + ", cr4.LA57 is clear");
+        return switch (x86.width()) {
+            case LONG -> (cr4 & CR4_LA57) != 0
+                    ? new Conclusion(PagingMode.FIVE_LEVEL, x86.how() + ", cr4.LA57 is set")
+                    : new Conclusion(PagingMode.FOUR_LEVEL, x86.how() + ", cr4.LA57 is clear");
+            case LEGACY -> new Conclusion(PagingMode.PAE, "cr4.PAE is set, efer.LMA clear");
+            case UNKNOWN ->
+                throw new UnknownRegisterException(vcpu.index(), X86.EFER, "state the paging mode: PAE or 4-level");
+        };
     }
 
-    /** What shows that the vCPU is in long mode, or nothing where EFER says that it is not. */
-    private static String longModeEvidence(Vcpu vcpu) {
-        RegisterState registers = vcpu.registers();
-        if (registers.knows(X86.EFER)) {
-            return (registers.get(X86.EFER) & EFER_LMA) != 0 ? "efer.LMA is set" : "";
-        }
-        for (X86 register : WIDE_IN_LONG_MODE) {
-            if (registers.getOrElse(register, 0) >>> Integer.SIZE != 0) {
-                return "efer is unknown, but " + register.label() + " is wider than 32 bits";
-            }
-        }
-        if ((registers.getOrElse(X86.CS_ATTRIBUTES, 0) & ATTRIBUTES_L) != 0) {
-            return "efer is unknown, but cs is a 64-bit code segment";
-        }
-        throw new UnknownRegisterException(vcpu.index(), X86.EFER, "state the paging mode: PAE or 4-level");
+    /** Whether a register shows long mode that the control registers rule out: it could not hold its value otherwise. */
+    private static boolean impliesPaging(X86Mode x86, RegisterState registers) {
+        return x86.isLong() && (registers.getOrElse(X86.EFER, 0) & X86Mode.EFER_LMA) == 0;
     }
 
     private static long require(Vcpu vcpu, X86 register, String remedy) {

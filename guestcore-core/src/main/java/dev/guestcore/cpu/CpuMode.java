@@ -1,14 +1,13 @@
 package dev.guestcore.cpu;
 
 /**
- * Tells people in which mode an x86 vCPU is, from CR0.PE, RFLAGS.VM, EFER.LMA and the code segment's L, D and DPL
+ * Tells people in which mode an x86 vCPU is, from CR0.PE, RFLAGS.VM, what {@link X86Mode} concludes, and the code segment's L, D and DPL
  * (Intel SDM volume 3, sections 2.2 and 3.4.5).
  */
 public final class CpuMode {
 
     private static final long CR0_PE = 1;
     private static final long FLAGS_VM = 1L << 17;
-    private static final long EFER_LMA = 1L << 10;
     private static final long CODE_64 = 1L << 13;
     private static final long CODE_32 = 1L << 14;
 
@@ -49,12 +48,16 @@ public final class CpuMode {
     }
 
     private static String width(RegisterState registers) {
-        boolean longMode = (registers.getOrElse(X86.EFER, 0) & EFER_LMA) != 0;
+        X86Mode.Width width = X86Mode.of(registers).width();
+        boolean longMode = width == X86Mode.Width.LONG;
+        if (longMode && registers.getOrElse(X86.RIP, 0) >>> Integer.SIZE != 0) {
+            return "64-bit";
+        }
         if (!registers.knows(X86.CS_ATTRIBUTES)) {
-            return longMode ? "long mode" : registers.knows(X86.EFER) ? "protected mode" : "mode unknown";
+            return longMode ? "long mode" : width == X86Mode.Width.LEGACY ? "protected mode" : "mode unknown";
         }
         long attributes = registers.get(X86.CS_ATTRIBUTES);
-        if ((attributes & CODE_64) != 0 && (longMode || !registers.knows(X86.EFER))) {
+        if ((attributes & CODE_64) != 0 && longMode) {
             return "64-bit";
         }
         String bits = (attributes & CODE_32) != 0 ? "32-bit" : "16-bit";

@@ -10,6 +10,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.X86Mode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -30,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * @param architectureB processor family of the second guest
  * @param vcpuCountA number of vCPUs of the first guest
  * @param vcpuCountB number of vCPUs of the second guest
- * @param vcpus vCPUs that both have and whose registers differ
+ * @param vcpus vCPUs that both have and whose registers or modes differ
  * @param comparedBytes bytes that both guests have and that were compared, known zeros included
  * @param differing pages that both guests have and that are not the same; whole pages, cut at the borders of regions
  * @param differingBytes how many bytes in these pages differ
@@ -119,7 +120,10 @@ public record GuestComparison(
                 b.architecture(),
                 a.vcpus().size(),
                 b.vcpus().size(),
-                compareVcpus(a.vcpus(), b.vcpus()),
+                compareVcpus(
+                        a.vcpus(),
+                        b.vcpus(),
+                        a.architecture() == Architecture.X86 && b.architecture() == Architecture.X86),
                 memory.comparedBytes,
                 memory.differing.finish(),
                 memory.differingBytes,
@@ -133,7 +137,7 @@ public record GuestComparison(
                 memory.unknownBytes);
     }
 
-    private static List<VcpuDifference> compareVcpus(List<Vcpu> a, List<Vcpu> b) {
+    private static List<VcpuDifference> compareVcpus(List<Vcpu> a, List<Vcpu> b, boolean x86) {
         List<VcpuDifference> differences = new ArrayList<>();
         for (int position = 0; position < Math.min(a.size(), b.size()); position++) {
             RegisterState inA = a.get(position).registers();
@@ -147,11 +151,25 @@ public record GuestComparison(
                     registers.add(new RegisterDifference(register, valueA, valueB));
                 }
             }
-            if (!registers.isEmpty()) {
-                differences.add(new VcpuDifference(position, registers));
+            Optional<ModeDifference> mode = x86 ? mode(a, b, position) : Optional.empty();
+            if (!registers.isEmpty() || mode.isPresent()) {
+                differences.add(new VcpuDifference(position, registers, mode));
             }
         }
         return differences;
+    }
+
+    private static Optional<ModeDifference> mode(List<Vcpu> a, List<Vcpu> b, int position) {
+        X86Mode inA = X86Mode.of(a.get(position), a);
+        X86Mode inB = X86Mode.of(b.get(position), b);
+        boolean known = inA.width() != X86Mode.Width.UNKNOWN && inB.width() != X86Mode.Width.UNKNOWN;
+        return known && inA.width() != inB.width()
+                ? Optional.of(new ModeDifference(describe(inA), describe(inB)))
+                : Optional.empty();
+    }
+
+    private static String describe(X86Mode mode) {
+        return (mode.isLong() ? "long mode" : "no long mode") + " (" + mode.how() + ")";
     }
 
     private static Optional<String> value(RegisterState state, Register register) {

@@ -276,7 +276,10 @@ class AddressSpaceTest {
     @Test
     void unknownRegistersAreNotGuessed() {
         RegisterState whole = registers(PG | 1, 0x1000, PAE, LMA_NXE);
-        for (X86 missing : List.of(X86.CR0, X86.CR3, X86.CR4, X86.EFER)) {
+        // EFER.LMA is never set without CR0.PG, so CR0 is not missed.
+        RegisterState implied = whole.toBuilder().forget(X86.CR0).build();
+        assertEquals(PagingMode.FOUR_LEVEL, space(fourLevels(), implied).paging().mode());
+        for (X86 missing : List.of(X86.CR3, X86.CR4, X86.EFER)) {
             RegisterState registers = whole.toBuilder().forget(missing).build();
             UnknownRegisterException error =
                     assertThrows(UnknownRegisterException.class, () -> space(fourLevels(), registers));

@@ -6,8 +6,8 @@ import dev.guestcore.Guest;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.UnsupportedRequestException;
-import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.cpu.X86Mode;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.Loss;
@@ -63,10 +63,6 @@ import org.jspecify.annotations.Nullable;
 record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements CoreWriter {
 
     private static final long PAGE = 4096;
-    private static final long EFER_LMA = 1 << 10;
-    private static final long CR0_PG = 1L << 31;
-    private static final long CR4_PAE = 1 << 5;
-    private static final long LONG_CODE = 1 << 13;
 
     /** The kernel has a page for it (VMCOREINFO_BYTES), of 4 KiB on most machines. */
     private static final int LONGEST_VMCOREINFO = 2 * (int) PAGE;
@@ -222,7 +218,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
             return wanted;
         }
         return switch (guest.architecture()) {
-            case X86 -> own.filter(ElfCoreWriter::isX86).orElseGet(() -> machineByMode(guest));
+            case X86 -> machineByMode(guest, own);
             case ARM -> own.orElse(Elf.EM_AARCH64);
             case IA64 -> Elf.EM_IA_64;
             case POWERPC -> own.orElse(Elf.EM_PPC64);
@@ -241,19 +237,21 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
         return machine == Elf.EM_X86_64 || machine == Elf.EM_386;
     }
 
-    /** As QEMU decides it: by whether the first vCPU is in long mode. What is not known counts as long mode. */
-    private static int machineByMode(Guest guest) {
-        if (guest.vcpus().isEmpty()) {
+    /**
+     * What a vCPU needs that runs 64-bit code, since the notes of a 386 cannot hold its instruction pointer. Else as the
+     * source has it, or as QEMU decides it: by whether the first vCPU is in long mode. What is not known counts as long mode.
+     */
+    private static int machineByMode(Guest guest, Optional<Integer> stated) {
+        if (guest.vcpus().stream().anyMatch(vcpu -> vcpu.registers().getOrElse(X86.RIP, 0) >>> Integer.SIZE != 0)) {
             return Elf.EM_X86_64;
         }
-        RegisterState registers = guest.vcpus().getFirst().registers();
-        if (registers.knows(X86.EFER)) {
-            return (registers.get(X86.EFER) & EFER_LMA) != 0 ? Elf.EM_X86_64 : Elf.EM_386;
-        }
-        boolean longCode = (registers.getOrElse(X86.CS_ATTRIBUTES, LONG_CODE) & LONG_CODE) != 0;
-        boolean canBeLong = (registers.getOrElse(X86.CR0, CR0_PG) & CR0_PG) != 0
-                && (registers.getOrElse(X86.CR4, CR4_PAE) & CR4_PAE) != 0;
-        return longCode || canBeLong ? Elf.EM_X86_64 : Elf.EM_386;
+        return stated.filter(ElfCoreWriter::isX86).orElseGet(() -> {
+            if (guest.vcpus().isEmpty()) {
+                return Elf.EM_X86_64;
+            }
+            X86Mode mode = X86Mode.of(guest.vcpus().getFirst(), guest.vcpus());
+            return mode.width() == X86Mode.Width.LEGACY ? Elf.EM_386 : Elf.EM_X86_64;
+        });
     }
 
     /** A core laid out. */

@@ -347,7 +347,7 @@ final class CpuLayout {
      */
     byte[] encode(Vcpu vcpu) {
         RegisterState now = vcpu.registers();
-        Optional<byte[]> raw = vcpu.rawContext(kind).map(RawContext::bytes).filter(bytes -> bytes.length == size);
+        Optional<byte[]> raw = structure(vcpu);
         byte[] bytes = raw.map(byte[]::clone).orElseGet(() -> new byte[size]);
         MemorySegment payload = MemorySegment.ofArray(bytes);
         RegisterState before = raw.isPresent() ? decode(payload) : RegisterState.unknown();
@@ -364,6 +364,15 @@ final class CpuLayout {
         }
         encodeExtended(payload, before, now);
         return bytes;
+    }
+
+    /** Whether a vCPU came from this structure, so that what its registers do not say comes from there. */
+    boolean isRewritten(Vcpu vcpu) {
+        return structure(vcpu).isPresent();
+    }
+
+    private Optional<byte[]> structure(Vcpu vcpu) {
+        return vcpu.rawContext(kind).map(RawContext::bytes).filter(bytes -> bytes.length == size);
     }
 
     private void encodeExtended(MemorySegment payload, RegisterState before, RegisterState now) {

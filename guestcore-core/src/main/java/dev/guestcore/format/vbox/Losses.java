@@ -12,9 +12,9 @@ import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Loss;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
+import dev.guestcore.internal.output.ImpliedRegisters;
 import java.util.ArrayList;
 import java.util.EnumMap;
-import java.util.EnumSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -41,14 +41,20 @@ final class Losses {
         this.kept = kept;
     }
 
-    static List<Loss> of(Guest guest, Layout layout, CpuLayout cpu, WrittenRanges ranges, Descriptor descriptor,
+    static List<Loss> of(
+            Guest guest,
+            Layout layout,
+            CpuLayout cpu,
+            ImpliedRegisters implied,
+            WrittenRanges ranges,
+            Descriptor descriptor,
             boolean kept) {
         Losses losses = new Losses(guest, layout, cpu, kept);
         losses.origin(descriptor);
         losses.regions(ranges);
         losses.pages();
         losses.registersWithoutPlace();
-        losses.unknownRegisters();
+        losses.losses.addAll(implied.losses(vcpu -> !cpu.isRewritten(vcpu), "a VMCore", kept));
         losses.rawContexts();
         losses.otherFacts();
         return List.copyOf(losses.losses);
@@ -143,33 +149,6 @@ final class Losses {
         if (!cut.isEmpty()) {
             lose("high bits of " + list(cut), "the fields of layout " + layout.label() + " are narrower");
         }
-    }
-
-    private void unknownRegisters() {
-        Map<Register.Group, Set<Register>> unknown = new EnumMap<>(Register.Group.class);
-        for (Vcpu vcpu : guest.vcpus()) {
-            if (vcpu.rawContext(cpu.kind()).isPresent()) {
-                continue;
-            }
-            for (Register register : EnumSet.allOf(X86.class)) {
-                if (register.bits() <= 128 && cpu.registers().contains(register) && !vcpu.registers().knows(register)
-                        && !isPartOfKnown(vcpu, register)) {
-                    unknown.computeIfAbsent(register.group(), group -> new LinkedHashSet<>()).add(register);
-                }
-            }
-        }
-        unknown.forEach((group, registers) -> lose(
-                "that the source does not know " + list(registers),
-                group == Register.Group.FPU || group == Register.Group.VECTOR
-                        ? "a VMCore cannot say unknown: zero, control words as after FNINIT if others are known"
-                        : "a VMCore cannot say unknown: written as zero"));
-    }
-
-    private static boolean isPartOfKnown(Vcpu vcpu, Register register) {
-        return register.label().startsWith("xmm")
-                && X86.ofLabel("y" + register.label().substring(1))
-                        .filter(wide -> vcpu.registers().knows(wide))
-                        .isPresent();
     }
 
     private static String list(Set<Register> registers) {

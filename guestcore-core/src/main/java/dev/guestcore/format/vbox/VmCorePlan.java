@@ -17,6 +17,7 @@ import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.elf.SectionHeader;
 import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.output.ImpliedRegisters;
 import dev.guestcore.internal.output.MemoryCopier;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -87,8 +88,9 @@ final class VmCorePlan implements WritePlan {
         }
         CpuLayout cpu = CpuLayout.of(layout, facts.version());
         List<byte[]> payloads = new ArrayList<>();
+        ImpliedRegisters implied = ImpliedRegisters.of(guest, cpu.registers());
         for (Vcpu vcpu : guest.vcpus()) {
-            payloads.add(cpu.encode(vcpu));
+            payloads.add(cpu.encode(cpu.isRewritten(vcpu) ? vcpu : implied.complete(vcpu)));
         }
         Descriptor descriptor = new Descriptor(
                 Notes.MAGIC,
@@ -111,7 +113,7 @@ final class VmCorePlan implements WritePlan {
                 largePhnum && ranges.count() >= WrittenRanges.MOST,
                 notes,
                 keep,
-                Losses.of(guest, layout, cpu, ranges, descriptor, keeps));
+                Losses.of(guest, layout, cpu, implied, ranges, descriptor, keeps));
     }
 
     private static Layout layoutOf(VirtualBoxFacts facts) {

@@ -17,6 +17,7 @@ import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.SectionHeader;
 import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.output.ImpliedRegisters;
 import dev.guestcore.internal.output.MemoryCopier;
 import dev.guestcore.internal.xen.ContextLayout;
 import dev.guestcore.internal.xen.VcpuContext;
@@ -30,6 +31,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 /** A dump-core laid out: pieces by offset, zeros between them. */
 final class DumpPlan implements WritePlan {
@@ -207,8 +209,13 @@ final class DumpPlan implements WritePlan {
         int width = pv ? facts.orElseThrow().guestWidth() : 8;
         ContextLayout contextLayout = width == 4 ? ContextLayout.X86_32 : ContextLayout.X86_64;
         List<byte[]> contexts = new ArrayList<>();
+        ImpliedRegisters implied = ImpliedRegisters.of(guest, VcpuContext.alwaysHeld(contextLayout));
+        Predicate<Vcpu> isKept = vcpu -> samePlace && keptContext(vcpu, contextLayout).isPresent();
         for (Vcpu vcpu : guest.vcpus()) {
-            contexts.add(x86 ? newContext(vcpu, contextLayout, pv, samePlace) : foreignContext(guest, vcpu));
+            contexts.add(
+                    x86
+                            ? newContext(isKept.test(vcpu) ? vcpu : implied.complete(vcpu), contextLayout, pv, samePlace)
+                            : foreignContext(guest, vcpu));
         }
         int element = contexts.getFirst().length;
         if (contexts.stream().anyMatch(context -> context.length != element)) {
@@ -264,6 +271,7 @@ final class DumpPlan implements WritePlan {
                 guest,
                 vcpu -> x86 ? Optional.of(contextLayout) : Optional.empty(),
                 samePlace ? (x86 ? contextLayout.kind() : KIND_PREFIX) : ""));
+        losses.addAll(implied.losses(isKept.negate(), "vcpu_guest_context", false));
         if (!pv && facts.flatMap(XenFacts::frames).filter(FrameTable::hasMachineFrames).isPresent()) {
             losses.add(new Loss(
                     "machine frame numbers of the pages",
@@ -314,13 +322,15 @@ final class DumpPlan implements WritePlan {
     }
 
     private static byte[] newContext(Vcpu vcpu, ContextLayout layout, boolean pv, boolean sameFlavour) {
-        Optional<byte[]> raw = sameFlavour
-                ? vcpu.rawContext(layout.kind())
-                        .map(RawContext::bytes)
-                        .filter(bytes -> bytes.length >= layout.size() && bytes.length <= ContextLayout.ELEMENT)
-                : Optional.empty();
+        Optional<byte[]> raw = sameFlavour ? keptContext(vcpu, layout) : Optional.empty();
         byte[] source = raw.map(bytes -> Arrays.copyOf(bytes, ContextLayout.ELEMENT)).orElse(null);
         return VcpuContext.encode(layout, vcpu.registers(), pv, source, ContextLayout.ELEMENT);
+    }
+
+    private static Optional<byte[]> keptContext(Vcpu vcpu, ContextLayout layout) {
+        return vcpu.rawContext(layout.kind())
+                .map(RawContext::bytes)
+                .filter(bytes -> bytes.length >= layout.size() && bytes.length <= ContextLayout.ELEMENT);
     }
 
     private static byte[] foreignContext(Guest guest, Vcpu vcpu) {

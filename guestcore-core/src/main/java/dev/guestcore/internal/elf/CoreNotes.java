@@ -14,9 +14,11 @@ import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Loss;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.internal.output.ImpliedRegisters;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -259,6 +261,7 @@ public record CoreNotes(
         notes.addAll(byVcpu.getOrDefault(ElfFacts.Note.FIRST, List.of()));
         boolean x86 = machine == Elf.EM_X86_64 || machine == Elf.EM_386;
         ProcessStatus status = machine == Elf.EM_386 ? ProcessStatus.I386 : ProcessStatus.X86_64;
+        ImpliedRegisters implied = implied(guest, machine);
         int position = 0;
         for (Vcpu vcpu : guest.vcpus()) {
             int process = position + 1;
@@ -266,7 +269,7 @@ public record CoreNotes(
             Optional<byte[]> descriptor = x86
                     ? raw.filter(bytes -> bytes.length == status.size()
                                     && agrees(vcpu, builder -> status.read(wrap(bytes), builder)))
-                            .or(() -> Optional.of(status.write(process, vcpu.registers())))
+                            .or(() -> Optional.of(status.write(process, implied.complete(vcpu).registers())))
                     : raw;
             if (descriptor.isPresent()) {
                 notes.add(new ElfFacts.Note(CORE, Elf.NT_PRSTATUS, descriptor.get()));
@@ -274,19 +277,33 @@ public record CoreNotes(
             }
             position++;
         }
-        if (x86) {
+        if (x86 && hasStates(guest)) {
             for (Vcpu vcpu : guest.vcpus()) {
                 byte[] descriptor = vcpu.rawContext(STATE_CONTEXT)
                         .map(RawContext::bytes)
                         .filter(raw -> QemuCpuState.isKnown(wrap(raw))
                                 && agrees(vcpu, builder -> QemuCpuState.read(wrap(raw), builder)))
-                        .orElseGet(() -> QemuCpuState.write(vcpu.registers()));
+                        .orElseGet(() -> QemuCpuState.write(implied.complete(vcpu).registers()));
                 notes.add(new ElfFacts.Note(QEMU, 0, descriptor));
             }
         }
         vmcoreInfo.ifPresent(text -> notes.add(new ElfFacts.Note(VMCOREINFO, 0, text)));
         notes.addAll(byVcpu.getOrDefault(ElfFacts.Note.LAST, List.of()));
         return new NoteList(notes, order);
+    }
+
+    /** Whether QEMU's notes are written: for all vCPUs or for none, since a note belongs to the vCPU of its position. */
+    private static boolean hasStates(Guest guest) {
+        return guest.vcpus().stream()
+                .anyMatch(vcpu -> vcpu.rawContext(STATE_CONTEXT).isPresent()
+                        || QemuCpuState.isWorthwhile(vcpu.registers()));
+    }
+
+    private static ImpliedRegisters implied(Guest guest, int machine) {
+        ProcessStatus status = machine == Elf.EM_386 ? ProcessStatus.I386 : ProcessStatus.X86_64;
+        Set<X86> places = hasStates(guest) ? QemuCpuState.places() : EnumSet.noneOf(X86.class);
+        places.addAll(status.registers());
+        return ImpliedRegisters.of(guest, places);
     }
 
     /**
@@ -330,9 +347,12 @@ public record CoreNotes(
                     .stream()
                     .toList();
         }
+        boolean hasStates = hasStates(guest);
         Map<String, List<Integer>> vcpusByLoss = new LinkedHashMap<>();
         for (Vcpu vcpu : guest.vcpus()) {
-            Set<X86> carried = QemuCpuState.carried(vcpu.registers());
+            Set<X86> carried = hasStates
+                    ? QemuCpuState.carried(vcpu.registers())
+                    : EnumSet.copyOf((machine == Elf.EM_386 ? ProcessStatus.I386 : ProcessStatus.X86_64).registers());
             String lost = vcpu.registers().known().stream()
                     .filter(register -> !(register instanceof X86 x86 && carried.contains(x86)))
                     .map(Register::label)
@@ -341,10 +361,39 @@ public record CoreNotes(
                 vcpusByLoss.computeIfAbsent(lost, unused -> new ArrayList<>()).add(vcpu.index());
             }
         }
+        List<Loss> losses = new ArrayList<>();
+        vcpusByLoss.forEach((registers, vcpus) -> losses.add(new Loss(
+                "registers " + registers + " of vCPU " + runs(vcpus),
+                "neither NT_PRSTATUS nor QEMU's note has a place for them",
+                false)));
+        if (machine == Elf.EM_386) {
+            losses.addAll(cutRegisters(guest));
+        }
+        losses.addAll(implied(guest, machine)
+                .losses(
+                        vcpu -> vcpu.rawContext(STATE_CONTEXT).isEmpty(),
+                        hasStates ? "NT_PRSTATUS and QEMU's note" : "NT_PRSTATUS",
+                        false));
+        return losses;
+    }
+
+    /** What gdb and others, who read NT_PRSTATUS only, see the lower half of. */
+    private static List<Loss> cutRegisters(Guest guest) {
+        Map<String, List<Integer>> vcpusByLoss = new LinkedHashMap<>();
+        for (Vcpu vcpu : guest.vcpus()) {
+            String cut = ProcessStatus.I386.registers().stream()
+                    .filter(register -> vcpu.registers().getOrElse(register, 0) >>> Integer.SIZE != 0)
+                    .map(Register::label)
+                    .collect(Collectors.joining(", "));
+            if (!cut.isEmpty()) {
+                vcpusByLoss.computeIfAbsent(cut, unused -> new ArrayList<>()).add(vcpu.index());
+            }
+        }
         return vcpusByLoss.entrySet().stream()
                 .map(entry -> new Loss(
-                        "registers " + entry.getKey() + " of vCPU " + runs(entry.getValue()),
-                        "neither NT_PRSTATUS nor QEMU's note has a place for them",
+                        "upper halves of registers " + entry.getKey() + " of vCPU " + runs(entry.getValue())
+                                + ", for readers of NT_PRSTATUS",
+                        "the NT_PRSTATUS of a 386 has 32 bits for each; only QEMU's note holds them whole",
                         false))
                 .toList();
     }

@@ -54,6 +54,11 @@ public enum ProcessStatus {
         return size;
     }
 
+    /** The registers that the structure has a place for. */
+    List<X86> registers() {
+        return order.stream().flatMap(label -> X86.ofLabel(label).stream()).toList();
+    }
+
     /** Reads the registers. */
     void read(ByteBuffer descriptor, RegisterState.Builder registers) {
         descriptor.order(ByteOrder.LITTLE_ENDIAN);

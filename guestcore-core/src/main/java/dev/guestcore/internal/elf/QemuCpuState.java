@@ -92,10 +92,14 @@ public final class QemuCpuState {
         }
     }
 
-    /** The structure for a vCPU; a register that is not known is zero. */
+    /**
+     * The structure for a vCPU; a register that is not known is zero. Without kernel_gs_base it is that of QEMU before 3.0,
+     * since a zero there would be taken for the base.
+     */
     static byte[] write(RegisterState registers) {
-        ByteBuffer target = ByteBuffer.allocate(SIZE).order(ByteOrder.LITTLE_ENDIAN);
-        target.putInt(0, 1).putInt(4, SIZE);
+        int size = registers.knows(X86.KERNEL_GS_BASE) ? SIZE : SIZE_BEFORE_KERNEL_GS;
+        ByteBuffer target = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
+        target.putInt(0, 1).putInt(4, size);
         for (int i = 0; i < GENERAL_ORDER.size(); i++) {
             target.putLong(GENERAL + 8 * i, registers.getOrElse(GENERAL_ORDER.get(i), 0));
         }
@@ -117,8 +121,22 @@ public final class QemuCpuState {
         target.putLong(CONTROL + 16, registers.getOrElse(X86.CR2, 0));
         target.putLong(CONTROL + 24, registers.getOrElse(X86.CR3, 0));
         target.putLong(CONTROL + 32, registers.getOrElse(X86.CR4, 0));
-        target.putLong(KERNEL_GS, registers.getOrElse(X86.KERNEL_GS_BASE, 0));
+        if (size == SIZE) {
+            target.putLong(KERNEL_GS, registers.get(X86.KERNEL_GS_BASE));
+        }
         return target.array();
+    }
+
+    /** The registers for which the structure has a place and no way to say that they are not known. */
+    static Set<X86> places() {
+        Set<X86> places = carried(RegisterState.unknown());
+        places.remove(X86.KERNEL_GS_BASE);
+        return places;
+    }
+
+    /** Whether the structure would say more of a vCPU than an NT_PRSTATUS does: the control registers are its use. */
+    static boolean isWorthwhile(RegisterState registers) {
+        return registers.knows(X86.CR0) || registers.knows(X86.CR3) || registers.knows(X86.CR4);
     }
 
     /** The registers that the structure holds whole. */

@@ -6,6 +6,9 @@ import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -99,6 +102,16 @@ public final class VcpuContext {
         return layout.fields().stream().anyMatch(field -> field.register() == register)
                 || layout == ContextLayout.X86_64 && (register == X86.GS_BASE || register == X86.KERNEL_GS_BASE)
                 || isInFxsave(register);
+    }
+
+    /** The registers for which the layout has no way to say that they are not known. */
+    public static Set<X86> alwaysHeld(ContextLayout layout) {
+        Set<X86> held = EnumSet.noneOf(X86.class);
+        layout.fields().forEach(field -> held.add(field.register()));
+        if (layout == ContextLayout.X86_64) {
+            held.addAll(List.of(X86.GS_BASE, X86.KERNEL_GS_BASE));
+        }
+        return held;
     }
 
     /** Whether the vCPU is online. */

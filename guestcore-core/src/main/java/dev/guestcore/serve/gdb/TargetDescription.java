@@ -5,6 +5,7 @@ import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.cpu.X86Mode;
 import dev.guestcore.hypervisor.XenFacts;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -20,7 +21,6 @@ import java.util.function.Function;
  */
 final class TargetDescription {
 
-    private static final long EFER_LMA = 1L << 10;
 
     /** Registers under QEMU's names; a client always gets them, known or not. */
     private static final List<X86> CONTROL = List.of(X86.CR0, X86.CR2, X86.CR3, X86.CR4, X86.CR8, X86.EFER);
@@ -69,7 +69,7 @@ final class TargetDescription {
         if (paravirtualized.isPresent()) {
             return paravirtualized.get().guestWidth() == Long.BYTES;
         }
-        return vcpus.stream().anyMatch(vcpu -> (vcpu.registers().getOrElse(X86.EFER, EFER_LMA) & EFER_LMA) != 0);
+        return vcpus.stream().anyMatch(vcpu -> X86Mode.of(vcpu.registers()).width() != X86Mode.Width.LEGACY);
     }
 
     /** Whether general registers have 64 bits. */

@@ -88,7 +88,12 @@ class XenWriterTest {
         assertEquals(0x6000, report.memoryBytes());
         assertEquals(
                 List.of("1 device regions", "kind ROM of 1 regions", "names of 4 regions", "registers cs.base",
-                        "registers lstar"),
+                        "registers lstar",
+                        "that the source does not know registers rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12,"
+                                + " r13, r14, rflags",
+                        "that the source does not know registers ds, es, fs, fs.base, gs, ss",
+                        "that the source does not know register cr2",
+                        "that the source does not know registers dr0, dr1, dr2, dr3, dr6, dr7"),
                 report.losses().stream().map(Loss::what).toList());
         // Placed as section 2 of the documentation says, for two vCPUs.
         long pages = 0x1768 + 2 * 5168 + 4095 & ~4095L;
