@@ -2,6 +2,7 @@ package dev.guestcore.cli;
 
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.Map;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -39,11 +40,16 @@ final class CompletionVerb extends Verb {
     @Override
     public Integer call() {
         CommandLine all = Verbs.complete(console());
-        console().out().print(switch (shell) {
+        String script = switch (shell) {
             case BASH -> AutoComplete.bash(PROGRAM, all);
             case ZSH -> zsh(all);
             case FISH -> FishCompletion.of(PROGRAM, all);
-        });
+        };
+        if (json) {
+            printJson(Map.of("script", script));
+        } else {
+            console().out().print(script);
+        }
         return ExitCode.DONE;
     }
 

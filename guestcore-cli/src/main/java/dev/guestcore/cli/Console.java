@@ -28,6 +28,7 @@ final class Console {
     private final WritableByteChannel outChannel;
     private final Terminal terminal;
     private final Cancellation cancellation = new Cancellation();
+    private boolean json;
 
     /**
      * What the launcher found out about the streams.
@@ -89,6 +90,27 @@ final class Console {
     /** Standard error, for everything else. */
     PrintStream err() {
         return err;
+    }
+
+    /** From now on remarks and errors are for programs. */
+    void speakJson() {
+        json = true;
+    }
+
+    /** Whether remarks and errors are for programs. */
+    boolean speaksJson() {
+        return json;
+    }
+
+    /** Prints a line beside the result; for people it begins with the name of the program where it is a warning. */
+    void remark(String line) {
+        if (json) {
+            String message = line.startsWith(Failures.PREFIX) ? line.substring(Failures.PREFIX.length()) : line;
+            Json.writeLine(err, Json.document("remark", Map.of("message", message)));
+            err.flush();
+        } else {
+            err.println(line);
+        }
     }
 
     /** Standard output for bulk data, after everything that was printed so far. */

@@ -15,11 +15,11 @@ import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
+import dev.guestcore.inspect.Sizes;
 import dev.guestcore.internal.manifest.ManifestFiles;
 import dev.guestcore.internal.output.ChannelSink;
 import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;
-import dev.guestcore.inspect.Sizes;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -171,7 +171,7 @@ final class Delivery {
         try {
             return writer.plan(guest);
         } catch (UnsupportedRequestException e) {
-            Findings.damage(guest.findings()).forEach(finding -> console.err().println(Findings.remark(finding)));
+            Findings.damage(guest.findings()).forEach(finding -> console.remark(Findings.remark(finding)));
             throw e;
         }
     }

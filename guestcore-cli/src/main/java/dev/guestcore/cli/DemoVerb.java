@@ -25,6 +25,7 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -48,6 +49,7 @@ final class DemoVerb extends Verb {
     private static final String INDENT = "   ";
     private static final String NEEDLE = "needle [ -~]+";
     private static final int WIDEST = 100;
+    private static final TextMap.Style PICTURE = new TextMap.Style(WIDEST, false, true);
     private static final int MOST_FOLDERS = 1000;
 
     @Option(
@@ -60,6 +62,9 @@ final class DemoVerb extends Verb {
     @Mixin
     ProgressOption progress = new ProgressOption();
 
+    private final List<Map<String, Object>> told = new ArrayList<>();
+    private final List<String> commands = new ArrayList<>();
+    private final List<String> lines = new ArrayList<>();
     private int steps;
     private boolean allWell = true;
 
@@ -95,6 +100,14 @@ final class DemoVerb extends Verb {
             search(cores.getFirst());
             map(cores.getFirst());
             suggest(cores);
+            if (json) {
+                tell();
+                Map<String, Object> document = new LinkedHashMap<>();
+                document.put("folder", folder.toString());
+                document.put("good", allWell);
+                document.put("steps", told);
+                printJson(document);
+            }
             return allWell ? ExitCode.DONE : ExitCode.FAILED;
         });
     }
@@ -117,18 +130,39 @@ final class DemoVerb extends Verb {
                 wanted + ": there are " + MOST_FOLDERS + " such folders; delete some, or name one with -o");
     }
 
+    /** For programs: what the step before had to say. */
+    private void tell() {
+        if (!told.isEmpty()) {
+            told.getLast().put("commands", List.copyOf(commands));
+            told.getLast().put("lines", List.copyOf(lines));
+            commands.clear();
+            lines.clear();
+        }
+    }
+
     private void step(String text) {
+        if (json) {
+            tell();
+            Map<String, Object> step = new LinkedHashMap<>();
+            step.put("title", text);
+            told.add(step);
+            return;
+        }
         List<String> lines = Text.wrap(text, Math.min(console().terminal().width(), WIDEST) - INDENT.length());
         print(style().heading(++steps + ".") + " " + lines.getFirst());
         lines.stream().skip(1).forEach(this::detail);
     }
 
     private void detail(String text) {
-        print(INDENT + text);
+        if (json) {
+            lines.add(text);
+        } else {
+            print(INDENT + text);
+        }
     }
 
     private Style style() {
-        return console().style();
+        return json ? Style.PLAIN : console().style();
     }
 
     private Path capture(GuestSource guest, CoreFormat format, Path folder) {
@@ -154,7 +188,12 @@ final class DemoVerb extends Verb {
     }
 
     private void command(String line) {
-        detail(style().command("$ " + Text.program() + " " + line));
+        String command = Text.program() + " " + line;
+        if (json) {
+            commands.add(command);
+        } else {
+            detail(style().command("$ " + command));
+        }
     }
 
     private void verify(Path core) {
@@ -239,7 +278,7 @@ final class DemoVerb extends Verb {
         step("What lies where.");
         command("map " + Text.quoted(core.toString()));
         try (Guest guest = Guests.open(core)) {
-            TextMap.render(MemoryMap.of(guest), MapVerb.style(console())).lines().forEach(this::detail);
+            TextMap.render(MemoryMap.of(guest), json ? PICTURE : MapVerb.style(console())).lines().forEach(this::detail);
         }
     }
 

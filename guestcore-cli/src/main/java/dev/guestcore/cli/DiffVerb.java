@@ -57,9 +57,6 @@ final class DiffVerb extends Verb {
     @Option(names = "--all", description = "List all registers and up to 1000 ranges of each kind, not the first few.")
     boolean all;
 
-    @Option(names = "--json", description = "Print JSON.")
-    boolean json;
-
     @Mixin
     ProgressOption progress = new ProgressOption();
 

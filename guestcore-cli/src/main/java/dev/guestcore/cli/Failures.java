@@ -6,12 +6,17 @@ import dev.guestcore.MalformedDumpException;
 import dev.guestcore.OutputException;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Turns whatever went wrong into one line and an exit code. */
 final class Failures {
+
+    /** Begins every line of ours on standard error. */
+    static final String PREFIX = "guestcore: ";
 
     private final Console console;
     private final boolean alwaysTrace;
@@ -28,14 +33,26 @@ final class Failures {
         boolean cancelled = failure instanceof CancelledException
                 || console.cancellation().isRequested() && failure instanceof OutputException;
         String line = cancelled ? "cancelled" : line(failure);
-        err.println(console.errorStyle().bad("guestcore:") + " " + Printable.of(line));
+        int code = cancelled
+                ? ExitCode.CANCELLED
+                : failure instanceof MalformedDumpException ? ExitCode.DAMAGED : ExitCode.FAILED;
+        print(line, code);
         if (trace || alwaysTrace) {
             failure.printStackTrace(err);
         }
-        if (cancelled) {
-            return ExitCode.CANCELLED;
+        return code;
+    }
+
+    private void print(String message, int code) {
+        if (console.speaksJson()) {
+            Map<String, Object> error = new LinkedHashMap<>();
+            error.put("message", message);
+            error.put("exitCode", code);
+            Json.writeLine(console.err(), Json.document("error", error));
+            console.err().flush();
+        } else {
+            console.err().println(console.errorStyle().bad("guestcore:") + " " + Printable.of(message));
         }
-        return failure instanceof MalformedDumpException ? ExitCode.DAMAGED : ExitCode.FAILED;
     }
 
     /** Whether whoever reads our output has left. */
@@ -73,9 +90,11 @@ final class Failures {
     int reportUsage(ParameterException failure) {
         CommandLine command = failure.getCommandLine();
         PrintStream err = console.err();
-        err.println(console.errorStyle().bad("guestcore:") + " " + Printable.of(String.valueOf(failure.getMessage())));
-        UnmatchedArgumentException.printSuggestions(failure, err);
-        err.println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
+        print(String.valueOf(failure.getMessage()), ExitCode.USAGE);
+        if (!console.speaksJson()) {
+            UnmatchedArgumentException.printSuggestions(failure, err);
+            err.println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
+        }
         if (alwaysTrace) {
             failure.printStackTrace(err);
         }

@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code guestcore formats}. */
@@ -28,9 +27,6 @@ final class FormatsVerb extends Verb {
     @Parameters(arity = "0..1", paramLabel = "<file>", description = "A file to show to all formats.")
     @Nullable
     String file;
-
-    @Option(names = "--json", description = "Print JSON.")
-    boolean json;
 
     FormatsVerb(Console console) {
         super(console);

@@ -9,6 +9,8 @@ import java.io.FileInputStream;
 import java.net.InetSocketAddress;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -80,6 +82,9 @@ final class GdbVerb extends Verb {
         if ((tcp ? 1 : 0) + (socket != null ? 1 : 0) + (stdio ? 1 : 0) > 1) {
             throw usage("choose one of --port, --socket and --stdio");
         }
+        if (json && stdio) {
+            throw usage("standard output takes either --json or the debugger's words");
+        }
         if (port != null && (port < 0 || port > HIGHEST_PORT)) {
             throw usage("a port is a number from 0 to " + HIGHEST_PORT + ", found " + port);
         }
@@ -109,8 +114,16 @@ final class GdbVerb extends Verb {
     private void serveClients(GdbServer server) {
         try (GdbListener listener = listener()) {
             console().cancellation().closeOnRequest(listener::close);
-            remark("listening on " + place(listener) + "; Ctrl-C ends");
-            remark("connect with: gdb -ex 'target remote " + target(listener) + "'");
+            if (json) {
+                Map<String, Object> document = new LinkedHashMap<>();
+                document.put("source", source);
+                document.put("target", target(listener));
+                printJson(document);
+                console().flush();
+            } else {
+                remark("listening on " + place(listener) + "; Ctrl-C ends");
+                remark("connect with: gdb -ex 'target remote " + target(listener) + "'");
+            }
             boolean served = listener.serveNext(server);
             while (served && !once) {
                 served = listener.serveNext(server);

@@ -9,6 +9,9 @@ import dev.guestcore.inspect.SearchSummary;
 import dev.guestcore.inspect.Sizes;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,6 +21,7 @@ import java.util.Optional;
 /** Prints what a search finds, as it is found. Not thread-safe. */
 final class Hits {
 
+    private static final String SCHEMA = "search";
     private static final String PREFIX = "0x";
     private static final int ADDRESS_DIGITS = 16;
     private static final int ADDRESS_END = PREFIX.length() + ADDRESS_DIGITS;
@@ -31,6 +35,8 @@ final class Hits {
     private final ShownProgress progress;
     private final GuestMemory memory;
     private final Optional<AddressSpace> space;
+    private final String pattern;
+    private final boolean utf16;
     private final boolean json;
 
     /**
@@ -39,13 +45,19 @@ final class Hits {
      * @param progress gets out of the way of each find
      * @param memory what is searched
      * @param space how virtual addresses are translated; empty where physical memory is searched
+     * @param pattern what is searched for, as it was typed
+     * @param utf16 whether also its form in 16-bit characters is
      */
     Hits(
             Console console,
             ShownProgress progress,
             GuestMemory memory,
             Optional<AddressSpace> space,
+            String pattern,
+            boolean utf16,
             boolean json) {
+        this.pattern = pattern;
+        this.utf16 = utf16;
         this.console = console;
         this.progress = progress;
         this.memory = memory;
@@ -57,7 +69,7 @@ final class Hits {
     void print(SearchHit hit) {
         progress.close();
         if (json) {
-            Json.writeLine(console.out(), json(hit));
+            Json.writeLine(console.out(), Json.document(SCHEMA, json(hit)));
         } else {
             describe(hit);
         }
@@ -134,6 +146,9 @@ final class Hits {
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("address", Json.address(hit.address()));
         line.put("length", hit.length());
+        byte[] match = match(hit);
+        line.put("match", HexFormat.of().formatHex(match));
+        line.put("text", new String(match, isWide(match) ? StandardCharsets.UTF_16LE : StandardCharsets.UTF_8));
         hit.physical().ifPresent(physical -> {
             line.put("physical", Json.address(physical.value()));
             line.put("physicalSpace", physical.space().title());
@@ -143,6 +158,18 @@ final class Hits {
         line.put("contextAddress", Json.address(hit.contextAddress()));
         line.put("context", HexFormat.of().formatHex(hit.context()));
         return line;
+    }
+
+    /** The match itself, of which the context may have a part only. */
+    private byte[] match(SearchHit hit) {
+        byte[] match = new byte[hit.length()];
+        long read = memory.readAvailable(hit.address(), MemorySegment.ofArray(match));
+        return Arrays.copyOf(match, (int) read);
+    }
+
+    /** Whether it is the form of the pattern in 16-bit characters that was found. */
+    private boolean isWide(byte[] match) {
+        return utf16 && !Arrays.equals(match, pattern.getBytes(StandardCharsets.UTF_8));
     }
 
     private Optional<PhysicalAddress> guestPhysical(PhysicalAddress physical) {
@@ -159,7 +186,7 @@ final class Hits {
             totals.put("repeatedBytes", summary.repeatedBytes());
             totals.put("limited", enough);
             summary.stoppedAt().ifPresent(address -> totals.put("stoppedAt", Json.address(address)));
-            Json.writeLine(console.out(), Map.of("summary", totals));
+            Json.writeLine(console.out(), Json.document(SCHEMA, Map.of("summary", totals)));
             return;
         }
         Style style = console.style();

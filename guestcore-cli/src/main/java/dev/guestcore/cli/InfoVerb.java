@@ -59,9 +59,6 @@ final class InfoVerb extends Verb {
                     + "if memory has no such text.")
     boolean vmcoreInfo;
 
-    @Option(names = "--json", description = "Print JSON.")
-    boolean json;
-
     @Mixin
     ProgressOption progress = new ProgressOption();
 

@@ -19,6 +19,9 @@ import tools.jackson.core.util.Separators;
 /** Facts for programs: maps (in their order), lists, strings, numbers, booleans, written as they are iterated. */
 final class Json {
 
+    /** Of all schemas. It grows when a member goes or changes its meaning, not when one is added. */
+    static final int VERSION = 1;
+
     private static final int LAST_ASCII = 0x7f;
 
     /** JSON may end up on a terminal, which obeys more characters than JSON itself escapes. */
@@ -101,6 +104,19 @@ final class Json {
             case null -> generator.writeNull();
             default -> generator.writeString(value.toString());
         }
+    }
+
+    /**
+     * A document as it is printed: name and version of its schema first, which {@code docs/json} has.
+     *
+     * @param schema name of the schema
+     */
+    static Map<String, Object> document(String schema, Map<String, ?> facts) {
+        Map<String, Object> document = new LinkedHashMap<>();
+        document.put("schema", schema);
+        document.put("version", VERSION);
+        document.putAll(facts);
+        return document;
     }
 
     /** An address, as a string because a number of JavaScript cannot hold 64 bits. */

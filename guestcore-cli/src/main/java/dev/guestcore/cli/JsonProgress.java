@@ -50,7 +50,7 @@ final class JsonProgress implements Progress {
         line.put("done", done);
         line.put("total", total);
         line.put("seconds", (now - started) / 1_000_000 / 1e3);
-        Json.writeLine(lines, line);
+        Json.writeLine(lines, Json.document("progress", line));
         lines.flush();
     }
 }

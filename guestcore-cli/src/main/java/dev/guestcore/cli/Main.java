@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.OutputException;
+import java.util.Arrays;
 import picocli.CommandLine;
 
 /** The program. */
@@ -25,6 +26,9 @@ public final class Main {
     /** Runs one command and gives its exit code. */
     static int run(Console console, String... arguments) {
         Failures failures = new Failures(console, System.getenv("GUESTCORE_DEBUG") != null);
+        if (Arrays.stream(arguments).takeWhile(word -> !word.equals("--")).anyMatch("--json"::equals)) {
+            console.speakJson();
+        }
         try {
             CommandLine line = Verbs.commandLine(console, arguments);
             line.setExecutionExceptionHandler((failure, command, parsed) -> {

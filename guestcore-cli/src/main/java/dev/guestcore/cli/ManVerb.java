@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import java.util.Map;
 import picocli.CommandLine.Command;
 
 /** {@code guestcore man}. */
@@ -15,7 +16,12 @@ final class ManVerb extends Verb {
 
     @Override
     public Integer call() {
-        console().out().print(ManPage.of(Verbs.complete(console())));
+        String page = ManPage.of(Verbs.complete(console()));
+        if (json) {
+            printJson(Map.of("page", page));
+        } else {
+            console().out().print(page);
+        }
         return ExitCode.DONE;
     }
 }

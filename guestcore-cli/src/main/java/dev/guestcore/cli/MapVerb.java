@@ -23,8 +23,8 @@ import picocli.CommandLine.Parameters;
             "Draw guest-physical memory: what lies where, on the terminal or as an SVG picture.",
             "",
             "With --virtual, list the ranges that page tables map instead: address, size, size of a page, rights "
-                    + "(readable, writable, executable, user, global), and where the first byte lies. With --json each "
-                    + "range is a line of its own, and the last line a summary."
+                    + "(readable, writable, executable, user, global), and where the first byte lies. With --json, each "
+                    + "range is then a line of its own, and the last line a summary."
         },
         footer = {
             "",
@@ -65,9 +65,6 @@ final class MapVerb extends Verb {
     @Nullable
     AddressRange range;
 
-    @Option(names = "--json", description = "With --virtual: print JSON, a line for each range.")
-    boolean json;
-
     @Mixin
     ProgressOption progress = new ProgressOption();
 
@@ -81,8 +78,11 @@ final class MapVerb extends Verb {
             throw usage("--force needs --svg with a file");
         }
         addressSpace.check(this, virtual);
-        if (!virtual && (range != null || json)) {
-            throw usage("--range and --json need --virtual; 'guestcore info --json' gives the regions");
+        if (!virtual && range != null) {
+            throw usage("--range needs --virtual");
+        }
+        if (json && svg != null) {
+            throw usage("choose one of --json and --svg");
         }
         if (virtual) {
             if (scan || svg != null) {
@@ -93,7 +93,9 @@ final class MapVerb extends Verb {
         return unwinding(() -> {
             try (Guest guest = Guests.open(source)) {
                 MemoryMap map = scan ? MemoryMap.of(guest, scan(guest)) : MemoryMap.of(guest);
-                if (svg == null) {
+                if (json) {
+                    printJson(MapJson.of(map, source));
+                } else if (svg == null) {
                     console().out().print(TextMap.render(map, style(console())));
                 } else if (svg.equals(Delivery.STANDARD_OUTPUT)) {
                     console().out().print(SvgMap.render(map));

@@ -14,6 +14,7 @@ import java.util.Optional;
 /** Prints what page tables map, as it is found: there may be millions of ranges. Not thread-safe. */
 final class MappingList {
 
+    private static final String SCHEMA = "map-virtual";
     private static final AddressRange EVERYTHING = new AddressRange(0, -1L);
     private static final int RANGES_PER_FLUSH = 256;
     private static final int RANGE_WIDTH = 37;
@@ -50,7 +51,7 @@ final class MappingList {
         ranges++;
         bytes = bytes.add(size(mapping.range()));
         if (json) {
-            Json.writeLine(console.out(), json(mapping));
+            Json.writeLine(console.out(), Json.document(SCHEMA, json(mapping)));
         } else {
             line(row(
                     mapping.range().toString(),
@@ -95,7 +96,7 @@ final class MappingList {
             totals.put("unreadableTables", summary.unreadableTables());
             totals.put("reservedEntries", summary.reservedEntries());
             summary.stoppedAt().ifPresent(address -> totals.put("stoppedAt", Json.address(address)));
-            Json.writeLine(console.out(), Map.of("summary", totals));
+            Json.writeLine(console.out(), Json.document(SCHEMA, Map.of("summary", totals)));
             return;
         }
         Style style = console.style();

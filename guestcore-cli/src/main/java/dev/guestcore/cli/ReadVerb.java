@@ -24,7 +24,8 @@ import picocli.CommandLine.Parameters;
         description = {
             "Read guest-physical or guest-virtual memory: a hex dump, or the bytes themselves.",
             "",
-            "In a hex dump ?? is a byte that cannot be read; --raw stops with an error at the first one."
+            "In a hex dump ?? is a byte that cannot be read; --raw stops with an error at the first one. With --json, "
+                    + "memory comes in pieces, each with its state, and those that are present with their bytes."
         },
         footer = {
             "",
@@ -94,6 +95,9 @@ final class ReadVerb extends Verb {
 
     @Override
     public Integer call() throws Exception {
+        if (json && raw) {
+            throw usage("choose one of --json and --raw");
+        }
         if (!raw && output != null) {
             throw usage("-o needs --raw; a hex dump goes to standard output");
         }
@@ -129,6 +133,8 @@ final class ReadVerb extends Verb {
                 ChannelSink sink = new ChannelSink(console().outChannel(), "standard output");
                 copy(memory, sink);
                 sink.flush();
+            } else if (json) {
+                printJson(ReadJson.of(memory, source, address, length, console().cancellation()));
             } else {
                 HexDump.write(memory, address, length, new Attentive(console()));
             }

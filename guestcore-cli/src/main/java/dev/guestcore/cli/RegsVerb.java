@@ -37,9 +37,6 @@ final class RegsVerb extends Verb {
     @Nullable
     Integer cpu;
 
-    @Option(names = "--json", description = "Print JSON.")
-    boolean json;
-
     RegsVerb(Console console) {
         super(console);
     }
@@ -50,7 +47,10 @@ final class RegsVerb extends Verb {
             try (Guest guest = Guests.open(source)) {
                 List<Vcpu> chosen = choose(guest.vcpus());
                 if (json) {
-                    printJson(Map.of("vcpus", chosen.stream().map(RegsVerb::json).toList()));
+                    Map<String, Object> document = new LinkedHashMap<>();
+                    document.put("source", source);
+                    document.put("vcpus", chosen.stream().map(RegsVerb::json).toList());
+                    printJson(document);
                 } else {
                     chosen.forEach(this::describe);
                 }

@@ -84,9 +84,6 @@ final class SearchVerb extends Verb {
                     + USUAL_CONTEXT + ".")
     int context = USUAL_CONTEXT;
 
-    @Option(names = "--json", description = "Print JSON, a line for each find.")
-    boolean json;
-
     @Mixin
     ProgressOption progress = new ProgressOption();
 
@@ -150,11 +147,11 @@ final class SearchVerb extends Verb {
             try (ShownProgress shown = progress(progress.mode)) {
                 if (virtual) {
                     AddressSpace space = addressSpace.of(guest, source);
-                    hits = new Hits(console(), shown, space.memory(), Optional.of(space), json);
+                    hits = new Hits(console(), shown, space.memory(), Optional.of(space), pattern, meaning.utf16, json);
                     summary = search.virtual(space, hits::print, shown);
                 } else {
                     GuestMemory memory = guest.memory();
-                    hits = new Hits(console(), shown, memory, Optional.empty(), json);
+                    hits = new Hits(console(), shown, memory, Optional.empty(), pattern, meaning.utf16, json);
                     summary = search.physical(memory, hits::print, shown);
                 }
             }

@@ -17,7 +17,6 @@ import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code guestcore translate}. */
@@ -52,9 +51,6 @@ final class TranslateVerb extends Verb {
 
     @Mixin
     AddressSpaceOptions addressSpace = new AddressSpaceOptions();
-
-    @Option(names = "--json", description = "Print JSON.")
-    boolean json;
 
     TranslateVerb(Console console) {
         super(console);

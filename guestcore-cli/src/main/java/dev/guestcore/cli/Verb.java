@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.Finding;
 import dev.guestcore.OutputException;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -26,6 +27,11 @@ abstract class Verb implements Callable<Integer> {
             description = "Show this help and exit.")
     boolean help;
 
+    @Option(
+            names = "--json",
+            description = "Print JSON, as the schemas in docs/json describe it; errors are JSON too, on standard error.")
+    boolean json;
+
     /** Talks to {@code console}. */
     Verb(Console console) {
         this.console = console;
@@ -41,14 +47,14 @@ abstract class Verb implements Callable<Integer> {
         console.out().println(line);
     }
 
-    /** Prints facts for programs. */
-    final void printJson(Object document) {
-        Json.write(console.out(), document);
+    /** Prints facts for programs; the schema has the name of the command. */
+    final void printJson(Map<String, ?> facts) {
+        Json.write(console.out(), Json.document(spec.name(), facts));
     }
 
     /** Prints a line beside the result. */
     final void remark(String line) {
-        console.err().println(line);
+        console.remark(line);
     }
 
     /** An error in the command line. */

@@ -70,9 +70,6 @@ final class VerifyVerb extends Verb {
     @Nullable
     String manifestFile;
 
-    @Option(names = "--json", description = "Print JSON.")
-    boolean json;
-
     @Mixin
     ProgressOption progress = new ProgressOption();
 

@@ -60,9 +60,6 @@ abstract class WritingVerb extends Verb {
     @Nullable
     String manifestFile;
 
-    @Option(names = "--json", description = "Report as JSON (with '-o -' on standard error).")
-    boolean json;
-
     @Mixin
     ProgressOption progress = new ProgressOption();
 
@@ -108,7 +105,7 @@ abstract class WritingVerb extends Verb {
             }
         });
         if (json) {
-            Json.write(report, json(outcome));
+            Json.write(report, Json.document(spec.name(), json(outcome)));
         } else {
             describe(outcome, format, report, style);
             outcome.freeze().map(Freeze::findings).orElse(List.of())

@@ -58,7 +58,7 @@ class KernelInfoTest {
         Run run = Run.of("info", "--vmcoreinfo", PagedGuest.withLinux(folder)).expect(0);
         assertEquals(PagedGuest.VMCOREINFO.lines().toList(), run.out().lines().toList());
         Run.of("info", "--vmcoreinfo", "demo:").failsWith(ExitCode.FAILED, "no VMCOREINFO");
-        Run.of("info", "--vmcoreinfo", "--json", "demo:").refuses("--vmcoreinfo");
+        Run.of("info", "--vmcoreinfo", "--scan", "demo:").refuses("--vmcoreinfo");
     }
 
     @Test

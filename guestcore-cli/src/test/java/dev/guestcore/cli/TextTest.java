@@ -109,7 +109,11 @@ class TextTest {
         List<String> all = lines.toString(StandardCharsets.UTF_8).lines().toList();
         assertEquals(3, all.size(), all.toString());
         Map<?, ?> middle = (Map<?, ?>) Run.parse(all.get(1).getBytes(StandardCharsets.UTF_8));
-        assertEquals(Map.of("phase", "writing memory", "done", 50L, "total", 100L, "seconds", 1.0), middle);
+        assertEquals(
+                Map.of(
+                        "schema", "progress", "version", 1L, "phase", "writing memory", "done", 50L, "total", 100L,
+                        "seconds", 1.0),
+                middle);
         assertTrue(all.get(2).contains("\"done\":100"), all.get(2));
     }
 
