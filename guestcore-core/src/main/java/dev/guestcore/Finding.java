@@ -14,6 +14,8 @@ public record Finding(Severity severity, String message) {
     public enum Severity {
         /** Unusual, but nothing is lost. */
         NOTE,
+        /** Something sound is not read, because there is no place for it: what is written from this source lacks it. */
+        OMITTED,
         /** Part of what the file should hold is lost or wrong; the rest can be used. */
         DAMAGE
     }
@@ -27,6 +29,11 @@ public record Finding(Severity severity, String message) {
     /** Something odd. */
     public static Finding note(String message) {
         return new Finding(Severity.NOTE, message);
+    }
+
+    /** Something that is there, but is not read. */
+    public static Finding omitted(String message) {
+        return new Finding(Severity.OMITTED, message);
     }
 
     /** Something lost. */

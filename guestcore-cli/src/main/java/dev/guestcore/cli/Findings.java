@@ -20,6 +20,13 @@ final class Findings {
                 .toList();
     }
 
+    /** What the source holds and Guestcore does not read, so that a file written from it lacks it. */
+    static List<Finding> omitted(List<Finding> findings) {
+        return findings.stream()
+                .filter(finding -> finding.severity() == Finding.Severity.OMITTED)
+                .toList();
+    }
+
     /** All findings, for programs. */
     static List<Map<String, Object>> json(List<Finding> findings) {
         return findings.stream().map(Findings::json).toList();

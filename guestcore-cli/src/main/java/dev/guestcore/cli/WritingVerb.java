@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.AddressRange;
+import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
 import dev.guestcore.FreezeChoice;
 import dev.guestcore.FreezeRequest;
@@ -163,6 +164,12 @@ abstract class WritingVerb extends Verb {
             report.println(style.odd("lost") + "  " + Text.counted(losses.size(), "fact")
                     + " that this format cannot carry" + (canKeep ? " (--" + KEEP + " takes them along):" : ":"));
             list(losses.stream().map(WritingVerb::line).toList(), report);
+        }
+        List<Finding> omitted = Findings.omitted(outcome.findings());
+        if (!omitted.isEmpty()) {
+            report.println(style.odd("lost") + "  " + Text.counted(omitted.size(), "thing")
+                    + " of the source that Guestcore does not read:");
+            list(omitted.stream().map(finding -> Printable.of(finding.message())).toList(), report);
         }
     }
 

@@ -13,9 +13,11 @@ import dev.guestcore.cpu.Register;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.live.SourceProvider;
 import dev.guestcore.testing.ForeignTools;
+import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -331,5 +333,16 @@ class CommandsTest {
                 Arrays.asList(".TH", ".nh", ".ad", ".SH", ".SS", ".PP", ".TP", ".br", ".RS", ".RE", ".nf", ".fi")
                         .containsAll(requests),
                 requests.toString());
+    }
+
+    /** A sound file with something that Guestcore does not read is no failure, but a conversion says what it lacks. */
+    @Test
+    void tellsWhatOfTheSourceIsNotRead() throws Exception {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, 0x8000).load(0, new byte[0x1000]);
+        elf.programHeader(0x60000001, 0x200, 0, 0, 0x1000, 0x1000);
+        ElfFiles.write(folder.resolve("a"), elf.build());
+        String report = Run.of("convert", file("a"), "-o", file("b"), "--to", "elf").expect(0).out();
+        assertTrue(report.contains("lost  1 thing of the source that Guestcore does not read:"), report);
+        assertTrue(report.contains("1 program headers with content"), report);
     }
 }

@@ -12,7 +12,7 @@ public final class CappedFindings {
 
     private final List<Finding> findings = new ArrayList<>();
     private long more;
-    private boolean moreDamage;
+    private Finding.Severity worstOfMore = Finding.Severity.NOTE;
 
     /** Adds a finding. */
     public void add(Finding finding) {
@@ -20,7 +20,7 @@ public final class CappedFindings {
             findings.add(finding);
         } else {
             more++;
-            moreDamage |= finding.severity() == Finding.Severity.DAMAGE;
+            worstOfMore = finding.severity().compareTo(worstOfMore) > 0 ? finding.severity() : worstOfMore;
         }
     }
 
@@ -45,8 +45,7 @@ public final class CappedFindings {
             return List.copyOf(findings);
         }
         List<Finding> all = new ArrayList<>(findings);
-        String message = more + " more of this kind";
-        all.add(moreDamage ? Finding.damage(message) : Finding.note(message));
+        all.add(new Finding(worstOfMore, more + " more of this kind"));
         return all;
     }
 }

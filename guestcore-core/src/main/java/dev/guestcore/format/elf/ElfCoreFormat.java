@@ -93,6 +93,11 @@ public final class ElfCoreFormat implements CoreFormat {
                     Long.toString(segments.declared()), segments.count() + " up to the end of the file",
                     "the memory of the others is lost"));
         }
+        long unread = segments.countUnread();
+        if (unread > 0) {
+            findings.add(Finding.omitted(file.name() + ": " + unread
+                    + " program headers with content are neither PT_LOAD nor PT_NOTE; they are not read"));
+        }
         CoreNotes notes = notes(file, elf, segments, findings);
         boolean byVirtualAddress = segments.lackPhysicalAddresses();
         if (byVirtualAddress) {

@@ -71,6 +71,18 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
         return -1;
     }
 
+    /** How many headers with content are of types that are not read. */
+    long countUnread() {
+        long unread = 0;
+        for (long i = 0; i < count; i++) {
+            long type = type(i);
+            if (type != Elf.PT_LOAD && type != Elf.PT_NOTE && type != Elf.PT_NULL && get(i).fileSize() != 0) {
+                unread++;
+            }
+        }
+        return unread;
+    }
+
     /** Whether some memory has a virtual address in the upper half. */
     boolean haveKernelAddresses() {
         for (long i = 0; i < count; i++) {

@@ -47,8 +47,12 @@ public final class RawImage {
                         "the image is cut short; what follows is missing"));
             }
             if (file.size() > map.imageSize()) {
-                findings.add(Finding.note(file.name() + ": is larger than its map says, " + file.size()
-                        + " bytes instead of " + map.imageSize() + "; the rest is not used"));
+                findings.add(Finding.omitted(file.name() + ": is larger than its map says, " + file.size()
+                        + " bytes instead of " + map.imageSize() + "; the rest is not read"));
+            }
+            if (map.namesLeftOut() > 0) {
+                findings.add(Finding.omitted(place + ": " + map.namesLeftOut() + " regions have names beyond the first "
+                        + RawMap.MOST_NAMES + " different ones; they are shown without"));
             }
             String layout = map.isFlat() ? flatAt(0) + ", with map" : "with map";
             return guest(file, arena, new RawMemory(file, map), findings, layout, map.architecture());

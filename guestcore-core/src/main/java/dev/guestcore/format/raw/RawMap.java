@@ -35,8 +35,15 @@ import tools.jackson.core.json.JsonFactory;
  * @param ranges what lies where in the image; beside each range an offset or a mark of {@link FileMemory}
  * @param regions the regions; beside each its kind, and above that the index of its name
  * @param names names of regions
+ * @param namesLeftOut how many regions lost their names, because there are too many different ones
  */
-record RawMap(long imageSize, Architecture architecture, Extents ranges, Extents regions, List<String> names) {
+record RawMap(
+        long imageSize,
+        Architecture architecture,
+        Extents ranges,
+        Extents regions,
+        List<String> names,
+        long namesLeftOut) {
 
     static final String SUFFIX = ".map.json";
     static final String FORMAT = "guestcore raw map";
@@ -47,7 +54,7 @@ record RawMap(long imageSize, Architecture architecture, Extents ranges, Extents
     private static final int LONGEST_TEXT = 1 << 16;
 
     /** More names than this are not kept, so that a hostile map cannot fill the heap with them. */
-    private static final int MOST_NAMES = 1 << 12;
+    static final int MOST_NAMES = 1 << 12;
 
     private static final String HOLE = "hole";
 
@@ -111,6 +118,7 @@ record RawMap(long imageSize, Architecture architecture, Extents ranges, Extents
         private final Extents.Builder ranges;
         private final Extents.Builder regions;
         private final List<String> names = new ArrayList<>(List.of(""));
+        private long namesLeftOut;
         private final Map<String, Integer> nameIndex = new HashMap<>(Map.of("", 0));
 
         Reader(Path map, JsonParser parser, Arena arena) {
@@ -157,7 +165,7 @@ record RawMap(long imageSize, Architecture architecture, Extents ranges, Extents
             if (imageSize < 0) {
                 throw malformed("imageSize", "a size", "none");
             }
-            return new RawMap(imageSize, architecture, ranges.build(), regions.build(), names);
+            return new RawMap(imageSize, architecture, ranges.build(), regions.build(), names, namesLeftOut);
         }
 
         private void readRanges(JsonToken value) {
@@ -233,6 +241,7 @@ record RawMap(long imageSize, Architecture architecture, Extents ranges, Extents
                 return known;
             }
             if (names.size() == MOST_NAMES) {
+                namesLeftOut++;
                 return 0;
             }
             nameIndex.put(name, names.size());

@@ -293,7 +293,7 @@ final class Ranges {
     private void judge() {
         FileBytes file = core.file();
         if (survey.others > 0) {
-            findings.add(Finding.note(file.name() + ": " + survey.others
+            findings.add(Finding.omitted(file.name() + ": " + survey.others
                     + " program headers are neither PT_LOAD nor PT_NOTE; they are ignored"));
         }
         judgeSizes(file);

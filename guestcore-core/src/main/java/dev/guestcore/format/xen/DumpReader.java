@@ -426,14 +426,14 @@ final class DumpReader {
         for (Section section : dump.sections()) {
             boolean first = dump.section(section.name()).orElseThrow().equals(section);
             if (!first && !section.name().isEmpty()) {
-                findings.add(Finding.note("section " + section.index() + " is a second " + section.name()
-                        + " and is not looked at"));
+                findings.add(Finding.omitted("section " + section.index() + " is a second " + section.name()
+                        + " and is not read"));
             }
             if (!section.name().isEmpty()
                     && !DumpFile.KNOWN.contains(section.name())
                     && !section.name().equals(DumpFile.KEEP)) {
-                findings.add(Finding.note("section " + section.index() + " '" + section.name()
-                        + "' is none of the format's and is not looked at"));
+                findings.add(Finding.omitted("section " + section.index() + " '" + section.name()
+                        + "' is none of the format's and is not read"));
             }
             boolean reported = section.name().equals(DumpFile.NAMES) && !dump.isNamed();
             if (first && section.header().type() != Elf.SHT_NULL && !section.isWhole(file) && !reported) {
@@ -563,7 +563,7 @@ final class DumpReader {
                     + " before it (so were dumps before 9 March 2007); crash needs them ascending"));
         }
         if (index.invalidInside()) {
-            findings.add(Finding.note("entry " + index.firstInvalid()
+            findings.add(Finding.omitted("entry " + index.firstInvalid()
                     + " of the frame table is invalid though valid ones follow; it is left out"));
         }
         if (index.duplicates() > 0) {

@@ -27,6 +27,8 @@ public final class Elf {
     /** e_phnum that stands for "the number is in sh_info of section header 0". */
     public static final int PN_XNUM = 0xffff;
 
+    /** p_type: an unused header. */
+    public static final int PT_NULL = 0;
     /** p_type: memory. */
     public static final int PT_LOAD = 1;
     /** p_type: notes. */

@@ -358,7 +358,7 @@ public final class PcMemoryMap {
         }
         AddressRange wanted = range;
         if (placements.stream().anyMatch(placement -> placement.region().range().overlaps(wanted))) {
-            findings.add(Finding.note("memory block " + block.name() + " seems to lie at " + range
+            findings.add(Finding.omitted("memory block " + block.name() + " seems to lie at " + range
                     + ", where other memory is; it is left out"));
             return;
         }

@@ -373,4 +373,18 @@ class ElfCoreFormatTest {
             assertEquals(List.of("elf-10", "elf-16"), failed);
         }
     }
+
+    @Test
+    void tellsWhatOfTheFileIsNotRead() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x8000).load(0, Patterns.bytes(0x1000, 1));
+        elf.programHeader(0, 0x200, 0, 0, 0x1000, 0x1000);
+        elf.programHeader(0x6474e551, 0, 0, 0, 0, 0);
+        elf.programHeader(0x60000001, 0x200, 0, 0, 0x1000, 0x1000);
+        try (Guest guest = Guests.open(file(elf.build()))) {
+            assertEquals(
+                    List.of(Finding.Severity.OMITTED),
+                    guest.findings().stream().map(Finding::severity).toList());
+            assertTrue(guest.findings().getFirst().message().contains(": 1 program headers with content"));
+        }
+    }
 }

@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
+import dev.guestcore.Finding;
 import dev.guestcore.Guest;
+import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
 import dev.guestcore.MalformedDumpException;
@@ -213,6 +215,23 @@ class RawFormatTest {
 
     /** A map, the text at which the error is found, and the error. */
     private record Fault(String map, String place, String message) {}
+
+    @Test
+    void tellsOfNamesThatAreTooMany() {
+        GuestBuilder builder = Guest.builder();
+        for (int i = 0; i < 4100; i++) {
+            builder.device(i * 0x2000L, 0x1000, "d" + i);
+        }
+        Path target = folder.resolve("names");
+        try (Guest guest = builder.ram(1L << 32, MemorySegment.ofArray(new byte[4096])).build()) {
+            RAW.writer(Map.of("layout", "packed")).write(guest, target, Progress.none());
+        }
+        try (Guest copy = Guests.open(target)) {
+            assertEquals(1, copy.findings().size(), copy.findings()::toString);
+            assertEquals(Finding.Severity.OMITTED, copy.findings().getFirst().severity());
+            assertTrue(copy.findings().getFirst().message().contains("6 regions have names"), copy.findings()::toString);
+        }
+    }
 
     @Test
     void namesWhatIsWrongWithAMap() throws Exception {

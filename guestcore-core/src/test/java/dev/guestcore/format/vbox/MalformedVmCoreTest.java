@@ -220,7 +220,11 @@ class MalformedVmCoreTest {
     void notesWhatIsUnusual(Consumer<ByteBuffer> change, String message) {
         Path file = SmallCore.file(folder, changed(change));
         try (Guest guest = SmallCore.open(folder, changed(change))) {
-            assertEquals(List.of(Finding.note(file + ": " + message)), guest.findings());
+            // Other program headers hold something that is not read.
+            Finding expected = message.contains("program headers")
+                    ? Finding.omitted(file + ": " + message)
+                    : Finding.note(file + ": " + message);
+            assertEquals(List.of(expected), guest.findings());
             exercise(guest);
         }
     }
