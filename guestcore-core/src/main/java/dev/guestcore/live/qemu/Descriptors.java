@@ -29,6 +29,7 @@ final class Descriptors {
     private static final int CLOSE_ON_EXEC = 1;
     private static final int SOCKET_LEVEL = 1;
     private static final int SEND_BUFFER = 7;
+    private static final int PEER_CREDENTIALS = 17;
     private static final int SCM_RIGHTS = 1;
     private static final int READ_WRITE = 2;
     private static final int OPEN_CLOSE_ON_EXEC = 0x80000;
@@ -215,6 +216,31 @@ final class Descriptors {
                     OPTION.orElseThrow().invokeExact(errno, descriptor, SOCKET_LEVEL, SEND_BUFFER, value, length);
             // The kernel keeps and tells the double of what is set, which Java halves (socket(7)).
             return result == 0 && value.get(ValueLayout.JAVA_INT, 0) == 2 * told;
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /**
+     * Who made the socket listen to which another one is connected, as the kernel knows it (unix(7), SO_PEERCRED).
+     *
+     * @param pid its process id here; 0 if it is not visible from here
+     * @param uid its effective user id then
+     */
+    record Peer(int pid, int uid) {}
+
+    /** The other end of a connected UNIX socket. */
+    static Peer peer(int socket) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment errno = arena.allocate(Linker.Option.captureStateLayout());
+            // struct ucred: process, user, group.
+            MemorySegment credentials = arena.allocate(3 * Integer.BYTES, Integer.BYTES);
+            MemorySegment length = arena.allocateFrom(ValueLayout.JAVA_INT, 3 * Integer.BYTES);
+            int result = (int) OPTION.orElseThrow()
+                    .invokeExact(errno, socket, SOCKET_LEVEL, PEER_CREDENTIALS, credentials, length);
+            checked(result, "getsockopt", errno);
+            return new Peer(
+                    credentials.get(ValueLayout.JAVA_INT, 0), credentials.get(ValueLayout.JAVA_INT, Integer.BYTES));
         } catch (Throwable e) {
             throw failed(e);
         }

@@ -26,9 +26,21 @@ import java.util.regex.Pattern;
  */
 final class FlatView {
 
+    /** Many times what machines with hundreds of memory modules have. */
+    static final int MOST_REGIONS = 4096;
+
+    /** The processors' own limit: physical addresses have 52 bits. */
+    private static final long ADDRESS_LIMIT = 1L << 52;
+
     private static final Pattern SPACE = Pattern.compile("^\\s*AS \"([^\"]*)\".*");
     private static final Pattern LINE = Pattern.compile("^\\s*([0-9a-fA-F]{1,16})-([0-9a-fA-F]{1,16})"
             + " \\(prio -?\\d+, ([^)]*)\\): (.*?)(?: @([0-9a-fA-F]{1,16}))?(?: KVM)*$");
+
+    /** Characters of a line with a name in it; a longer one is none of QEMU's, and would take a pattern too long. */
+    static final int LONGEST_LINE = 1000;
+
+    /** Characters of what the monitor said that an error shows. */
+    private static final int SHOWN = 200;
 
     /**
      * A region and what it shows.
@@ -57,29 +69,36 @@ final class FlatView {
     static List<Mapping> mappings(String text) {
         List<Mapping> byMemory = null;
         List<Mapping> byFirstCpu = null;
-        for (String view : text.split("(?m)^FlatView #")) {
-            boolean memory = false;
-            boolean firstCpu = false;
-            List<Mapping> regions = new ArrayList<>();
-            for (String line : view.split("\n")) {
-                Matcher space = SPACE.matcher(line);
-                if (space.matches()) {
-                    memory |= isNamed("memory", space.group(1));
-                    firstCpu |= isNamed("cpu-memory-0", space.group(1));
-                } else {
-                    addRegion(line, regions);
-                }
+        boolean memory = false;
+        boolean firstCpu = false;
+        List<Mapping> found = new ArrayList<>();
+        for (String line : (Iterable<String>) text.lines()::iterator) {
+            if (line.length() > LONGEST_LINE) {
+                continue;
             }
-            if (memory && !regions.isEmpty()) {
-                byMemory = regions;
-            } else if (firstCpu && !regions.isEmpty()) {
-                byFirstCpu = regions;
+            if (line.startsWith("FlatView #")) {
+                memory = false;
+                firstCpu = false;
+                found = new ArrayList<>();
+                continue;
+            }
+            Matcher space = SPACE.matcher(line);
+            if (space.matches()) {
+                memory |= isNamed("memory", space.group(1));
+                firstCpu |= isNamed("cpu-memory-0", space.group(1));
+            } else if (memory || firstCpu) {
+                addRegion(line, found);
+            }
+            if (memory && !found.isEmpty()) {
+                byMemory = found;
+            } else if (firstCpu && !found.isEmpty()) {
+                byFirstCpu = found;
             }
         }
         List<Mapping> regions = byMemory != null ? byMemory : byFirstCpu;
         if (regions == null) {
             throw new SourceException("QEMU's monitor printed no flat view of the address space \"memory\" for"
-                    + " `info mtree -f`; found: " + text.substring(0, Math.min(200, text.length())).replace('\n', '|'));
+                    + " `info mtree -f`; found: " + QmpClient.printable(text, SHOWN));
         }
         for (int i = 1; i < regions.size(); i++) {
             MemoryRegion before = regions.get(i - 1).region();
@@ -104,10 +123,18 @@ final class FlatView {
         long first = Long.parseUnsignedLong(matcher.group(1), 16);
         long last = Long.parseUnsignedLong(matcher.group(2), 16);
         if (Long.compareUnsigned(first, last) > 0) {
-            throw new SourceException("QEMU's flat view has a range that ends before it starts: " + line.strip());
+            throw new SourceException("QEMU's flat view has a range that ends before it starts: "
+                    + QmpClient.printable(line.strip(), SHOWN));
         }
-        MemoryRegion region =
-                new MemoryRegion(new AddressRange(first, last), kind(matcher.group(3)), matcher.group(4));
+        MemoryRegion region = new MemoryRegion(
+                new AddressRange(first, last), kind(matcher.group(3)), QmpClient.printable(matcher.group(4), SHOWN));
+        if (region.hasContent() && Long.compareUnsigned(last, ADDRESS_LIMIT) >= 0) {
+            throw new SourceException("QEMU's flat view has memory at addresses of more than 52 bits, which no x86"
+                    + " processor has: " + QmpClient.printable(line.strip(), SHOWN));
+        }
+        if (regions.size() == MOST_REGIONS) {
+            throw new SourceException("QEMU's flat view has more than " + MOST_REGIONS + " regions");
+        }
         String offset = matcher.group(5);
         regions.add(new Mapping(region, offset == null ? 0 : Long.parseUnsignedLong(offset, 16)));
     }

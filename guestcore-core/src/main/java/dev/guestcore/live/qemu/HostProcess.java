@@ -5,80 +5,81 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
-import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 
 /**
- * Finds QEMU's process. Two ways, since each fails somewhere: the thread ids that QMP gives of the vCPUs mean nothing
- * in another PID namespace; the open socket of a process can only be seen with the right to trace it. The credentials
- * that the socket has (SO_PEERCRED) are no third one: they are those of whoever made the socket listen, which is
- * libvirt's daemon for its guests. Candidates only: their memory must be compared with the guest's.
+ * Finds QEMU's process: who made the socket listen, as the kernel tells (SO_PEERCRED), or who else holds the listening
+ * socket. What the monitor says of itself is not asked: it could name anybody's process, and we may be allowed to read them
+ * all. So a candidate runs as the user who made the socket listen. Only where that was root, who has given the socket away
+ * then (libvirt, systemd, QEMU's -runas), another user's process may be the one that holds it.
+ *
+ * <p>Candidates only: their memory must be compared with the guest's.
  */
 final class HostProcess {
 
     private static final Path PROC = Path.of("/proc");
+    private static final int ROOT = 0;
+
+    /** Flag of a socket that listens, in /proc/net/unix (__SO_ACCEPTCON). */
+    private static final int LISTENS = 1 << 16;
 
     private HostProcess() {}
 
-    /**
-     * The process that has those threads.
-     *
-     * @param threads thread ids of the vCPUs as QEMU knows them
-     */
-    static List<Integer> ofThreads(List<Long> threads) {
-        Set<Integer> found = new LinkedHashSet<>();
-        for (long thread : threads) {
-            statusField(thread, "Tgid").ifPresent(found::add);
-        }
-        return found.size() == 1 ? List.copyOf(found) : List.of();
+    /** The process that made the socket listen, if it still runs as the same user; a process id may be somebody else's now. */
+    static Optional<Integer> listener(Descriptors.Peer peer) {
+        return Optional.of(peer.pid()).filter(pid -> pid > 0 && isOf(pid, peer.uid()));
     }
 
-    /**
-     * The process that has those threads, if its name is one of QEMU's. The numbers may be those of another PID namespace.
-     *
-     * @param threads thread ids of the vCPUs as QEMU knows them
-     */
-    static Optional<Integer> qemuOfThreads(List<Long> threads) {
-        return ofThreads(threads).stream()
-                .filter(process -> statusText(process, "Name")
-                        .filter(name -> name.contains("qemu") || name.contains("kvm"))
-                        .isPresent())
-                .findFirst();
+    /** Processes that hold the listening socket open; looks at every process that we may trace, which takes a while. */
+    static List<Integer> holders(Descriptors.Peer peer, Path socket) {
+        return holdersOf(socket).stream()
+                .filter(pid -> peer.uid() == ROOT || isOf(pid, peer.uid()))
+                .toList();
     }
 
-    private static Optional<Integer> statusField(long process, String name) {
-        try {
-            return statusText(process, name).map(Integer::parseInt);
-        } catch (NumberFormatException e) {
-            return Optional.empty();
-        }
+    /** The first of all these that is called like QEMU. */
+    static Optional<Integer> qemu(Descriptors.Peer peer, Path socket) {
+        Optional<Integer> listener = listener(peer).filter(HostProcess::isCalledLikeQemu);
+        return listener.isPresent()
+                ? listener
+                : holders(peer, socket).stream().filter(HostProcess::isCalledLikeQemu).findFirst();
     }
 
-    private static Optional<String> statusText(long process, String name) {
-        try {
-            for (String line : Files.readAllLines(PROC.resolve(Long.toString(process)).resolve("status"))) {
-                if (line.startsWith(name + ":")) {
-                    return Optional.of(line.substring(name.length() + 1).strip().split("\\s+")[0]);
-                }
+    private static boolean isCalledLikeQemu(int process) {
+        String name = statusText(process, "Name");
+        return name.contains("qemu") || name.contains("kvm");
+    }
+
+    /** Real, effective, saved and file system user: a program that was given another user's rights is not this user's. */
+    private static boolean isOf(int process, int user) {
+        String[] users = statusText(process, "Uid").split("\\s+");
+        return Arrays.stream(users).allMatch(Integer.toUnsignedString(user)::equals);
+    }
+
+    /** The words behind a name in the process's status; empty if there is no such process. */
+    private static String statusText(int process, String name) {
+        for (String line : lines(PROC.resolve(Integer.toString(process)).resolve("status"))) {
+            if (line.startsWith(name + ":")) {
+                return line.substring(name.length() + 1).strip();
             }
-        } catch (IOException e) {
-            return Optional.empty();
         }
-        return Optional.empty();
+        return "";
     }
 
-    /** Processes that hold a UNIX socket of that name open; looks at every process that we may trace. */
-    static List<Integer> holdersOf(Path socket) {
+    private static List<Integer> holdersOf(Path socket) {
         Set<String> targets = new HashSet<>();
         for (String line : lines(PROC.resolve("net/unix"))) {
             // Num RefCount Protocol Flags Type St Inode Path
             String[] words = line.strip().split("\\s+", 8);
-            if (words.length == 8 && isSame(words[7], socket)) {
+            if (words.length == 8 && listens(words[3]) && isSame(words[7], socket)) {
                 targets.add("socket:[" + words[6] + "]");
             }
         }
@@ -94,9 +95,26 @@ final class HostProcess {
         return holders;
     }
 
+    private static boolean listens(String flags) {
+        try {
+            return (Integer.parseUnsignedInt(flags, 16) & LISTENS) != 0;
+        } catch (NumberFormatException e) {
+            // the heading
+            return false;
+        }
+    }
+
     /** The path that QEMU was given may be relative to a folder that we do not know. */
     private static boolean isSame(String bound, Path socket) {
-        return Path.of(bound).getFileName() != null && Path.of(bound).getFileName().equals(socket.getFileName());
+        try {
+            Path path = Path.of(bound);
+            return path.isAbsolute()
+                    ? Files.exists(path) && Files.isSameFile(path, socket)
+                    : Objects.equals(path.getFileName(), socket.getFileName());
+        } catch (IOException | InvalidPathException e) {
+            // Another one's socket, of which we may know nothing more.
+            return false;
+        }
     }
 
     private static boolean holdsAny(Path process, Set<String> targets) {

@@ -49,8 +49,7 @@ final class MemoryAccess implements AutoCloseable {
     private Optional<PageMap> pageMap = Optional.empty();
     private @Nullable SavedMemory saved;
 
-    private MemoryAccess(QmpClient qmp, Watchdog watchdog, List<MemoryRegion> regions, List<Long> threads)
-            throws IOException {
+    private MemoryAccess(QmpClient qmp, Watchdog watchdog, List<MemoryRegion> regions) throws IOException {
         this.qmp = qmp;
         this.watchdog = watchdog;
         this.regions = regions;
@@ -61,11 +60,14 @@ final class MemoryAccess implements AutoCloseable {
         } else if (!ProcessMemory.isSupported()) {
             reason = "this system has no process_vm_readv";
         } else {
-            findHostAddresses();
-            process = choose(HostProcess.ofThreads(threads));
-            if (process.isEmpty()) {
-                // A slow search, so only where it is needed: the guest stands still meanwhile.
-                process = choose(HostProcess.holdersOf(qmp.socket()));
+            Optional<Descriptors.Peer> peer = qmp.peer();
+            if (peer.isPresent()) {
+                findHostAddresses();
+                process = choose(HostProcess.listener(peer.get()).stream().toList());
+                if (process.isEmpty()) {
+                    // A slow search, so only where it is needed: the guest stands still meanwhile.
+                    process = choose(HostProcess.holders(peer.get(), qmp.socket()));
+                }
             }
             reason = refusal;
         }
@@ -85,12 +87,10 @@ final class MemoryAccess implements AutoCloseable {
      * Finds the way to every region.
      *
      * @param regions as they are while the guest is stopped
-     * @param threads thread ids of the vCPUs, as QEMU knows them
      * @throws SourceException if there is no way
      */
-    static MemoryAccess open(QmpClient qmp, Watchdog watchdog, List<MemoryRegion> regions, List<Long> threads)
-            throws IOException {
-        return new MemoryAccess(qmp, watchdog, regions, threads);
+    static MemoryAccess open(QmpClient qmp, Watchdog watchdog, List<MemoryRegion> regions) throws IOException {
+        return new MemoryAccess(qmp, watchdog, regions);
     }
 
     /** The memory, until {@link #close()}. */

@@ -209,6 +209,11 @@ final class QemuFreeze implements Freeze {
                 failure.addSuppressed(lost);
                 throw failure;
             }
+        } catch (SourceException refused) {
+            throw new SourceException(
+                    qmp.socket() + ": the guest is still paused, because QEMU does not resume it ("
+                            + refused.getMessage() + "): type `cont` at its monitor",
+                    refused);
         }
     }
 

@@ -22,10 +22,11 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -41,8 +42,10 @@ final class QemuSource implements GuestSource {
     /** Bytes of memory that a rehearsal reads: enough for the compiler to notice. */
     private static final long REHEARSAL = 64 << 20;
 
-    /** A vCPU as QEMU numbers it, and its thread on the host. */
-    private record Cpu(int index, long thread) {}
+    /** More than any machine of QEMU's has. */
+    static final int MOST_VCPUS = 8192;
+
+    private static final int LONGEST_NAME = 100;
 
     private final String locator;
     private final Path socket;
@@ -51,7 +54,7 @@ final class QemuSource implements GuestSource {
     private final String version;
     private final String description;
     private final List<MemoryRegion> regions;
-    private final List<Cpu> cpus;
+    private final List<Integer> cpus;
     private @Nullable Guest open;
 
     private QemuSource(String locator, Path socket, QmpClient qmp) throws IOException {
@@ -61,16 +64,17 @@ final class QemuSource implements GuestSource {
         watchdog = new Watchdog(socket);
         String architecture = ask("query-target").path("arch").asString("unknown");
         if (!architecture.equals("x86_64") && !architecture.equals("i386")) {
-            throw new SourceException("qemu:" + locator + ": the guest is a " + architecture + " machine;"
+            throw new SourceException("qemu:" + locator + ": the guest is a "
+                    + QmpClient.printable(architecture, LONGEST_NAME) + " machine;"
                     + " only x86 is known");
         }
         version = versionText(qmp.version());
         cpus = cpus();
         regions = FlatView.parse(qmp.monitor("info mtree -f", COMMAND));
-        String name = ask("query-name").path("name").asString("");
+        String name = QmpClient.printable(ask("query-name").path("name").asString(""), LONGEST_NAME);
         description = "QEMU " + version + ", " + (name.isEmpty() ? "guest without a name" : "guest " + name) + ", "
                 + cpus.size() + (cpus.size() == 1 ? " vCPU, " : " vCPUs, ")
-                + ask("query-status").path("status").asString("unknown state");
+                + RunState.ask(qmp).status();
     }
 
     /** Finds the guest behind a QMP socket. */
@@ -111,16 +115,24 @@ final class QemuSource implements GuestSource {
         JsonNode numbers = version.path("qemu");
         String text = numbers.path("major").asInt(0) + "." + numbers.path("minor").asInt(0) + "."
                 + numbers.path("micro").asInt(0);
-        String vendor = version.path("package").asString("").strip();
+        String vendor = QmpClient.printable(version.path("package").asString(""), LONGEST_NAME);
         return vendor.isEmpty() ? text : text + " (" + vendor + ")";
     }
 
-    private List<Cpu> cpus() throws IOException {
-        List<Cpu> found = new ArrayList<>();
+    /** QEMU's numbers of the vCPUs, ascending. */
+    private List<Integer> cpus() throws IOException {
+        Set<Integer> found = new TreeSet<>();
         for (JsonNode cpu : ask("query-cpus-fast")) {
-            found.add(new Cpu(cpu.path("cpu-index").asInt(-1), cpu.path("thread-id").asLong(-1)));
+            int index = cpu.path("cpu-index").asInt(-1);
+            if (index < 0 || !found.add(index) || found.size() > MOST_VCPUS) {
+                throw new SourceException("qemu:" + locator + ": QEMU's list of vCPUs makes no sense: expected different"
+                        + " numbers of at most " + MOST_VCPUS + " vCPUs, found "
+                        + QmpClient.printable(cpu.path("cpu-index").toString(), LONGEST_NAME));
+            }
         }
-        found.sort(Comparator.comparingInt(Cpu::index));
+        if (found.isEmpty()) {
+            throw new SourceException("qemu:" + locator + ": QEMU's list of vCPUs is empty");
+        }
         return List.copyOf(found);
     }
 
@@ -148,8 +160,7 @@ final class QemuSource implements GuestSource {
     @Override
     public void prepare() {
         watchdog.start();
-        try (MemoryAccess access =
-                MemoryAccess.open(qmp, watchdog, regions, cpus.stream().map(Cpu::thread).toList())) {
+        try (MemoryAccess access = MemoryAccess.open(qmp, watchdog, regions)) {
             RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
             MemoryCopier copier = new MemoryCopier(access.memory(), new ForgetfulSink(), Progress.none());
             for (MemoryRegion region : regions) {
@@ -206,12 +217,11 @@ final class QemuSource implements GuestSource {
     }
 
     private Snapshot.Subject subject() throws IOException {
-        List<Cpu> present = cpus();
         return new Snapshot.Subject(
                 "qemu:" + locator,
                 version,
-                present.size(),
-                HostProcess.qemuOfThreads(present.stream().map(Cpu::thread).toList()));
+                cpus().size(),
+                qmp.peer().flatMap(peer -> HostProcess.qemu(peer, socket)));
     }
 
     private void reconnectIfLost() throws IOException {
@@ -221,8 +231,7 @@ final class QemuSource implements GuestSource {
     }
 
     private void lookAtRunning(Consumer<GuestMemory> use) {
-        try (MemoryAccess access =
-                MemoryAccess.open(qmp, watchdog, regions, cpus.stream().map(Cpu::thread).toList())) {
+        try (MemoryAccess access = MemoryAccess.open(qmp, watchdog, regions)) {
             use.accept(access.memory());
         } catch (IOException e) {
             throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
@@ -258,12 +267,10 @@ final class QemuSource implements GuestSource {
     private Guest take(QemuFreeze freeze) throws IOException {
         GuestBuilder builder = Guest.builder();
         Map<Integer, RegisterState> registers = RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
-        List<Cpu> present = cpus();
-        for (Cpu cpu : present) {
-            RegisterState state = registers.get(cpu.index());
+        for (int cpu : cpus()) {
+            RegisterState state = registers.get(cpu);
             if (state == null) {
-                throw new SourceException("qemu:" + locator + ": QEMU's monitor printed no registers of vCPU "
-                        + cpu.index());
+                throw new SourceException("qemu:" + locator + ": QEMU's monitor printed no registers of vCPU " + cpu);
             }
             builder.vcpu(state);
         }
@@ -276,8 +283,7 @@ final class QemuSource implements GuestSource {
             findings.addAll(watchdog.findings());
         }
         List<MemoryRegion> layout = FlatView.parse(qmp.monitor("info mtree -f", COMMAND));
-        MemoryAccess access =
-                MemoryAccess.open(qmp, watchdog, layout, present.stream().map(Cpu::thread).toList());
+        MemoryAccess access = MemoryAccess.open(qmp, watchdog, layout);
         freeze.beforeThaw(access.memory()::revoke);
         findings.addAll(access.findings());
         return builder.provenance(new Provenance(

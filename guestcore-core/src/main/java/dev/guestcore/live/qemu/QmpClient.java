@@ -21,6 +21,7 @@ import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import jdk.net.ExtendedSocketOptions;
@@ -90,6 +91,7 @@ final class QmpClient implements AutoCloseable {
     private final ArrayDeque<Event> events = new ArrayDeque<>();
     private long eventsDropped;
     private final JsonNode version;
+    private @Nullable Integer descriptor;
     private long nextId = 1;
     private volatile boolean lost;
 
@@ -172,6 +174,32 @@ final class QmpClient implements AutoCloseable {
         return channel.getOption(ExtendedSocketOptions.SO_PEERCRED).user();
     }
 
+    /** The process that listens at the other end, as far as the kernel tells; empty where it does not. */
+    Optional<Descriptors.Peer> peer() {
+        if (!Descriptors.areSupported()) {
+            return Optional.empty();
+        }
+        lock.lock();
+        try {
+            return Optional.of(Descriptors.peer(descriptor()));
+        } catch (IOException | SourceException e) {
+            // Without it nobody's memory is read.
+            return Optional.empty();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private int descriptor() throws IOException {
+        Integer known = descriptor;
+        if (known == null) {
+            known = Descriptors.of(channel)
+                    .orElseThrow(() -> new SourceException("the descriptor of the monitor's socket was not found"));
+            descriptor = known;
+        }
+        return known;
+    }
+
     /** Whether the connection is of no more use. */
     boolean isLost() {
         return lost;
@@ -226,8 +254,7 @@ final class QmpClient implements AutoCloseable {
             throws IOException {
         lock.lock();
         try {
-            int own = Descriptors.of(channel)
-                    .orElseThrow(() -> new SourceException("the descriptor of the monitor's socket was not found"));
+            int own = descriptor();
             long deadline = System.nanoTime() + timeout.toNanos();
             return call(name, arguments, deadline, (line, end) -> {
                 while (!Descriptors.send(own, line, descriptor)) {
@@ -386,9 +413,9 @@ final class QmpClient implements AutoCloseable {
 
     private static IOException notQmp(byte[] line, @Nullable Throwable cause) {
         String text = new String(line, 0, Math.min(line.length, SHOWN * 4), StandardCharsets.UTF_8).strip();
-        if (cause instanceof StreamConstraintsException limit) {
-            return new IOException("QEMU sent a message of " + line.length + " bytes that is beyond all measure: "
-                    + printable(limit.getOriginalMessage(), SHOWN), cause);
+        if (cause instanceof StreamConstraintsException) {
+            return new IOException("a QMP message of " + line.length + " bytes has more values, or deeper ones, than"
+                    + " any of QEMU's: expected at most " + MOST_TOKENS, cause);
         }
         String hint = text.startsWith("QEMU ") ? " (a human monitor; QMP is -qmp or -mon mode=control)" : "";
         return new IOException("this is not a QMP socket: expected a JSON object, found " + quoted(text) + hint, cause);

@@ -30,13 +30,16 @@ import java.util.regex.Pattern;
  */
 final class RegisterDump {
 
-    private static final Pattern HEADER = Pattern.compile("(?m)^\\s*CPU#(\\d+)\\s*$");
+    private static final Pattern HEADER = Pattern.compile("(?m)^[ \\t]*CPU#(\\d+)[ \\t]*$");
     private static final Pattern FIELD = Pattern.compile("\\b([A-Za-z][A-Za-z0-9]*) *=");
     private static final Pattern HEX = Pattern.compile("[0-9a-fA-F]{1,16}");
     private static final Set<String> SEGMENTS = Set.of("es", "cs", "ss", "ds", "fs", "gs", "ldt", "tr");
 
     /** Bits of the flags word that are attributes, after the shift: the rest belongs to the limit. */
     private static final long ATTRIBUTES = 0xf0ff;
+
+    /** Characters of what the monitor said that an error shows. */
+    private static final int SHOWN = 200;
 
     private static final long LONG_MODE_ACTIVE = 1L << 10;
 
@@ -79,6 +82,9 @@ final class RegisterDump {
         int cpu = -1;
         int start = 0;
         while (header.find()) {
+            if (cpus.size() == QemuSource.MOST_VCPUS) {
+                throw new SourceException("QEMU's monitor printed more than " + QemuSource.MOST_VCPUS + " vCPUs");
+            }
             if (cpu >= 0) {
                 cpus.put(cpu, new RegisterDump(cpu, text.substring(start, header.start())).read());
             }
@@ -87,7 +93,7 @@ final class RegisterDump {
         }
         if (cpu < 0) {
             throw new SourceException("QEMU's monitor printed no vCPU for `info registers -a`; found: "
-                    + text.substring(0, Math.min(200, text.length())).replace('\n', '|'));
+                    + QmpClient.printable(text, SHOWN));
         }
         cpus.put(cpu, new RegisterDump(cpu, text.substring(start)).read());
         return cpus;
@@ -97,7 +103,8 @@ final class RegisterDump {
         try {
             return Integer.parseInt(digits);
         } catch (NumberFormatException e) {
-            throw new SourceException("QEMU's monitor printed an impossible vCPU number: " + digits, e);
+            throw new SourceException("QEMU's monitor printed an impossible vCPU number: "
+                    + QmpClient.printable(digits, SHOWN), e);
         }
     }
 
@@ -220,7 +227,7 @@ final class RegisterDump {
         String[] words = fields.get(name);
         if (words == null || index >= words.length || !HEX.matcher(words[index]).matches()) {
             throw new SourceException("QEMU's monitor printed " + name + " of vCPU " + cpu + " as '"
-                    + (words == null ? "" : String.join(" ", words)) + "', expected a hexadecimal number at position "
+                    + (words == null ? "" : QmpClient.printable(String.join(" ", words), SHOWN)) + "', expected a hexadecimal number at position "
                     + (index + 1));
         }
         return Long.parseUnsignedLong(words[index], 16);

@@ -13,11 +13,13 @@ import java.time.Duration;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 
 /**
- * Guest memory by way of files: QEMU saves a window with {@code pmemsave} into a folder that only we and QEMU can
- * enter, and the last windows are kept. A file loses its name as soon as it is open, so nothing is left behind even if
- * this process is killed. Thread-safe.
+ * Guest memory by way of files: QEMU saves a window with {@code pmemsave} into a file that we made for it in a folder of
+ * ours, and the last windows are kept. Only we can put anything into the folder, and we read what we opened before QEMU knew
+ * its name, so nobody can have us read another file. It loses its name as soon as it is written, so nothing is left behind
+ * even if this process is killed. Thread-safe.
  */
 final class SavedMemory implements AutoCloseable {
 
@@ -34,8 +36,7 @@ final class SavedMemory implements AutoCloseable {
     private boolean closed;
 
     /**
-     * Prepares the folder. Where we may, it is given to the user who listens at the other end of the socket, as the
-     * kernel says: so QEMU can write there, and we still can read as root.
+     * Prepares the folder.
      *
      * @param parent where to make it; both we and QEMU must reach it by this name
      */
@@ -47,22 +48,28 @@ final class SavedMemory implements AutoCloseable {
                     parent,
                     "guestcore-",
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            if (!Files.getOwner(folder).equals(qmp.listener())) {
+                // Others reach a file whose name they know, but see and make none.
+                Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx--x--x"));
+            }
         } catch (IOException e) {
             throw new SourceException("cannot make a folder for QEMU to save memory to in " + parent + ": " + e, e);
         }
         watchdog.guard(folder);
         watchdog.guard(folder.resolve("memory"));
-        giveAway();
     }
 
-    private void giveAway() {
+    /**
+     * Where we may, the file is given to the user who listens at the other end of the socket, as the kernel says: so QEMU can
+     * write to it. Where we may not, QEMU may be allowed to all the same, as root; the first save tells.
+     */
+    private void giveAway(Path file) {
         try {
             UserPrincipal listener = qmp.listener();
-            if (!Files.getOwner(folder).equals(listener)) {
-                Files.setOwner(folder, listener);
+            if (!Files.getOwner(file).equals(listener)) {
+                Files.setOwner(file, listener);
             }
         } catch (IOException | UnsupportedOperationException e) {
-            // We may not. QEMU may be allowed to write here all the same, as root; the first save tells.
             return;
         }
     }
@@ -109,16 +116,27 @@ final class SavedMemory implements AutoCloseable {
 
     private FileChannel save(long start, long size) {
         Path file = folder.resolve("memory");
+        FileChannel saved = null;
         try {
+            saved = FileChannel.open(
+                    file,
+                    Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
+                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+            giveAway(file);
             qmp.execute("pmemsave", Map.of("val", start, "size", size, "filename", file.toString()), SAVING);
-            FileChannel saved = FileChannel.open(file, StandardOpenOption.READ);
             if (saved.size() != size) {
-                saved.close();
-                throw new SourceException("QEMU saved another number of bytes than " + size + " of memory at 0x"
-                        + Long.toHexString(start) + ": is there room in " + folder.getParent() + "?");
+                throw new SourceException("of " + size + " bytes of memory at 0x" + Long.toHexString(start)
+                        + " QEMU saved " + saved.size() + " to " + file + ": is there room, and do both see the same"
+                        + " folder (that of java.io.tmpdir)?");
             }
             return saved;
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
+            if (saved != null) {
+                close(saved);
+            }
+            if (e instanceof RuntimeException known) {
+                throw known;
+            }
             throw new SourceException(
                     "cannot get the memory that QEMU saved at " + file + " (the folder of java.io.tmpdir must be the"
                             + " same for both): " + e.getMessage(),

@@ -53,7 +53,7 @@ final class Snapshot {
     /** States of a migration that does not go on. */
     private static final Set<String> RESTING = Set.of("", "none", "completed", "failed", "cancelled");
 
-    private static final Pattern BLOCK = Pattern.compile("(?m)^\\s*(\\S.*?)\\s+\\d+ [KMG]iB\\s+0x[0-9a-f]+\\s.*$");
+    private static final Pattern BLOCK = Pattern.compile("^\\s*(\\S.*?)\\s+\\d+ [KMG]iB\\s+0x[0-9a-f]+\\s.*$");
 
     private final QmpClient qmp;
     private final Watchdog watchdog;
@@ -142,9 +142,11 @@ final class Snapshot {
 
     private static List<String> blockNames(QmpClient qmp) throws IOException {
         List<String> names = new ArrayList<>();
-        Matcher matcher = BLOCK.matcher(qmp.monitor("info ramblock", QemuSource.COMMAND));
-        while (matcher.find()) {
-            names.add(matcher.group(1));
+        for (String line : qmp.monitor("info ramblock", QemuSource.COMMAND).split("\n")) {
+            Matcher matcher = BLOCK.matcher(line.substring(0, Math.min(line.length(), FlatView.LONGEST_LINE)));
+            if (matcher.matches() && names.size() < FlatView.MOST_REGIONS) {
+                names.add(matcher.group(1));
+            }
         }
         return names;
     }

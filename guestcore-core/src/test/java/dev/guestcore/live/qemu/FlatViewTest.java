@@ -113,4 +113,31 @@ class FlatViewTest {
     private static MemoryRegion region(long first, long last, Kind kind, String name) {
         return new MemoryRegion(new AddressRange(first, last), kind, name);
     }
+
+    private static String memory(String lines) {
+        return "FlatView #0\n AS \"memory\", root: system\n" + lines;
+    }
+
+    @Test
+    void whatNoMachineHasIsRefused() {
+        refused(memory("  0000000000000000-ffffffffffffffff (prio 0, ram): a\n"), "more than 52 bits");
+        refused(memory("  0010000000000000-0010000000000fff (prio 0, rom): a\n"), "more than 52 bits");
+        StringBuilder many = new StringBuilder();
+        for (int i = 0; i <= FlatView.MOST_REGIONS; i++) {
+            many.append("  %016x-%016x (prio 0, ram): a\n".formatted(i * 8192, i * 8192 + 4095));
+        }
+        refused(memory(many.toString()), "more than 4096 regions");
+        assertEquals(
+                1,
+                FlatView.parse(memory("  0000000000000000-ffffffffffffffff (prio 0, i/o): io\n")).size(),
+                "devices may lie anywhere");
+    }
+
+    /** A pattern would look at such a line for hours. */
+    @Test
+    void endlessLinesArePassedOver() {
+        String line = "  0000000000000000-0000000000000fff (prio 0, ram): a" + " KVM".repeat(500_000) + "x\n";
+        refused(memory(line), "no flat view");
+        refused(memory("\n".repeat(2_000_000)), "no flat view");
+    }
 }

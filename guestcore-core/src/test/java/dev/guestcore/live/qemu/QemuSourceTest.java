@@ -10,6 +10,12 @@ import dev.guestcore.GuestSource;
 import dev.guestcore.Guests;
 import dev.guestcore.SourceException;
 import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -343,6 +349,91 @@ class QemuSourceTest {
                 assertTrue(client.isLost());
             }
             assertEquals(List.of("qmp_capabilities", "stop"), qemu.commands());
+        }
+    }
+
+    /** Events of ever new names, without end: neither heap nor time. */
+    @Test
+    void aFloodOfEventsEndsWhenTimeIsOver() throws Exception {
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)
+                .bind(UnixDomainSocketAddress.of(socket()))) {
+            Thread.ofPlatform().daemon().start(() -> flood(server));
+            IOException error = assertThrows(IOException.class, () -> QmpClient.connect(socket(), SHORT));
+            assertTrue(error.getMessage().contains("did not answer QMP command qmp_capabilities in time"),
+                    error.getMessage());
+        }
+    }
+
+    private static void flood(ServerSocketChannel server) {
+        try (SocketChannel client = server.accept()) {
+            client.write(ByteBuffer.wrap(FakeQemu.GREETING.getBytes(StandardCharsets.UTF_8)));
+            for (int i = 0; ; i++) {
+                String event = "{\"event\": \"E" + i + "x".repeat(1000) + "\"}\n";
+                client.write(ByteBuffer.wrap(event.getBytes(StandardCharsets.UTF_8)));
+            }
+        } catch (IOException e) {
+            // The client has hung up, which is what it should do.
+            return;
+        }
+    }
+
+    @Test
+    void ofAFloodOfStopsTheLastAreRemembered() throws IOException {
+        String many = (STOP_EVENT + RESUME_EVENT).repeat(1000);
+        try (FakeQemu qemu = new FakeQemu(
+                        socket(), FakeQemu.GREETING, (command, message) -> many + FakeQemu.reply("{}"));
+                QmpClient client = QmpClient.connect(socket(), Duration.ofSeconds(20))) {
+            client.execute("query-status", Map.of(), Duration.ofSeconds(20));
+            assertEquals(2000, client.eventCount());
+            assertEquals(1000, client.eventsSince(0).size());
+            assertEquals("RESUME", client.eventsSince(1999).getFirst().name());
+            assertEquals(List.of(), client.eventsSince(2000));
+            assertEquals(2, qemu.commands().size());
+        }
+    }
+
+    @Test
+    void aMessageOfTooManyValues() throws IOException {
+        String cpus = "[" + "{\"a\":1},".repeat(100_000) + "{}]";
+        try (FakeQemu qemu = new FakeQemu(
+                socket(),
+                FakeQemu.GREETING,
+                (command, message) ->
+                        command.equals("query-cpus-fast") ? FakeQemu.reply(cpus) : behave(command, message))) {
+            refused("has more values, or deeper ones");
+            assertEquals(3, qemu.commands().size());
+        }
+    }
+
+    @Test
+    void vcpusThatMakeNoSense() throws IOException {
+        for (String cpus : List.of("[]", "[{\"cpu-index\": -1}]", "[{\"cpu-index\": 0}, {\"cpu-index\": 0}]", "5")) {
+            try (FakeQemu qemu = new FakeQemu(
+                    socket(),
+                    FakeQemu.GREETING,
+                    (command, message) ->
+                            command.equals("query-cpus-fast") ? FakeQemu.reply(cpus) : behave(command, message))) {
+                refused("QEMU's list of vCPUs");
+                assertEquals(3, qemu.commands().size());
+            } finally {
+                Files.delete(socket());
+            }
+        }
+    }
+
+    @Test
+    void saysWhenQemuDoesNotResume() throws IOException {
+        try (FakeQemu qemu = new FakeQemu(
+                socket(),
+                FakeQemu.GREETING,
+                (command, message) -> command.equals("cont")
+                        ? "{\"id\": %s, \"error\": {\"class\": \"GenericError\", \"desc\": \"a\\nb\"}}\r\n"
+                        : behave(command, message))) {
+            Guest guest = Guests.open(location());
+            SourceException error = assertThrows(SourceException.class, guest::close);
+            assertTrue(error.getMessage().contains("still paused"), error.getMessage());
+            assertTrue(error.getMessage().contains("a?b"), error.getMessage());
+            assertEquals(1, Collections.frequency(qemu.commands(), "cont"));
         }
     }
 
