@@ -62,7 +62,7 @@ final class MigrationSettings {
         } catch (SourceException e) {
             settings.restore(qmp);
             watchdog.disarm();
-            throw e;
+            throw Userfaultfd.explain(e, qmp.peer());
         }
     }
 
