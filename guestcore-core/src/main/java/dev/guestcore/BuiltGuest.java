@@ -4,6 +4,8 @@ import dev.guestcore.hypervisor.HypervisorFacts;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
 
 /** A guest that is the sum of its parts. */
 final class BuiltGuest implements Guest {
@@ -14,6 +16,7 @@ final class BuiltGuest implements Guest {
     private final List<Vcpu> vcpus;
     private final Provenance provenance;
     private final List<Finding> findings;
+    private final Supplier<List<Finding>> laterFindings;
     private final List<HypervisorFacts> facts;
     private final Optional<Freeze> freeze;
     private final AtomicReference<Runnable> onClose;
@@ -25,6 +28,7 @@ final class BuiltGuest implements Guest {
             List<Vcpu> vcpus,
             Provenance provenance,
             List<Finding> findings,
+            Supplier<List<Finding>> laterFindings,
             List<HypervisorFacts> facts,
             Optional<Freeze> freeze,
             Runnable onClose) {
@@ -34,6 +38,7 @@ final class BuiltGuest implements Guest {
         this.vcpus = vcpus;
         this.provenance = provenance;
         this.findings = findings;
+        this.laterFindings = laterFindings;
         this.facts = facts;
         this.freeze = freeze;
         this.onClose = new AtomicReference<>(onClose);
@@ -66,7 +71,8 @@ final class BuiltGuest implements Guest {
 
     @Override
     public List<Finding> findings() {
-        return findings;
+        List<Finding> later = laterFindings.get();
+        return later.isEmpty() ? findings : Stream.concat(findings.stream(), later.stream()).toList();
     }
 
     @Override

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /** Builds a {@link Guest} from parts. Not thread-safe; what it builds is. */
 public final class GuestBuilder {
@@ -20,6 +21,7 @@ public final class GuestBuilder {
     private final List<Vcpu> vcpus = new ArrayList<>();
     private final List<HypervisorFacts> facts = new ArrayList<>();
     private final List<Finding> findings = new ArrayList<>();
+    private Supplier<List<Finding>> laterFindings = List::of;
     private Provenance provenance = Provenance.of("builder", "memory");
     private Architecture architecture = Architecture.X86;
     private Optional<GuestMemory> machineMemory = Optional.empty();
@@ -78,6 +80,16 @@ public final class GuestBuilder {
         return this;
     }
 
+    /**
+     * Sets where to ask for findings that turn up only while the guest is read, such as parts of a disk that fail.
+     *
+     * @param source gives all of them up to now; may be called by several threads at once
+     */
+    public GuestBuilder laterFindings(Supplier<List<Finding>> source) {
+        laterFindings = Objects.requireNonNull(source);
+        return this;
+    }
+
     /** Says where the guest comes from. */
     public GuestBuilder provenance(Provenance origin) {
         provenance = Objects.requireNonNull(origin);
@@ -128,6 +140,7 @@ public final class GuestBuilder {
                 List.copyOf(vcpus),
                 provenance,
                 List.copyOf(all),
+                laterFindings,
                 List.copyOf(facts),
                 freeze,
                 onClose);

@@ -4,23 +4,26 @@ import dev.guestcore.Finding;
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.SourceException;
 import dev.guestcore.internal.flat.FlattenedStream;
+import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileHoles;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,11 +37,13 @@ import org.jspecify.annotations.Nullable;
  * <p>A flattened dump (a stream of addressed pieces, as makedumpfile writes into a pipe) is read as the file that it
  * describes: offsets and sizes are those of the assembled file, what no piece covers is zero.
  *
- * <p>Thread-safe. Offsets and sizes are bytes from the start of the file.
+ * <p>A block that the disk cannot give ends a read before it and is remembered ({@link #readFailures}); the rest of the file
+ * can be read.
+ *
+ * <p>Thread-safe; a thread that is interrupted reads on, and stays interrupted. Offsets and sizes are bytes from the start of
+ * the file.
  */
 public final class FileBytes implements AutoCloseable {
-
-    private static final int LARGEST_TRANSFER = 1 << 30;
 
     /** Up to so many bytes are cheaper copied out of the mapping than asked of the system. */
     private static final int LARGEST_RECORD = 256;
@@ -55,7 +60,7 @@ public final class FileBytes implements AutoCloseable {
     private static final long READ_WITHOUT_LOOKING = 4 << 20;
 
     private final Path path;
-    private final FileChannel channel;
+    private final StoredFile stored;
     private final Arena arena;
     private final MemorySegment mapped;
     private final long size;
@@ -69,6 +74,7 @@ public final class FileBytes implements AutoCloseable {
     /** What the file system knows the file by; null where that cannot be told for sure. */
     private final @Nullable Object key;
 
+    private final AtomicBoolean closing = new AtomicBoolean();
     private final Object holesLock = new Object();
     private boolean soughtHoles;
     private @Nullable FileHoles holes;
@@ -83,20 +89,20 @@ public final class FileBytes implements AutoCloseable {
 
     private FileBytes(
             Path path,
-            FileChannel channel,
+            StoredFile stored,
             Arena arena,
             MemorySegment mapped,
             @Nullable Object key,
             FlattenedStream.@Nullable Assembly assembly) {
         this.path = path;
-        this.channel = channel;
+        this.stored = stored;
         this.arena = arena;
         this.mapped = mapped;
         this.key = key;
         this.size = assembly == null ? mapped.byteSize() : assembly.size();
         this.pieces = assembly == null ? null : assembly.pieces();
         this.findings = assembly == null ? List.of() : assembly.findings();
-        this.readAhead = new ReadAhead(arena, this::readFromChannel);
+        this.readAhead = new ReadAhead(arena, stored::read);
     }
 
     /**
@@ -106,6 +112,11 @@ public final class FileBytes implements AutoCloseable {
      * @throws MalformedDumpException if it is a flattened stream that holds nothing or is of an unknown version
      */
     public static FileBytes open(Path path) {
+        return open(path, FileChannel::read);
+    }
+
+    /** The same with another way to read, so that tests have disks that fail. */
+    static FileBytes open(Path path, StoredFile.Reads reads) {
         if (Files.isDirectory(path)) {
             throw new SourceException(path + ": is a directory; name the dump file in it");
         }
@@ -113,34 +124,49 @@ public final class FileBytes implements AutoCloseable {
             throw new SourceException(
                     path + ": is not a regular file, and random access is needed; copy its content to a file first");
         }
+        // Asking an open channel for its size closes it in a thread that is interrupted.
+        boolean interrupted = Thread.interrupted();
         Arena arena = Arena.ofShared();
         FileChannel channel = null;
         try {
-            Object before = keyOf(path);
+            Object before = StoredFile.keyOf(path);
             channel = FileChannel.open(path, StandardOpenOption.READ);
             // The same before and after: no other file took the name in between.
-            Object key = before != null && before.equals(keyOf(path)) ? before : null;
+            Object key = before != null && before.equals(StoredFile.keyOf(path)) ? before : null;
             MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-            FileBytes stored = new FileBytes(path, channel, arena, mapped, key, null);
-            return FlattenedStream.isFlattened(stored)
-                    ? new FileBytes(path, channel, arena, mapped, key, FlattenedStream.index(stored, arena))
-                    : stored;
+            StoredFile stored = new StoredFile(path, channel, key, mapped, reads);
+            FileBytes bytes = new FileBytes(path, stored, arena, mapped, key, null);
+            return FlattenedStream.isFlattened(bytes)
+                    ? new FileBytes(path, stored, arena, mapped, key, FlattenedStream.index(bytes, arena))
+                    : bytes;
         } catch (NoSuchFileException e) {
             arena.close();
             throw new SourceException(path + ": no such file", e);
         } catch (IOException e) {
             closeQuietly(channel, e);
             arena.close();
-            throw new SourceException(path + ": cannot be opened for reading: " + e.getMessage(), e);
+            throw new SourceException(path + ": cannot be opened for reading: " + reason(e), e);
         } catch (RuntimeException | Error e) {
             closeQuietly(channel, e);
             arena.close();
             throw e;
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
-    private static @Nullable Object keyOf(Path path) throws IOException {
-        return Files.readAttributes(path, BasicFileAttributes.class).fileKey();
+    private static String reason(IOException e) {
+        if (e.getCause() instanceof OutOfMemoryError) {
+            return "there is no address space left to map it; lift the limit (ulimit -v)";
+        }
+        return switch (e) {
+            case AccessDeniedException denied -> "permission denied";
+            case ClosedByInterruptException interruption -> "the thread was interrupted";
+            case FileSystemException other when other.getReason() != null -> other.getReason();
+            default -> String.valueOf(e.getMessage());
+        };
     }
 
     private static void closeQuietly(@Nullable AutoCloseable closeable, Throwable primary) {
@@ -231,10 +257,10 @@ public final class FileBytes implements AutoCloseable {
                 case Integer.BYTES -> bytes.get(ValueLayout.JAVA_INT_UNALIGNED.withOrder(order), place);
                 default -> bytes.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(order), place);
             };
-            raiseFaults();
+            raiseFaults(this);
             return value;
         } catch (InternalError e) {
-            throw faulted(e);
+            throw faulted(offset, e);
         }
     }
 
@@ -248,8 +274,9 @@ public final class FileBytes implements AutoCloseable {
             return whole.get();
         }
         MemorySegment copy = MemorySegment.ofArray(new byte[length]);
-        if (read(offset, copy) < length) {
-            throw shrunk();
+        long count = read(offset, copy);
+        if (count < length) {
+            throw incomplete(offset + count);
         }
         return copy;
     }
@@ -259,11 +286,16 @@ public final class FileBytes implements AutoCloseable {
      * give any bytes and raises the error some time later, but at the latest on the return from a native method. So nothing
      * may come between the access and this call, not even a branch on what was read.
      */
-    private void raiseFaults() {
-        Thread.holdsLock(this);
+    static void raiseFaults(Object any) {
+        Thread.holdsLock(any);
     }
 
-    private SourceException faulted(InternalError fault) {
+    private SourceException faulted(long offset, InternalError fault) {
+        if (pieces == null && !stored.isShorter()) {
+            return new SourceException(path + ": reading at offset 0x" + Long.toHexString(offset)
+                    + " failed: the disk reports an error; copy what can be read to another disk, for example with"
+                    + " ddrescue", fault);
+        }
         return new SourceException(shrunk().getMessage(), fault);
     }
 
@@ -279,12 +311,15 @@ public final class FileBytes implements AutoCloseable {
         if (pieces == null && length <= LARGEST_RECORD) {
             try {
                 MemorySegment.copy(mapped, offset, target, 0, length);
-                raiseFaults();
+                raiseFaults(this);
             } catch (InternalError e) {
-                throw faulted(e);
+                throw faulted(offset, e);
             }
-        } else if (read(offset, target) < length) {
-            throw shrunk();
+        } else {
+            long count = read(offset, target);
+            if (count < length) {
+                throw incomplete(offset + count);
+            }
         }
         return copy;
     }
@@ -317,8 +352,9 @@ public final class FileBytes implements AutoCloseable {
      *
      * @param offset where to begin
      * @param target receives the bytes; native or backed by a byte array
-     * @return how many bytes were read: less than asked for only where the file ends
-     * @throws SourceException if the disk fails
+     * @return how many bytes were read: less than asked for only where the file ends, or before a block that its disk
+     *     cannot give; {@link #incomplete} tells the two apart
+     * @throws SourceException if the disk fails in too many places
      */
     public long read(long offset, MemorySegment target) {
         long wanted = Math.min(target.byteSize(), Math.max(0, size - offset));
@@ -356,27 +392,59 @@ public final class FileBytes implements AutoCloseable {
     private long readStored(long offset, MemorySegment target, long wanted) {
         return wanted > ReadAhead.LARGEST_READ && ReadAhead.isSlowTarget(offset, target)
                 ? readAhead.readThroughWindow(offset, target, wanted)
-                : readFromChannel(offset, target, wanted);
+                : stored.read(offset, target, wanted);
     }
 
-    private long readFromChannel(long offset, MemorySegment target, long wanted) {
+    /**
+     * How far the file can be read, as far as is known: nothing is read, but what could not be read before is remembered.
+     *
+     * @param offset where to begin; in the file
+     * @param limit how far the answer matters, at least 1
+     * @return how many bytes from there on are not known to be unreadable, at most {@code limit}
+     */
+    public long readableFrom(long offset, long limit) {
+        BadBlocks bad = stored.bad();
+        if (pieces == null || bad.isEmpty()) {
+            return bad.readableFrom(offset, limit);
+        }
         long done = 0;
-        try {
-            while (done < wanted) {
-                long chunk = Math.min(wanted - done, LARGEST_TRANSFER);
-                ByteBuffer buffer = target.asSlice(done, chunk).asByteBuffer();
-                int count = channel.read(buffer, offset + done);
-                if (count < 0) {
+        for (long index = pieces.floor(offset); done < limit; index++) {
+            long from = offset + done;
+            if (pieces.contains(index, from)) {
+                long length = Math.min(limit - done, pieces.last(index) - from + 1);
+                long readable = bad.readableFrom(pieces.value(index) + (from - pieces.first(index)), length);
+                done += readable;
+                if (readable < length) {
                     break;
                 }
-                done += count;
             }
-        } catch (IOException e) {
-            throw new SourceException(
-                    path + ": reading at offset 0x" + Long.toHexString(offset + done) + " failed: " + e.getMessage(),
-                    e);
+            long gapEnd = index + 1 < pieces.count() ? pieces.first(index + 1) : Long.MAX_VALUE;
+            done = Math.min(limit, Math.max(done, gapEnd - offset));
         }
         return done;
+    }
+
+    /**
+     * How many bytes from {@code offset} on, at most {@code limit}, are known to be unreadable; 0 if that byte is not.
+     *
+     * @param offset where to begin; in the file
+     */
+    public long unreadableFrom(long offset, long limit) {
+        BadBlocks bad = stored.bad();
+        if (pieces == null || bad.isEmpty()) {
+            return bad.unreadableFrom(offset, limit);
+        }
+        long index = pieces.floor(offset);
+        if (!pieces.contains(index, offset)) {
+            return 0;
+        }
+        long length = Math.min(limit, pieces.last(index) - offset + 1);
+        return bad.unreadableFrom(pieces.value(index) + (offset - pieces.first(index)), length);
+    }
+
+    /** What of the file could not be read up to now, if anything; offsets are those of the file as it is stored. */
+    public List<Finding> readFailures() {
+        return stored.bad().findings();
     }
 
     /**
@@ -450,27 +518,32 @@ public final class FileBytes implements AutoCloseable {
         return new MalformedDumpException(name(), offset, field, expected, found, remedy);
     }
 
-    /** The error for a file that became shorter since it was opened. */
-    public SourceException shrunk() {
+    /** The error for bytes at {@code offset} that a read did not give: the disk failed, or the file became shorter. */
+    public SourceException incomplete(long offset) {
+        return unreadableFrom(offset, 1) > 0 ? stored.bad().failure(offset) : shrunk();
+    }
+
+    private SourceException shrunk() {
         return new SourceException(path + ": the file became shorter than the " + size
                 + " bytes it had when it was opened; let whoever writes it finish, then try again");
     }
 
+    /** Closes the file once the reads under way have ended. Later ones end in {@link IllegalStateException}. */
     @Override
     public void close() {
-        if (arena.scope().isAlive()) {
-            arena.close();
-        }
-        synchronized (holesLock) {
-            soughtHoles = true;
-            if (holes != null) {
-                holes.close();
-            }
+        if (!closing.compareAndSet(false, true)) {
+            return;
         }
         try {
-            channel.close();
-        } catch (IOException e) {
-            throw new SourceException(path + ": closing failed: " + e.getMessage(), e);
+            stored.close();
+        } finally {
+            Arenas.close(arena);
+            synchronized (holesLock) {
+                soughtHoles = true;
+                if (holes != null) {
+                    holes.close();
+                }
+            }
         }
     }
 }

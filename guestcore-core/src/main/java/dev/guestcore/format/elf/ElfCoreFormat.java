@@ -26,6 +26,7 @@ import dev.guestcore.internal.elf.ElfMachine;
 import dev.guestcore.internal.elf.ElfNote;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
 import java.lang.foreign.Arena;
@@ -116,8 +117,9 @@ public final class ElfCoreFormat implements CoreFormat {
                 throw file.malformed(elf.programHeaderOffset(), "program headers", "at least one PT_LOAD with memory",
                         "none", "there is nothing to read in this file");
             }
-            GuestBuilder builder = guest(file, elf, segments, notes, findings).onClose(() -> {
-                arena.close();
+            GuestBuilder builder = guest(file, elf, segments, notes, findings);
+            builder.laterFindings(file::readFailures).onClose(() -> {
+                Arenas.close(arena);
                 file.close();
             });
             return restored(file, notes, builder, FileMemory.joined(file, extents, arena));

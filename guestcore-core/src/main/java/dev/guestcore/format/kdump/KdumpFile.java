@@ -12,6 +12,7 @@ import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.Extents;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
@@ -76,8 +77,12 @@ final class KdumpFile {
         try {
             CappedFindings findings = new CappedFindings();
             KdumpFile kdump = new KdumpFile(files, arena, findings);
-            GuestBuilder builder = kdump.guest(findings).onClose(() -> {
-                arena.close();
+            GuestBuilder builder = kdump.guest(findings);
+            builder.laterFindings(() -> files.stream()
+                    .flatMap(file -> file.readFailures().stream())
+                    .toList());
+            builder.onClose(() -> {
+                Arenas.close(arena);
                 files.forEach(FileBytes::close);
             });
             return kdump.restored(builder);

@@ -59,8 +59,9 @@ final class PageBitmap {
 
     private static MemorySegment copy(FileBytes file, long offset, long size, Arena arena) {
         MemorySegment copy = arena.allocate(size, Long.BYTES);
-        if (file.read(offset, copy) < size) {
-            throw file.shrunk();
+        long read = file.read(offset, copy);
+        if (read < size) {
+            throw file.incomplete(offset + read);
         }
         return copy;
     }

@@ -11,6 +11,7 @@ import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Probe;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.CheckList;
+import dev.guestcore.internal.memory.Arenas;
 import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.Map;
@@ -50,8 +51,9 @@ final class LimeImages {
                             file.name(), dialect.label(), "version " + dialect.version(), Optional.empty(),
                             Optional.empty(), Optional.empty()))
                     .findings(findings.list())
+                    .laterFindings(file::readFailures)
                     .onClose(() -> {
-                        arena.close();
+                        Arenas.close(arena);
                         file.close();
                     })
                     .build(new LimeMemory(file, image));

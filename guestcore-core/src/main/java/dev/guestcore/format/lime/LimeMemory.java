@@ -6,6 +6,7 @@ import dev.guestcore.MalformedDumpException;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
+import dev.guestcore.SourceException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
@@ -124,6 +125,13 @@ final class LimeMemory implements GuestMemory {
             MemorySegment.copy(slot.content, offset, target, ValueLayout.JAVA_BYTE, 0, (int) target.byteSize());
             return target.byteSize();
         } catch (MalformedDumpException e) {
+            chunks.markDamaged(index);
+            return 0;
+        } catch (SourceException e) {
+            if (file.readableFrom(chunks.offset(index), chunks.storedSize(index)) == chunks.storedSize(index)) {
+                throw e;
+            }
+            // A block of it is on a part of the disk that cannot be read.
             chunks.markDamaged(index);
             return 0;
         } finally {

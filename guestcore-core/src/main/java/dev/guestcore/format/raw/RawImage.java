@@ -8,6 +8,7 @@ import dev.guestcore.Provenance;
 import dev.guestcore.SourceException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
 import java.lang.foreign.Arena;
@@ -102,8 +103,9 @@ public final class RawImage {
                 .provenance(new Provenance(
                         file.name(), RawFormat.NAME, layout, Optional.empty(), Optional.empty(), Optional.empty()))
                 .findings(findings.list())
+                .laterFindings(file::readFailures)
                 .onClose(() -> {
-                    arena.close();
+                    Arenas.close(arena);
                     file.close();
                 })
                 .build(memory);

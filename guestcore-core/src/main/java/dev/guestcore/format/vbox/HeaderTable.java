@@ -57,8 +57,9 @@ final class HeaderTable {
         MemorySegment batch = MemorySegment.ofArray(new byte[BATCH * ENTRY]);
         for (long start = 0; start < count; start += BATCH) {
             long length = Math.min(BATCH, count - start);
-            if (file.read(offsetOf(start), batch.asSlice(0, length * ENTRY)) < length * ENTRY) {
-                throw file.shrunk();
+            long read = file.read(offsetOf(start), batch.asSlice(0, length * ENTRY));
+            if (read < length * ENTRY) {
+                throw file.incomplete(offsetOf(start) + read);
             }
             for (long i = 0; i < length; i++) {
                 if (!visitor.visit(start + i, parse(batch, i * ENTRY))) {

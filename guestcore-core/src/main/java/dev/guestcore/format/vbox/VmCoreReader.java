@@ -13,6 +13,7 @@ import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfNote;
 import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.FileMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -46,8 +47,8 @@ final class VmCoreReader {
             readVcpus(guest);
             noteOddities();
             findings.addAll(ranges.findings());
-            guest.facts(facts()).provenance(provenance()).findings(findings).onClose(() -> {
-                arena.close();
+            guest.facts(facts()).provenance(provenance()).findings(findings).laterFindings(file::readFailures).onClose(() -> {
+                Arenas.close(arena);
                 file.close();
             });
             return restored(guest, new FileMemory(file, ranges.extents(), ranges.storedBytes()));

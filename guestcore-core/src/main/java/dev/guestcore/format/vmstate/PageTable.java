@@ -207,8 +207,11 @@ final class PageTable {
             long index = extents.floor(place);
             if (extents.contains(index, place)) {
                 long value = extents.value(index);
-                PageState state = value == FileMemory.ZERO ? PageState.ZERO : PageState.PRESENT;
-                return new Run(state, Math.min(remaining, extents.last(index) - place + 1));
+                long size = Math.min(remaining, extents.last(index) - place + 1);
+                if (value >= 0 && value < SPOOLED) {
+                    return inFile(index, place, size);
+                }
+                return new Run(value == FileMemory.ZERO ? PageState.ZERO : PageState.PRESENT, size);
             }
             long next = index + 1 < extents.count() ? extents.first(index + 1) - place : remaining;
             return new Run(missing, Math.min(remaining, next));
@@ -224,8 +227,11 @@ final class PageTable {
                     break;
                 }
                 long length = Math.min(target.byteSize() - done, extents.last(index) - place + 1);
-                read(index, place, target.asSlice(done, length));
-                done += length;
+                long copied = read(index, place, target.asSlice(done, length));
+                done += copied;
+                if (copied < length) {
+                    break;
+                }
             }
             return done;
         }
@@ -242,7 +248,22 @@ final class PageTable {
         }
     }
 
-    private void read(long index, long place, MemorySegment target) {
+    /** Pages that lie in the file, each behind a word of its own. Where the disk failed, a page or less at a time. */
+    private RegionContents.Run inFile(long index, long place, long size) {
+        long first = position(index, place);
+        long span = position(index, place + size - 1) - first + 1;
+        if (file.readableFrom(first, span) == span) {
+            return new RegionContents.Run(PageState.PRESENT, size);
+        }
+        long inPage = Math.min(size, PAGE - place % PAGE);
+        long lost = file.unreadableFrom(first, inPage);
+        return lost > 0
+                ? new RegionContents.Run(PageState.UNREADABLE, lost)
+                : new RegionContents.Run(PageState.PRESENT, file.readableFrom(first, inPage));
+    }
+
+    /** Gives how many bytes it read, less only before what the disk cannot give. */
+    private long read(long index, long place, MemorySegment target) {
         long value = extents.value(index);
         if (value == FileMemory.ZERO) {
             target.fill((byte) 0);
@@ -255,12 +276,18 @@ final class PageTable {
             while (done < target.byteSize()) {
                 long at = place + done;
                 long length = Math.min(target.byteSize() - done, PAGE - at % PAGE);
-                if (file.read(position(index, at), target.asSlice(done, length)) < length) {
-                    throw file.shrunk();
+                long position = position(index, at);
+                long count = file.read(position, target.asSlice(done, length));
+                done += count;
+                if (count < length) {
+                    if (file.unreadableFrom(position + count, 1) == 0) {
+                        throw file.incomplete(position + count);
+                    }
+                    return done;
                 }
-                done += length;
             }
         }
+        return target.byteSize();
     }
 
     private long position(long index, long place) {

@@ -8,6 +8,7 @@ import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Probe;
+import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.migration.MachineState;
 import dev.guestcore.internal.migration.MigrationStream;
 import dev.guestcore.internal.migration.PcMemoryMap;
@@ -183,8 +184,6 @@ record SavedStream(
     /** Frees tables and the temporary file. */
     void close() {
         pages.close();
-        if (arena.scope().isAlive()) {
-            arena.close();
-        }
+        Arenas.close(arena);
     }
 }

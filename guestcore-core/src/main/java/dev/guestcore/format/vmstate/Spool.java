@@ -1,6 +1,7 @@
 package dev.guestcore.format.vmstate;
 
 import dev.guestcore.SourceException;
+import dev.guestcore.internal.memory.SteadyReads;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -114,7 +115,7 @@ final class Spool implements AutoCloseable {
             long done = 0;
             while (done < target.byteSize()) {
                 long length = Math.min(target.byteSize() - done, LARGEST_READ);
-                int count = file.read(target.asSlice(done, length).asByteBuffer(), offset + done);
+                int count = SteadyReads.read(file, target.asSlice(done, length).asByteBuffer(), offset + done);
                 if (count < 0) {
                     throw new SourceException(stream + ": the temporary file of its memory became shorter");
                 }

@@ -23,6 +23,9 @@ final class StoredStream extends InputStream implements ReadableByteChannel {
         MemorySegment rest = MemorySegment.ofBuffer(target);
         int count = (int) file.read(position, rest);
         if (count == 0 && rest.byteSize() > 0) {
+            if (position < file.size()) {
+                throw file.incomplete(position);
+            }
             return -1;
         }
         position += count;

@@ -52,6 +52,7 @@ public final class VmStateFormat implements CoreFormat {
                     .provenance(stream.provenance(NAME))
                     .findings(file.findings())
                     .findings(stream.findings())
+                    .laterFindings(file::readFailures)
                     .onClose(() -> {
                         stream.close();
                         file.close();

@@ -16,6 +16,7 @@ import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.memory.LazyMemory;
 import dev.guestcore.internal.xen.ContextLayout;
@@ -92,9 +93,10 @@ final class DumpReader {
                 .orElse(new XenFacts.Version(0, 0, "", "", "", "", "", "", "", 0, 0));
         GuestBuilder guest = Guest.builder()
                 .architecture(architecture())
+                .laterFindings(file::readFailures)
                 .onClose(() -> {
                     file.close();
-                    arena.close();
+                    Arenas.close(arena);
                 });
         addVcpus(guest, paravirtualized);
         Optional<FrameTable> frames = Optional.of(frameTable()).filter(table -> table.size() > 0);

@@ -72,8 +72,9 @@ final class FileFrameTable implements FrameTable {
         Objects.checkFromIndexSize(index, count, size);
         byte[] bytes = new byte[count * width()];
         MemorySegment segment = MemorySegment.ofArray(bytes);
-        if (file.read(offset + index * width(), segment) < bytes.length) {
-            throw file.shrunk();
+        long read = file.read(offset + index * width(), segment);
+        if (read < bytes.length) {
+            throw file.incomplete(offset + index * width() + read);
         }
         boolean swap = order == ByteOrder.BIG_ENDIAN;
         for (int i = 0; i < count; i++) {

@@ -20,6 +20,7 @@ import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.CheckList;
+import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.memory.LayeredExtents;
@@ -101,8 +102,9 @@ public final class XenLegacyFormat implements CoreFormat {
                             Optional.empty()))
                     .facts(facts(dump, layout, frames))
                     .machineMemory(new FileMemory(file, byMachine))
+                    .laterFindings(file::readFailures)
                     .onClose(() -> {
-                        arena.close();
+                        Arenas.close(arena);
                         file.close();
                     });
             addVcpus(guest, dump, layout, findings);

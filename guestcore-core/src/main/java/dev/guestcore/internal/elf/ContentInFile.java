@@ -17,8 +17,9 @@ public record ContentInFile(FileBytes file, long offset, long size) implements E
     @Override
     public void read(long from, MemorySegment target) {
         Objects.checkFromIndexSize(from, target.byteSize(), size);
-        if (file.read(offset + from, target) < target.byteSize()) {
-            throw file.shrunk();
+        long read = file.read(offset + from, target);
+        if (read < target.byteSize()) {
+            throw file.incomplete(offset + from + read);
         }
     }
 }

@@ -78,8 +78,9 @@ public final class FlattenedStream {
                             "the end of the file", "the stream is cut short; what follows is missing"));
                     break;
                 }
-                if (stored.read(at, header) < PIECE_HEADER) {
-                    throw stored.shrunk();
+                long read = stored.read(at, header);
+                if (read < PIECE_HEADER) {
+                    throw stored.incomplete(at + read);
                 }
                 long offset = header.get(BIG_LONG, 0);
                 long length = header.get(BIG_LONG, Long.BYTES);

@@ -1,6 +1,7 @@
 package dev.guestcore.internal.freeze;
 
 import dev.guestcore.GuestcoreException;
+import dev.guestcore.internal.memory.Arenas;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -9,7 +10,6 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.Optional;
-import java.util.concurrent.locks.LockSupport;
 
 /**
  * Address space of this process that takes memory page by page as it is written to, and reads as zeros before (Linux
@@ -144,13 +144,6 @@ public final class AnonymousMemory implements AutoCloseable {
 
     @Override
     public void close() {
-        while (arena.scope().isAlive()) {
-            try {
-                arena.close();
-            } catch (IllegalStateException e) {
-                // Somebody is just writing it to a file; that ends.
-                LockSupport.parkNanos(1_000_000);
-            }
-        }
+        Arenas.close(arena);
     }
 }

@@ -17,6 +17,7 @@ import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.internal.elf.ContentInFile;
+import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.LayeredExtents;
 import dev.guestcore.internal.memory.LazyMemory;
@@ -90,7 +91,9 @@ final class KeepReader {
                     original.hypervisor().or(() -> read.provenance().hypervisor()),
                     original.hypervisorVersion().or(() -> read.provenance().hypervisorVersion()),
                     original.takenAt().or(() -> read.provenance().takenAt())));
-            builder.findings(read.findings());
+            List<Finding> known = read.findings();
+            builder.findings(known);
+            builder.laterFindings(() -> read.findings().stream().skip(known.size()).toList());
             builder.findings(List.of(Finding.note("regions, registers and facts come from the record that Guestcore kept"
                     + " of the " + original.format() + " guest " + original.source())));
             restoreVcpus(read, builder);
@@ -101,7 +104,7 @@ final class KeepReader {
                 try {
                     read.close();
                 } finally {
-                    arena.close();
+                    Arenas.close(arena);
                 }
             });
             read.machineMemory()

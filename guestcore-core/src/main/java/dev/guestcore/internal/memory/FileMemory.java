@@ -16,7 +16,8 @@ import java.util.function.LongUnaryOperator;
 
 /**
  * Memory that lies uncompressed in a file: a table of ranges, each at one file offset. Heap use does not depend on the
- * number of ranges. What the file should hold behind its end is {@link PageState#UNREADABLE}.
+ * number of ranges. What the file should hold behind its end is {@link PageState#UNREADABLE}, and what its disk cannot give,
+ * once that was tried.
  */
 public final class FileMemory implements GuestMemory {
 
@@ -118,7 +119,13 @@ public final class FileMemory implements GuestMemory {
         if (stored == 0) {
             return new PageRun(new AddressRange(address, last), PageState.UNREADABLE);
         }
-        return new PageRun(new AddressRange(address, address + stored - 1), PageState.PRESENT);
+        long offset = extents.value(index) + (address - extents.first(index));
+        long readable = file.readableFrom(offset, stored);
+        if (readable == 0) {
+            long lost = file.unreadableFrom(offset, stored);
+            return new PageRun(new AddressRange(address, address + lost - 1), PageState.UNREADABLE);
+        }
+        return new PageRun(new AddressRange(address, address + readable - 1), PageState.PRESENT);
     }
 
     @Override
@@ -161,8 +168,14 @@ public final class FileMemory implements GuestMemory {
             MemorySegment part = length == target.byteSize() ? target : target.asSlice(done, length);
             if (zero) {
                 part.fill((byte) 0);
-            } else if (file.read(offset, part) < length) {
-                throw file.shrunk();
+            } else {
+                long count = file.read(offset, part);
+                if (count < length) {
+                    if (file.unreadableFrom(offset + count, 1) == 0) {
+                        throw file.incomplete(offset + count);
+                    }
+                    return done + count;
+                }
             }
             done += length;
             if (done == target.byteSize() || address + done == 0) {

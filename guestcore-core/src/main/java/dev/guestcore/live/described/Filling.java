@@ -75,8 +75,9 @@ sealed interface Filling {
 
         @Override
         public void fill(long address, long position, MemorySegment target) {
-            if (file.read(offset + position, target) < target.byteSize()) {
-                throw file.shrunk();
+            long read = file.read(offset + position, target);
+            if (read < target.byteSize()) {
+                throw file.incomplete(offset + position + read);
             }
         }
     }

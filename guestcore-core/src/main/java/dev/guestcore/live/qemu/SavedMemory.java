@@ -1,6 +1,7 @@
 package dev.guestcore.live.qemu;
 
 import dev.guestcore.SourceException;
+import dev.guestcore.internal.memory.SteadyReads;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
@@ -160,7 +161,7 @@ final class SavedMemory implements AutoCloseable {
             long done = 0;
             while (done < target.byteSize()) {
                 long length = Math.min(target.byteSize() - done, WINDOW);
-                int count = file.read(target.asSlice(done, length).asByteBuffer(), position + done);
+                int count = SteadyReads.read(file, target.asSlice(done, length).asByteBuffer(), position + done);
                 if (count < 0) {
                     throw new SourceException("a file of memory that QEMU saved became shorter while it was read");
                 }

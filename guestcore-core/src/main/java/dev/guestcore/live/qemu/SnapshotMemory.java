@@ -5,6 +5,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.RegionContents;
 import dev.guestcore.SourceException;
 import dev.guestcore.internal.freeze.AnonymousMemory;
+import dev.guestcore.internal.memory.SteadyReads;
 import dev.guestcore.internal.migration.RamBlock;
 import dev.guestcore.internal.migration.RamSink;
 import java.io.IOException;
@@ -105,7 +106,7 @@ final class SnapshotMemory implements RamSink, AutoCloseable {
         ByteBuffer buffer = target.asByteBuffer();
         try {
             while (buffer.hasRemaining()) {
-                if (stream.read(buffer, position + buffer.position()) < 0) {
+                if (SteadyReads.read(stream, buffer, position + buffer.position()) < 0) {
                     throw new SourceException("the snapshot became shorter while it was read");
                 }
             }
