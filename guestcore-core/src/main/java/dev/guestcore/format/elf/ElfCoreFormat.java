@@ -29,6 +29,7 @@ import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
+import dev.guestcore.internal.memory.SecondCopies;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -113,6 +114,12 @@ public final class ElfCoreFormat implements CoreFormat {
         Arena arena = Arena.ofShared();
         try {
             Extents extents = segments.memory(arena, byVirtualAddress, findings);
+            ElfPlaces.of(segments, byVirtualAddress).report(file, findings);
+            SecondCopies copies = segments.copies(extents, byVirtualAddress, SecondCopies.AT_OPENING);
+            if (copies.differing() > 0) {
+                findings.add(Finding.damage(file.name() + ": segments overlap and contradict each other: "
+                        + copies.contradiction() + "; that of the first segment is shown"));
+            }
             if (extents.count() == 0) {
                 throw file.malformed(elf.programHeaderOffset(), "program headers", "at least one PT_LOAD with memory",
                         "none", "there is nothing to read in this file");

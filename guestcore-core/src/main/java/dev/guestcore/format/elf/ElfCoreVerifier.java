@@ -13,6 +13,7 @@ import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
+import dev.guestcore.internal.memory.SecondCopies;
 import java.lang.foreign.Arena;
 import java.util.List;
 
@@ -71,6 +72,7 @@ final class ElfCoreVerifier {
                     segments.offsetOf(first), "addresses", "0 in all of several segments",
                     "readers show one segment, or treat the file as the core of a process");
             contents(segments);
+            places(segments);
         }
         notes(elf, segments);
     }
@@ -116,12 +118,28 @@ final class ElfCoreVerifier {
                     "the content of every segment lies in the file", segments.offsetOf(0), "so",
                     extents.count() > 0 ? found : "no segment has any memory",
                     "gdb 13 refuses those addresses, libkdumpfile 0.5 gives zeros for them");
+            String twice = "memory that segments hold twice is the same in both";
             if (deep) {
                 checks.readAll("elf-16", new FileMemory(file, extents), progress);
+                SecondCopies copies = segments.copies(extents, segments.lackPhysicalAddresses(), Long.MAX_VALUE);
+                String different = copies.contradiction();
+                checks.check(different.isEmpty(), "elf-19", twice, segments.offsetOf(0), "the same bytes",
+                        different.isEmpty() ? copies.copies() + " copies" : different, "readers differ in which they show");
             } else {
                 checks.skip("elf-16", "all memory can be read", "only tried with --deep");
+                checks.skip("elf-19", twice, "only tried with --deep");
             }
         }
+    }
+
+    private void places(ElfSegments segments) {
+        ElfPlaces places = ElfPlaces.of(segments, segments.lackPhysicalAddresses());
+        checks.check(places.sharing().isEmpty(), "elf-17", "no bytes of the file are memory at two addresses", 0,
+                "each place once", places.sharing().isEmpty() ? "each once" : places.sharing(),
+                "readers show the same bytes at both addresses");
+        checks.usual(places.unused().isEmpty(), "elf-18", "every byte of the file belongs to something", 0, "so",
+                places.unused().isEmpty() ? "so" : "nothing refers to " + places.unused(),
+                "readers do not show what a missing segment would");
     }
 
     private void notes(ElfHeader elf, ElfSegments segments) {

@@ -10,6 +10,7 @@ import dev.guestcore.internal.elf.SectionHeader;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.memory.LayeredExtents;
+import dev.guestcore.internal.memory.SecondCopies;
 import java.lang.foreign.Arena;
 
 /**
@@ -149,6 +150,48 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
             }
             return layers.build(arena, LayeredExtents.Precedence.EARLIER);
         }
+    }
+
+    /**
+     * Compares memory that segments hold more than once.
+     *
+     * @param shown what {@link #memory} gave
+     * @param byVirtualAddress whether p_vaddr stands for p_paddr
+     * @param mostBytes how much may be read
+     */
+    SecondCopies copies(Extents shown, boolean byVirtualAddress, long mostBytes) {
+        SecondCopies copies = new SecondCopies(mostBytes, 4 * (count + shown.count()) + 1024);
+        if (isOrdered(byVirtualAddress)) {
+            return copies;
+        }
+        for (long i = 0; i < count; i++) {
+            if (type(i) == Elf.PT_LOAD) {
+                Span span = span(i, byVirtualAddress, new CappedFindings());
+                copies.compare(shown, file::read, span.address, span.stored, span.offset);
+            }
+        }
+        return copies;
+    }
+
+    private boolean isOrdered(boolean byVirtualAddress) {
+        long last = 0;
+        boolean any = false;
+        for (long i = 0; i < count; i++) {
+            if (type(i) != Elf.PT_LOAD) {
+                continue;
+            }
+            ProgramHeader load = get(i);
+            long first = byVirtualAddress ? load.virtualAddress() : load.physicalAddress();
+            if (load.fileSize() == 0) {
+                continue;
+            }
+            if (any && Long.compareUnsigned(first, last) <= 0) {
+                return false;
+            }
+            last = first + (load.fileSize() - 1);
+            any = true;
+        }
+        return true;
     }
 
     /** What part of a segment: in the order in which they lie, and in which they win. */

@@ -1,19 +1,13 @@
 package dev.guestcore.format.kdump;
 
 import dev.guestcore.format.FileBytes;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 
 /** Goes over all page descriptors of a file and remembers of each rule the first place where it is broken. */
 final class DescriptorChecks {
 
-    private static final int BATCH = 4096;
-
     private final FileBytes file;
     private final KdumpHeader header;
-    private final KdumpMemory.Part part;
-    private final long count;
+    private final DescriptorTable table;
     private long codecAt = -1;
     private long codec;
     private long sizeAt = -1;
@@ -21,37 +15,15 @@ final class DescriptorChecks {
     private long placeAt = -1;
     private long place;
 
-    DescriptorChecks(FileBytes file, KdumpFile kdump) {
-        this.file = file;
-        this.header = kdump.header();
-        this.part = kdump.pages().parts().getFirst();
-        this.count = kdump.stored().rank(part.endPfn()) - part.firstRank();
+    DescriptorChecks(DescriptorTable table) {
+        this.file = table.file();
+        this.header = table.header();
+        this.table = table;
     }
 
     void run() {
-        ValueLayout.OfLong u64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(header.order());
-        ValueLayout.OfInt u32 = ValueLayout.JAVA_INT_UNALIGNED.withOrder(header.order());
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment batch = arena.allocate((long) BATCH * KdumpLayout.DESCRIPTOR);
-            long at = part.descriptorsOffset();
-            for (long done = 0; done < count; ) {
-                long wanted = Math.min(BATCH, count - done);
-                long read = file.read(at, batch.asSlice(0, wanted * KdumpLayout.DESCRIPTOR)) / KdumpLayout.DESCRIPTOR;
-                for (long i = 0; i < read; i++) {
-                    long entry = i * KdumpLayout.DESCRIPTOR;
-                    check(
-                            at + entry,
-                            batch.get(u64, entry),
-                            Integer.toUnsignedLong(batch.get(u32, entry + 8)),
-                            Integer.toUnsignedLong(batch.get(u32, entry + 12)));
-                }
-                if (read < wanted) {
-                    return;
-                }
-                done += read;
-                at += read * KdumpLayout.DESCRIPTOR;
-            }
-        }
+        table.visit(0, table.count(), (index, pagePlace, pageSize, flags) ->
+                check(table.at(index), pagePlace, pageSize, flags));
     }
 
     private void check(long at, long pagePlace, long pageSize, long flags) {
@@ -63,7 +35,7 @@ final class DescriptorChecks {
             sizeAt = at;
             size = pageSize;
         }
-        if (placeAt < 0 && (!file.holds(pagePlace, pageSize) || pagePlace < part.descriptorsOffset())) {
+        if (placeAt < 0 && (!file.holds(pagePlace, pageSize) || pagePlace < table.end())) {
             placeAt = at;
             place = pagePlace;
         }

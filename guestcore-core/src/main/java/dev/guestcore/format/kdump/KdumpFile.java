@@ -138,6 +138,16 @@ final class KdumpFile {
         return pages;
     }
 
+    /** The descriptors of file {@code index}. */
+    DescriptorTable descriptors(int index) {
+        FileBytes file = files.get(index);
+        KdumpMemory.Part part = pages.parts().stream()
+                .filter(candidate -> candidate.file() == file)
+                .findFirst()
+                .orElseThrow();
+        return new DescriptorTable(file, headers.get(index), stored.rank(part.endPfn()) - part.firstRank());
+    }
+
     GuestMemory memory() {
         return memory;
     }
@@ -264,7 +274,12 @@ final class KdumpFile {
                         whole + " up to the end of the file",
                         "the file is cut short; the other pages are lost"));
             } else {
-                checkData(file, header, count, findings);
+                DescriptorTable table = new DescriptorTable(file, header, count);
+                checkData(table, findings);
+                PagePlaces places = count <= PagePlaces.MOST_AT_OPENING
+                        ? PagePlaces.of(table, notes)
+                        : PagePlaces.ofEnd(table);
+                places.report(findings);
             }
         }
         parts.sort(Comparator.comparingLong(KdumpMemory.Part::firstPfn));
@@ -286,21 +301,23 @@ final class KdumpFile {
     }
 
     /** Writers put pages into the file in their order: if one of the last lies behind its end, it was cut short. */
-    private static void checkData(FileBytes file, KdumpHeader header, long count, CappedFindings findings) {
-        for (long i = Math.max(0, count - 64); i < count; i++) {
-            long at = header.descriptorsOffset() + i * KdumpLayout.DESCRIPTOR;
-            long offset = file.u64(at, header.order(), "offset of a page");
-            long size = file.u32(at + Long.BYTES, header.order(), "size of a page");
-            if (!file.holds(offset, size)) {
-                findings.damage(file.malformed(
-                        at,
-                        "page descriptor " + i,
-                        "a place in the file of " + file.size() + " bytes",
-                        size + " bytes at 0x" + Long.toHexString(offset),
-                        "the file is cut short; the last pages are lost"));
+    private static void checkData(DescriptorTable table, CappedFindings findings) {
+        FileBytes file = table.file();
+        boolean[] told = {false};
+        table.visit(Math.max(0, table.count() - 64), table.count(), (index, place, size, flags) -> {
+            if (told[0] || table.isPlausible(place, size, flags, table.end())) {
                 return;
             }
-        }
+            told[0] = true;
+            boolean cut = place >= table.end() && size <= table.header().blockSize() && !file.holds(place, size);
+            findings.damage(file.malformed(
+                    table.at(index),
+                    "page descriptor " + index,
+                    "a page behind the descriptors in the file of " + file.size() + " bytes",
+                    size + " bytes at 0x" + Long.toHexString(place) + ", flags 0x" + Long.toHexString(flags),
+                    cut ? "the file is cut short; the last pages are lost"
+                            : "the second bitmap has a bit too many, or descriptors are damaged"));
+        });
     }
 
     private Extents regions(Arena arena) {

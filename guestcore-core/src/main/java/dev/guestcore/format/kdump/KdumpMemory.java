@@ -116,11 +116,12 @@ final class KdumpMemory implements GuestMemory {
         if (pfn >= part.wholeEndPfn()) {
             return run(address, stored.next(pfn, false, partEnd), PageState.UNREADABLE);
         }
-        if (damaged.contains(pfn)) {
-            return run(address, pfn + 1, PageState.UNREADABLE);
-        }
         long presentEnd = stored.next(pfn, false, Math.min(partEnd, part.wholeEndPfn()));
-        return run(address, damaged.firstIn(pfn, presentEnd), PageState.PRESENT);
+        // Asked once: another thread may find the page damaged at any time.
+        long damagedPfn = damaged.firstIn(pfn, presentEnd);
+        return damagedPfn == pfn
+                ? run(address, pfn + 1, PageState.UNREADABLE)
+                : run(address, damagedPfn, PageState.PRESENT);
     }
 
     private PageRun run(long address, long endPfn, PageState state) {
@@ -379,11 +380,6 @@ final class KdumpMemory implements GuestMemory {
 
         private static final int SHIFT = 16;
         private final Map<Long, AtomicLongArray> chunks = new ConcurrentHashMap<>();
-
-        boolean contains(long pfn) {
-            AtomicLongArray chunk = chunks.isEmpty() ? null : chunks.get(pfn >>> SHIFT);
-            return chunk != null && (chunk.get(word(pfn)) >>> pfn & 1) != 0;
-        }
 
         long firstIn(long pfn, long end) {
             long at = chunks.isEmpty() ? end : pfn;

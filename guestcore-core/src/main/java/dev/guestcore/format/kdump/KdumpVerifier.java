@@ -36,8 +36,9 @@ final class KdumpVerifier {
             CappedFindings findings = new CappedFindings();
             KdumpFile kdump = KdumpFile.read(file, arena, findings);
             header(kdump.header());
-            places(findings);
-            pages(kdump);
+            PagePlaces places = PagePlaces.of(kdump.descriptors(0), kdump.notes());
+            places(findings, places);
+            pages(kdump, places);
             notes(kdump);
             if (deep) {
                 checks.readAll("kdump-16", kdump.memory(), progress);
@@ -72,16 +73,16 @@ final class KdumpVerifier {
                 "readers need all files of the split set");
     }
 
-    private void places(CappedFindings findings) {
+    private void places(CappedFindings findings, PagePlaces places) {
         List<Finding> damage = findings.list().stream()
                 .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
-                .filter(finding -> !finding.message().contains("split set"))
+                .filter(finding -> !finding.message().contains("split set") && !places.tells(finding.message()))
                 .toList();
         checks.check(damage.isEmpty(), "kdump-08", "notes, descriptors and pages lie in the file", 0, "so",
                 damage.isEmpty() ? "so" : damage.getFirst().message(), "readers give errors, or zeros, for those pages");
     }
 
-    private void pages(KdumpFile kdump) {
+    private void pages(KdumpFile kdump, PagePlaces places) {
         KdumpHeader header = kdump.header();
         PageBitmap exists = kdump.exists();
         PageBitmap stored = kdump.stored();
@@ -90,8 +91,22 @@ final class KdumpVerifier {
         long strange = firstStoredOnly(exists, stored);
         checks.check(strange < 0, "kdump-10", "every page that is stored exists", header.bitmapOffset(), "so",
                 strange < 0 ? "so" : "page frame " + strange + " does not", "readers disagree about such a page");
-        DescriptorChecks descriptors = new DescriptorChecks(file, kdump);
+        DescriptorTable table = kdump.descriptors(0);
+        DescriptorChecks descriptors = new DescriptorChecks(table);
         descriptors.run();
+        boolean fits = places.room().isEmpty() && places.beyond().isEmpty();
+        checks.check(fits, "kdump-17", "there are as many descriptors as pages in the bitmap", table.end(),
+                table.count() + " descriptors", fits ? "as many" : places.room() + places.beyond(),
+                "readers show wrong pages");
+        String shared = "pages that share a place in the file are zero";
+        if (places.isShareWrong() || places.shared().isEmpty()) {
+            checks.check(places.shared().isEmpty(), "kdump-18", shared, header.descriptorsOffset(), "so",
+                    places.shared().isEmpty() ? "so" : places.shared(), "readers show one page at both frames");
+        } else {
+            checks.usual(false, "kdump-18", shared, header.descriptorsOffset(), "so", places.shared(), "");
+        }
+        checks.usual(places.unused().isEmpty(), "kdump-19", "every byte behind the descriptors belongs to a page",
+                table.end(), "so", places.unused().isEmpty() ? "so" : "nothing refers to " + places.unused(), "");
         checks.check(descriptors.codecAt() < 0, "kdump-11", "every descriptor names one known compression",
                 Math.max(0, descriptors.codecAt()), "0, 0x1, 0x2, 0x4 or 0x20",
                 descriptors.codecAt() < 0 ? "so" : "0x" + Long.toHexString(descriptors.codec()),

@@ -1,10 +1,12 @@
 package dev.guestcore.format.lime;
 
+import dev.guestcore.Finding;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.memory.LayeredExtents;
+import dev.guestcore.internal.memory.SecondCopies;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -18,21 +20,30 @@ import java.util.Arrays;
  * @param chunks compressed chunks
  * @param blocks how many blocks there are
  * @param ordered whether they ascend without overlap
+ * @param contradiction memory that blocks hold twice with different bytes, in words; empty if there is none
  */
-record LimeFile(Extents extents, Extents regions, ChunkTable chunks, long blocks, boolean ordered) {
+record LimeFile(
+        Extents extents, Extents regions, ChunkTable chunks, long blocks, boolean ordered, String contradiction) {
 
     /** Set beside a range whose other bits are the index of a chunk. */
     static final long CHUNK = Long.MIN_VALUE;
+
+    /** Name of the field behind a compressed block. */
+    static final String STREAM_LENGTH = "length of a compressed block";
 
     private static final int SECTOR = 512;
 
     /** A disk may be much larger than the memory that was written to it. */
     private static final long LOOKED_AT = 1 << 20;
 
-    /** Finds all blocks of a file; where it breaks off, the rest is a finding. */
-    static LimeFile read(FileBytes file, Arena arena, CappedFindings findings) {
+    /**
+     * Finds all blocks of a file; where it breaks off, the rest is a finding.
+     *
+     * @param mostCompared how many bytes of memory that is there twice may be read to compare
+     */
+    static LimeFile read(FileBytes file, Arena arena, CappedFindings findings, long mostCompared) {
         try (Arena scratch = Arena.ofConfined()) {
-            return new Scan(file, arena, scratch, findings).run();
+            return new Scan(file, arena, scratch, findings).run(mostCompared);
         }
     }
 
@@ -54,14 +65,37 @@ record LimeFile(Extents extents, Extents regions, ChunkTable chunks, long blocks
             this.chunks = new ChunkTable(arena);
         }
 
-        LimeFile run() {
+        LimeFile run(long mostCompared) {
             long at = 0;
             while (at >= 0 && at < file.size()) {
                 at = readBlock(at);
             }
             Extents extents = layers.build(arena, LayeredExtents.Precedence.EARLIER);
             Extents regions = covered.build(arena, LayeredExtents.Precedence.EARLIER);
-            return new LimeFile(extents, regions, chunks, covered.count(), covered.isOrdered());
+            LimeFile image = new LimeFile(extents, regions, chunks, covered.count(), covered.isOrdered(), "");
+            if (covered.isOrdered()) {
+                return image;
+            }
+            String contradiction = contradiction(image, mostCompared);
+            if (!contradiction.isEmpty()) {
+                findings.add(Finding.damage(file.name() + ": blocks overlap and contradict each other: " + contradiction
+                        + "; that of the first block is shown"));
+            }
+            return new LimeFile(extents, regions, chunks, covered.count(), false, contradiction);
+        }
+
+        private String contradiction(LimeFile image, long mostCompared) {
+            LimeMemory memory = new LimeMemory(file, image);
+            SecondCopies copies = new SecondCopies(mostCompared, 4 * (layers.count() + image.extents().count()) + 1024);
+            layers.forEach((first, last, value) -> {
+                if (value >= 0 || value < FileMemory.ZERO) {
+                    copies.compare(image.extents(), first, last - first + 1, value, (at, size, shown) ->
+                            copies.compare(at, size, memory::readAvailable, at, value >= 0
+                                    ? (address, target) -> file.read(value + (address - first), target)
+                                    : (address, target) -> memory.readChunk(value & ~CHUNK, address, target), at));
+                }
+            });
+            return copies.contradiction();
         }
 
         /** Gives where the next block begins, or -1 if that cannot be told. */
@@ -181,13 +215,13 @@ record LimeFile(Extents extents, Extents regions, ChunkTable chunks, long blocks
 
         private long afterStream(long at, long length) {
             if (!file.holds(at, Long.BYTES)) {
-                findings.damage(file.malformed(at, "length of a compressed block", "8 bytes",
+                findings.damage(file.malformed(at, STREAM_LENGTH, "8 bytes",
                         (file.size() - at) + " bytes", "the file is cut short; what follows is missing"));
                 return -1;
             }
-            long said = file.u64(at, ByteOrder.LITTLE_ENDIAN, "length of a compressed block");
+            long said = file.u64(at, ByteOrder.LITTLE_ENDIAN, STREAM_LENGTH);
             if (said != length) {
-                findings.note(file.malformed(at, "length of a compressed block", Long.toString(length),
+                findings.note(file.malformed(at, STREAM_LENGTH, Long.toString(length),
                         Long.toUnsignedString(said), "the chunks themselves are whole"));
             }
             return at + Long.BYTES;

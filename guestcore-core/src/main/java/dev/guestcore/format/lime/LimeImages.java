@@ -12,6 +12,7 @@ import dev.guestcore.format.Probe;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.CheckList;
 import dev.guestcore.internal.memory.Arenas;
+import dev.guestcore.internal.memory.SecondCopies;
 import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.Map;
@@ -41,7 +42,7 @@ final class LimeImages {
         findings.addAll(file.findings());
         Arena arena = Arena.ofShared();
         try {
-            LimeFile image = LimeFile.read(file, arena, findings);
+            LimeFile image = LimeFile.read(file, arena, findings, SecondCopies.AT_OPENING);
             if (image.blocks() == 0) {
                 throw file.malformed(0, "first block", "a block of memory", "none that can be read",
                         "there is nothing to read in this file");
@@ -76,15 +77,26 @@ final class LimeImages {
         }
         CappedFindings findings = new CappedFindings();
         try (Arena arena = Arena.ofShared()) {
-            LimeFile image = LimeFile.read(file, arena, findings);
+            LimeFile image = LimeFile.read(file, arena, findings, deep ? Long.MAX_VALUE : SecondCopies.AT_OPENING);
             List<Finding> damage = findings.list().stream()
                     .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                    .filter(finding -> image.contradiction().isEmpty() || !finding.message().contains(image.contradiction()))
                     .toList();
             checks.check(damage.isEmpty(), id + "-02", "every block is whole", 0, "so",
                     damage.isEmpty() ? "so" : damage.getFirst().message(),
                     "LiME has no end mark: a reader that trusts the file takes a cut image for a whole one");
             checks.usual(image.ordered(), id + "-03", "blocks ascend and do not overlap", 0, "so",
                     image.ordered() ? "so" : "not so", "readers that search by halves miss blocks");
+            boolean agrees = image.contradiction().isEmpty();
+            checks.check(agrees, id + "-05", "memory that blocks hold twice is the same in both", 0, "the same bytes",
+                    agrees ? "the same, as far as compared" : image.contradiction(), "readers differ in which they show");
+            if (dialect == Dialect.AVML) {
+                Optional<Finding> length = findings.list().stream()
+                        .filter(finding -> finding.message().contains(LimeFile.STREAM_LENGTH))
+                        .findFirst();
+                checks.usual(length.isEmpty(), id + "-06", "behind each compressed block stands its length", 0, "so",
+                        length.map(Finding::message).orElse("so"), "readers that go backwards from the end lose blocks");
+            }
             if (deep) {
                 checks.readAll(id + "-04", new LimeMemory(file, image), progress);
             } else {

@@ -108,7 +108,8 @@ final class LimeMemory implements GuestMemory {
         return done;
     }
 
-    private long readChunk(long index, long address, MemorySegment target) {
+    /** Reads of one chunk, whether or not it is what is shown at the address. */
+    long readChunk(long index, long address, MemorySegment target) {
         if (chunks.isDamaged(index)) {
             return 0;
         }

@@ -3,9 +3,11 @@ package dev.guestcore.format.vbox;
 import dev.guestcore.Finding;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.elf.Elf;
+import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
+import dev.guestcore.internal.memory.FileUse;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -29,6 +31,10 @@ final class Ranges {
     private static final int FIRST_WITH_RIGHT_PAGES = 34197;
     private static final int RANGES_TO_SAMPLE = 256;
     private static final int PAGES_TO_SAMPLE = 16;
+
+    // Marks of places in the file; of memory it is the distance of address and offset, which is none of these.
+    private static final long HEADERS = Long.MIN_VALUE + 1;
+    private static final long NOTES = Long.MIN_VALUE + 2;
 
     private final VmCoreFile core;
     private final Survey survey;
@@ -199,6 +205,49 @@ final class Ranges {
         }
     }
 
+    /** No byte of the file is two things at once, and none but those at its end is nothing. */
+    private void judgePlaces(FileBytes file) {
+        ProgramHeader notes = core.noteSegment();
+        long offsetFault = survey.offsetFault(notes);
+        boolean dropsOddBytes = survey.dropsOddBytes(notes);
+        long[] dropped = {0};
+        try (Arena scratch = Arena.ofConfined()) {
+            FileUse use = new FileUse(scratch);
+            use.add(0, ElfClass.ELF64.headerSize(), HEADERS);
+            use.add(core.headers().offsetOf(0), core.headers().count() * HeaderTable.ENTRY, HEADERS);
+            if (core.elf().sectionHeaderOffset() != 0) {
+                use.add(core.elf().sectionHeaderOffset(), ElfClass.ELF64.sectionHeaderSize(), HEADERS);
+            }
+            use.add(notes.offset(), notes.fileSize(), NOTES);
+            core.headers().visit((index, header) -> {
+                if (header.type() == Elf.PT_LOAD && Survey.isUsable(header)) {
+                    long odd = dropsOddBytes ? header.fileSize() & PAGE - 1 : 0;
+                    long offset = header.offset() + offsetFault - dropped[0];
+                    use.add(header.offset() < 0 ? -1 : offset, header.fileSize() - odd, header.physicalAddress() - offset);
+                    dropped[0] += odd;
+                }
+                return true;
+            });
+            FileUse.Result result = use.result(file.size(), (offset, size, next) -> false);
+            if (result.overlaps() > 0) {
+                findings.add(Finding.damage(file.name() + ": the bytes at offset 0x"
+                        + Long.toHexString(result.overlapAt()) + " are " + label(result.overlappedMark(), result.overlapAt())
+                        + " and " + label(result.overlapMark(), result.overlapAt()) + " at once"
+                        + (result.overlaps() > 1 ? ", the first of " + result.overlaps() + " such places" : "")
+                        + "; a p_offset is wrong, and what it gives is not the memory of its range"));
+            }
+            if (result.gapBytes() > result.tail()) {
+                findings.add(Finding.note(file.name() + ": at offset 0x" + Long.toHexString(result.gapAt())
+                        + ": nothing refers to " + (result.gapBytes() - result.tail())
+                        + " bytes between headers, notes and ranges, which VirtualBox writes without gaps"));
+            }
+        }
+    }
+
+    private static String label(long mark, long offset) {
+        return mark == HEADERS ? "headers" : mark == NOTES ? "notes" : "memory at 0x" + Long.toHexString(mark + offset);
+    }
+
     private HeaderTable.Visitor collector(RangeSorter.Target target) {
         long offsetFault = survey.offsetFault(core.noteSegment());
         boolean dropsOddBytes = survey.dropsOddBytes(core.noteSegment());
@@ -319,6 +368,7 @@ final class Ranges {
             findings.add(Finding.damage(file.name() + ": " + overlaps + " ranges overlap: " + firstOverlap
                     + "; the range that begins first has the shared addresses"));
         }
+        judgePlaces(file);
         if (!survey.sorted) {
             findings.add(Finding.note(file.name() + ": the ranges are not in ascending order; sorted on reading"));
         }

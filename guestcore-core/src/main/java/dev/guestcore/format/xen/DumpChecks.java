@@ -1,6 +1,7 @@
 package dev.guestcore.format.xen;
 
 import dev.guestcore.Architecture;
+import dev.guestcore.Finding;
 import dev.guestcore.Progress;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
@@ -388,6 +389,11 @@ final class DumpChecks {
                 && dump.section(DumpFile.NAMES).map(names -> names.end() == end).orElse(false);
         add(32, "the file ends with the string table", 2, ends || !dump.isNamed(), Result.NOTE, end, hex(file.size()),
                 hex(end), "");
+        List<Finding> gaps = reader.places();
+        add(41, "there is no gap between sections but up to the next page", "section 2",
+                gaps.stream().anyMatch(gap -> gap.severity() == Finding.Severity.DAMAGE) ? Result.FAIL
+                        : gaps.isEmpty() ? Result.PASS : Result.NOTE,
+                OptionalLong.empty(), "none", gaps.isEmpty() ? "none" : gaps.getFirst().message(), "");
     }
 
     // --- frame table ---
@@ -396,13 +402,14 @@ final class DumpChecks {
         FrameTable frames = reader.frameTable();
         if (frames.size() == 0) {
             skip(33, "entries are in ascending order of page frames", 6);
-            skip(34, "no page frame is there twice, and all are below 2^64", 6);
+            skip(34, "no page frame is there twice, and all are below 2^52", 6);
             skip(35, "there are no invalid entries", 6);
             skip(36, "entry k of a PV table is page frame k", 6);
             skip(37, "a PV table ends with a block of 512 entries, or 8 KiB follow it", 9);
             skip(38, "the root page table of every vCPU is in the dump", 6);
             skip(39, MACHINE_RULE, 6);
             skip(40, PAGES_RULE, 6);
+            skip(42, "every entry fits between its neighbours, and machine frames lie below 2^52 bytes", 6);
             return;
         }
         long table = dump.table().orElseThrow().offset();
@@ -414,21 +421,25 @@ final class DumpChecks {
                     index.firstDescent() < 0 ? "ascending" : "entry " + index.firstDescent() + " is lower",
                     "crash and volatility3 search it as sorted");
             boolean unique = index.duplicates() == 0 && index.outOfRange() == 0;
-            add(34, "no page frame is there twice, and all are below 2^64", 6, unique, Result.FAIL,
+            add(34, "no page frame is there twice, and all are below 2^52", 6, unique, Result.FAIL,
                     table + Math.max(0, Math.max(index.firstDuplicate(), index.firstOutOfRange())) * width,
                     "each once", index.duplicates() + " twice, " + index.outOfRange() + " too high", "");
             checkInvalid(index, table, width);
             checkDense(index, frames, table);
             checkRoots(index);
-            if (!deep) {
-                skip(39, MACHINE_RULE, 6, DEEP);
-                skip(40, PAGES_RULE, 6, DEEP);
-                return;
-            }
             FrameIndex machine = frames.hasMachineFrames() ? reader.frameIndex(true, arena) : index;
             add(39, MACHINE_RULE, 6, machine.duplicates() == 0, Result.FAIL,
                     table + Math.max(0, machine.firstDuplicate()) * width, "each once",
                     machine.duplicates() + " twice", "");
+            FrameOutliers outliers = FrameOutliers.of(frames, Long.numberOfTrailingZeros(reader.pageSize()));
+            boolean fits = outliers.strangers() == 0 && outliers.beyond() == 0;
+            add(42, "every entry fits between its neighbours, and machine frames lie below 2^52 bytes", 6, fits,
+                    Result.FAIL, table + Math.max(0, Math.max(outliers.firstStranger(), outliers.firstBeyond())) * width,
+                    "all", fits ? "all" : outliers.strangers() + " do not fit, " + outliers.beyond() + " too high", "");
+        }
+        if (!deep) {
+            skip(40, PAGES_RULE, 6, DEEP);
+            return;
         }
         checkPages(frames, progress);
     }

@@ -24,6 +24,7 @@ import dev.guestcore.internal.xen.VcpuContext;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -43,6 +44,10 @@ final class DumpReader {
     private static final int LARGEST_SMALL_SECTION = 64 << 10;
     private static final int LARGEST_MAPPED_REGISTERS = 16 << 20;
     private static final int IA64_SLOT = 16384;
+    /** A longer gap is not looked into. */
+    private static final long MOST_GAP = 1 << 20;
+    /** Sorting so many entries takes a few hundredths of a second; verify sorts any number. */
+    private static final long MOST_AT_OPENING = 1 << 18;
 
     private final DumpFile dump;
     private final FileBytes file;
@@ -77,6 +82,7 @@ final class DumpReader {
         }
         lookAtSections();
         lookAtNotes();
+        findings.addAll(places());
         Arena arena = Arena.ofShared();
         try {
             return build(arena);
@@ -463,6 +469,50 @@ final class DumpReader {
         checkTail();
     }
 
+    /**
+     * What is wrong with where the sections lie. Xen writes them one behind the other; before the pages, and behind the
+     * frame table of a dump that has it first, it leaves zeros up to the next page.
+     */
+    List<Finding> places() {
+        List<Section> byOffset = dump.sections().stream()
+                .filter(section -> section.header().type() != Elf.SHT_NULL && section.size() > 0 && section.isWhole(file))
+                .sorted(Comparator.comparing(Section::offset))
+                .toList();
+        List<Finding> wrong = new ArrayList<>();
+        long end = dump.elf().sectionHeaderOffset() + (long) dump.sections().size() * dump.elf().sectionHeaderSize();
+        String before = "the section headers";
+        for (Section section : byOffset) {
+            long gap = section.offset() - end;
+            if (gap < 0) {
+                wrong.add(Finding.damage("at offset 0x" + Long.toHexString(section.offset()) + ": " + label(section)
+                        + ": begins within " + before + ", which ends at 0x" + Long.toHexString(end)
+                        + "; one of the two has the wrong place, and its content is wrong"));
+            } else if (gap > 0 && !isPadding(end, gap, section.offset())) {
+                boolean zero = gap <= MOST_GAP && isZero(end, gap);
+                String message = "at offset 0x" + Long.toHexString(end) + ": a gap of " + gap + " bytes between " + before
+                        + " and " + label(section) + ", which Xen never leaves";
+                wrong.add(zero
+                        ? Finding.note(message)
+                        : Finding.damage(message + "; nothing refers to what lies there, and the content of "
+                                + label(section) + " may be shifted"));
+            }
+            if (section.end() > end) {
+                end = section.end();
+                before = label(section);
+            }
+        }
+        return wrong;
+    }
+
+    private boolean isPadding(long offset, long size, long next) {
+        return next % pageSize() == 0 && size < pageSize() && isZero(offset, size);
+    }
+
+    private boolean isZero(long offset, long size) {
+        int length = (int) size;
+        return Arrays.mismatch(file.bytes(offset, length, "bytes between sections"), new byte[length]) < 0;
+    }
+
     private static String label(Section section) {
         return section.name().isEmpty() ? "section " + section.index() : section.name();
     }
@@ -574,7 +624,34 @@ final class DumpReader {
         }
         if (index.outOfRange() > 0) {
             findings.add(Finding.damage(index.outOfRange() + " entries of the frame table, first entry "
-                    + index.firstOutOfRange() + ", name a frame beyond 64-bit addresses; they are left out"));
+                    + index.firstOutOfRange() + ", name a frame beyond 2^52 bytes, which no processor addresses; they are"
+                    + " left out"));
+        }
+        lookAtOutliers();
+    }
+
+    /** Single entries that are damaged, and machine frames that two entries name. */
+    private void lookAtOutliers() {
+        FrameTable table = frameTable();
+        FrameOutliers outliers = FrameOutliers.of(table, Long.numberOfTrailingZeros(pageSize()));
+        if (outliers.strangers() > 0) {
+            findings.add(Finding.damage(outliers.strangers() + " entries of the frame table, first entry "
+                    + outliers.firstStranger() + ", name another frame than the one between their neighbours: expected 0x"
+                    + Long.toHexString(outliers.expected()) + ", found 0x" + Long.toHexString(outliers.found())
+                    + "; the table is damaged, and those pages are shown elsewhere"));
+        }
+        if (outliers.beyond() > 0) {
+            findings.add(Finding.damage(outliers.beyond() + " entries of the frame table, first entry "
+                    + outliers.firstBeyond() + ", name a machine frame beyond 2^52 bytes, which no processor addresses"));
+        }
+        if (table.hasMachineFrames() && table.size() <= MOST_AT_OPENING) {
+            try (Arena scratch = Arena.ofConfined()) {
+                FrameIndex machine = frameIndex(true, scratch);
+                if (machine.duplicates() > 0) {
+                    findings.add(Finding.damage(machine.duplicates() + " entries of the frame table, first entry "
+                            + machine.firstDuplicate() + ", name a machine frame that has another entry; the first is used"));
+                }
+            }
         }
     }
 }

@@ -70,15 +70,29 @@ public final class LayeredExtents {
         return ordered;
     }
 
-    private long first(long index) {
+    /** Sees ranges as they were added. */
+    @FunctionalInterface
+    public interface Visitor {
+        /** Sees a range and the number beside it. */
+        void visit(long first, long last, long value);
+    }
+
+    /** Shows all ranges in the order in which they were added, also those that others hide. */
+    public void forEach(Visitor visitor) {
+        for (long i = 0; i < count; i++) {
+            visitor.visit(first(i), last(i), value(i));
+        }
+    }
+
+    long first(long index) {
         return table.get(ValueLayout.JAVA_LONG, index * ENTRY);
     }
 
-    private long last(long index) {
+    long last(long index) {
         return table.get(ValueLayout.JAVA_LONG, index * ENTRY + WORD);
     }
 
-    private long value(long index) {
+    long value(long index) {
         return table.get(ValueLayout.JAVA_LONG, index * ENTRY + 2 * WORD);
     }
 
@@ -101,7 +115,7 @@ public final class LayeredExtents {
     }
 
     /** Indices of the ranges by first address; equal ones in the order they were added. */
-    private MemorySegment sorted() {
+    MemorySegment sorted() {
         MemorySegment from = scratch.allocate(count * WORD, WORD);
         MemorySegment to = scratch.allocate(count * WORD, WORD);
         for (long i = 0; i < count; i++) {
@@ -172,7 +186,7 @@ public final class LayeredExtents {
         builder.add(first, last, value);
     }
 
-    private static long at(MemorySegment array, long index) {
+    static long at(MemorySegment array, long index) {
         return array.get(ValueLayout.JAVA_LONG, index * WORD);
     }
 

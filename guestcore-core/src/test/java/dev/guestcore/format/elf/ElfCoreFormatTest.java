@@ -241,24 +241,24 @@ class ElfCoreFormatTest {
     void reportsSegmentsThatMakeNoSense() {
         ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x2000);
         elf.load(0x1000, new byte[16]);
-        elf.programHeader(1, 0x200, 0, 0x2000, 16, 8);
-        elf.programHeader(1, 0x200, 0, -16L, 16, 64);
+        elf.programHeader(1, elf.content(new byte[16]), 0, 0x2000, 16, 8);
+        elf.programHeader(1, elf.content(new byte[16]), 0, -16L, 16, 64);
         elf.programHeader(1, 1L << 62, 0, 0x4000, 16, 16);
         elf.programHeader(1, -5, 0, 0x5000, -1, -1);
         Path path = file(elf.build());
         try (Guest guest = Guests.open(path)) {
             assertEquals(
                     List.of(
-                            path + ": at offset 0x248: p_memsz of program header 1: expected at least p_filesz, 0x10,"
+                            path + ": at offset 0x268: p_memsz of program header 1: expected at least p_filesz, 0x10,"
                                     + " found 0x8; p_filesz is taken for the size",
-                            path + ": at offset 0x280: end of program header 2: expected at most 2^64, found"
+                            path + ": at offset 0x2a0: end of program header 2: expected at most 2^64, found"
                                     + " 0xfffffffffffffff0 + 0x40; the segment is taken to end at 2^64",
-                            path + ": at offset 0x2b8: content of program header 3: expected 0x10 bytes at offset"
+                            path + ": at offset 0x2d8: content of program header 3: expected 0x10 bytes at offset"
                                     + " 0x4000000000000000, found 0x0 bytes up to the end of the file; the rest of the"
                                     + " memory at 0x4000 is lost",
-                            path + ": at offset 0x2f0: end of program header 4: expected at most 2^64, found 0x5000 +"
+                            path + ": at offset 0x310: end of program header 4: expected at most 2^64, found 0x5000 +"
                                     + " 0xffffffffffffffff; the segment is taken to end at 2^64",
-                            path + ": at offset 0x2f0: content of program header 4: expected 0xffffffffffffb000 bytes at"
+                            path + ": at offset 0x310: content of program header 4: expected 0xffffffffffffb000 bytes at"
                                     + " offset 0xfffffffffffffffb, found 0x0 bytes up to the end of the file; the rest of"
                                     + " the memory at 0x5000 is lost"),
                     guest.findings().stream().map(Finding::message).toList());
@@ -360,7 +360,7 @@ class ElfCoreFormatTest {
         try (FileBytes file = FileBytes.open(good)) {
             List<Check> checks = new ElfCoreFormat().rules(file, true, Progress.none());
             assertTrue(checks.stream().allMatch(check -> check.result() == Check.Result.PASS), checks::toString);
-            assertEquals(16, checks.size());
+            assertEquals(19, checks.size());
         }
         try (FileChannel channel = FileChannel.open(good, StandardOpenOption.WRITE)) {
             channel.truncate(Files.size(good) - 0x20);

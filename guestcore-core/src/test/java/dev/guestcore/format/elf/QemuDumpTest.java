@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.Progress;
@@ -69,7 +70,9 @@ class QemuDumpTest {
 
     private static void check(Guest guest, Path memory, List<String> truth) {
         Patterns.assertSameAs(memory, guest.memory());
-        assertTrue(guest.findings().isEmpty(), guest.findings()::toString);
+        // With paging, what no page table maps is in the file, but in none of its segments.
+        assertTrue(guest.findings().stream().allMatch(finding -> finding.severity() == Finding.Severity.NOTE
+                && finding.message().contains("nothing refers to")), guest.findings()::toString);
         assertEquals(2, guest.vcpus().size());
         for (int i = 0; i < 2; i++) {
             RegisterState registers = guest.vcpus().get(i).registers();

@@ -186,7 +186,7 @@ class LimeFormatTest {
                 try (FileBytes file = FileBytes.open(target)) {
                     List<Check> checks = format.rules(file, true, Progress.none());
                     assertTrue(checks.stream().allMatch(check -> check.result() == Check.Result.PASS), checks::toString);
-                    assertEquals(4, checks.size());
+                    assertEquals(format == LIME ? 5 : 6, checks.size());
                 }
             }
         }
@@ -219,6 +219,35 @@ class LimeFormatTest {
                 try (Guest copy = Guests.open(target)) {
                     assertEquals(new AddressRange(0x1000, 0x2fff), copy.memory().regions().getFirst().range());
                     assertEquals(PageState.ABSENT, copy.memory().runAt(0x3000).state());
+                }
+            }
+        }
+    }
+
+    /** Of what is there twice the first is shown; other bytes in the second are damage, the same ones are not. */
+    @Test
+    void saysWhereBlocksContradictEachOther() throws Exception {
+        byte[] content = mixed(0x4000);
+        byte[] other = Arrays.copyOfRange(content, 0x1000, 0x3000);
+        other[0x1005] ^= 1;
+        String contradiction = "1 page is there twice with different bytes, the first at guest-physical address 0x2005";
+        for (CoreFormat format : List.of(LIME, AVML)) {
+            byte[] first = format == LIME ? lime(0, content) : avml(0, content);
+            for (byte[] part : List.of(Arrays.copyOfRange(content, 0x1000, 0x3000), other)) {
+                Path path = file(first, format == LIME ? lime(0x1000, part) : avml(0x1000, part));
+                boolean same = part != other;
+                try (Guest guest = Guests.open(path)) {
+                    assertArrayEquals(content, read(guest, 0, content.length));
+                    assertEquals(same, guest.findings().isEmpty(), guest.findings()::toString);
+                    assertTrue(same || guest.findings().getFirst().message().contains(contradiction),
+                            guest.findings()::toString);
+                }
+                try (FileBytes file = FileBytes.open(path)) {
+                    assertEquals(same ? List.of() : List.of(format.name() + "-00", format.name() + "-05"),
+                            format.verify(file, true, Progress.none()).stream()
+                                    .filter(check -> check.result() == Check.Result.FAIL)
+                                    .map(Check::id)
+                                    .toList());
                 }
             }
         }

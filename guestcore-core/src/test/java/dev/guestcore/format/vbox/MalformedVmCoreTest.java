@@ -224,8 +224,29 @@ class MalformedVmCoreTest {
             Finding expected = message.contains("program headers")
                     ? Finding.omitted(file + ": " + message)
                     : Finding.note(file + ": " + message);
-            assertEquals(List.of(expected), guest.findings());
+            assertEquals(expected, guest.findings().getFirst());
+            // Where the change leaves bytes between notes and ranges to nothing, that is told as well.
+            assertTrue(guest.findings().stream().skip(1).allMatch(finding -> finding.severity() == Finding.Severity.NOTE
+                    && finding.message().contains("nothing refers to")), guest.findings()::toString);
             exercise(guest);
+        }
+    }
+
+    /** A p_offset that is wrong shows other memory's bytes. */
+    @Test
+    void rangesThatShareBytesAreDamage() {
+        byte[] bytes = changed(core -> core.putLong(LAST_LOAD + 8, core.getLong(LAST_LOAD + 8) - 0x800));
+        try (Guest guest = SmallCore.open(folder, bytes)) {
+            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE
+                    && finding.message().contains("are memory at 0x1800 and memory at 0x4000 at once")),
+                    guest.findings()::toString);
+        }
+        byte[] overNotes = changed(core -> core.putLong(SmallCore.LOADS + 8, core.getLong(SmallCore.LOADS + 8) - 16));
+        try (Guest guest = SmallCore.open(folder, overNotes)) {
+            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE
+                    && finding.message().contains("are notes and memory at 0x0 at once")), guest.findings()::toString);
+            assertTrue(guest.findings().stream().anyMatch(finding -> finding.message().contains("nothing refers to 16"
+                    + " bytes between headers, notes and ranges")), guest.findings()::toString);
         }
     }
 

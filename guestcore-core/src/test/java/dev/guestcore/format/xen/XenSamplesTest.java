@@ -107,7 +107,7 @@ class XenSamplesTest {
     void everyRuleIsKept(String sample) {
         try (FileBytes file = FileBytes.open(Samples.core(sample))) {
             List<Check> checks = new XenDumpCoreFormat().rules(file, true, Progress.none());
-            assertTrue(checks.size() == 40);
+            assertTrue(checks.size() == 42);
             assertEquals(
                     List.of(),
                     checks.stream()

@@ -20,6 +20,7 @@ import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.XenFacts;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -223,7 +224,7 @@ class XenVariantsTest {
     @Test
     void unsortedTables() throws IOException {
         XenImage image = new XenImage();
-        image.pfns = new long[] {7, 3, 4, 1L << 40};
+        image.pfns = new long[] {7, 3, 4, 1L << 39};
         image.p2m = true;
         image.magic = 0xF00FEBEDL;
         try (Guest guest = open(image)) {
@@ -234,7 +235,7 @@ class XenVariantsTest {
                     messages(guest));
             assertPage(guest, 3, 4096, 2);
             assertPage(guest, 7, 4096, 1);
-            assertPage(guest, 1L << 40, 4096, 4);
+            assertPage(guest, 1L << 39, 4096, 4);
             assertEquals(3, guest.memory().regions().size());
             assertRewritten(guest);
         }
@@ -267,10 +268,79 @@ class XenVariantsTest {
                             "1 entries of the frame table, first entry 2, name a frame that has an earlier entry;"
                                     + " the first"
                                     + " is used",
-                            "1 entries of the frame table, first entry 3, name a frame beyond 64-bit addresses;"
-                                    + " they are"
-                                    + " left out"),
+                            "1 entries of the frame table, first entry 3, name a frame beyond 2^52 bytes, which no"
+                                    + " processor addresses; they are left out"),
                     messages(guest));
+        }
+    }
+
+    private List<String> failed(byte[] dump) throws IOException {
+        Path path = Files.write(folder.resolve("changed"), dump);
+        try (FileBytes file = FileBytes.open(path)) {
+            return new XenDumpCoreFormat().verify(file, false, Progress.none()).stream()
+                    .filter(check -> check.result() == Check.Result.FAIL)
+                    .map(Check::id)
+                    .toList();
+        }
+    }
+
+    /** All registers would be those of their neighbours. */
+    @Test
+    void contextsThatAreShiftedAreDamage() throws IOException {
+        XenImage image = new XenImage();
+        image.sharedInfo = false;
+        byte[] dump = image.build();
+        ByteBuffer fields = ByteBuffer.wrap(dump).order(ByteOrder.LITTLE_ENDIAN);
+        int header = 64 + 3 * 64;
+        int contexts = (int) fields.getLong(header + 24);
+        assertEquals(5168, fields.getLong(header + 32));
+        fields.putLong(header + 24, contexts + 8);
+        dump[contexts] = 0x7f;
+        assertEquals(List.of("xen-00", "xen-41"), failed(dump));
+        dump[contexts] = 0;
+        assertEquals(List.of(), failed(dump));
+        try (Guest guest = Guests.open(folder.resolve("changed"))) {
+            assertEquals(List.of(Finding.note("at offset 0x" + Long.toHexString(contexts) + ": a gap of 8 bytes between"
+                    + " .note.Xen and .xen_prstatus, which Xen never leaves")), guest.findings());
+        }
+    }
+
+    @Test
+    void sectionsThatShareBytesAreDamage() throws IOException {
+        byte[] dump = new XenImage().build();
+        ByteBuffer fields = ByteBuffer.wrap(dump).order(ByteOrder.LITTLE_ENDIAN);
+        int header = 64 + 4 * 64;
+        fields.putLong(header + 24, fields.getLong(header + 24) - 64);
+        assertTrue(failed(dump).containsAll(List.of("xen-00", "xen-15")), () -> "shared_info over the contexts");
+    }
+
+    @Test
+    void singleEntriesThatCannotBeAreDamage() throws IOException {
+        XenImage image = new XenImage();
+        image.p2m = true;
+        image.magic = 0xF00FEBEDL;
+        image.pfns = new long[] {0, 1, 2, 3};
+        assertEquals(List.of(), damage(image));
+        image.pfns = new long[] {0, 1, 0x402, 3};
+        assertTrue(damage(image).stream().anyMatch(text -> text.startsWith("1 entries of the frame table, first entry 2,"
+                + " name another frame than the one between their neighbours: expected 0x2, found 0x402")), damage(image)::toString);
+        image.pfns = new long[] {8, 1, 2, 3};
+        assertTrue(damage(image).getFirst().contains("expected 0x0, found 0x8"), damage(image)::toString);
+        image.pfns = new long[] {0, 1, 2, 3};
+        image.mfns = new long[] {100, 99, 98L | 1L << 43, 7};
+        assertEquals(1, damage(image).size(), damage(image)::toString);
+        assertTrue(damage(image).getFirst().contains("first entry 2, name a machine frame beyond 2^52 bytes"));
+        image.mfns = new long[] {100, 99, 98, 99};
+        assertTrue(damage(image).getFirst().contains("first entry 3, name a machine frame that has another entry"));
+        assertTrue(failed(image.build()).containsAll(List.of("xen-00", "xen-39")));
+    }
+
+    private List<String> damage(XenImage image) throws IOException {
+        try (Guest guest = open(image)) {
+            return guest.findings().stream()
+                    .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                    .map(Finding::message)
+                    .toList();
         }
     }
 
