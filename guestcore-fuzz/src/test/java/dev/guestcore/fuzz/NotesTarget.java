@@ -6,6 +6,8 @@ import dev.guestcore.cpu.Register;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.elf.CoreNotes;
+import dev.guestcore.internal.elf.ElfClass;
+import dev.guestcore.internal.elf.StatedMachine;
 import dev.guestcore.testing.ElfFiles;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -44,7 +46,8 @@ final class NotesTarget implements Target {
         int machine = MACHINES[(input[0] & 0x7f) % MACHINES.length];
         ByteOrder order = input[0] < 0 ? ByteOrder.BIG_ENDIAN : ByteOrder.LITTLE_ENDIAN;
         try (FileBytes file = FileBytes.open(scratch.with(input))) {
-            CoreNotes.Reader reader = new CoreNotes.Reader(file, order, machine, new CappedFindings());
+            CoreNotes.Reader reader = new CoreNotes.Reader(
+                    file, order, StatedMachine.of(machine, ElfClass.ELF64), new CappedFindings());
             reader.read(1, input.length - 1);
             CoreNotes notes = reader.finish();
             GuestWalk.require(

@@ -25,6 +25,7 @@ import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.ElfMachine;
 import dev.guestcore.internal.elf.ElfNote;
 import dev.guestcore.internal.elf.ProgramHeader;
+import dev.guestcore.internal.elf.StatedMachine;
 import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.Extents;
@@ -153,12 +154,12 @@ public final class ElfCoreFormat implements CoreFormat {
     private static GuestBuilder guest(
             FileBytes file, ElfHeader elf, ElfSegments segments, CoreNotes notes, CappedFindings findings) {
         GuestBuilder builder = Guest.builder()
-                .architecture(architecture(elf.machine()))
+                .architecture(architecture(notes.machine()))
                 .provenance(new Provenance(
                         file.name(), NAME, layout(file, elf), Optional.empty(), Optional.empty(), Optional.empty()))
                 .findings(findings.list())
                 .facts(new ElfFacts(
-                        elf.machine(),
+                        notes.machine(),
                         elf.flags(),
                         elf.elfClass().addressBits(),
                         elf.order() == ByteOrder.BIG_ENDIAN,
@@ -191,7 +192,8 @@ public final class ElfCoreFormat implements CoreFormat {
 
     /** Reads all PT_NOTE segments. */
     static CoreNotes notes(FileBytes file, ElfHeader elf, ElfSegments segments, CappedFindings findings) {
-        CoreNotes.Reader reader = new CoreNotes.Reader(file, elf.order(), elf.machine(), findings);
+        CoreNotes.Reader reader = new CoreNotes.Reader(
+                file, elf.order(), StatedMachine.of(elf.machine(), elf.elfClass()), findings);
         long read = 0;
         for (long i = 0; i < segments.count(); i++) {
             if (segments.type(i) != Elf.PT_NOTE) {

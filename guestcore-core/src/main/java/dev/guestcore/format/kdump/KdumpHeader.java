@@ -206,7 +206,7 @@ record KdumpHeader(
                     && blockSize <= LARGEST_PAGE
                     && (blockSize & blockSize - 1) == 0;
             if (powerOfTwo && subHeaderBlocks > 0 && file.holds(blockSize, subHeaderBlocks * blockSize)) {
-                boolean x86 = machine.isEmpty() || machine.matches("i[3-6]86|x86_64");
+                boolean x86 = machine.matches("|Unknown|i[3-6]86|x86_64");
                 return layout == KdumpLayout.BITS_32 && !x86 ? KdumpLayout.BITS_32_ALIGNED : layout;
             }
         }

@@ -5,8 +5,7 @@ import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.elf.CoreNotes;
-import dev.guestcore.internal.elf.Elf;
-import dev.guestcore.internal.elf.ElfMachine;
+import dev.guestcore.internal.elf.StatedMachine;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -16,14 +15,12 @@ import java.util.Optional;
 /**
  * What a kdump says beside memory: registers, VMCOREINFO, the list of erased data, notes of Guestcore's own.
  *
- * @param machine e_machine that the notes would have in an ELF file
  * @param notes registers and notes that nobody here interprets, those of Guestcore left out
  * @param vmcoreInfo from its own place, or else from the notes
  * @param eraseInfo what makedumpfile erased, as a note, or none
  * @param ours notes of Guestcore's own
  */
 record KdumpNotes(
-        int machine,
         CoreNotes notes,
         Optional<VmcoreInfoFacts> vmcoreInfo,
         Optional<ElfFacts.Note> eraseInfo,
@@ -41,8 +38,9 @@ record KdumpNotes(
     private static final int LARGEST_TEXT = 1 << 20;
 
     static KdumpNotes read(FileBytes file, KdumpHeader header, CappedFindings findings) {
-        int machine = machine(header);
-        CoreNotes.Reader reader = new CoreNotes.Reader(file, header.order(), machine, findings);
+        StatedMachine stated =
+                StatedMachine.ofLinuxName(header.machine(), header.layout() == KdumpLayout.BITS_64);
+        CoreNotes.Reader reader = new CoreNotes.Reader(file, header.order(), stated, findings);
         header.notes().ifPresent(place -> reader.read(place.offset(), place.size()));
         CoreNotes notes = reader.finish();
         Optional<VmcoreInfoFacts> facts = text(file, header.vmcoreInfo(), "vmcoreinfo", findings)
@@ -52,7 +50,12 @@ record KdumpNotes(
                 .map(bytes -> new ElfFacts.Note(ERASE_INFO, 0, bytes));
         List<ElfFacts.Note> ours =
                 notes.others().stream().filter(note -> note.name().equals(OWN)).toList();
-        return new KdumpNotes(machine, notes, facts, erased, ours);
+        return new KdumpNotes(notes, facts, erased, ours);
+    }
+
+    /** e_machine that the notes would have in an ELF file; 0 if it is not known. */
+    int machine() {
+        return notes.machine();
     }
 
     /** Notes to keep for whoever writes the guest. */
@@ -96,13 +99,5 @@ record KdumpNotes(
             return Optional.empty();
         }
         return Optional.of(file.bytes(place.get().offset(), (int) place.get().size(), what));
-    }
-
-    /** e_machine by the name of the machine; where the header has none, by word size and byte order. 0 if unknown. */
-    private static int machine(KdumpHeader header) {
-        boolean wide = header.layout() == KdumpLayout.BITS_64;
-        return header.machine().isEmpty()
-                ? wide ? Elf.EM_X86_64 : Elf.EM_386
-                : ElfMachine.ofLinuxName(header.machine()).map(ElfMachine::code).orElse(0);
     }
 }

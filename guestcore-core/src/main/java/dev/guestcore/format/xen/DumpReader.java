@@ -28,6 +28,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * Reads a dump-core of any Xen since 3.1 (docs/formats/xen-dump-core.md). Sections go by name, vCPUs by the size of
@@ -39,6 +40,8 @@ final class DumpReader {
     static final int MOST_VCPUS = 4096;
     /** Readers count pages in 32 bits, and so do Xen's tools. */
     private static final long MOST_PAGES = 1L << 32;
+    /** Bytes of vcpu_guest_context of Arm. */
+    private static final int ARM_ELEMENT = 352;
     /** No version's structure comes near this size. */
     private static final int LARGEST_ELEMENT = 64 << 10;
     private static final int LARGEST_SMALL_SECTION = 64 << 10;
@@ -230,10 +233,29 @@ final class DumpReader {
 
     // --- vCPUs ---
 
-    /** Bytes of one vCPU's element; 0 if it makes no sense. */
+    /** Bytes of one vCPU's element; 0 if it makes no sense. Without a sh_entsize the section is shared out. */
     int elementSize() {
-        long size = dump.section(DumpFile.PRSTATUS).map(section -> section.header().entrySize()).orElse(0L);
+        long stated = dump.section(DumpFile.PRSTATUS).map(section -> section.header().entrySize()).orElse(0L);
+        long size = stated == 0 ? sharedOutSize() : stated;
         return size > 0 && size <= LARGEST_ELEMENT ? (int) size : 0;
+    }
+
+    /** By their number, if that makes contexts of a known size; else by a known size, by their number, or all for one. */
+    private long sharedOutSize() {
+        long section = dump.section(DumpFile.PRSTATUS).map(Section::size).orElse(0L);
+        long vcpus = notes.flatMap(XenNotes::header).map(XenNotes.Header::vcpus).orElse(0L);
+        boolean divides = vcpus > 0 && Long.remainderUnsigned(section, vcpus) == 0;
+        long share = divides ? Long.divideUnsigned(section, vcpus) : section;
+        List<Integer> known = architecture() == Architecture.ARM
+                ? List.of(ARM_ELEMENT)
+                : Stream.of(ContextLayout.values()).map(ContextLayout::size).toList();
+        return known.stream().anyMatch(size -> size == share)
+                ? share
+                : known.stream()
+                        .mapToLong(Integer::longValue)
+                        .filter(size -> Long.remainderUnsigned(section, size) == 0)
+                        .findFirst()
+                        .orElse(share);
     }
 
     /** How many whole elements are in the file. */
@@ -275,6 +297,10 @@ final class DumpReader {
             findings.add(Finding.damage("at offset 0x" + Long.toHexString(section.get().offset())
                     + ": .xen_prstatus: expected at most " + MOST_VCPUS + " vCPUs, found " + count
                     + "; only the first " + MOST_VCPUS + " are read"));
+        }
+        if (section.get().header().entrySize() == 0) {
+            findings.add(Finding.note(".xen_prstatus: sh_entsize: expected the size of a vCPU's context, found 0; "
+                    + section.get().size() + " bytes are taken for " + count + " of " + size + " bytes"));
         }
         ContextLayout layout = contextLayout();
         boolean decodable = isX86() && size >= layout.fields().getLast().offset();

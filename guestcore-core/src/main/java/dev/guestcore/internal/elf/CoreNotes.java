@@ -31,6 +31,7 @@ import java.util.stream.Collectors;
  * The notes of a dump of a machine: an NT_PRSTATUS for each vCPU, QEMU's own for each vCPU, VMCOREINFO, and any others.
  * The n-th note of a kind belongs to the n-th vCPU. ELF cores and compressed kdump files hold the same notes.
  *
+ * @param machine e_machine, from the header or from everything that tells it; 0 if it stays open
  * @param vcpus what the notes say of each vCPU, with the descriptors as raw contexts
  * @param vmcoreInfo the VMCOREINFO note
  * @param others notes of other kinds, in file order
@@ -39,6 +40,7 @@ import java.util.stream.Collectors;
  * @param keep the note with Guestcore's own record
  */
 public record CoreNotes(
+        int machine,
         List<Vcpu> vcpus,
         Optional<byte[]> vmcoreInfo,
         List<ElfFacts.Note> others,
@@ -83,7 +85,7 @@ public record CoreNotes(
 
         private final FileBytes file;
         private final ByteOrder order;
-        private final int machine;
+        private final StatedMachine stated;
         private final CappedFindings findings;
         private final List<byte[]> statuses = new ArrayList<>();
         private final List<byte[]> states = new ArrayList<>();
@@ -99,13 +101,13 @@ public record CoreNotes(
          * Begins.
          *
          * @param order byte order of the notes
-         * @param machine e_machine
+         * @param stated what the header says of the machine
          * @param findings receives what is damaged or odd
          */
-        public Reader(FileBytes file, ByteOrder order, int machine, CappedFindings findings) {
+        public Reader(FileBytes file, ByteOrder order, StatedMachine stated, CappedFindings findings) {
             this.file = file;
             this.order = order;
-            this.machine = machine;
+            this.stated = stated;
             this.findings = findings;
         }
 
@@ -136,13 +138,12 @@ public record CoreNotes(
         }
 
         private void accept(ElfNote note) {
-            boolean x86 = machine == Elf.EM_X86_64 || machine == Elf.EM_386;
             if (note.name().isEmpty() && note.type() == 0 && note.descriptorSize() == 0) {
                 return;
             }
             if (note.type() == Elf.NT_PRSTATUS && note.name().equals(CORE)) {
                 owner = addContext(statuses, note) ? statuses.size() - 1 : NOBODY;
-            } else if (x86 && note.type() == 0 && note.name().equals(QEMU)) {
+            } else if (note.type() == 0 && note.name().equals(QEMU) && (isX86(stated.code()) || isState(note))) {
                 owner = ElfFacts.Note.LAST;
                 addContext(states, note);
             } else if (note.name().equals(VMCOREINFO)
@@ -156,6 +157,13 @@ public record CoreNotes(
             } else if (owner != NOBODY) {
                 addOther(note);
             }
+        }
+
+        /** Whether it looks like QEMU's note about an x86 vCPU, whatever the header says. */
+        private boolean isState(ElfNote note) {
+            return note.descriptorSize() >= Integer.BYTES
+                    && note.descriptorSize() <= LARGEST_CONTEXT
+                    && QemuCpuState.isKnown(ByteBuffer.wrap(descriptor(note)));
         }
 
         /** Whether it was taken. */
@@ -204,6 +212,17 @@ public record CoreNotes(
 
         /** What all the notes say. */
         public CoreNotes finish() {
+            MachineWitnesses witnesses = new MachineWitnesses(file.name(), stated, order);
+            if (states.stream().anyMatch(state -> QemuCpuState.isKnown(ByteBuffer.wrap(state)))) {
+                witnesses.qemuNotes();
+            }
+            statuses.forEach(status -> witnesses.statusSize(status.length));
+            int machine = witnesses.decide(vmcoreInfo, findings);
+            if (!isX86(machine)) {
+                states.forEach(state -> others.add(
+                        new ElfFacts.Note(QEMU, 0, ElfFacts.Content.of(state), ElfFacts.Note.LAST)));
+                states.clear();
+            }
             int count = Math.max(statuses.size(), states.size());
             if (!states.isEmpty() && !statuses.isEmpty() && states.size() != statuses.size()) {
                 findings.add(Finding.note(file.name() + ": " + statuses.size() + " NT_PRSTATUS notes but "
@@ -215,7 +234,13 @@ public record CoreNotes(
                 List<RawContext> raw = new ArrayList<>();
                 if (i < statuses.size()) {
                     byte[] status = statuses.get(i);
-                    status(status.length).ifPresent(layout -> layout.read(ByteBuffer.wrap(status), registers));
+                    Optional<ProcessStatus> layout = status(machine, status.length);
+                    layout.ifPresent(known -> known.read(ByteBuffer.wrap(status), registers));
+                    if (layout.isEmpty() && isX86(machine)) {
+                        findings.add(Finding.damage(file.name() + ": NT_PRSTATUS of " + status.length
+                                + " bytes for vCPU " + i + ": expected at least " + ProcessStatus.I386.registersEnd()
+                                + ", which hold its registers; they are not read from there"));
+                    }
                     raw.add(new RawContext(STATUS_CONTEXT, status));
                 }
                 if (i < states.size()) {
@@ -230,20 +255,21 @@ public record CoreNotes(
                 }
                 vcpus.add(new Vcpu(i, registers.build(), raw));
             }
-            return new CoreNotes(vcpus, vmcoreInfo, List.copyOf(others), statuses.size(), states.size(), keep);
+            return new CoreNotes(machine, vcpus, vmcoreInfo, List.copyOf(others), statuses.size(), states.size(), keep);
         }
 
-        private Optional<ProcessStatus> status(int size) {
-            return switch (machine) {
-                case Elf.EM_X86_64 -> size >= ProcessStatus.X86_64.size()
-                        ? Optional.of(ProcessStatus.X86_64)
-                        : Optional.empty();
-                case Elf.EM_386 -> size >= ProcessStatus.X86_64.size()
-                        ? Optional.of(ProcessStatus.X86_64)
-                        : size >= ProcessStatus.I386.size() ? Optional.of(ProcessStatus.I386) : Optional.empty();
-                default -> Optional.empty();
-            };
+        /** By size, since QEMU writes the structure of either width for a 32-bit x86. */
+        private static Optional<ProcessStatus> status(int machine, int size) {
+            if (!isX86(machine) || size < ProcessStatus.I386.registersEnd()) {
+                return Optional.empty();
+            }
+            return Optional.of(
+                    size >= ProcessStatus.X86_64.registersEnd() ? ProcessStatus.X86_64 : ProcessStatus.I386);
         }
+    }
+
+    private static boolean isX86(int machine) {
+        return machine == Elf.EM_X86_64 || machine == Elf.EM_386;
     }
 
     /**

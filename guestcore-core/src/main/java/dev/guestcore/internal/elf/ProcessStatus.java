@@ -54,6 +54,11 @@ public enum ProcessStatus {
         return size;
     }
 
+    /** Where the registers end. What follows, pr_fpvalid, says nothing of a machine, and not all writers have it. */
+    int registersEnd() {
+        return registersOffset + width * order.size();
+    }
+
     /** The registers that the structure has a place for. */
     List<X86> registers() {
         return order.stream().flatMap(label -> X86.ofLabel(label).stream()).toList();

@@ -130,6 +130,26 @@ class KdumpReaderTest {
         }
     }
 
+    /** QEMU 10 writes "Unknown" for every machine. */
+    @Test
+    void whereTheHeaderDoesNotNameTheMachineTheNotesDo() {
+        byte[] state = new byte[440];
+        ByteBuffer.wrap(state).order(ByteOrder.LITTLE_ENDIAN).putInt(1).putInt(440).putLong(8 + 8 * 16, 0xffffffff81000000L);
+        byte[] note = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, 1 << 12).note("QEMU", 0, state);
+        for (String name : List.of("Unknown", "", "x86_64")) {
+            KdumpImage image = usual(KdumpImage.Machine.X86_64, 6, PAGE).machine(name).notes(note);
+            try (Guest guest = Guests.open(image.write(folder.resolve("named" + name)))) {
+                assertEquals(Architecture.X86, guest.architecture());
+                assertEquals(62, guest.facts(ElfFacts.class).orElseThrow().machine());
+                assertEquals(0xffffffff81000000L, guest.vcpus().getFirst().registers().get(X86.RIP));
+                assertEquals(
+                        !name.equals("x86_64"),
+                        guest.findings().stream().anyMatch(finding -> finding.message().contains("taken for x86-64, by QEMU")),
+                        guest.findings()::toString);
+            }
+        }
+    }
+
     @Test
     void oneBitmapMeansThatAllPagesAreStored() {
         KdumpImage image = new KdumpImage(KdumpImage.Machine.X86_64, 1, PAGE)

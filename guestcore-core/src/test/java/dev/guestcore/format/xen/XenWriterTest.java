@@ -26,6 +26,8 @@ import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.testing.ForeignTools;
 import dev.guestcore.testing.Samples;
+import java.nio.ByteOrder;
+import java.nio.ByteBuffer;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -319,5 +321,37 @@ class XenWriterTest {
             return ForeignTools.missing("python3-libkdumpfile is not installed");
         }
         return output;
+    }
+
+    /** sh_entsize 0: the contexts are shared out by their number, or by the size of a context. */
+    @Test
+    void contextsWithoutTheirSizeAreRead() throws IOException {
+        for (boolean noted : new boolean[] {true, false}) {
+            Path core = folder.resolve("sizeless" + noted);
+            XenDumpCore.hvm().write(madeUp().build(), core, Progress.none());
+            ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(core)).order(ByteOrder.LITTLE_ENDIAN);
+            int headers = (int) bytes.getLong(40);
+            for (int at = headers; at < headers + 64 * bytes.getShort(60); at += 64) {
+                if (bytes.getLong(at + 56) == 5168) {
+                    bytes.putLong(at + 56, 0);
+                }
+            }
+            if (!noted) {
+                // The first vCPU alone, while the header of the dump speaks of two.
+                for (int at = headers; at < headers + 64 * bytes.getShort(60); at += 64) {
+                    if (bytes.getLong(at + 32) == 2 * 5168) {
+                        bytes.putLong(at + 32, 5168);
+                    }
+                }
+            }
+            Files.write(core, bytes.array());
+            try (Guest guest = Guests.open(core)) {
+                assertEquals(noted ? 2 : 1, guest.vcpus().size());
+                assertEquals(registers(0).get(X86.RIP), guest.vcpus().getFirst().registers().get(X86.RIP));
+                assertTrue(
+                        guest.findings().stream().anyMatch(finding -> finding.message().contains("sh_entsize")),
+                        guest.findings()::toString);
+            }
+        }
     }
 }
