@@ -240,6 +240,20 @@ final class KdumpPlan implements WritePlan {
         List<Loss> losses = new ArrayList<>(CommonLosses.ofRegions(guest.memory()));
         losses.addAll(content.stateLoss(
                 PageState.UNREADABLE, "the file has only 'left out', so they come back as excluded"));
+        long excluded = content.bytesBesideContent(PageState.EXCLUDED, PAGE_SHIFT);
+        if (excluded > 0) {
+            losses.add(new Loss(
+                    "state excluded of " + excluded + " bytes that share a page with content",
+                    "the format has whole pages only, so they come back as zeros",
+                    false));
+        }
+        long absent = content.bytesBesideContent(PageState.ABSENT, PAGE_SHIFT);
+        if (absent > 0) {
+            losses.add(new Loss(
+                    "ends of memory within a page",
+                    "the format has whole pages only: the other " + absent + " bytes of them come back as zeros",
+                    false));
+        }
         losses.addAll(CoreNotes.registerLosses(guest, Elf.EM_X86_64));
         losses.addAll(CommonLosses.ofFacts(guest, Set.of(VmcoreInfoFacts.class, ElfFacts.class)));
         if (record.isPresent()) {

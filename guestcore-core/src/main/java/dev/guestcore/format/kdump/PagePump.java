@@ -105,6 +105,10 @@ final class PagePump {
         private final KernelSearch.Finds finds = search.new Finds();
         private final int[] sizes = new int[CHUNK_PAGES];
         private final boolean[] compressed = new boolean[CHUNK_PAGES];
+
+        /** What is lost of pages that are stored, ascending. */
+        private final List<AddressRange> lostParts = new ArrayList<>();
+
         private long firstPage;
         private int count;
         private long outputSize;
@@ -119,6 +123,7 @@ final class PagePump {
             long address = firstPage << PAGE_SHIFT;
             long wanted = (long) count * PAGE;
             outputSize = 0;
+            lostParts.clear();
             if (expectsHoles && isHole(address, wanted)) {
                 Arrays.fill(sizes, 0, count, ZERO);
                 return;
@@ -184,24 +189,36 @@ final class PagePump {
             }
         }
 
-        /** Reads a page that is not there in one piece; what lies outside all regions counts as zeros. */
+        /** Reads a page that is not there in one piece; what of it is missing counts as zeros beside what is there. */
         private int gather(long address, MemorySegment page) {
-            long done = 0;
-            while (done < PAGE) {
-                done += memory.readAvailable(address + done, page.asSlice(done));
+            boolean hasContent = false;
+            boolean fails = false;
+            int lostBefore = lostParts.size();
+            for (long done = 0; done < PAGE; ) {
+                long read = memory.readAvailable(address + done, page.asSlice(done));
+                hasContent |= read > 0;
+                done += read;
                 if (done == PAGE) {
                     break;
                 }
                 PageRun run = memory.runAt(address + done);
-                if (run.state() != PageState.ABSENT) {
-                    return run.state() == PageState.EXCLUDED ? MISSING : FAILED;
-                }
                 long lessOne = run.range().last() - run.range().first();
-                long gap = Long.compareUnsigned(lessOne, PAGE - done - 1) < 0 ? lessOne + 1 : PAGE - done;
+                // A run that should be readable, but is not, is lost up to the end of the page.
+                long gap = run.state().isReadable() || Long.compareUnsigned(lessOne, PAGE - done - 1) >= 0
+                        ? PAGE - done
+                        : lessOne + 1;
                 page.asSlice(done, gap).fill((byte) 0);
+                if (run.state() != PageState.ABSENT && run.state() != PageState.EXCLUDED) {
+                    lostParts.add(AddressRange.ofSize(address + done, gap));
+                    fails = true;
+                }
                 done += gap;
             }
-            return PAGE;
+            if (hasContent) {
+                return PAGE;
+            }
+            lostParts.subList(lostBefore, lostParts.size()).clear();
+            return fails ? FAILED : MISSING;
         }
     }
 
@@ -264,9 +281,13 @@ final class PagePump {
         search.take(chunk.finds);
         long at = sink.position();
         chunk.send();
+        int lost = 0;
         for (int i = 0; i < chunk.count; i++) {
             int size = chunk.sizes[i];
             long page = chunk.firstPage + i;
+            while (lost < chunk.lostParts.size() && chunk.lostParts.get(lost).first() >>> PAGE_SHIFT == page) {
+                lose(chunk.lostParts.get(lost++));
+            }
             if (size > 0) {
                 sink.tellMemory(page << PAGE_SHIFT, chunk.page(i));
                 describe(at, size, chunk.compressed[i] ? codec.flag() : PageCodec.NONE.flag());
@@ -281,7 +302,7 @@ final class PagePump {
             } else {
                 forget(page);
                 if (size == FAILED) {
-                    lose(page);
+                    lose(AddressRange.ofSize(page << PAGE_SHIFT, PAGE));
                 }
             }
         }
@@ -325,9 +346,8 @@ final class PagePump {
         stored.set(ValueLayout.JAVA_BYTE, at, (byte) (bits & ~(1 << (page & 7))));
     }
 
-    private void lose(long page) {
-        unreadableBytes += PAGE;
-        AddressRange range = AddressRange.ofSize(page << PAGE_SHIFT, PAGE);
+    private void lose(AddressRange range) {
+        unreadableBytes += range.size();
         int last = unreadable.size() - 1;
         if (last >= 0 && unreadable.get(last).isFollowedBy(range)) {
             unreadable.set(last, new AddressRange(unreadable.get(last).first(), range.last()));

@@ -93,6 +93,46 @@ public final class ContentMap {
         return bytes[state.ordinal()];
     }
 
+    /**
+     * How many bytes in a state share a page with bytes that can be read. Of {@link PageState#ABSENT}, the bytes of such pages
+     * that lie in no region with content.
+     *
+     * @param pageShift binary logarithm of the page size
+     */
+    public long bytesBesideContent(PageState state, int pageShift) {
+        long total = 0;
+        long page = -1;
+        long inState = 0;
+        long known = 0;
+        boolean hasContent = false;
+        long pageSize = 1L << pageShift;
+        for (long i = 0; i <= count(); i++) {
+            boolean behind = i == count();
+            long head = behind ? -1 : first(i) >>> pageShift;
+            long tail = behind ? -1 : last(i) >>> pageShift;
+            for (long at : head == tail ? new long[] {head} : new long[] {head, tail}) {
+                if (at != page) {
+                    if (hasContent) {
+                        total += state == PageState.ABSENT ? pageSize - known : inState;
+                    }
+                    page = at;
+                    inState = 0;
+                    known = 0;
+                    hasContent = false;
+                }
+                if (behind) {
+                    break;
+                }
+                long from = at == head ? first(i) & pageSize - 1 : 0;
+                long to = at == tail ? last(i) & pageSize - 1 : pageSize - 1;
+                known += to - from + 1;
+                inState += state(i) == state ? to - from + 1 : 0;
+                hasContent |= state(i).isReadable();
+            }
+        }
+        return total;
+    }
+
     /** The ranges in a state, at most {@link WriteReport#MOST_RANGES} of them. */
     public List<AddressRange> ranges(PageState state) {
         List<AddressRange> ranges = new ArrayList<>();

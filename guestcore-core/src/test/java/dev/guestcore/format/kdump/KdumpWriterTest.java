@@ -26,6 +26,7 @@ import dev.guestcore.format.Loss;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.ForeignTools;
 import dev.guestcore.testing.Patterns;
 import java.io.IOException;
@@ -236,6 +237,58 @@ class KdumpWriterTest {
                 assertSame(guest, back);
             }
         }
+    }
+
+    /** A segment of an ELF core may end within a page (p_filesz), or lie there with its whole size. */
+    @Test
+    void storesPagesThatAreThereInPart() {
+        byte[] head = Patterns.bytes(0x1800, 1);
+        byte[] end = Patterns.bytes(0x700, 2);
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, 0x8000);
+        elf.programHeader(1, elf.content(head), 0, 0x1000, 0x1800, 0x3000);
+        elf.load(0x8100, end);
+        Path core = ElfFiles.write(folder.resolve("part.core"), elf.build());
+        Path file = folder.resolve("part");
+        try (Guest guest = Guests.open(core)) {
+            WriteReport report = write(guest, file, Map.of());
+            assertEquals(
+                    List.of("state excluded of 2048 bytes that share a page with content", "ends of memory within a page"),
+                    report.losses().stream().map(Loss::what).toList());
+            assertEquals(0, report.unreadableBytes());
+        }
+        try (Guest back = Guests.open(file)) {
+            byte[] expected = Arrays.copyOf(head, 0x2000);
+            assertArrayEquals(expected, read(back, 0x1000, 0x2000));
+            assertEquals(PageState.EXCLUDED, back.memory().runAt(0x3000).state());
+            byte[] page = new byte[0x1000];
+            System.arraycopy(end, 0, page, 0x100, end.length);
+            assertArrayEquals(page, read(back, 0x8000, 0x1000));
+        }
+    }
+
+    /** Of a file that is cut short within a page, what is there is stored, and the rest is told as lost. */
+    @Test
+    void storesWhatIsLeftOfADamagedPage() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, 0x8000);
+        byte[] page = Patterns.bytes(0x1000, 1);
+        elf.load(0x5000, page);
+        byte[] whole = elf.build(64);
+        Path core = ElfFiles.write(folder.resolve("cut.core"), Arrays.copyOf(whole, 0x200 + 0x123));
+        Path file = folder.resolve("cut");
+        try (Guest guest = Guests.open(core)) {
+            WriteReport report = write(guest, file, Map.of());
+            assertEquals(List.of(new AddressRange(0x5123, 0x5fff)), report.unreadable());
+            assertEquals(0xedd, report.unreadableBytes());
+        }
+        try (Guest back = Guests.open(file)) {
+            assertArrayEquals(Arrays.copyOf(Arrays.copyOf(page, 0x123), 0x1000), read(back, 0x5000, 0x1000));
+        }
+    }
+
+    private static byte[] read(Guest guest, long address, int size) {
+        byte[] bytes = new byte[size];
+        guest.memory().read(address, MemorySegment.ofArray(bytes));
+        return bytes;
     }
 
     @Test
