@@ -43,7 +43,9 @@ launch() {
         [ -t 2 ] && set -- -Dguestcore.terminal.err=true "$@"
         # Rows and columns; a terminal that does not know its size says 0.
         width=${size##* }
-        set -- "-Dguestcore.terminal.width=$((${width:-0} > 0 ? width : 80))" "$@"
+        height=${size%% *}
+        set -- "-Dguestcore.terminal.width=$((${width:-0} > 0 ? width : 80))" \
+            "-Dguestcore.terminal.height=$((${height:-0} > 0 ? height : 24))" "$@"
     fi
     # What to type for the next command: where the shell finds this program by its name, the name will do.
     name=$0

@@ -1,11 +1,13 @@
 package dev.guestcore;
 
 import dev.guestcore.format.CoreFormat;
-import dev.guestcore.format.Probe;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Probe;
 import dev.guestcore.internal.KnownFiles;
 import dev.guestcore.internal.ShellWords;
+import dev.guestcore.internal.text.Nearest;
 import dev.guestcore.live.SourceProvider;
+import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Comparator;
@@ -66,8 +68,16 @@ public final class Guests {
         if (provider.isPresent()) {
             return provider.get().connect(location.substring(provider.get().scheme().length() + 1));
         }
+        String scheme = location.substring(0, Math.max(0, location.indexOf(':')));
+        List<String> schemes = PROVIDERS.stream().map(SourceProvider::scheme).toList();
         try {
-            Guest guest = open(Path.of(location));
+            Path path = Path.of(location);
+            Optional<String> meant = Nearest.of(scheme, schemes);
+            if (meant.isPresent() && !Files.exists(path)) {
+                throw new SourceException(location + ": no such file, and no kind of source is called '" + scheme
+                        + "'; did you mean '" + meant.get() + ":'?");
+            }
+            Guest guest = open(path);
             return GuestSource.ofFiles(
                     guest, guest.provenance().format() + " core " + guest.provenance().source());
         } catch (InvalidPathException e) {

@@ -9,7 +9,6 @@ import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.address.UnknownRegisterException;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
-import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -86,8 +85,7 @@ final class AddressSpaceOptions {
         public PagingMode convert(String text) {
             PagingMode mode = MODES.get(text);
             if (mode == null) {
-                throw new TypeConversionException(
-                        "'" + text + "' is not a paging mode; there are " + String.join(", ", MODES.keySet()));
+                throw new TypeConversionException(Choices.unknown(text, List.copyOf(MODES.keySet())));
             }
             return mode;
         }

@@ -20,6 +20,7 @@ final class Cancellation {
     private int sections;
     private volatile int exitCode = ExitCode.CANCELLED;
     private Closeable blocking = () -> {};
+    private Runnable waiting = () -> {};
 
     /** Whether the user wants to stop. */
     synchronized boolean isRequested() {
@@ -51,6 +52,11 @@ final class Cancellation {
     /** Names what the work may hang on (a pipe that nobody reads); it is closed when the user wants to stop. */
     synchronized void closeOnRequest(Closeable channel) {
         blocking = channel;
+    }
+
+    /** What to wait for before the program ends on a request: a pager that has the terminal. */
+    synchronized void onRequest(Runnable last) {
+        waiting = last;
     }
 
     /** The user wants to stop. Gives whether there is work that has to unwind. */
@@ -93,6 +99,11 @@ final class Cancellation {
                 Thread.currentThread().interrupt();
             }
         }
+        Runnable last;
+        synchronized (this) {
+            last = waiting;
+        }
+        last.run();
         // The virtual machine would report the signal's number instead (143 for SIGTERM).
         Runtime.getRuntime().halt(exitCode);
     }

@@ -5,6 +5,7 @@ import dev.guestcore.FreezeMethod;
 import dev.guestcore.FreezeRequest;
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.List;
 import java.util.function.Consumer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -47,12 +48,15 @@ final class CaptureVerb extends WritingVerb {
         super(console);
     }
 
+    private static final List<String> WAYS =
+            Arrays.stream(FreezeMethod.values()).map(FreezeMethod::label).toList();
+
     /** The words for the ways. */
     static final class Ways implements Iterable<String> {
 
         @Override
         public Iterator<String> iterator() {
-            return Arrays.stream(FreezeMethod.values()).map(FreezeMethod::label).iterator();
+            return WAYS.iterator();
         }
     }
 
@@ -65,7 +69,7 @@ final class CaptureVerb extends WritingVerb {
         FreezeMethod method = Arrays.stream(FreezeMethod.values())
                 .filter(known -> known.label().equals(way))
                 .findFirst()
-                .orElseThrow(() -> usage("--freeze: expected " + String.join(", ", new Ways()) + ", found '" + way + "'"));
+                .orElseThrow(() -> usage("--freeze: " + Choices.unknown(way, WAYS)));
         return FreezeRequest.only(method).withListener(listener);
     }
 

@@ -2,13 +2,13 @@ package dev.guestcore.cli;
 
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.TypeConversionException;
 
 /** {@code guestcore completion}. */
 @Command(
@@ -81,11 +81,7 @@ final class CompletionVerb extends Verb {
 
             @Override
             public Shell convert(String text) {
-                return Arrays.stream(values())
-                        .filter(shell -> shell.toString().equals(text))
-                        .findFirst()
-                        .orElseThrow(() -> new TypeConversionException(
-                                "'" + text + "' is not one of " + String.join(", ", this)));
+                return Choices.find(text, List.of(values()));
             }
 
             @Override

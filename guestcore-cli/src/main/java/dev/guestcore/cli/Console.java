@@ -12,6 +12,8 @@ import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -21,13 +23,20 @@ final class Console {
 
     private static final int BUFFER = 1 << 13;
     private static final int USUAL_WIDTH = 80;
+    private static final int USUAL_HEIGHT = 24;
+    /** What cannot be started shows everything all the same. */
+    private static final String USUAL_PAGER = "if command -v less >/dev/null; then exec less; else exec cat; fi";
 
+    private final OutputStream rawOut;
     private final NotingStream outBytes;
     private final PrintStream out;
     private final PrintStream err;
     private final WritableByteChannel outChannel;
     private final Terminal terminal;
     private final Cancellation cancellation = new Cancellation();
+    private final List<String> deferred = new ArrayList<>();
+    private Optional<Pager> pager = Optional.empty();
+    private ColourMode colours = ColourMode.AUTO;
     private boolean json;
 
     /**
@@ -37,8 +46,15 @@ final class Console {
      * @param err whether standard error is a terminal
      * @param colour whether colours are welcome on a terminal
      * @param width columns of the terminal
+     * @param height its rows
+     * @param pager the user's pager, for a shell; empty for none
      */
-    record Terminal(boolean out, boolean err, boolean colour, int width) {
+    record Terminal(boolean out, boolean err, boolean colour, int width, int height, String pager) {
+
+        /** A terminal without a pager. */
+        Terminal(boolean out, boolean err, boolean colour, int width) {
+            this(out, err, colour, width, USUAL_HEIGHT, "");
+        }
 
         /** No terminal at all: pipes, files, tests. */
         static Terminal none() {
@@ -54,7 +70,9 @@ final class Console {
                     Boolean.getBoolean("guestcore.terminal.out"),
                     Boolean.getBoolean("guestcore.terminal.err"),
                     colour,
-                    width < 40 ? USUAL_WIDTH : width);
+                    width < 40 ? USUAL_WIDTH : width,
+                    Math.max(2, Integer.getInteger("guestcore.terminal.height", USUAL_HEIGHT)),
+                    environment.getOrDefault("PAGER", USUAL_PAGER).strip());
         }
     }
 
@@ -64,6 +82,7 @@ final class Console {
     }
 
     private Console(OutputStream out, OutputStream err, WritableByteChannel outChannel, Terminal terminal) {
+        this.rawOut = out;
         this.outBytes = new NotingStream(out);
         this.out = new PrintStream(outBytes, false, StandardCharsets.UTF_8);
         this.err = new PrintStream(err, true, StandardCharsets.UTF_8);
@@ -109,12 +128,13 @@ final class Console {
             Json.writeLine(err, Json.document("remark", Map.of("message", message)));
             err.flush();
         } else {
-            err.println(line);
+            complain(line);
         }
     }
 
     /** Standard output for bulk data, after everything that was printed so far. */
     WritableByteChannel outChannel() {
+        settle();
         flush();
         return outChannel;
     }
@@ -136,12 +156,79 @@ final class Console {
 
     /** How to paint what goes to {@link #out()}. */
     Style style() {
-        return terminal.out() && terminal.colour() ? Style.COLOURED : Style.PLAIN;
+        return style(terminal.out());
     }
 
     /** How to paint what goes to {@link #err()}. */
     Style errorStyle() {
-        return terminal.err() && terminal.colour() ? Style.COLOURED : Style.PLAIN;
+        return style(terminal.err());
+    }
+
+    private Style style(boolean isTerminal) {
+        return switch (colours) {
+            case ALWAYS -> Style.COLOURED;
+            case NEVER -> Style.PLAIN;
+            case AUTO -> isTerminal && terminal.colour() ? Style.COLOURED : Style.PLAIN;
+        };
+    }
+
+    /** What the user wants of colours. */
+    void paint(ColourMode mode) {
+        colours = mode;
+    }
+
+    /** From now on, what is printed on a terminal goes through the user's pager if it is long. */
+    void page() {
+        boolean wanted = !terminal.pager().isEmpty() && !terminal.pager().equals("cat");
+        if (terminal.out() && wanted && pager.isEmpty()) {
+            Pager started = new Pager(rawOut, terminal.pager(), terminal.height());
+            pager = Optional.of(started);
+            outBytes.target = started;
+            cancellation.onRequest(started::await);
+        }
+    }
+
+    /** Everything is printed: waits for the pager, and shows what had to wait for it. */
+    void finish() {
+        out.flush();
+        if (pager.isPresent()) {
+            try {
+                pager.get().close();
+            } catch (IOException e) {
+                outBytes.failure = e;
+            }
+        }
+        deferred.forEach(err::println);
+        deferred.clear();
+        flush();
+    }
+
+    /** Whether the user has quit the pager before the end. */
+    boolean isPagerQuit() {
+        return outBytes.failure != null && pager.map(Pager::hasTerminal).orElse(false);
+    }
+
+    /** Nothing that was printed is held back any more: something else comes to the terminal, or bulk data. */
+    private void settle() {
+        out.flush();
+        if (pager.isPresent()) {
+            try {
+                pager.get().settle();
+                pager.get().flush();
+            } catch (IOException e) {
+                outBytes.failure = e;
+            }
+        }
+    }
+
+    /** Prints a line on standard error; while a pager has the terminal, the line waits for it. */
+    void complain(String line) {
+        if (pager.map(Pager::hasTerminal).orElse(false)) {
+            deferred.add(line);
+        } else {
+            settle();
+            err.println(line);
+        }
     }
 
     /** The user's wish to stop. */
@@ -166,7 +253,7 @@ final class Console {
     /** A print stream swallows errors; this one is asked for them. */
     private static final class NotingStream extends OutputStream {
 
-        private final OutputStream target;
+        private OutputStream target;
         private @Nullable IOException failure;
 
         NotingStream(OutputStream target) {

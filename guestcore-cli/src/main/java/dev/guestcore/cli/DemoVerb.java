@@ -148,7 +148,7 @@ final class DemoVerb extends Verb {
             told.add(step);
             return;
         }
-        List<String> lines = Text.wrap(text, Math.min(console().terminal().width(), WIDEST) - INDENT.length());
+        List<String> lines = Text.wrap(text, console().proseWidth() - INDENT.length());
         print(style().heading(++steps + ".") + " " + lines.getFirst());
         lines.stream().skip(1).forEach(this::detail);
     }

@@ -51,7 +51,7 @@ final class Failures {
             Json.writeLine(console.err(), Json.document("error", error));
             console.err().flush();
         } else {
-            console.err().println(console.errorStyle().bad("guestcore:") + " " + Printable.of(message));
+            console.complain(console.errorStyle().bad("guestcore:") + " " + Printable.of(message));
         }
     }
 

@@ -37,6 +37,14 @@ final class Guestcore implements Runnable {
             description = "Show the version and exit.")
     boolean version;
 
+    @Option(
+            names = ColourMode.OPTION,
+            paramLabel = "<when>",
+            converter = ColourMode.Choice.class,
+            completionCandidates = ColourMode.Choice.class,
+            description = "Use colours: ${COMPLETION-CANDIDATES}.")
+    ColourMode colour = ColourMode.AUTO;
+
     @Override
     public void run() {
         throw new ParameterException(spec.commandLine(), "name a command; 'guestcore demo' is a good first one");

@@ -2,6 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.OutputException;
 import java.util.Arrays;
+import java.util.List;
 import picocli.CommandLine;
 
 /** The program. */
@@ -26,8 +27,14 @@ public final class Main {
     /** Runs one command and gives its exit code. */
     static int run(Console console, String... arguments) {
         Failures failures = new Failures(console, System.getenv("GUESTCORE_DEBUG") != null);
-        if (Arrays.stream(arguments).takeWhile(word -> !word.equals("--")).anyMatch("--json"::equals)) {
+        List<String> words =
+                Arrays.stream(arguments).takeWhile(word -> !word.equals("--")).toList();
+        if (words.contains("--json")) {
             console.speakJson();
+        }
+        ColourMode.in(words).ifPresent(console::paint);
+        if (Verbs.isPaged(words)) {
+            console.page();
         }
         try {
             CommandLine line = Verbs.commandLine(console, arguments);
@@ -44,11 +51,14 @@ public final class Main {
 
     private static int flush(Console console, int code, Failures failures) {
         try {
-            console.flush();
+            console.finish();
             return code;
         } catch (OutputException e) {
             if (code == ExitCode.DONE && !Failures.isBrokenPipe(e)) {
                 return failures.report(e, false);
+            }
+            if (console.isPagerQuit()) {
+                return code;
             }
             // As quiet as every other program whose reader (head, less) has seen enough.
             return code == ExitCode.DONE ? ExitCode.FAILED : code;

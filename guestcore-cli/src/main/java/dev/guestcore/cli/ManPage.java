@@ -54,7 +54,8 @@ final class ManPage {
         item("GUESTCORE_DEBUG", "if set, errors come with a stack trace, as with \\-\\-debug");
         item("GUESTCORE_JAVA_OPTIONS", "more options for the Java virtual machine");
         item("JAVA_HOME", "the JDK that a checkout uses, if it is new enough; an installed program brings its own");
-        item("NO_COLOR", "if not empty, no colours");
+        item("NO_COLOR", "if not empty, no colours, unless \\-\\-color always asks for them");
+        item("PAGER", "shows what is longer than the terminal; less if not set, none if empty or cat");
     }
 
     private static List<CommandLine> verbs(CommandLine root) {

@@ -128,6 +128,6 @@ final class MapVerb extends Verb {
     static TextMap.Style style(Console console) {
         String charset = System.getProperty("stdout.encoding", Charset.defaultCharset().name());
         boolean unicode = !console.terminal().out() || charset.toUpperCase(Locale.ROOT).startsWith("UTF");
-        return new TextMap.Style(console.terminal().width(), console.style() == Style.COLOURED, unicode);
+        return new TextMap.Style(console.proseWidth(), console.style() == Style.COLOURED, unicode);
     }
 }

@@ -2,8 +2,8 @@ package dev.guestcore.cli;
 
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.List;
 import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.TypeConversionException;
 
 /** Who watches. */
 enum ProgressMode {
@@ -21,11 +21,7 @@ enum ProgressMode {
 
         @Override
         public ProgressMode convert(String text) {
-            return Arrays.stream(values())
-                    .filter(mode -> mode.toString().equals(text))
-                    .findFirst()
-                    .orElseThrow(() -> new TypeConversionException(
-                            "'" + text + "' is not one of " + String.join(", ", this)));
+            return Choices.find(text, List.of(values()));
         }
 
         @Override

@@ -130,7 +130,7 @@ final class RegsVerb extends Verb {
         int nameWidth = registers.stream().mapToInt(register -> register.label().length()).max().orElse(0);
         int valueWidth = "0x".length() + registers.stream().mapToInt(RegsVerb::digits).max().orElse(0);
         int cell = nameWidth + 1 + valueWidth + GAP.length();
-        int columns = Math.clamp((console().terminal().width() - 4) / cell, 1, 4);
+        int columns = Math.clamp((console().proseWidth() - 4) / cell, 1, 4);
         StringBuilder line = new StringBuilder();
         for (int i = 0; i < registers.size(); i++) {
             Register register = registers.get(i);

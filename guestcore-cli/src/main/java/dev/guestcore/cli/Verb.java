@@ -28,6 +28,15 @@ abstract class Verb implements Callable<Integer> {
     boolean help;
 
     @Option(
+            names = ColourMode.OPTION,
+            paramLabel = "<when>",
+            converter = ColourMode.Choice.class,
+            completionCandidates = ColourMode.Choice.class,
+            description = "Use colours: ${COMPLETION-CANDIDATES}; auto, the default, is on a terminal unless NO_COLOR is "
+                    + "set.")
+    ColourMode colour = ColourMode.AUTO;
+
+    @Option(
             names = "--json",
             description = "Print JSON, as the schemas in docs/json describe it; errors are JSON too, on standard error.")
     boolean json;
@@ -78,6 +87,9 @@ abstract class Verb implements Callable<Integer> {
             console.flush();
             return code;
         } catch (OutputException e) {
+            if (console.isPagerQuit()) {
+                return ExitCode.DONE;
+            }
             if (Failures.isBrokenPipe(e)) {
                 return ExitCode.FAILED;
             }

@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
@@ -12,7 +13,9 @@ import picocli.CommandLine.Help.Ansi;
 /** All commands. */
 final class Verbs {
 
-    private static final int WIDEST_HELP = 110;
+    /** What prints a text to be read, and is done with it: not what shows finds as they come, waits or writes files. */
+    private static final Set<String> PAGED =
+            Set.of("info", "regs", "read", "map", "translate", "verify", "diff", "formats", "help");
 
     private Verbs() {}
 
@@ -41,6 +44,13 @@ final class Verbs {
         return all().keySet();
     }
 
+    /** Whether what these words print is better read in a pager, if it is long. */
+    static boolean isPaged(List<String> words) {
+        return !words.isEmpty() && PAGED.contains(words.getFirst())
+                || words.contains("--help")
+                || words.contains("-h");
+    }
+
     /** The command line that {@code arguments} are for: only their command, since to describe all takes longer. */
     static CommandLine commandLine(Console console, String... arguments) {
         Map<String, Function<Console, Object>> verbs = all();
@@ -48,6 +58,16 @@ final class Verbs {
             verbs.keySet().retainAll(Set.of(arguments[0]));
         }
         return commandLine(console, verbs);
+    }
+
+    /** Weight instead of colours, of which the usual ones cannot be read on every terminal. */
+    private static CommandLine.Help.ColorScheme colours(Ansi ansi) {
+        return new CommandLine.Help.ColorScheme.Builder(ansi)
+                .commands(Ansi.Style.bold)
+                .options(Ansi.Style.bold)
+                .parameters(Ansi.Style.underline)
+                .optionParams(Ansi.Style.underline)
+                .build();
     }
 
     /** The command line with all commands. */
@@ -67,8 +87,8 @@ final class Verbs {
         if (verbs.size() > 1) {
             root.addSubcommand(new CommandLine.HelpCommand());
         }
-        root.setColorScheme(CommandLine.Help.defaultColorScheme(console.style() == Style.PLAIN ? Ansi.OFF : Ansi.ON));
-        root.setUsageHelpWidth(Math.min(console.terminal().width(), WIDEST_HELP));
+        root.setColorScheme(colours(console.style() == Style.PLAIN ? Ansi.OFF : Ansi.ON));
+        root.setUsageHelpWidth(console.proseWidth());
         root.setUsageHelpLongOptionsMaxWidth(24);
         root.setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8));
         root.setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8));

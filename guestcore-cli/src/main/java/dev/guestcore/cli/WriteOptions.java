@@ -5,6 +5,7 @@ import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WriteOption;
+import dev.guestcore.internal.text.Nearest;
 import java.io.Serial;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -116,9 +117,12 @@ final class WriteOptions {
         return formats.stream()
                 .filter(format -> format.name().equals(name))
                 .findFirst()
-                .orElseThrow(() -> new ParameterException(command.commandLine(), "--to " + name
-                        + ": no such format can be written; there are "
-                        + formats.stream().map(CoreFormat::name).collect(Collectors.joining(", "))));
+                .orElseThrow(() -> {
+                    List<String> names = formats.stream().map(CoreFormat::name).toList();
+                    return new ParameterException(command.commandLine(), "--to " + name
+                            + ": no such format can be written; there are " + String.join(", ", names)
+                            + Nearest.hint(name, names));
+                });
     }
 
     /** Names of the formats that can be written, for help and completion. */

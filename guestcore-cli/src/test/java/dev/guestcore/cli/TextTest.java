@@ -73,7 +73,7 @@ class TextTest {
         List<String> lines = new Table("name", "size>").row("a", "1").row("long", "1000").lines(Style.PLAIN);
         assertEquals(List.of("  name  size", "  a        1", "  long  1000"), lines);
         assertEquals(
-                "  \u001b[32ma\u001b[0m    z",
+                "  \u001b[38;5;28ma\u001b[0m    z",
                 new Table("", "").row(Style.COLOURED.good("a"), "z").row("bcd", "z").lines(Style.PLAIN).getFirst());
     }
 

@@ -218,12 +218,13 @@ public final class TextMap {
         return style.unicode() ? text : text.replaceAll("[^ -~]", "?");
     }
 
+    /** Of the palette of 256 colours, readable on white and on black. */
     private enum Colour {
-        RAM("34"),
-        ROM("33"),
-        DEVICE("35"),
-        CHANGED("31"),
-        DIM("2"),
+        RAM("38;5;31"),
+        ROM("38;5;130"),
+        DEVICE("38;5;133"),
+        CHANGED("38;5;161"),
+        DIM("38;5;243"),
         BOLD("1");
 
         private final String code;

@@ -95,8 +95,8 @@ class MemoryMapTest {
         String ascii = TextMap.render(map, new TextMap.Style(80, false, false));
         assertTrue(ascii.matches("[\n -~]*"), ascii);
         String coloured = TextMap.render(map, new TextMap.Style(80, true, false));
-        assertTrue(coloured.contains("\u001b[34m"));
-        assertEquals(ascii, coloured.replaceAll("\u001b\\[[0-9]+m", "").replaceAll(" +\n", "\n"));
+        assertTrue(coloured.contains("\u001b[38;5;31m"));
+        assertEquals(ascii, coloured.replaceAll("\u001b\\[[0-9;]+m", "").replaceAll(" +\n", "\n"));
         for (String line : ascii.split("\n")) {
             assertTrue(line.length() <= 80, line);
         }
