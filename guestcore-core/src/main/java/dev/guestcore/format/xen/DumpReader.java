@@ -243,6 +243,9 @@ final class DumpReader {
     /** By their number, if that makes contexts of a known size; else by a known size, by their number, or all for one. */
     private long sharedOutSize() {
         long section = dump.section(DumpFile.PRSTATUS).map(Section::size).orElse(0L);
+        if (section == 0) {
+            return 0;
+        }
         long vcpus = notes.flatMap(XenNotes::header).map(XenNotes.Header::vcpus).orElse(0L);
         boolean divides = vcpus > 0 && Long.remainderUnsigned(section, vcpus) == 0;
         long share = divides ? Long.divideUnsigned(section, vcpus) : section;
