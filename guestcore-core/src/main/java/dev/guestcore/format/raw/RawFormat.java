@@ -59,9 +59,8 @@ public final class RawFormat implements CoreFormat {
     @Override
     public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         CheckList checks = new CheckList("docs/formats/raw.md");
-        Path place = RawMap.beside(file.path());
         try (Arena arena = Arena.ofShared()) {
-            RawMap map = RawMap.read(place, arena);
+            RawMap map = RawMap.read(file.path(), arena);
             checks.pass("raw-01", "the map beside the image can be read", map.ranges().count() + " ranges");
             checks.check(file.size() == map.imageSize(), "raw-02", "the image is as large as its map says", 0,
                     Long.toString(map.imageSize()), Long.toString(file.size()), "");

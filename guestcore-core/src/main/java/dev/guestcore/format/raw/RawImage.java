@@ -36,7 +36,7 @@ public final class RawImage {
         Arena arena = Arena.ofShared();
         try {
             Path place = RawMap.beside(file.path());
-            RawMap map = RawMap.read(place, arena);
+            RawMap map = RawMap.read(file.path(), arena);
             if (map.regions().count() == 0) {
                 throw new SourceException(place + ": names no memory; there is nothing to read");
             }

@@ -6,6 +6,7 @@ import dev.guestcore.MalformedDumpException;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.SourceException;
+import dev.guestcore.internal.FilesBeside;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
 import java.io.BufferedInputStream;
@@ -85,10 +86,14 @@ record RawMap(
     /**
      * Reads a map.
      *
+     * @param image what it lies beside
      * @param arena how long its tables live
      * @throws MalformedDumpException if it is none, or breaks a rule
+     * @throws SourceException if it cannot be read, or is a link that leads elsewhere
      */
-    static RawMap read(Path map, Arena arena) {
+    static RawMap read(Path image, Arena arena) {
+        Path map = beside(image);
+        FilesBeside.require(image, map);
         JsonFactory json = JsonFactory.builder()
                 .streamReadConstraints(StreamReadConstraints.builder()
                         .maxStringLength(LONGEST_TEXT)

@@ -7,6 +7,7 @@ import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.internal.FilesBeside;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.output.ForgetfulSink;
 import dev.guestcore.manifest.ManifestReport;
@@ -280,7 +281,7 @@ public final class ManifestCheck {
 
     private Companion.State state(ManifestContent.Companion wanted) {
         Path beside = path.resolveSibling(wanted.name());
-        if (!Files.isRegularFile(beside)) {
+        if (!Files.isRegularFile(beside) || !FilesBeside.isBeside(path, beside)) {
             return Companion.State.MISSING;
         }
         try (WrittenFile file = new WrittenFile(beside)) {

@@ -2,12 +2,14 @@ package dev.guestcore.live.described;
 
 import dev.guestcore.SourceException;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.internal.FilesBeside;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** The files that a description takes bytes from: only those in its own folder or below. Not thread-safe. */
+/** The files that a description takes bytes from: only those in its own folder or below, links
+ * followed. Not thread-safe. */
 final class DescriptionFiles implements AutoCloseable {
 
     private static final int MOST_FILES = 1000;
@@ -55,6 +57,9 @@ final class DescriptionFiles implements AutoCloseable {
         }
         if (Path.of(name.text()).isAbsolute() || !path.startsWith(folder) || path.equals(folder)) {
             throw name.wrong("a file in the folder of the description or below it");
+        }
+        if (!FilesBeside.isWithin(folder, path)) {
+            throw name.wrong("a file in the folder of the description or below it, not a link that leads out of it");
         }
         FileBytes known = open.get(path);
         if (known != null) {

@@ -160,7 +160,7 @@ class RawFormatTest {
         Path path = ElfFiles.write(folder.resolve("bare@7"), Patterns.bytes(0x2000, 4));
         UnrecognizedFormatException error =
                 assertThrows(UnrecognizedFormatException.class, () -> Guests.open(path));
-        assertTrue(error.getMessage().contains("there is no bare@7.map.json beside it"), error.getMessage());
+        assertTrue(error.getMessage().contains("open it with raw:" + path + "@0x0"), error.getMessage());
         try (Guest guest = Guests.open("raw:" + path + "@0x100000")) {
             assertEquals(new AddressRange(0x100000, 0x101fff), guest.memory().regions().getFirst().range());
             byte[] bytes = new byte[16];
