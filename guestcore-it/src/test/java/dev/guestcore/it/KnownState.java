@@ -26,7 +26,6 @@ public final class KnownState {
             X86.LSTAR,
             X86.CSTAR,
             X86.SFMASK,
-            X86.KERNEL_GS_BASE,
             X86.SYSENTER_CS,
             X86.SYSENTER_ESP,
             X86.SYSENTER_EIP,
@@ -54,6 +53,7 @@ public final class KnownState {
         for (int i = 0; i < general.length; i++) {
             state.set(general[i], 0x0001020304050600L + i * 0x1010101010101000L + vcpu);
         }
+        state.set(X86.KERNEL_GS_BASE, 0xffffa7a700003000L + vcpu);
         state.set(X86.RIP, vcpu == 0 ? 0x8600 : 0x8641);
         state.set(X86.RFLAGS, vcpu == 0 ? 0xcd7 : 0x46);
         segment(state, "cs", 0x08, 0, 0xffffffffL, 0xa09b);

@@ -123,7 +123,6 @@ class QemuSavedStateTest {
         assertEquals(0xffffb8b800004000L + number, found.get(X86.LSTAR));
         assertEquals(0xffffc9c900005000L + number, found.get(X86.CSTAR));
         assertEquals(0x40600 + number, found.get(X86.SFMASK));
-        assertEquals(0xffffa7a700003000L + number, found.get(X86.KERNEL_GS_BASE));
         assertEquals(0x10 + number, found.get(X86.SYSENTER_CS));
         assertEquals(0xffffd0d000006000L + number, found.get(X86.SYSENTER_ESP));
         assertEquals(0xffffe1e100007000L + number, found.get(X86.SYSENTER_EIP));

@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /**
@@ -58,6 +59,13 @@ public final class QemuCpuState {
     private static final int IDTR = GDTR + SEGMENT_SIZE;
 
     private QemuCpuState() {}
+
+    /** What a descriptor says of KERNEL_GS_BASE; empty if it says nothing. */
+    public static OptionalLong kernelGsBase(ByteBuffer descriptor) {
+        return isKnown(descriptor) && descriptor.capacity() >= SIZE
+                ? OptionalLong.of(descriptor.getLong(KERNEL_GS))
+                : OptionalLong.empty();
+    }
 
     /** Whether a descriptor is one of this layout. */
     static boolean isKnown(ByteBuffer descriptor) {

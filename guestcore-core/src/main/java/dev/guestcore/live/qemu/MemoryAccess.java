@@ -13,6 +13,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -43,19 +44,41 @@ final class MemoryAccess implements AutoCloseable {
     private final Watchdog watchdog;
     private final List<MemoryRegion> regions;
     private final Map<MemoryRegion, Long> hostAddresses = new HashMap<>();
+    private final Set<MemoryRegion> unproven = new HashSet<>();
     private final List<Finding> findings = new ArrayList<>();
     private final LeasedMemory memory;
+    private final Optional<ProcessMemory> process;
+    private final String reason;
     private String refusal = "QEMU's process was not found here (does it run in a container, or as another user?)";
     private Optional<PageMap> pageMap = Optional.empty();
     private @Nullable SavedMemory saved;
 
-    private MemoryAccess(QmpClient qmp, Watchdog watchdog, List<MemoryRegion> regions) throws IOException {
+    /**
+     * What was found out about a guest, for the same guest later.
+     *
+     * @param regions as they were
+     * @param process that holds its memory
+     * @param hostAddresses where, for each region for which that is known
+     * @param unproven of these: those whose bytes were not the same, which in a running guest need not mean anything
+     * @param reason why there is no process, if there is none
+     */
+    record Known(
+            List<MemoryRegion> regions,
+            Optional<ProcessMemory> process,
+            Map<MemoryRegion, Long> hostAddresses,
+            Set<MemoryRegion> unproven,
+            String reason) {}
+
+    private MemoryAccess(QmpClient qmp, Watchdog watchdog, List<MemoryRegion> regions, Optional<Known> known)
+            throws IOException {
         this.qmp = qmp;
         this.watchdog = watchdog;
         this.regions = regions;
-        Optional<ProcessMemory> process = Optional.empty();
-        String reason;
-        if (System.getProperty(QemuSourceProvider.MEMORY_PROPERTY, "").equals("pmemsave")) {
+        Optional<ProcessMemory> found = Optional.empty();
+        if (known.isPresent() && isStill(known.get())) {
+            found = known.get().process();
+            reason = known.get().reason();
+        } else if (System.getProperty(QemuSourceProvider.MEMORY_PROPERTY, "").equals("pmemsave")) {
             reason = "the system property " + QemuSourceProvider.MEMORY_PROPERTY + " says so";
         } else if (!ProcessMemory.isSupported()) {
             reason = "this system has no process_vm_readv";
@@ -63,16 +86,17 @@ final class MemoryAccess implements AutoCloseable {
             Optional<Descriptors.Peer> peer = qmp.peer();
             if (peer.isPresent()) {
                 findHostAddresses();
-                process = choose(HostProcess.listener(peer.get()).stream().toList());
-                if (process.isEmpty()) {
-                    // A slow search, so only where it is needed: the guest stands still meanwhile.
-                    process = choose(HostProcess.holders(peer.get(), qmp.socket()));
+                found = choose(HostProcess.listener(peer.get()).stream().toList());
+                if (found.isEmpty()) {
+                    // A slow search, so only where it is needed: the guest may stand still meanwhile.
+                    found = choose(HostProcess.holders(peer.get(), qmp.socket()));
                 }
             }
             reason = refusal;
         }
+        process = found;
         try {
-            memory = new LeasedMemory(new RegionMemory(parts(process)));
+            memory = new LeasedMemory(new RegionMemory(parts(found)));
         } catch (RuntimeException | Error e) {
             close();
             throw e;
@@ -84,13 +108,48 @@ final class MemoryAccess implements AutoCloseable {
     }
 
     /**
+     * Whether what was found out still holds. Only what it takes to be sure is asked of the guest, which stands still: the
+     * largest region is looked at once, and those that changed while it ran.
+     */
+    private boolean isStill(Known known) throws IOException {
+        if (!known.regions().equals(regions)) {
+            return false;
+        }
+        if (known.process().isEmpty()) {
+            return true;
+        }
+        ProcessMemory holder = known.process().get();
+        hostAddresses.putAll(known.hostAddresses());
+        for (MemoryRegion region : known.unproven()) {
+            if (!isSame(holder, region, hostAddresses.get(region))) {
+                hostAddresses.remove(region);
+            }
+        }
+        Optional<MemoryRegion> largest = hostAddresses.keySet().stream()
+                .max(Comparator.comparingLong(region -> region.range().size()));
+        boolean holds = largest.isPresent()
+                && isSameAt(holder, largest.get(), hostAddresses.get(largest.get()), 0, sampleOf(largest.get()));
+        if (!holds) {
+            hostAddresses.clear();
+        }
+        return holds;
+    }
+
+    /**
      * Finds the way to every region.
      *
-     * @param regions as they are while the guest is stopped
+     * @param regions of the guest; it stands still, or what is read of it does not matter
+     * @param known what was found out before, if that was
      * @throws SourceException if there is no way
      */
-    static MemoryAccess open(QmpClient qmp, Watchdog watchdog, List<MemoryRegion> regions) throws IOException {
-        return new MemoryAccess(qmp, watchdog, regions);
+    static MemoryAccess open(QmpClient qmp, Watchdog watchdog, List<MemoryRegion> regions, Optional<Known> known)
+            throws IOException {
+        return new MemoryAccess(qmp, watchdog, regions, known);
+    }
+
+    /** What was found out. */
+    Known known() {
+        return new Known(regions, process, Map.copyOf(hostAddresses), Set.copyOf(unproven), reason);
     }
 
     /** The memory, until {@link #close()}. */
@@ -131,7 +190,7 @@ final class MemoryAccess implements AutoCloseable {
         return Optional.empty();
     }
 
-    /** Keeps only the host addresses that proved right, if this is the process. */
+    /** Notes which host addresses did not prove right, if this is the process. */
     private boolean holdsGuest(ProcessMemory process) throws IOException {
         Set<MemoryRegion> wrong = new HashSet<>();
         long rightBytes = 0;
@@ -148,16 +207,20 @@ final class MemoryAccess implements AutoCloseable {
         if (rightBytes <= wrongBytes) {
             return false;
         }
-        hostAddresses.keySet().removeAll(wrong);
+        unproven.addAll(wrong);
         return true;
     }
 
     private boolean isSame(ProcessMemory process, MemoryRegion region, long hostAddress) throws IOException {
         long size = region.range().size();
-        long sample = Math.min(SAMPLE, size) & -Long.BYTES;
+        long sample = sampleOf(region);
         return sample > 0
                 && isSameAt(process, region, hostAddress, 0, sample)
                 && isSameAt(process, region, hostAddress, size - sample, sample);
+    }
+
+    private static long sampleOf(MemoryRegion region) {
+        return Math.min(SAMPLE, region.range().size()) & -Long.BYTES;
     }
 
     private boolean isSameAt(ProcessMemory process, MemoryRegion region, long hostAddress, long offset, long size)
@@ -192,7 +255,7 @@ final class MemoryAccess implements AutoCloseable {
             RegionContents contents;
             if (!region.hasContent()) {
                 contents = RegionContents.absent();
-            } else if (process.isPresent() && hostAddresses.containsKey(region)) {
+            } else if (process.isPresent() && hostAddresses.containsKey(region) && !unproven.contains(region)) {
                 contents = processContents(process.get(), region, hostAddresses.get(region));
             } else {
                 contents = saved(region, process.isPresent());

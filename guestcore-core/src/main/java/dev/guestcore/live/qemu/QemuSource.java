@@ -14,6 +14,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.SourceException;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.X86;
 import dev.guestcore.internal.freeze.BufferOrDirect;
 import dev.guestcore.internal.output.ForgetfulSink;
 import dev.guestcore.internal.output.MemoryCopier;
@@ -47,6 +48,9 @@ final class QemuSource implements GuestSource {
 
     private static final int LONGEST_NAME = 100;
 
+    /** The command that shows where memory lies. */
+    private static final String LAYOUT = "info mtree -f";
+
     private final String locator;
     private final Path socket;
     private final Watchdog watchdog;
@@ -55,7 +59,17 @@ final class QemuSource implements GuestSource {
     private final String description;
     private final List<MemoryRegion> regions;
     private final List<Integer> cpus;
+    private Optional<Rehearsed> known = Optional.empty();
     private @Nullable Guest open;
+
+    /**
+     * What was found out before the guest is stopped.
+     *
+     * @param layout what the monitor said of its memory
+     * @param cpus QEMU's numbers of its vCPUs, ascending
+     * @param access the way to its memory
+     */
+    private record Rehearsed(String layout, List<Integer> cpus, MemoryAccess.Known access) {}
 
     private QemuSource(String locator, Path socket, QmpClient qmp) throws IOException {
         this.locator = locator;
@@ -70,7 +84,7 @@ final class QemuSource implements GuestSource {
         }
         version = versionText(qmp.version());
         cpus = cpus();
-        regions = FlatView.parse(qmp.monitor("info mtree -f", COMMAND));
+        regions = FlatView.parse(qmp.monitor(LAYOUT, COMMAND));
         String name = QmpClient.printable(ask("query-name").path("name").asString(""), LONGEST_NAME);
         description = "QEMU " + version + ", " + (name.isEmpty() ? "guest without a name" : "guest " + name) + ", "
                 + cpus.size() + (cpus.size() == 1 ? " vCPU, " : " vCPUs, ")
@@ -160,10 +174,10 @@ final class QemuSource implements GuestSource {
     @Override
     public void prepare() {
         watchdog.start();
-        try (MemoryAccess access = MemoryAccess.open(qmp, watchdog, regions)) {
+        try (MemoryAccess access = look()) {
             RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
             MemoryCopier copier = new MemoryCopier(access.memory(), new ForgetfulSink(), Progress.none());
-            for (MemoryRegion region : regions) {
+            for (MemoryRegion region : access.memory().regions()) {
                 long left = REHEARSAL - copier.memoryBytes();
                 if (region.hasContent() && left > 0) {
                     AddressRange range = region.range();
@@ -224,6 +238,14 @@ final class QemuSource implements GuestSource {
                 qmp.peer().flatMap(peer -> HostProcess.qemu(peer, socket)));
     }
 
+    /** Looks at the guest while it may still run, and remembers what is found out for when it stands still. */
+    private MemoryAccess look() throws IOException {
+        String text = qmp.monitor(LAYOUT, COMMAND);
+        MemoryAccess access = MemoryAccess.open(qmp, watchdog, FlatView.parse(text), Optional.empty());
+        known = Optional.of(new Rehearsed(text, cpus(), access.known()));
+        return access;
+    }
+
     private void reconnectIfLost() throws IOException {
         if (qmp.isLost()) {
             qmp = QmpClient.connect(socket, CONNECTING);
@@ -231,7 +253,7 @@ final class QemuSource implements GuestSource {
     }
 
     private void lookAtRunning(Consumer<GuestMemory> use) {
-        try (MemoryAccess access = MemoryAccess.open(qmp, watchdog, regions)) {
+        try (MemoryAccess access = look()) {
             use.accept(access.memory());
         } catch (IOException e) {
             throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
@@ -246,6 +268,10 @@ final class QemuSource implements GuestSource {
         try {
             reconnectIfLost();
             refuseIncoming(RunState.ask(qmp));
+            if (known.isEmpty()) {
+                watchdog.start();
+                look().close();
+            }
             QemuFreeze freeze = QemuFreeze.begin(qmp, watchdog);
             try {
                 Guest guest = take(freeze);
@@ -266,14 +292,13 @@ final class QemuSource implements GuestSource {
 
     private Guest take(QemuFreeze freeze) throws IOException {
         GuestBuilder builder = Guest.builder();
-        Map<Integer, RegisterState> registers = RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
-        for (int cpu : cpus()) {
-            RegisterState state = registers.get(cpu);
-            if (state == null) {
-                throw new SourceException("qemu:" + locator + ": QEMU's monitor printed no registers of vCPU " + cpu);
-            }
-            builder.vcpu(state);
-        }
+        Rehearsed before = known.orElseThrow();
+        // It may be another guest the next time.
+        known = Optional.empty();
+        String text = qmp.monitor(LAYOUT, COMMAND);
+        boolean sameLayout = text.equals(before.layout());
+        List<MemoryRegion> layout = sameLayout ? before.access().regions() : FlatView.parse(text);
+        registers(before, layout).forEach(builder::vcpu);
         List<Finding> findings = new ArrayList<>();
         if (!freeze.wasRunning()) {
             RunState state = freeze.before();
@@ -282,8 +307,8 @@ final class QemuSource implements GuestSource {
         } else {
             findings.addAll(watchdog.findings());
         }
-        List<MemoryRegion> layout = FlatView.parse(qmp.monitor("info mtree -f", COMMAND));
-        MemoryAccess access = MemoryAccess.open(qmp, watchdog, layout);
+        MemoryAccess access = MemoryAccess.open(
+                qmp, watchdog, layout, sameLayout ? Optional.of(before.access()) : Optional.empty());
         freeze.beforeThaw(access.memory()::revoke);
         findings.addAll(access.findings());
         return builder.provenance(new Provenance(
@@ -297,6 +322,33 @@ final class QemuSource implements GuestSource {
                 .freeze(freeze)
                 .onClose(() -> release(access, freeze))
                 .build(access.memory());
+    }
+
+    private List<RegisterState> registers(Rehearsed before, List<MemoryRegion> layout) throws IOException {
+        Map<Integer, RegisterState> printed = RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
+        List<Integer> numbers =
+                printed.keySet().equals(Set.copyOf(before.cpus())) ? before.cpus() : cpus();
+        List<Long> kernelGsBases = firstRam(layout).isPresent()
+                ? KernelGsBase.ask(qmp, firstRam(layout).get().range().first())
+                : List.of();
+        List<RegisterState> states = new ArrayList<>();
+        for (int i = 0; i < numbers.size(); i++) {
+            RegisterState state = printed.get(numbers.get(i));
+            if (state == null) {
+                throw new SourceException("qemu:" + locator + ": QEMU's monitor printed no registers of vCPU "
+                        + numbers.get(i));
+            }
+            states.add(kernelGsBases.size() == numbers.size()
+                    ? state.toBuilder().set(X86.KERNEL_GS_BASE, kernelGsBases.get(i)).build()
+                    : state);
+        }
+        return states;
+    }
+
+    private static Optional<MemoryRegion> firstRam(List<MemoryRegion> layout) {
+        return layout.stream()
+                .filter(region -> region.kind() == MemoryRegion.Kind.RAM)
+                .findFirst();
     }
 
     private void release(MemoryAccess access, QemuFreeze freeze) {

@@ -103,6 +103,22 @@ class QemuSourceTest {
         }
     }
 
+    /** The rest is asked before, while the guest runs. */
+    @Test
+    void littleIsAskedWhileItStandsStill() throws IOException {
+        try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING, this::behave)) {
+            try (Guest guest = Guests.open(location())) {
+                assertEquals(1, guest.vcpus().size());
+            }
+            List<String> commands = qemu.commands();
+            assertEquals(
+                    List.of("stop", "query-status", "human-monitor-command", "human-monitor-command", "query-status",
+                            "cont"),
+                    commands.subList(commands.indexOf("stop"), commands.indexOf("cont") + 1),
+                    "layout, registers");
+        }
+    }
+
     @Test
     void neitherStopsNorResumesWhatDoesNotRun() throws IOException {
         running.set(false);
