@@ -141,7 +141,8 @@ public final class Guests {
             }
         }
         if (general == null) {
-            throw new UnrecognizedFormatException(file.name() + ": " + (almost != null ? almost : KnownFiles.describe(file)
+            String inside = file.compression().map(name -> "compressed by " + name + "; inside, ").orElse("");
+            throw new UnrecognizedFormatException(file.name() + ": " + inside + (almost != null ? almost : KnownFiles.describe(file)
                     .orElseGet(() -> "no known core format; if it is a raw image of memory, " + KnownFiles.raw(file)
                             + "; `guestcore formats " + ShellWords.quoted(file.name())
                             + "` shows what each format misses")));

@@ -7,6 +7,8 @@ import dev.guestcore.internal.flat.FlattenedStream;
 import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileHoles;
+import dev.guestcore.internal.spool.Compression;
+import dev.guestcore.internal.spool.SpooledFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -24,6 +26,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,8 +37,9 @@ import org.jspecify.annotations.Nullable;
  * for every few pages and keeps them in the process, and because a short read of a file that another program cuts off is
  * an ordinary result, where an access to the mapping faults.
  *
- * <p>A flattened dump (a stream of addressed pieces, as makedumpfile writes into a pipe) is read as the file that it
- * describes: offsets and sizes are those of the assembled file, what no piece covers is zero.
+ * <p>A compressed file is decompressed first, and the temporary copy read instead. A flattened dump (a stream of addressed
+ * pieces, as makedumpfile writes into a pipe) is read as the file that it describes: offsets and sizes are those of the
+ * assembled file, what no piece covers is zero.
  *
  * <p>A block that the disk cannot give ends a read before it and is remembered ({@link #readFailures}); the rest of the file
  * can be read.
@@ -68,6 +72,12 @@ public final class FileBytes implements AutoCloseable {
     /** Which part of the assembled file lies where in the stored one; null where the file is as it is stored. */
     private final @Nullable Extents pieces;
 
+    /** The copy that is read instead of the file; null where the file is read itself. */
+    private final @Nullable SpooledFile copy;
+
+    /** Outside of these ranges the file is zero; null where only the file system may know. */
+    private final @Nullable Extents known;
+
     private final List<Finding> findings;
     private final ReadAhead readAhead;
 
@@ -93,23 +103,32 @@ public final class FileBytes implements AutoCloseable {
             Arena arena,
             MemorySegment mapped,
             @Nullable Object key,
+            @Nullable SpooledFile copy,
             FlattenedStream.@Nullable Assembly assembly) {
         this.path = path;
+        this.copy = copy;
         this.stored = stored;
         this.arena = arena;
         this.mapped = mapped;
         this.key = key;
         this.size = assembly == null ? mapped.byteSize() : assembly.size();
         this.pieces = assembly == null ? null : assembly.pieces();
-        this.findings = assembly == null ? List.of() : assembly.findings();
+        this.findings = Stream.concat(
+                        copy == null ? Stream.empty() : copy.findings().stream(),
+                        assembly == null ? Stream.empty() : assembly.findings().stream())
+                .toList();
+        this.known = assembly != null ? assembly.pieces() : copy != null ? copy.data() : null;
         this.readAhead = new ReadAhead(arena, stored::read);
     }
 
     /**
-     * Opens a regular file for reading.
+     * Opens a regular file for reading. A compressed one is decompressed into a temporary file, which may take as long and
+     * as much room as its content does; {@link #findings()} says so.
      *
-     * @throws SourceException if there is no such file, it is not a regular file, or it cannot be read
-     * @throws MalformedDumpException if it is a flattened stream that holds nothing or is of an unknown version
+     * @throws SourceException if there is no such file, it is not a regular file, it cannot be read, or there is no room
+     *     to decompress it
+     * @throws MalformedDumpException if it is a flattened stream that holds nothing or is of an unknown version, or is
+     *     compressed and nothing of it can be decompressed
      */
     public static FileBytes open(Path path) {
         return open(path, FileChannel::read);
@@ -117,6 +136,75 @@ public final class FileBytes implements AutoCloseable {
 
     /** The same with another way to read, so that tests have disks that fail. */
     static FileBytes open(Path path, StoredFile.Reads reads) {
+        FileBytes stored = openAsStored(path, reads);
+        try {
+            Compression compression = Compression.of(stored);
+            if (compression == Compression.NONE) {
+                return assembled(stored);
+            }
+            FileBytes whole = over(path, SpooledFile.decompress(stored, compression));
+            stored.close();
+            return assembled(whole);
+        } catch (RuntimeException | Error e) {
+            stored.close();
+            throw e;
+        }
+    }
+
+    /** Over a copy, which ends with the result. */
+    private static FileBytes over(Path path, SpooledFile copy) {
+        boolean interrupted = Thread.interrupted();
+        Arena arena = Arena.ofShared();
+        try {
+            MemorySegment mapped = copy.channel().map(FileChannel.MapMode.READ_ONLY, 0, copy.size(), arena);
+            return new FileBytes(path, new StoredFile(path, copy, mapped), arena, mapped, null, copy, null);
+        } catch (IOException e) {
+            arena.close();
+            copy.close();
+            throw new SourceException(path + ": cannot map its temporary copy: " + reason(e), e);
+        } catch (RuntimeException | Error e) {
+            arena.close();
+            copy.close();
+            throw e;
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** A flattened stream as the file that it describes. */
+    private static FileBytes assembled(FileBytes whole) {
+        try {
+            return FlattenedStream.isFlattened(whole)
+                    ? new FileBytes(whole.path, whole.stored, whole.arena, whole.mapped, whole.key, whole.copy,
+                            FlattenedStream.index(whole, whole.arena))
+                    : whole;
+        } catch (RuntimeException | Error e) {
+            whole.close();
+            throw e;
+        }
+    }
+
+    /**
+     * The same file once more, to be closed for itself. A temporary copy is not made again.
+     *
+     * @throws SourceException as {@link #open} does
+     */
+    public FileBytes reopen() {
+        return copy == null ? open(path) : assembled(over(path, copy.share()));
+    }
+
+    /**
+     * Opens a regular file for reading, whatever is in it: compressed and flattened files as they are stored.
+     *
+     * @throws SourceException if there is no such file, it is not a regular file, or it cannot be read
+     */
+    public static FileBytes openAsStored(Path path) {
+        return openAsStored(path, FileChannel::read);
+    }
+
+    private static FileBytes openAsStored(Path path, StoredFile.Reads reads) {
         if (Files.isDirectory(path)) {
             throw new SourceException(path + ": is a directory; name the dump file in it");
         }
@@ -135,10 +223,7 @@ public final class FileBytes implements AutoCloseable {
             Object key = before != null && before.equals(StoredFile.keyOf(path)) ? before : null;
             MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
             StoredFile stored = new StoredFile(path, channel, key, mapped, reads);
-            FileBytes bytes = new FileBytes(path, stored, arena, mapped, key, null);
-            return FlattenedStream.isFlattened(bytes)
-                    ? new FileBytes(path, stored, arena, mapped, key, FlattenedStream.index(bytes, arena))
-                    : bytes;
+            return new FileBytes(path, stored, arena, mapped, key, null, null);
         } catch (NoSuchFileException e) {
             arena.close();
             throw new SourceException(path + ": no such file", e);
@@ -194,12 +279,19 @@ public final class FileBytes implements AutoCloseable {
         return size;
     }
 
+    /** How the file is compressed, by the name of the program; empty if it is not. */
+    public Optional<String> compression() {
+        return copy == null || copy.compression() == Compression.NONE
+                ? Optional.empty()
+                : Optional.of(copy.compression().label());
+    }
+
     /** Whether the file is stored as a flattened stream. */
     public boolean isFlattened() {
         return pieces != null;
     }
 
-    /** What is damaged about the stream that a flattened file is stored as; a format adds its own findings. */
+    /** That the file was decompressed, and what is damaged about that or a flattened stream; a format adds its own. */
     public List<Finding> findings() {
         return findings;
     }
@@ -478,7 +570,7 @@ public final class FileBytes implements AutoCloseable {
     }
 
     private boolean canTellHoles() {
-        if (pieces != null) {
+        if (known != null) {
             return true;
         }
         if (key == null || size < SMALLEST_SPARSE_FILE) {
@@ -494,22 +586,22 @@ public final class FileBytes implements AutoCloseable {
     }
 
     private long nextData(long offset) {
-        if (pieces == null) {
+        if (known == null) {
             return Objects.requireNonNull(holes).nextData(offset);
         }
-        long index = pieces.floor(offset);
-        if (pieces.contains(index, offset)) {
+        long index = known.floor(offset);
+        if (known.contains(index, offset)) {
             return offset;
         }
-        return index + 1 < pieces.count() ? pieces.first(index + 1) : size;
+        return index + 1 < known.count() ? known.first(index + 1) : size;
     }
 
     private long nextHole(long offset) {
-        if (pieces == null) {
+        if (known == null) {
             return Objects.requireNonNull(holes).nextHole(offset);
         }
-        long index = pieces.floor(offset);
-        return pieces.contains(index, offset) ? Math.min(size, pieces.last(index) + 1) : offset;
+        long index = known.floor(offset);
+        return known.contains(index, offset) ? Math.min(size, known.last(index) + 1) : offset;
     }
 
     /** An error about this file. */

@@ -60,7 +60,7 @@ public final class Opening {
     }
 
     private static List<Finding> findings(CoreFormat format, FileBytes file) {
-        try (Guest guest = open(format, FileBytes.open(file.path()))) {
+        try (Guest guest = open(format, file.reopen())) {
             return guest.findings();
         }
     }

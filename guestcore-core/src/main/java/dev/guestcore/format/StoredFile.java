@@ -1,6 +1,7 @@
 package dev.guestcore.format;
 
 import dev.guestcore.SourceException;
+import dev.guestcore.internal.spool.SpooledFile;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -26,6 +27,7 @@ final class StoredFile implements AutoCloseable {
     private final MemorySegment mapped;
     private final Reads reads;
     private final BadBlocks bad;
+    private final @Nullable SpooledFile copy;
     private final Object lock = new Object();
     private volatile FileChannel channel;
     private volatile boolean lost;
@@ -46,6 +48,22 @@ final class StoredFile implements AutoCloseable {
      * @param mapped all of it
      */
     StoredFile(Path path, FileChannel channel, @Nullable Object key, MemorySegment mapped, Reads reads) {
+        this(path, channel, key, mapped, reads, null);
+    }
+
+    /** The temporary copy of a file, which others may read as well. */
+    StoredFile(Path path, SpooledFile copy, MemorySegment mapped) {
+        this(path, copy.channel(), null, mapped, FileChannel::read, copy);
+    }
+
+    private StoredFile(
+            Path path,
+            FileChannel channel,
+            @Nullable Object key,
+            MemorySegment mapped,
+            Reads reads,
+            @Nullable SpooledFile copy) {
+        this.copy = copy;
         this.path = path;
         this.channel = channel;
         this.key = key;
@@ -136,6 +154,9 @@ final class StoredFile implements AutoCloseable {
                 return;
             }
             lost = true;
+            if (copy != null) {
+                return;
+            }
             FileChannel fresh;
             try {
                 fresh = FileChannel.open(path, StandardOpenOption.READ);
@@ -156,6 +177,10 @@ final class StoredFile implements AutoCloseable {
     public void close() {
         synchronized (lock) {
             closed = true;
+            if (copy != null) {
+                copy.close();
+                return;
+            }
             try {
                 channel.close();
             } catch (IOException e) {

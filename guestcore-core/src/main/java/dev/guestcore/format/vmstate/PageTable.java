@@ -9,6 +9,7 @@ import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.memory.LayeredExtents;
 import dev.guestcore.internal.migration.RamBlock;
 import dev.guestcore.internal.migration.RamSink;
+import dev.guestcore.internal.spool.Spool;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -64,7 +65,6 @@ final class PageTable {
 
         private final FileBytes file;
         private final boolean compressed;
-        private final String remedy;
         private final Arena scratch = Arena.ofConfined();
         private final LayeredExtents layers = new LayeredExtents(scratch);
         private final List<Long> starts = new ArrayList<>();
@@ -80,12 +80,10 @@ final class PageTable {
          *
          * @param file holds the stream
          * @param compressed whether the pages do not lie in the file as they are
-         * @param remedy what to do if there is no room for decompressed pages
          */
-        Builder(FileBytes file, boolean compressed, String remedy) {
+        Builder(FileBytes file, boolean compressed) {
             this.file = file;
             this.compressed = compressed;
-            this.remedy = remedy;
         }
 
         @Override
@@ -104,7 +102,7 @@ final class PageTable {
             if (compressed || position == NOT_STORED) {
                 Spool target = spool;
                 if (target == null) {
-                    target = new Spool(file.name(), remedy);
+                    target = new Spool(file.name(), "");
                     spool = target;
                 }
                 target.write(place, page);

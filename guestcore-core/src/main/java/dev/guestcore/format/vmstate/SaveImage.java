@@ -3,6 +3,7 @@ package dev.guestcore.format.vmstate;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.migration.PcMemoryMap;
+import dev.guestcore.internal.spool.Compression;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -25,7 +26,7 @@ import java.util.regex.Pattern;
  * @param libvirt whether there is such a header
  * @param complete whether libvirt finished the image
  * @param streamAt offset of the stream
- * @param wrapping how the stream is compressed
+ * @param compression how the stream is compressed
  * @param domain name of the domain
  * @param dimms DIMMs of the domain, with their addresses
  */
@@ -33,7 +34,7 @@ record SaveImage(
         boolean libvirt,
         boolean complete,
         long streamAt,
-        Wrapping wrapping,
+        Compression compression,
         Optional<String> domain,
         List<PcMemoryMap.Dimm> dimms) {
 
@@ -41,6 +42,10 @@ record SaveImage(
     private static final String MAGIC_UNFINISHED = "LibvirtQemudPart";
     private static final int HEADER = 92;
     private static final int LATEST_VERSION = 2;
+    /** By libvirt's numbers. */
+    private static final List<Compression> COMPRESSIONS = List.of(
+            Compression.NONE, Compression.GZIP, Compression.BZIP2, Compression.XZ, Compression.LZOP, Compression.ZSTD);
+
     private static final int MOST_XML = 1 << 20;
     private static final int MOST_DIMMS = 256;
     private static final Pattern NAME = Pattern.compile("<name>([^<]{1,256})</name>");
@@ -64,7 +69,7 @@ record SaveImage(
      */
     static SaveImage read(FileBytes file) {
         if (!isLibvirt(file)) {
-            return new SaveImage(false, true, 0, Wrapping.at(file, 0), Optional.empty(), List.of());
+            return new SaveImage(false, true, 0, Compression.NONE, Optional.empty(), List.of());
         }
         ByteOrder order = ByteOrder.LITTLE_ENDIAN;
         long version = file.u32(16, order, "version of the save image");
@@ -83,14 +88,20 @@ record SaveImage(
                     Long.toString(length), "the file is cut short before the guest's memory begins");
         }
         long number = file.u32(28, order, "compression");
-        Wrapping wrapping = Wrapping.ofNumber(number)
-                .orElseThrow(() -> new UnsupportedRequestException(file.name() + ": save image compressed by libvirt's"
-                        + " method " + number + ", of which Guestcore knows 0 to 5; save the domain with"
-                        + " save_image_format = \"raw\" in qemu.conf"));
+        if (number >= COMPRESSIONS.size()) {
+            throw new UnsupportedRequestException(file.name() + ": save image compressed by libvirt's"
+                    + " method " + number + ", of which Guestcore knows 0 to 5; save the domain with"
+                    + " save_image_format = \"raw\" in qemu.conf");
+        }
         byte[] bytes = file.bytes(HEADER, (int) Math.min(length, MOST_XML), "domain's description");
         String text = new String(bytes, StandardCharsets.UTF_8);
         return new SaveImage(
-                true, magic(file).equals(MAGIC), HEADER + length, wrapping, domain(text), dimms(text));
+                true, magic(file).equals(MAGIC), HEADER + length, COMPRESSIONS.get((int) number), domain(text), dimms(text));
+    }
+
+    /** How the stream is compressed, if it is. */
+    Optional<String> compressionLabel() {
+        return compression == Compression.NONE ? Optional.empty() : Optional.of(compression.label());
     }
 
     private static Optional<String> domain(String text) {

@@ -2,7 +2,6 @@ package dev.guestcore.format.vmstate;
 
 import dev.guestcore.Finding;
 import dev.guestcore.GuestBuilder;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
@@ -12,8 +11,11 @@ import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.migration.MachineState;
 import dev.guestcore.internal.migration.MigrationStream;
 import dev.guestcore.internal.migration.PcMemoryMap;
+import dev.guestcore.internal.spool.Compression;
+import dev.guestcore.internal.spool.DecompressingChannel;
+import dev.guestcore.internal.spool.StoredStream;
 import java.lang.foreign.Arena;
-import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -44,34 +46,11 @@ record SavedStream(
         List<Finding> findings,
         Arena arena) {
 
-    /** Looks below the compression for the stream's magic. */
+    /** Looks at the magic. */
     static Probe probe(FileBytes file) {
-        Wrapping wrapping = Wrapping.at(file, 0);
-        StoredStream stored = new StoredStream(file, 0);
-        ByteBuffer magic = ByteBuffer.allocate(Integer.BYTES);
-        if (wrapping == Wrapping.NONE) {
-            stored.read(magic);
-            return magic.getInt(0) == MigrationStream.MAGIC
-                    ? Probe.exact("begins with QEVM")
-                    : Probe.no("does not begin with QEVM");
-        }
-        String compressed = "compressed by " + wrapping.label();
-        StreamChannel channel = new StreamChannel(file.name(), wrapping, stored);
-        try {
-            while (magic.hasRemaining()) {
-                if (channel.read(magic) <= 0) {
-                    break;
-                }
-            }
-        } catch (GuestcoreException e) {
-            return Probe.no(e.getMessage());
-        }
-        if (magic.getInt(0) == MigrationStream.MAGIC) {
-            return Probe.exact(compressed + ", begins with QEVM");
-        }
-        return Probe.almost(compressed + channel.damage()
-                .map(why -> ", but cannot be decompressed: " + why)
-                .orElse(", but not a QEMU migration stream"));
+        return file.holds(0, Integer.BYTES) && (int) file.u32(0, ByteOrder.BIG_ENDIAN, "magic") == MigrationStream.MAGIC
+                ? Probe.exact("begins with QEVM")
+                : Probe.no("does not begin with QEVM");
     }
 
     /**
@@ -82,19 +61,16 @@ record SavedStream(
      */
     static SavedStream read(FileBytes file) {
         SaveImage image = SaveImage.read(file);
-        boolean compressed = image.wrapping() != Wrapping.NONE;
-        String remedy = compressed
-                ? "make room, or decompress the file with `" + image.wrapping().remedy() + "` and open the result"
-                : "make room there";
-        StoredStream stored = new StoredStream(file, image.streamAt());
-        Optional<StreamChannel> decompressed = compressed
-                ? Optional.of(new StreamChannel(file.name(), image.wrapping(), stored))
+        boolean compressed = image.compression() != Compression.NONE;
+        Optional<DecompressingChannel> decompressed = compressed
+                ? Optional.of(DecompressingChannel.of(file, image.streamAt(), image.compression()))
                 : Optional.empty();
         Arena arena = Arena.ofShared();
-        try (PageTable.Builder builder = new PageTable.Builder(file, compressed, remedy)) {
+        try (PageTable.Builder builder = new PageTable.Builder(file, compressed)) {
             MigrationStream stream = compressed
                     ? new MigrationStream(decompressed.orElseThrow(), file.name() + " (decompressed)", builder)
-                    : new MigrationStream(stored, file.name(), image.streamAt(), builder);
+                    : new MigrationStream(
+                            new StoredStream(file, image.streamAt()), file.name(), image.streamAt(), builder);
             List<Finding> findings = new ArrayList<>();
             if (!image.complete()) {
                 findings.add(Finding.damage(file.name() + ": libvirt did not finish this save image, its magic still says"
@@ -121,13 +97,13 @@ record SavedStream(
 
     /** A stream that breaks off in its memory keeps what was read of it. */
     private static MachineState state(
-            String file, MigrationStream stream, List<Finding> findings, Optional<StreamChannel> decompressed) {
+            String file, MigrationStream stream, List<Finding> findings, Optional<DecompressingChannel> decompressed) {
         try {
             MachineState state = stream.read();
-            decompressed.flatMap(StreamChannel::damage).ifPresent(why -> findings.add(compression(file, why)));
+            decompressed.flatMap(DecompressingChannel::damage).ifPresent(why -> findings.add(compression(file, why)));
             return state;
         } catch (MalformedDumpException e) {
-            Optional<String> why = decompressed.flatMap(StreamChannel::damage);
+            Optional<String> why = decompressed.flatMap(DecompressingChannel::damage);
             why.ifPresent(text -> findings.add(compression(file, text)));
             if (stream.blocks().isEmpty()) {
                 throw e;
@@ -155,9 +131,7 @@ record SavedStream(
         if (image.libvirt()) {
             words.add("libvirt save image" + image.domain().map(name -> " of " + name).orElse(""));
         }
-        if (image.wrapping() != Wrapping.NONE) {
-            words.add(image.wrapping().label());
-        }
+        image.compressionLabel().or(file::compression).ifPresent(words::add);
         words.add("machine " + (state.machine().isEmpty() ? "not named" : state.machine()));
         state.runState().ifPresent(words::add);
         words.add(layout.derivation());

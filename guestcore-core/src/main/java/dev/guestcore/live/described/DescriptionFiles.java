@@ -69,7 +69,7 @@ final class DescriptionFiles implements AutoCloseable {
             throw name.wrong("at most " + MOST_FILES + " different files");
         }
         try {
-            FileBytes file = FileBytes.open(path);
+            FileBytes file = FileBytes.openAsStored(path);
             open.put(path, file);
             return file;
         } catch (SourceException e) {

@@ -70,7 +70,7 @@ final class DescriptionReader {
      */
     static Description read(Path path) {
         byte[] text;
-        try (FileBytes file = FileBytes.open(path)) {
+        try (FileBytes file = FileBytes.openAsStored(path)) {
             if (file.size() > LARGEST_FILE) {
                 throw new SourceException(path + ": expected the description of a guest of at most " + LARGEST_FILE
                         + " bytes, found " + file.size() + "; put large contents into files beside it");

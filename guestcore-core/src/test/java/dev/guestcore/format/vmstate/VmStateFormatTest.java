@@ -212,10 +212,10 @@ class VmStateFormatTest {
         try (Guest guest = Guests.open(write(half))) {
             assertTrue(guest.findings().stream()
                     .anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE), program);
-        } catch (UnrecognizedFormatException e) {
-            // Their libraries give the first bytes late.
+        } catch (MalformedDumpException e) {
+            // All is in one block.
             assertTrue(List.of("bzip2", "zstd").contains(program), e.getMessage());
-            assertTrue(e.getMessage().contains("but cannot be decompressed: "), e.getMessage());
+            assertTrue(e.getMessage().contains(program + " data: expected something to decompress"), e.getMessage());
         }
     }
 
@@ -316,9 +316,9 @@ class VmStateFormatTest {
     void recognizesByContent() throws IOException {
         byte[] other = gzip("no stream".getBytes(StandardCharsets.US_ASCII));
         assertTrue(assertThrows(UnrecognizedFormatException.class, () -> Guests.open(write(other)))
-                .getMessage().contains("compressed by gzip, but not a QEMU migration stream"));
+                .getMessage().contains("compressed by gzip; inside, a text and no dump"));
         byte[] torn = Arrays.copyOf(gzip(stream()), 12);
-        assertThrows(UnrecognizedFormatException.class, () -> Guests.open(write(torn)));
+        assertThrows(MalformedDumpException.class, () -> Guests.open(write(torn)));
     }
 
     @Test

@@ -1,37 +1,56 @@
-package dev.guestcore.format.vmstate;
+package dev.guestcore.internal.spool;
 
 import dev.guestcore.GuestcoreException;
 import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.format.FileBytes;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;
 import java.util.Optional;
+import java.util.function.LongFunction;
 import org.tukaani.xz.MemoryLimitException;
 import org.tukaani.xz.UnsupportedOptionsException;
 
 /** What comes out of a compressed file. Where the file is damaged it ends, and says why. Not thread-safe. */
-final class StreamChannel implements ReadableByteChannel {
+public final class DecompressingChannel implements ReadableByteChannel {
 
     private static final int CHUNK = 1 << 16;
 
     private final String file;
-    private final Wrapping wrapping;
-    private final InputStream stored;
+    private final long offset;
+    private final Compression compression;
+    private final LongFunction<InputStream> stored;
     private final byte[] chunk = new byte[CHUNK];
     private InputStream content = InputStream.nullInputStream();
     private boolean opened;
     private Optional<String> damage = Optional.empty();
 
-    StreamChannel(String file, Wrapping wrapping, InputStream stored) {
+    private DecompressingChannel(
+            String file, long offset, Compression compression, LongFunction<InputStream> stored) {
         this.file = file;
-        this.wrapping = wrapping;
-        this.stored = new BufferedInputStream(stored, CHUNK);
+        this.offset = offset;
+        this.compression = compression;
+        this.stored = stored;
+    }
+
+    /**
+     * Decompresses what lies in a file.
+     *
+     * @param file stays open
+     * @param offset where the compressed data begin; they reach to the end of the file
+     */
+    public static DecompressingChannel of(FileBytes file, long offset, Compression compression) {
+        return new DecompressingChannel(
+                file.name(),
+                offset,
+                compression,
+                at -> new BufferedInputStream(new StoredStream(file, offset + at), CHUNK));
     }
 
     /** What was wrong with the compressed data, if anything. */
-    Optional<String> damage() {
+    public Optional<String> damage() {
         return damage;
     }
 
@@ -43,7 +62,7 @@ final class StreamChannel implements ReadableByteChannel {
         try {
             if (!opened) {
                 opened = true;
-                content = wrapping.open(stored);
+                content = compression.open(stored);
             }
             int count = content.read(chunk, 0, Math.min(CHUNK, target.remaining()));
             if (count == 0 && target.hasRemaining()) {
@@ -69,8 +88,8 @@ final class StreamChannel implements ReadableByteChannel {
     }
 
     private UnsupportedRequestException tooLarge(String why) {
-        return new UnsupportedRequestException(file + ": cannot be decompressed here (" + why + "); decompress it with `"
-                + wrapping.remedy() + "` and open the result");
+        return new UnsupportedRequestException(file + ": cannot be decompressed here (" + why + "); decompress it ("
+                + compression.command(file, offset) + ") and open the result");
     }
 
     @Override

@@ -1,4 +1,4 @@
-package dev.guestcore.format.vmstate;
+package dev.guestcore.internal.spool;
 
 import dev.guestcore.internal.lzo.LzoDecoder;
 import java.io.EOFException;

@@ -1,4 +1,4 @@
-package dev.guestcore.format.vmstate;
+package dev.guestcore.internal.spool;
 
 import dev.guestcore.format.FileBytes;
 import java.io.InputStream;
@@ -7,13 +7,19 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;
 
 /** A file from some offset on, forward only: as a channel and as a stream. Not thread-safe. */
-final class StoredStream extends InputStream implements ReadableByteChannel {
+public final class StoredStream extends InputStream implements ReadableByteChannel {
 
     private final FileBytes file;
     private final byte[] one = new byte[1];
     private long position;
 
-    StoredStream(FileBytes file, long offset) {
+    /**
+     * Begins.
+     *
+     * @param file stays open
+     * @param offset of the first byte that is read
+     */
+    public StoredStream(FileBytes file, long offset) {
         this.file = file;
         this.position = offset;
     }
