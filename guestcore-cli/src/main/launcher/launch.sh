@@ -5,8 +5,10 @@
 #   cache        the start-up cache, which may be missing
 #   module_path  where the modules are, or nothing where they are part of the runtime
 
-# The heap holds no guest memory, so it stays small whatever the size of the dump.
-java_options='-Xmx64m -XX:MaxDirectMemorySize=2g -XX:+UseSerialGC -XX:-UsePerfData
+# The heap holds no guest memory, so it stays small whatever the size of the dump. Should Java itself fail, it leaves no file
+# behind: a core dump of this program would hold memory of the guest.
+java_options='-Xmx64m -XX:MaxDirectMemorySize=2g -XX:CompressedClassSpaceSize=64m -XX:+UseSerialGC -XX:-UsePerfData
+    -XX:ErrorFile=/dev/null -XX:-DumpReplayDataOnError -XX:-CreateCoredumpOnCrash -XX:+DisplayVMOutputToStderr
     -Xlog:disable -Xlog:all=error:stderr
     --enable-native-access=dev.guestcore --sun-misc-unsafe-memory-access=allow'
 
@@ -25,8 +27,21 @@ tell_quick() {
     done
 }
 
+# Java reserves address space for itself, and ends in a page of text where there is none.
+require_address_space() {
+    limit=$(ulimit -v 2>/dev/null)
+    case $limit in
+        '' | *[!0-9]*) return ;;
+    esac
+    if [ "$limit" -lt 1572864 ]; then
+        echo "guestcore: only $limit KiB of address space are allowed (ulimit -v); Java needs 1.5 GiB: raise the limit" >&2
+        exit 1
+    fi
+}
+
 # Ends in the program with these arguments.
 launch() {
+    require_address_space
     tell_quick "$@"
     # In these locales Java cannot name files that are not ASCII.
     case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in

@@ -77,6 +77,21 @@ class LauncherTest {
     }
 
     @Test
+    void withTooLittleAddressSpace() throws Exception {
+        Process process = new ProcessBuilder(
+                        "/bin/bash", "-c", "ulimit -v 1000000; . \"$0\"; launch info",
+                        CHECKOUT + "/guestcore-cli/src/main/launcher/launch.sh")
+                .redirectErrorStream(true)
+                .start();
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(1, process.waitFor());
+        assertEquals(
+                "guestcore: only 1000000 KiB of address space are allowed (ulimit -v); Java needs 1.5 GiB: raise the"
+                        + " limit\n",
+                said);
+    }
+
+    @Test
     void withoutJdk() throws Exception {
         jdk("24.0.9");
         String said = fails();

@@ -142,6 +142,8 @@ final class Watchdog implements AutoCloseable {
         }
         command.add(java.toString());
         command.addAll(List.of("-Xmx16m", "-Xss512k", "-XX:+UseSerialGC", "-Xint", "-XX:-UsePerfData", "-Xshare:auto"));
+        // Whatever happens to it, it leaves no files.
+        command.addAll(List.of("-XX:ErrorFile=/dev/null", "-XX:-CreateCoredumpOnCrash"));
         command.addAll(whereTheClassIs());
         command.add(socket.toString());
         return command;
