@@ -4,7 +4,6 @@ import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -13,11 +12,17 @@ import picocli.CommandLine.Option;
 /** {@code guestcore completion}. */
 @Command(
         name = "completion",
-        description = "Print a completion script for bash and zsh, or the file that a shell looks for.",
+        description = {
+            "Print a script that completes commands, options, their values, files and sources in a shell.",
+            "",
+            "The packages install these scripts; who uses the archive or a checkout sources them, or puts them where the "
+                    + "shell looks for them."
+        },
         footer = {
             "",
             "Examples:",
             "  source <(guestcore completion)",
+            "  source <(guestcore completion --shell zsh)",
             "  guestcore completion --shell fish > ~/.config/fish/completions/guestcore.fish"
         })
 final class CompletionVerb extends Verb {
@@ -29,8 +34,7 @@ final class CompletionVerb extends Verb {
             paramLabel = "<shell>",
             converter = Shell.Choice.class,
             completionCandidates = Shell.Choice.class,
-            description = "${COMPLETION-CANDIDATES}; what bash reads, zsh can source as well, and what zsh reads is"
-                    + " for a folder of its fpath.")
+            description = "The shell: ${COMPLETION-CANDIDATES}. Default: bash.")
     Shell shell = Shell.BASH;
 
     CompletionVerb(Console console) {
@@ -41,8 +45,8 @@ final class CompletionVerb extends Verb {
     public Integer call() {
         CommandLine all = Verbs.complete(console());
         String script = switch (shell) {
-            case BASH -> AutoComplete.bash(PROGRAM, all);
-            case ZSH -> zsh(all);
+            case BASH -> BashCompletion.of(PROGRAM, all);
+            case ZSH -> ZshCompletion.of(PROGRAM, all);
             case FISH -> FishCompletion.of(PROGRAM, all);
         };
         if (json) {
@@ -53,25 +57,11 @@ final class CompletionVerb extends Verb {
         return ExitCode.DONE;
     }
 
-    /**
-     * Zsh runs the file when it first completes the command, and expects that to complete as well. It reads all of it before
-     * the alias in it that stands for compopt takes effect.
-     */
-    private static String zsh(CommandLine all) {
-        return """
-                #compdef %1$s
-                compopt() { : }
-                %2$s
-                _bash_complete -o default -F _complete_%1$s
-                """
-                .formatted(PROGRAM, AutoComplete.bash(PROGRAM, all));
-    }
-
     /** Who completes. */
     enum Shell {
-        /** Bash, and zsh as it reads scripts for bash. */
+        /** Bash. */
         BASH,
-        /** Zsh, from a folder of completion functions. */
+        /** Zsh. */
         ZSH,
         /** Fish. */
         FISH;

@@ -1,8 +1,8 @@
 package dev.guestcore.cli;
 
+import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import java.util.stream.StreamSupport;
 import picocli.CommandLine;
 import picocli.CommandLine.Help;
 import picocli.CommandLine.Model.ArgSpec;
@@ -11,6 +11,22 @@ import picocli.CommandLine.Model.PositionalParamSpec;
 
 /** The completion script for fish, out of the same description as the help texts. */
 final class FishCompletion {
+
+    /** Kinds of sources, and the files behind their colon. */
+    private static final String SOURCES =
+            """
+            function __%1$s_sources
+                set -l token (commandline -ct)
+                if string match -qr '^[a-z]+:' -- $token
+                    set -l scheme (string replace -r ':.*' ':' -- $token)
+                    for path in (__fish_complete_path (string replace -r '^[a-z]+:' '' -- $token))
+                        echo $scheme$path
+                    end
+                else
+                    printf '%%s\\tkind of source\\n' %2$s
+                end
+            end
+            """;
 
     private final String program;
     private final StringBuilder script = new StringBuilder();
@@ -27,6 +43,7 @@ final class FishCompletion {
     }
 
     private void write(CommandLine root) {
+        script.append(SOURCES.formatted(program, String.join(" ", Completes.schemes())));
         root.getCommandSpec().options().forEach(option -> option("__fish_use_subcommand", option));
         root.getSubcommands().forEach((name, verb) -> {
             String[] description = verb.getCommandSpec().usageMessage().description();
@@ -35,10 +52,18 @@ final class FishCompletion {
             verb.getCommandSpec().options().stream()
                     .filter(option -> !option.hidden())
                     .forEach(option -> option(used, option));
-            for (PositionalParamSpec parameter : verb.getCommandSpec().positionalParameters()) {
-                if (parameter.completionCandidates() != null) {
-                    rule(used, "-f -a " + candidates(parameter));
+            List<PositionalParamSpec> parameters = verb.getCommandSpec().positionalParameters();
+            for (PositionalParamSpec parameter : parameters) {
+                switch (Completes.of(parameter)) {
+                    case WORDS -> rule(used, "-f -a " + candidates(parameter));
+                    case SOURCE -> rule(used, "-a " + quoted("(__" + program + "_sources)"));
+                    case FILE, NOTHING -> {
+                        // Fish offers files by itself.
+                    }
                 }
+            }
+            if (parameters.isEmpty()) {
+                rule(used, "-f");
             }
         });
     }
@@ -49,7 +74,12 @@ final class FishCompletion {
                 .collect(Collectors.joining(" "));
         String value = "";
         if (option.arity().max() > 0) {
-            value = option.completionCandidates() == null ? " -r" : " -x -a " + candidates(option);
+            value = switch (Completes.of(option)) {
+                case WORDS -> " -x -a " + candidates(option);
+                case SOURCE -> " -r -a " + quoted("(__" + program + "_sources)");
+                case FILE -> " -r";
+                case NOTHING -> " -x";
+            };
         }
         rule(condition, names + value + described(String.join(" ", option.description()), option));
     }
@@ -64,7 +94,7 @@ final class FishCompletion {
     }
 
     private static String all(ArgSpec of, String between) {
-        return StreamSupport.stream(of.completionCandidates().spliterator(), false).collect(Collectors.joining(between));
+        return String.join(between, Completes.words(of));
     }
 
     private static String described(String text, ArgSpec of) {
