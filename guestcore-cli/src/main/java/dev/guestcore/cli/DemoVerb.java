@@ -50,6 +50,8 @@ final class DemoVerb extends Verb {
     private static final String NEEDLE = "needle [ -~]+";
     private static final int WIDEST = 100;
     private static final TextMap.Style PICTURE = new TextMap.Style(WIDEST, false, true);
+    /** How often memory is read or written: two captures, two checks, a conversion, a comparison, a search. */
+    private static final int PASSES = 7;
     private static final int MOST_FOLDERS = 1000;
 
     @Option(
@@ -87,6 +89,7 @@ final class DemoVerb extends Verb {
             try (GuestSource guest = Guests.source("demo:")) {
                 step("A guest runs inside this process: " + guest.vcpuCount() + " vCPUs that never stop writing, "
                         + Sizes.human(Delivery.expectedBytes(guest)) + " of memory with the holes of a PC.");
+                progress(progress.mode).expect(PASSES * Delivery.expectedBytes(guest));
                 for (CoreFormat format : formats) {
                     cores.add(capture(guest, format, folder));
                 }

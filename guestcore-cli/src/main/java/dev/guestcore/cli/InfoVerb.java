@@ -77,6 +77,10 @@ final class InfoVerb extends Verb {
                     return printVmcoreInfo(guest);
                 }
                 MemorySummary summary = MemorySummary.of(guest.memory(), MOST_RUNS);
+                if (scan) {
+                    // Once for the pages, and once for the kernel.
+                    progress(progress.mode).expect(2 * readableBytes(guest));
+                }
                 Optional<MemoryScan> scanned = scan ? Optional.of(scan(guest)) : Optional.empty();
                 KernelSection kernel = kernel(guest);
                 if (json) {

@@ -14,19 +14,22 @@ final class JsonProgress implements Progress {
     private final PrintStream lines;
     private final LongSupplier clock;
     private String phase = "";
+    private final Job job;
     private long total;
     private long done;
     private long started;
     private long reported;
 
     /** Writes to a stream; {@code clock} gives nanoseconds from any origin. */
-    JsonProgress(PrintStream lines, LongSupplier clock) {
+    JsonProgress(PrintStream lines, Job job, LongSupplier clock) {
+        this.job = job;
         this.lines = lines;
         this.clock = clock;
     }
 
     @Override
     public void begin(String newPhase, long totalBytes) {
+        job.begin(totalBytes);
         phase = newPhase;
         total = totalBytes;
         done = 0;
@@ -36,6 +39,7 @@ final class JsonProgress implements Progress {
 
     @Override
     public void advance(long bytes) {
+        job.advance(bytes);
         done += bytes;
         long now = clock.getAsLong();
         if (now - reported >= REPORT_NANOS || done >= total) {
@@ -50,6 +54,8 @@ final class JsonProgress implements Progress {
         line.put("done", done);
         line.put("total", total);
         line.put("seconds", (now - started) / 1_000_000 / 1e3);
+        line.put("jobDone", job.done());
+        line.put("jobTotal", job.total());
         Json.writeLine(lines, Json.document("progress", line));
         lines.flush();
     }

@@ -7,8 +7,10 @@ final class ShownProgress implements Progress, AutoCloseable {
 
     private final Cancellation cancellation;
     private final Progress shown;
+    private final Job job;
 
-    private ShownProgress(Cancellation cancellation, Progress shown) {
+    private ShownProgress(Cancellation cancellation, Progress shown, Job job) {
+        this.job = job;
         this.cancellation = cancellation;
         this.shown = shown;
     }
@@ -16,17 +18,23 @@ final class ShownProgress implements Progress, AutoCloseable {
     /** Begins to show progress. */
     static ShownProgress begin(Console console, ProgressMode mode) {
         Console.Terminal terminal = console.terminal();
+        Job job = new Job();
         Progress shown = switch (mode) {
-            case AUTO -> terminal.err() ? bar(console) : Progress.none();
-            case BAR -> bar(console);
-            case JSON -> new JsonProgress(console.err(), System::nanoTime);
+            case AUTO -> terminal.err() ? bar(console, job) : Progress.none();
+            case BAR -> bar(console, job);
+            case JSON -> new JsonProgress(console.err(), job, System::nanoTime);
             case NONE -> Progress.none();
         };
-        return new ShownProgress(console.cancellation(), shown);
+        return new ShownProgress(console.cancellation(), shown, job);
     }
 
-    private static Progress bar(Console console) {
-        return new TerminalProgress(console.err(), console.terminal().width(), System::nanoTime);
+    private static Progress bar(Console console, Job job) {
+        return new TerminalProgress(console.err(), console.terminal().width(), job, System::nanoTime);
+    }
+
+    /** So many more bytes will be handled, in phases to come: for one bar and one time left over all of them. */
+    void expect(long bytes) {
+        job.expect(bytes);
     }
 
     @Override
@@ -41,6 +49,7 @@ final class ShownProgress implements Progress, AutoCloseable {
         cancellation.check();
     }
 
+    /** Takes the bar away, so that something else can be printed; a further phase brings it back. */
     @Override
     public void close() {
         if (shown instanceof TerminalProgress bar) {

@@ -5,7 +5,10 @@ import dev.guestcore.inspect.Sizes;
 import java.io.PrintStream;
 import java.util.function.LongSupplier;
 
-/** One line on a terminal that is drawn anew a few times a second: bar, percentage, rate, time left. */
+/**
+ * One line on a terminal that is drawn anew a few times a second: the phase, and of the whole job bar, percentage, rate and
+ * time left.
+ */
 final class TerminalProgress implements Progress, AutoCloseable {
 
     private static final long NANOS = 1_000_000_000L;
@@ -17,19 +20,21 @@ final class TerminalProgress implements Progress, AutoCloseable {
     private final int width;
     private final LongSupplier clock;
     private String phase = "";
-    private long total;
-    private long done;
+    private final Job job;
     private long started;
     private long drawn;
+    private boolean begun;
     private boolean visible;
 
     /**
      * Draws on a terminal.
      *
      * @param width columns that it has
+     * @param job counts over all phases
      * @param clock nanoseconds from any origin
      */
-    TerminalProgress(PrintStream terminal, int width, LongSupplier clock) {
+    TerminalProgress(PrintStream terminal, int width, Job job, LongSupplier clock) {
+        this.job = job;
         this.terminal = terminal;
         this.width = width;
         this.clock = clock;
@@ -37,17 +42,18 @@ final class TerminalProgress implements Progress, AutoCloseable {
 
     @Override
     public void begin(String newPhase, long totalBytes) {
-        close();
         phase = newPhase;
-        total = totalBytes;
-        done = 0;
-        started = clock.getAsLong();
-        drawn = started;
+        job.begin(totalBytes);
+        if (!begun) {
+            begun = true;
+            started = clock.getAsLong();
+            drawn = started;
+        }
     }
 
     @Override
     public void advance(long bytes) {
-        done += bytes;
+        job.advance(bytes);
         long now = clock.getAsLong();
         if (now - drawn >= REDRAW_NANOS) {
             drawn = now;
@@ -56,7 +62,9 @@ final class TerminalProgress implements Progress, AutoCloseable {
     }
 
     private void draw(long now) {
-        double share = total <= 0 ? 1 : Math.min(1, (double) done / total);
+        double share = job.share();
+        long done = job.done();
+        long total = job.total();
         double seconds = Math.max(1, now - started) / (double) NANOS;
         long rate = (long) (done / seconds);
         long left = rate == 0 ? 0 : Math.max(0, total - done) / rate;

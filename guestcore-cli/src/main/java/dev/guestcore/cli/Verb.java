@@ -5,6 +5,7 @@ import dev.guestcore.OutputException;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -14,6 +15,7 @@ import picocli.CommandLine.Spec;
 abstract class Verb implements Callable<Integer> {
 
     private final Console console;
+    private @Nullable ShownProgress shown;
 
     @Spec
     CommandSpec spec;
@@ -104,8 +106,10 @@ abstract class Verb implements Callable<Integer> {
         return damage.isEmpty() ? ExitCode.DONE : ExitCode.DAMAGED;
     }
 
-    /** Progress as the user wants it; close it before anything else is printed. */
+    /** Progress of the whole command as the user wants it; close it before anything else is printed. */
     final ShownProgress progress(ProgressMode mode) {
-        return ShownProgress.begin(console, mode);
+        ShownProgress progress = shown == null ? ShownProgress.begin(console, mode) : shown;
+        shown = progress;
+        return progress;
     }
 }

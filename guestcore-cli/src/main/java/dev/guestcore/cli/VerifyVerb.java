@@ -80,6 +80,7 @@ final class VerifyVerb extends Verb {
     @Override
     public Integer call() throws Exception {
         return unwinding(() -> {
+            expectAll();
             Optional<ManifestReport> digests = againstManifest();
             if (!json) {
                 digests.ifPresent(report -> ManifestLines.of(report, file, style()).forEach(this::print));
@@ -120,6 +121,13 @@ final class VerifyVerb extends Verb {
                 return ExitCode.DAMAGED;
             }
         });
+    }
+
+    /** About the size of the file, for each time that it is read. */
+    private void expectAll() {
+        int times = (manifest || manifestFile != null ? 1 : 0) + (deep ? 1 : 0) + (against != null ? 1 : 0);
+        long size = Delivery.path(file).toFile().length();
+        progress(progress.mode).expect(times * size);
     }
 
     private Optional<ManifestReport> againstManifest() throws Exception {

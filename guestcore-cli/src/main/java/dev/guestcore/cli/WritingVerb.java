@@ -4,6 +4,7 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
 import dev.guestcore.FreezeChoice;
+import dev.guestcore.FreezeMethod;
 import dev.guestcore.FreezeRequest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.Guests;
@@ -64,6 +65,8 @@ abstract class WritingVerb extends Verb {
     @Mixin
     ProgressOption progress = new ProgressOption();
 
+    private long expectedBytes;
+
     /** Talks to {@code console}. */
     WritingVerb(Console console) {
         super(console);
@@ -88,6 +91,10 @@ abstract class WritingVerb extends Verb {
         PrintStream report = stream ? console().err() : console().out();
         Style style = stream ? console().errorStyle() : console().style();
         FreezeRequest request = freezing(choice -> {
+            if (choice.method() != FreezeMethod.DIRECT) {
+                // Memory is read first and written then.
+                progress(progress.mode).expect(expectedBytes);
+            }
             if (!json) {
                 report.println(style.heading("by") + "    " + Printable.of(line(choice)));
                 report.flush();
@@ -96,6 +103,8 @@ abstract class WritingVerb extends Verb {
         Delivery.Outcome outcome = unwinding(() -> {
             try (GuestSource source = Guests.source(location);
                     ShownProgress shown = progress(progress.mode)) {
+                expectedBytes = Delivery.expectedBytes(source);
+                shown.expect(expectedBytes);
                 if (!json) {
                     announce(source, format, report, style);
                 }

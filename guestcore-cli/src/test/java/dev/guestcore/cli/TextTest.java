@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -82,7 +83,7 @@ class TextTest {
         ByteArrayOutputStream terminal = new ByteArrayOutputStream();
         long[] now = {0};
         PrintStream stream = new PrintStream(terminal, true, StandardCharsets.UTF_8);
-        try (TerminalProgress progress = new TerminalProgress(stream, 100, () -> now[0])) {
+        try (TerminalProgress progress = new TerminalProgress(stream, 100, new Job(), () -> now[0])) {
             progress.begin("writing memory", 1000L << 20);
             progress.advance(1 << 20);
             assertEquals(0, terminal.size(), "nothing flickers for work that takes no time");
@@ -96,11 +97,50 @@ class TextTest {
         assertTrue(shown.indexOf('\u001b') <= 101, "fits the terminal");
     }
 
+    /** Reading, then writing: half of the job is done when reading is, and what is left is told of both. */
+    @Test
+    void oneBarShowsAllPhasesOfAJob() {
+        ByteArrayOutputStream terminal = new ByteArrayOutputStream();
+        long[] now = {0};
+        PrintStream stream = new PrintStream(terminal, true, StandardCharsets.UTF_8);
+        Job job = new Job();
+        job.expect(200L << 20);
+        TerminalProgress progress = new TerminalProgress(stream, 100, job, () -> now[0]);
+        progress.begin("reading memory", 100L << 20);
+        now[0] = 5 * SECOND;
+        progress.advance(50L << 20);
+        assertTrue(terminal.toString(StandardCharsets.UTF_8).contains(" 25%  50 MiB of 200 MiB  10 MiB/s  0:15 left"));
+        progress.advance(50L << 20);
+        progress.begin("writing memory", 100L << 20);
+        assertFalse(terminal.toString(StandardCharsets.UTF_8).contains("\r\u001b[K"), "the line stays between phases");
+        now[0] = 15 * SECOND;
+        progress.advance(50L << 20);
+        String shown = terminal.toString(StandardCharsets.UTF_8);
+        assertTrue(shown.contains("writing memory  ") && shown.contains(" 75%  150 MiB of 200 MiB"), shown);
+    }
+
+    @Test
+    void aJobGrowsWithWhatNobodyExpected() {
+        Job job = new Job();
+        job.expect(100);
+        job.begin(100);
+        job.advance(80);
+        assertEquals(0.8, job.share(), 1e-9);
+        job.begin(300);
+        assertEquals(400, job.total(), "more came than was expected");
+        assertEquals(0.25, job.share(), 1e-9, "a phase that ends early was whole all the same");
+        job.advance(290);
+        assertEquals(390.0 / 400, job.share(), 1e-9);
+        job.expect(Long.MAX_VALUE);
+        assertTrue(job.share() <= 1 && job.total() == Long.MAX_VALUE);
+    }
+
     @Test
     void jsonProgressIsALineAStep() {
         ByteArrayOutputStream lines = new ByteArrayOutputStream();
         long[] now = {0};
-        JsonProgress progress = new JsonProgress(new PrintStream(lines, true, StandardCharsets.UTF_8), () -> now[0]);
+        JsonProgress progress = new JsonProgress(
+                new PrintStream(lines, true, StandardCharsets.UTF_8), new Job(), () -> now[0]);
         progress.begin("writing memory", 100);
         progress.advance(10);
         now[0] = SECOND;
@@ -112,7 +152,7 @@ class TextTest {
         assertEquals(
                 Map.of(
                         "schema", "progress", "version", 1L, "phase", "writing memory", "done", 50L, "total", 100L,
-                        "seconds", 1.0),
+                        "seconds", 1.0, "jobDone", 50L, "jobTotal", 100L),
                 middle);
         assertTrue(all.get(2).contains("\"done\":100"), all.get(2));
     }
