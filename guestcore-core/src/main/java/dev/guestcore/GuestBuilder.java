@@ -5,11 +5,13 @@ import dev.guestcore.cpu.X86Mode;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import dev.guestcore.internal.memory.RegionMemory;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** Builds a {@link Guest} from parts. Not thread-safe; what it builds is. */
 public final class GuestBuilder {
@@ -21,6 +23,7 @@ public final class GuestBuilder {
     private final List<Vcpu> vcpus = new ArrayList<>();
     private final List<HypervisorFacts> facts = new ArrayList<>();
     private final List<Finding> findings = new ArrayList<>();
+    private @Nullable ByteOrder byteOrder;
     private Supplier<List<Finding>> laterFindings = List::of;
     private Provenance provenance = Provenance.of("builder", "memory");
     private Architecture architecture = Architecture.X86;
@@ -102,6 +105,12 @@ public final class GuestBuilder {
         return this;
     }
 
+    /** Sets the byte order of the processor; unless it is set, what the memory says of itself holds. */
+    public GuestBuilder byteOrder(ByteOrder order) {
+        byteOrder = Objects.requireNonNull(order);
+        return this;
+    }
+
     /** Adds the view of the memory by machine address (Xen PV). */
     public GuestBuilder machineMemory(GuestMemory byMachineAddress) {
         machineMemory = Optional.of(byMachineAddress);
@@ -135,7 +144,9 @@ public final class GuestBuilder {
         all.addAll(contradictions());
         return new BuiltGuest(
                 architecture,
-                memory,
+                byteOrder == null || byteOrder == memory.byteOrder()
+                        ? memory
+                        : new OrderedMemory(memory, byteOrder),
                 machineMemory,
                 List.copyOf(vcpus),
                 provenance,

@@ -1,6 +1,7 @@
 package dev.guestcore;
 
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
 
@@ -56,6 +57,73 @@ public interface GuestMemory {
         if (copied < target.byteSize()) {
             throw new MemoryAccessException(address + copied, runAt(address + copied).state());
         }
+    }
+
+    /**
+     * Fills {@code target} with the bytes from {@code address} on.
+     *
+     * @param address guest-physical address
+     * @throws MemoryAccessException if any of them is not readable; names the first such address and its state
+     */
+    default void read(long address, byte[] target) {
+        read(address, MemorySegment.ofArray(target));
+    }
+
+    /** The byte order of the guest's processor, in which the methods below read numbers: little-endian unless told. */
+    default ByteOrder byteOrder() {
+        return ByteOrder.LITTLE_ENDIAN;
+    }
+
+    /**
+     * Reads a byte.
+     *
+     * @param address guest-physical address
+     * @throws MemoryAccessException if it is not readable
+     */
+    default byte readByte(long address) {
+        return MemoryValues.read(this, address, Byte.BYTES).get(0);
+    }
+
+    /**
+     * Reads a 16-bit number in the guest's byte order.
+     *
+     * @param address guest-physical address, which need not be aligned
+     * @throws MemoryAccessException if any of its bytes is not readable
+     */
+    default short readShort(long address) {
+        return MemoryValues.read(this, address, Short.BYTES).getShort(0);
+    }
+
+    /**
+     * Reads a 32-bit number in the guest's byte order.
+     *
+     * @param address guest-physical address, which need not be aligned
+     * @throws MemoryAccessException if any of its bytes is not readable
+     */
+    default int readInt(long address) {
+        return MemoryValues.read(this, address, Integer.BYTES).getInt(0);
+    }
+
+    /**
+     * Reads a 64-bit number in the guest's byte order.
+     *
+     * @param address guest-physical address, which need not be aligned
+     * @throws MemoryAccessException if any of its bytes is not readable
+     */
+    default long readLong(long address) {
+        return MemoryValues.read(this, address, Long.BYTES).getLong(0);
+    }
+
+    /**
+     * Reads a text that ends before its first zero byte, as C has it, or after {@code most} bytes.
+     *
+     * @param address guest-physical address
+     * @param most how many bytes it may have, 0 to 16 MiB
+     * @return the bytes as UTF-8, with U+FFFD for what is none
+     * @throws MemoryAccessException if the readable memory ends before the text does
+     */
+    default String readString(long address, int most) {
+        return MemoryValues.readString(this, address, most);
     }
 
     /**

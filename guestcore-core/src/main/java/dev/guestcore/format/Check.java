@@ -48,4 +48,12 @@ public record Check(
         Objects.requireNonNull(found);
         Objects.requireNonNull(readers);
     }
+
+    /** One line, with the offset in hexadecimal. */
+    @Override
+    public String toString() {
+        String place = offset.isPresent() ? " at offset 0x" + Long.toHexString(offset.getAsLong()) : "";
+        String values = (expected.isEmpty() ? "" : ", expected " + expected) + (found.isEmpty() ? "" : ", found " + found);
+        return id + " " + result + ": " + rule + place + values + (readers.isEmpty() ? "" : "; " + readers);
+    }
 }

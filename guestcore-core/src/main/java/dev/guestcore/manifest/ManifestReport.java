@@ -1,5 +1,6 @@
 package dev.guestcore.manifest;
 
+import dev.guestcore.AddressRange;
 import dev.guestcore.MemoryRegion;
 import java.time.Instant;
 import java.util.List;
@@ -68,7 +69,16 @@ public record ManifestReport(
      * @param offset where in the file the memory begins, if it lies there as it is
      */
     public record Change(
-            Part part, long first, long last, long pages, Optional<MemoryRegion> region, OptionalLong offset) {}
+            Part part, long first, long last, long pages, Optional<MemoryRegion> region, OptionalLong offset) {
+
+        /** One line, with addresses and offsets in hexadecimal. */
+        @Override
+        public String toString() {
+            return part + " " + new AddressRange(first, last)
+                    + region.map(memory -> " of " + memory.kind() + " " + memory.range()).orElse("")
+                    + (offset.isPresent() ? " at offset 0x" + Long.toHexString(offset.getAsLong()) : "");
+        }
+    }
 
     /**
      * A file beside the core.

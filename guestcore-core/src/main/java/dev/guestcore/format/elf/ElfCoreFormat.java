@@ -126,7 +126,7 @@ public final class ElfCoreFormat implements CoreFormat {
                         "none", "there is nothing to read in this file");
             }
             GuestBuilder builder = guest(file, elf, segments, notes, findings);
-            builder.laterFindings(file::readFailures).onClose(() -> {
+            builder.byteOrder(elf.order()).laterFindings(file::readFailures).onClose(() -> {
                 Arenas.close(arena);
                 file.close();
             });

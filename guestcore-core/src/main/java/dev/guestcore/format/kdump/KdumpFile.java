@@ -81,6 +81,7 @@ final class KdumpFile {
             builder.laterFindings(() -> files.stream()
                     .flatMap(file -> file.readFailures().stream())
                     .toList());
+            builder.byteOrder(kdump.header().order());
             builder.onClose(() -> {
                 Arenas.close(arena);
                 files.forEach(FileBytes::close);

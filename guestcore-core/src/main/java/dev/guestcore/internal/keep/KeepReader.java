@@ -93,6 +93,7 @@ final class KeepReader {
                     original.takenAt().or(() -> read.provenance().takenAt())));
             List<Finding> known = read.findings();
             builder.findings(known);
+            builder.byteOrder(read.memory().byteOrder());
             builder.laterFindings(() -> read.findings().stream().skip(known.size()).toList());
             builder.findings(List.of(Finding.note("regions, registers and facts come from the record that Guestcore kept"
                     + " of the " + original.format() + " guest " + original.source())));
