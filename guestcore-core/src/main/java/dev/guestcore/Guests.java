@@ -1,8 +1,11 @@
 package dev.guestcore;
 
+import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Opening;
 import dev.guestcore.format.Probe;
+import dev.guestcore.internal.CheckList;
 import dev.guestcore.internal.KnownFiles;
 import dev.guestcore.internal.ShellWords;
 import dev.guestcore.internal.text.Nearest;
@@ -62,30 +65,21 @@ public final class Guests {
      * @throws GuestcoreException if there is nothing there that can be opened
      */
     public static GuestSource source(String location) {
-        Optional<SourceProvider> provider = PROVIDERS.stream()
-                .filter(candidate -> location.startsWith(candidate.scheme() + ":"))
-                .findFirst();
+        Optional<SourceProvider> provider = provider(location);
         if (provider.isPresent()) {
-            return provider.get().connect(location.substring(provider.get().scheme().length() + 1));
+            return provider.get().connect(locator(provider.get(), location));
         }
         String scheme = location.substring(0, Math.max(0, location.indexOf(':')));
         List<String> schemes = PROVIDERS.stream().map(SourceProvider::scheme).toList();
-        try {
-            Path path = Path.of(location);
-            Optional<String> meant = Nearest.of(scheme, schemes);
-            if (meant.isPresent() && !Files.exists(path)) {
-                throw new SourceException(location + ": no such file, and no kind of source is called '" + scheme
-                        + "'; did you mean '" + meant.get() + ":'?");
-            }
-            Guest guest = open(path);
-            return GuestSource.ofFiles(
-                    guest, guest.provenance().format() + " core " + guest.provenance().source());
-        } catch (InvalidPathException e) {
-            throw new SourceException(
-                    "'" + location + "' is not a path: " + e.getReason()
-                            + "; letters that are not ASCII take a UTF-8 locale (LC_ALL=C.UTF-8)",
-                    e);
+        Path path = path(location);
+        Optional<String> meant = Nearest.of(scheme, schemes);
+        if (meant.isPresent() && !Files.exists(path)) {
+            throw new SourceException(location + ": no such file, and no kind of source is called '" + scheme
+                    + "'; did you mean '" + meant.get() + ":'?");
         }
+        Guest guest = open(path);
+        return GuestSource.ofFiles(
+                guest, guest.provenance().format() + " core " + guest.provenance().source());
     }
 
     /**
@@ -117,6 +111,70 @@ public final class Guests {
         } catch (RuntimeException | Error e) {
             file.close();
             throw e;
+        }
+    }
+
+    /** The kind of source that a location names; empty if it is the path of a file. */
+    public static Optional<SourceProvider> provider(String location) {
+        return PROVIDERS.stream()
+                .filter(candidate -> location.startsWith(candidate.scheme() + ":"))
+                .findFirst();
+    }
+
+    private static String locator(SourceProvider provider, String location) {
+        return location.substring(provider.scheme().length() + 1);
+    }
+
+    /**
+     * Checks a dump against every rule of its format. Of a source of files that has no rules it checks that it opens
+     * without damage and, if {@code deep}, that all of its memory can be read.
+     *
+     * @param location path of a core file, or {@code scheme:locator} of a source that consists of files
+     * @param deep also rules that need all of the memory to be read
+     * @throws UnsupportedRequestException if it is a live source
+     * @throws GuestcoreException if there is no such file or source
+     */
+    public static Verification verify(String location, boolean deep, Progress progress) {
+        Optional<SourceProvider> provider = provider(location);
+        if (provider.isPresent()) {
+            return verify(provider.get(), location, deep, progress);
+        }
+        try (FileBytes file = FileBytes.open(path(location))) {
+            CoreFormat format = recognize(file);
+            return new Verification(format.name(), format.title(), format.verify(file, deep, progress));
+        }
+    }
+
+    private static Verification verify(SourceProvider provider, String location, boolean deep, Progress progress) {
+        String locator = locator(provider, location);
+        Optional<List<Check>> checks = provider.verify(locator, deep, progress);
+        if (checks.isPresent()) {
+            return new Verification(provider.scheme(), provider.help().split(" {2,}", 2)[0], checks.get());
+        }
+        try (GuestSource source = provider.connect(locator)) {
+            if (source.isLive()) {
+                throw new UnsupportedRequestException(location + ": is a live source, and a dump is checked; capture it first");
+            }
+            Guest guest = source.freeze();
+            CheckList list = new CheckList("docs/verify.md, section 2");
+            list.add(Opening.check(provider.scheme(), guest.findings()));
+            if (deep) {
+                list.readAll(provider.scheme() + "-01", guest.memory(), progress);
+            } else {
+                list.skip(provider.scheme() + "-01", "all memory can be read", "only tried with --deep");
+            }
+            return new Verification(provider.scheme(), source.description(), list.list());
+        }
+    }
+
+    private static Path path(String location) {
+        try {
+            return Path.of(location);
+        } catch (InvalidPathException e) {
+            throw new SourceException(
+                    "'" + location + "' is not a path: " + e.getReason()
+                            + "; letters that are not ASCII take a UTF-8 locale (LC_ALL=C.UTF-8)",
+                    e);
         }
     }
 

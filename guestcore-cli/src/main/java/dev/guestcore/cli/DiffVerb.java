@@ -2,7 +2,6 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.inspect.ChangeCollector;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.inspect.MemoryMap;
@@ -74,8 +73,8 @@ final class DiffVerb extends Verb {
             throw usage("standard output takes either --json or the picture");
         }
         return unwinding(() -> {
-            try (Guest left = Guests.open(here);
-                    Guest right = Guests.open(there)) {
+            try (Guest left = WatchedGuest.open(here);
+                    Guest right = WatchedGuest.open(there)) {
                 ChangeCollector changes = new ChangeCollector(left);
                 GuestComparison result = compare(left, right, changes);
                 if (svg != null && !pictureOut) {

@@ -1,5 +1,7 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.GuestSource;
+import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.FileBytes;
@@ -9,6 +11,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
@@ -101,6 +104,10 @@ final class FormatsVerb extends Verb {
 
     /** Gives success if some format claims the file, as a test in a script. */
     private int probe(String name) {
+        Optional<SourceProvider> provider = Guests.provider(name);
+        if (provider.isPresent()) {
+            return probe(provider.get(), name);
+        }
         List<Map<String, Object>> results = new ArrayList<>();
         boolean claimed = false;
         Style style = console().style();
@@ -129,5 +136,35 @@ final class FormatsVerb extends Verb {
             table.lines(style).forEach(this::print);
         }
         return claimed ? ExitCode.DONE : ExitCode.FAILED;
+    }
+
+    /** A source has no content of its own: whether it can be opened is the answer. */
+    private int probe(SourceProvider provider, String name) {
+        String match;
+        String reason;
+        try (GuestSource source = Guests.source(name)) {
+            match = "exact";
+            reason = source.description();
+        } catch (GuestcoreException e) {
+            match = "no";
+            reason = String.valueOf(e.getMessage());
+        }
+        boolean opens = match.equals("exact");
+        if (json) {
+            Map<String, Object> result = new LinkedHashMap<>();
+            result.put("format", provider.scheme());
+            result.put("match", match);
+            result.put("reason", reason);
+            Map<String, Object> document = new LinkedHashMap<>();
+            document.put("file", name);
+            document.put("probes", List.of(result));
+            printJson(document);
+        } else {
+            Style style = console().style();
+            Table table = new Table("name", "match", "why");
+            table.row(provider.scheme(), opens ? style.good(match) : style.faint(match), Printable.of(reason));
+            table.lines(style).forEach(this::print);
+        }
+        return opens ? ExitCode.DONE : ExitCode.FAILED;
     }
 }

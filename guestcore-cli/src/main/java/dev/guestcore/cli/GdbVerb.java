@@ -1,7 +1,6 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.serve.gdb.GdbListener;
 import dev.guestcore.serve.gdb.GdbServer;
 import java.io.FileDescriptor;
@@ -89,15 +88,16 @@ final class GdbVerb extends Verb {
             throw usage("a port is a number from 0 to " + HIGHEST_PORT + ", found " + port);
         }
         return unwinding(() -> {
-            try (Guest guest = Guests.open(source)) {
+            try (Guest guest = WatchedGuest.open(source)) {
                 GdbServer server = new GdbServer(guest);
-                int code = report(guest.findings());
+                int known = report(guest.findings());
                 if (stdio) {
                     serveStandardStreams(server);
                 } else {
                     serveClients(server);
                 }
-                return code;
+                // What a debugger met is told when it has left.
+                return known == ExitCode.DONE ? report(guest.findings()) : known;
             }
         });
     }

@@ -1,7 +1,6 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
@@ -72,7 +71,7 @@ final class InfoVerb extends Verb {
             throw usage("--vmcoreinfo prints a text and nothing else; --scan --json has it too");
         }
         return unwinding(() -> {
-            try (Guest guest = Guests.open(source)) {
+            try (Guest guest = WatchedGuest.open(source)) {
                 if (vmcoreInfo) {
                     return printVmcoreInfo(guest);
                 }

@@ -2,7 +2,6 @@ package dev.guestcore.cli;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.inspect.MemoryMap;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.SvgMap;
@@ -91,7 +90,7 @@ final class MapVerb extends Verb {
             return list();
         }
         return unwinding(() -> {
-            try (Guest guest = Guests.open(source)) {
+            try (Guest guest = WatchedGuest.open(source)) {
                 MemoryMap map = scan ? MemoryMap.of(guest, scan(guest)) : MemoryMap.of(guest);
                 if (json) {
                     printJson(MapJson.of(map, source));
@@ -109,7 +108,7 @@ final class MapVerb extends Verb {
 
     private int list() throws Exception {
         return streaming(() -> {
-            try (Guest guest = Guests.open(source)) {
+            try (Guest guest = WatchedGuest.open(source)) {
                 MappingList list = new MappingList(console(), json);
                 int code = list.print(addressSpace.of(guest, source), Optional.ofNullable(range));
                 int damage = report(guest.findings());

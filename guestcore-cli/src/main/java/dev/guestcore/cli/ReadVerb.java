@@ -2,7 +2,6 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
-import dev.guestcore.Guests;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.inspect.HexDump;
@@ -119,7 +118,7 @@ final class ReadVerb extends Verb {
             return streaming(this::toStandardOutput);
         }
         return unwinding(() -> {
-            try (Guest guest = Guests.open(source)) {
+            try (Guest guest = WatchedGuest.open(source)) {
                 copyToFile(memory(guest), Optional.ofNullable(output).orElseThrow());
                 return report(guest.findings());
             }
@@ -127,7 +126,7 @@ final class ReadVerb extends Verb {
     }
 
     private int toStandardOutput() throws IOException {
-        try (Guest guest = Guests.open(source)) {
+        try (Guest guest = WatchedGuest.open(source)) {
             GuestMemory memory = memory(guest);
             if (raw) {
                 ChannelSink sink = new ChannelSink(console().outChannel(), "standard output");

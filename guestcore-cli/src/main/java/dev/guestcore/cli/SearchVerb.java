@@ -3,7 +3,6 @@ package dev.guestcore.cli;
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
-import dev.guestcore.Guests;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.inspect.MemorySearch;
@@ -141,7 +140,7 @@ final class SearchVerb extends Verb {
     }
 
     private int search(MemorySearch search) {
-        try (Guest guest = Guests.open(source)) {
+        try (Guest guest = WatchedGuest.open(source)) {
             SearchSummary summary;
             Hits hits;
             try (ShownProgress shown = progress(progress.mode)) {

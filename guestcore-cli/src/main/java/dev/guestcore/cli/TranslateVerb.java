@@ -2,7 +2,6 @@ package dev.guestcore.cli;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.PageRights;
@@ -60,7 +59,7 @@ final class TranslateVerb extends Verb {
     public Integer call() throws Exception {
         addressSpace.check(this, true);
         return unwinding(() -> {
-            try (Guest guest = Guests.open(source)) {
+            try (Guest guest = WatchedGuest.open(source)) {
                 AddressSpace space = addressSpace.of(guest, source);
                 Translation translation = space.translate(address);
                 if (json) {
@@ -69,7 +68,7 @@ final class TranslateVerb extends Verb {
                     describe(guest, space, translation);
                 }
                 int code = report(guest.findings());
-                return translation.isMapped() ? code : ExitCode.FAILED;
+                return code != ExitCode.DONE || translation.isMapped() ? code : ExitCode.FAILED;
             }
         });
     }

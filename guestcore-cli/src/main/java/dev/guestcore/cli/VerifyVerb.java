@@ -5,9 +5,8 @@ import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.UnrecognizedFormatException;
+import dev.guestcore.Verification;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.CoreFormat;
-import dev.guestcore.format.FileBytes;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.manifest.Manifest;
 import dev.guestcore.manifest.ManifestReport;
@@ -29,7 +28,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "verify",
         description = {
-            "Try every rule of its format on a core file.",
+            "Check a core file against the rules of its format.",
             "",
             "Each check says where its rule comes from and which programs stumble over it. Exit code 3 if a rule is "
                     + "broken or the file is not what its manifest says, 1 if --against finds other memory, or another value "
@@ -41,11 +40,14 @@ import picocli.CommandLine.Parameters;
             "  guestcore verify --deep vm.core",
             "  guestcore verify --manifest vm.core",
             "  guestcore verify vm.xen --manifest-file vm.core.manifest.json",
-            "  guestcore verify vm.xen --against vm.core"
+            "  guestcore verify vm.xen --against vm.core",
+            "  guestcore verify split:vmcore.1,vmcore.2"
         })
 final class VerifyVerb extends Verb {
 
-    @Parameters(paramLabel = "<file>", description = "A core file.")
+    @Parameters(
+            paramLabel = "<file>",
+            description = "A core file, or a source that consists of files, such as split:FILE,FILE or raw:FILE@BASE.")
     String file = "";
 
     @Option(names = "--deep", description = "Also the rules for which all memory must be read.")
@@ -85,21 +87,16 @@ final class VerifyVerb extends Verb {
             if (!json) {
                 digests.ifPresent(report -> ManifestLines.of(report, file, style()).forEach(this::print));
             }
-            try (FileBytes bytes = FileBytes.open(Delivery.path(file))) {
-                CoreFormat format = Guests.recognize(bytes);
-                List<Check> checks;
-                try (ShownProgress shown = progress(progress.mode)) {
-                    checks = format.verify(bytes, deep, shown).stream()
-                            .sorted(Comparator.comparing(Check::id))
-                            .toList();
-                }
+            try {
+                Verification verification = verify();
+                List<Check> checks = verification.checks();
                 if (!json) {
-                    describe(format, checks);
+                    describe(verification);
                 }
                 Optional<GuestComparison> comparison =
-                        against == null ? Optional.empty() : Optional.of(compare(format, against));
+                        against == null ? Optional.empty() : Optional.of(compare(against));
                 if (json) {
-                    Map<String, Object> document = json(format, checks, comparison);
+                    Map<String, Object> document = json(verification, comparison);
                     digests.ifPresent(report -> document.put("manifest", ManifestLines.json(report)));
                     printJson(document);
                 } else {
@@ -126,13 +123,26 @@ final class VerifyVerb extends Verb {
     /** About the size of the file, for each time that it is read. */
     private void expectAll() {
         int times = (manifest || manifestFile != null ? 1 : 0) + (deep ? 1 : 0) + (against != null ? 1 : 0);
-        long size = Delivery.path(file).toFile().length();
+        long size = Guests.provider(file).isPresent() ? 0 : Delivery.path(file).toFile().length();
         progress(progress.mode).expect(times * size);
+    }
+
+    private Verification verify() {
+        try (ShownProgress shown = progress(progress.mode)) {
+            Verification found = Guests.verify(file, deep, shown);
+            return new Verification(
+                    found.format(),
+                    found.title(),
+                    found.checks().stream().sorted(Comparator.comparing(Check::id)).toList());
+        }
     }
 
     private Optional<ManifestReport> againstManifest() throws Exception {
         if (!manifest && manifestFile == null) {
             return Optional.empty();
+        }
+        if (Guests.provider(file).isPresent()) {
+            throw usage("a manifest belongs to one file; name the file alone");
         }
         Path path = Delivery.path(file);
         Path manifestPath = manifestFile == null ? Manifest.beside(path) : Delivery.path(manifestFile);
@@ -161,18 +171,19 @@ final class VerifyVerb extends Verb {
         return console().style();
     }
 
-    private GuestComparison compare(CoreFormat format, String other) {
-        try (Guest left = format.open(FileBytes.open(Delivery.path(file)));
+    private GuestComparison compare(String other) {
+        try (Guest left = Guests.open(file);
                 Guest right = Guests.open(other);
                 ShownProgress shown = progress(progress.mode)) {
             return GuestComparison.compare(left, right, shown);
         }
     }
 
-    private void describe(CoreFormat format, List<Check> checks) {
+    private void describe(Verification verification) {
+        List<Check> checks = verification.checks();
         Map<Check.Result, Integer> counts = new EnumMap<>(Check.Result.class);
         checks.forEach(check -> counts.merge(check.result(), 1, Integer::sum));
-        print(style().heading(Printable.of(file)) + ": " + format.title());
+        print(style().heading(Printable.of(file)) + ": " + Printable.of(verification.title()));
         Table table = new Table("check", "result", "rule", "at>");
         Map<Integer, List<String>> details = new LinkedHashMap<>();
         int row = 0;
@@ -224,13 +235,12 @@ final class VerifyVerb extends Verb {
         return lines;
     }
 
-    private Map<String, Object> json(
-            CoreFormat format, List<Check> checks, Optional<GuestComparison> comparison) {
+    private Map<String, Object> json(Verification verification, Optional<GuestComparison> comparison) {
         Map<String, Object> document = new LinkedHashMap<>();
         document.put("file", file);
-        document.put("format", format.name());
+        document.put("format", verification.format());
         document.put("deep", deep);
-        document.put("checks", checks.stream().map(VerifyVerb::json).toList());
+        document.put("checks", verification.checks().stream().map(VerifyVerb::json).toList());
         comparison.ifPresent(result -> document.put("against", Comparison.json(result)));
         return document;
     }

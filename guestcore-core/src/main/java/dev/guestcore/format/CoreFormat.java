@@ -1,6 +1,7 @@
 package dev.guestcore.format;
 
 import dev.guestcore.Guest;
+import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Progress;
 import dev.guestcore.UnsupportedRequestException;
 import java.util.ArrayList;
@@ -40,7 +41,13 @@ public interface CoreFormat {
     default List<Check> verify(FileBytes file, boolean deep, Progress progress) {
         List<Check> checks = new ArrayList<>();
         checks.add(Opening.check(this, file));
-        checks.addAll(rules(file, deep, progress));
+        try {
+            checks.addAll(rules(file, deep, progress));
+        } catch (MalformedDumpException e) {
+            if (checks.getFirst().result() != Check.Result.FAIL) {
+                checks.set(0, Opening.failed(name(), e));
+            }
+        }
         return List.copyOf(checks);
     }
 

@@ -1,6 +1,10 @@
 package dev.guestcore.live;
 
 import dev.guestcore.GuestSource;
+import dev.guestcore.Progress;
+import dev.guestcore.format.Check;
+import java.util.List;
+import java.util.Optional;
 
 /** A kind of live source. Found through {@link java.util.ServiceLoader}; stateless and thread-safe. */
 public interface SourceProvider {
@@ -18,4 +22,16 @@ public interface SourceProvider {
      * @throws dev.guestcore.SourceException if there is no such guest
      */
     GuestSource connect(String locator);
+
+    /**
+     * Checks the files of a source against the rules of their format. Empty if there are no such rules; then opening the
+     * source and reading its memory is all that can be checked.
+     *
+     * @param locator what stands behind the colon
+     * @param deep also rules that need all of the memory to be read
+     * @throws dev.guestcore.SourceException if there is no such source
+     */
+    default Optional<List<Check>> verify(String locator, boolean deep, Progress progress) {
+        return Optional.empty();
+    }
 }

@@ -58,6 +58,9 @@ record ElfPlaces(String sharing, String unused, String lost) {
             use.add(elf.programHeaderOffset(), segments.count() * elf.programHeaderSize(), HEADERS);
             for (long i = 0; i < segments.count(); i++) {
                 ProgramHeader segment = segments.get(i);
+                if (!sections && segment.type() != Elf.PT_LOAD && segment.type() != Elf.PT_NOTE) {
+                    continue; // Such a segment may well describe part of another.
+                }
                 long address = byVirtualAddress ? segment.virtualAddress() : segment.physicalAddress();
                 use.add(segment.offset(), segment.fileSize(),
                         segment.type() == Elf.PT_LOAD ? address - segment.offset()
@@ -118,8 +121,7 @@ record ElfPlaces(String sharing, String unused, String lost) {
         if (mark == HEADERS) {
             return "headers";
         }
-        return mark == NOTES ? "notes"
-                : mark == OTHERS ? "a segment of another kind" : "memory at 0x" + Long.toHexString(offset + mark);
+        return mark == NOTES ? "notes" : "memory at 0x" + Long.toHexString(offset + mark);
     }
 
     /** Says what is wrong, for a reader. */

@@ -14,6 +14,7 @@ import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.Extents;
+import dev.guestcore.internal.memory.SecondCopies;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -40,8 +41,9 @@ final class KdumpFile {
     private final PageBitmap stored;
     private final KdumpMemory pages;
     private final GuestMemory memory;
+    private long missingPages;
 
-    private KdumpFile(List<FileBytes> files, Arena arena, CappedFindings findings) {
+    private KdumpFile(List<FileBytes> files, Arena arena, CappedFindings findings, long mostCompared) {
         this.files = List.copyOf(files);
         this.headers = files.stream().map(file -> KdumpHeader.read(file, findings)).toList();
         FileBytes file = files.getFirst();
@@ -54,7 +56,7 @@ final class KdumpFile {
                     Long.toString(header.pageCount()),
                     "the header is damaged");
         }
-        requireOneSet();
+        requireOneSet(findings);
         files.forEach(part -> findings.addAll(part.findings()));
         this.exists = new PageBitmap(file, header.bitmapOffset(), header.bitmapSize(), header.pageCount(), arena);
         this.stored = header.hasOneBitmap()
@@ -66,7 +68,10 @@ final class KdumpFile {
                         header.pageCount(),
                         arena);
         this.notes = KdumpNotes.read(file, header, findings);
-        this.pages = new KdumpMemory(header, parts(findings), stored, regions(arena));
+        Extents regions = regions(arena);
+        List<KdumpMemory.Part> parts = parts(findings);
+        this.pages = new KdumpMemory(header, parts, stored, regions);
+        new SplitSet(files, headers, parts, stored, regions).report(findings, mostCompared);
         this.memory = BesideMemory.over(pages, file, notes, arena, findings);
         note(findings);
     }
@@ -76,7 +81,7 @@ final class KdumpFile {
         Arena arena = Arena.ofShared();
         try {
             CappedFindings findings = new CappedFindings();
-            KdumpFile kdump = new KdumpFile(files, arena, findings);
+            KdumpFile kdump = new KdumpFile(files, arena, findings, SecondCopies.AT_OPENING);
             GuestBuilder builder = kdump.guest(findings);
             builder.laterFindings(() -> files.stream()
                     .flatMap(file -> file.readFailures().stream())
@@ -114,9 +119,18 @@ final class KdumpFile {
         }
     }
 
-    /** Reads the tables of one file; nothing of them may be used after {@code arena} is closed. */
-    static KdumpFile read(FileBytes file, Arena arena, CappedFindings findings) {
-        return new KdumpFile(List.of(file), arena, findings);
+    /**
+     * Reads the tables of one file or a split set; nothing of them may be used after {@code arena} is closed.
+     *
+     * @param mostCompared how many bytes of pages that two files hold may be read to compare them
+     */
+    static KdumpFile read(List<FileBytes> files, Arena arena, CappedFindings findings, long mostCompared) {
+        return new KdumpFile(files, arena, findings, mostCompared);
+    }
+
+    /** How many stored pages are in files of the set that were not named. */
+    long missingPages() {
+        return missingPages;
     }
 
     KdumpHeader header() {
@@ -153,7 +167,7 @@ final class KdumpFile {
         return memory;
     }
 
-    private void requireOneSet() {
+    private void requireOneSet(CappedFindings findings) {
         KdumpHeader first = headers.getFirst();
         for (int i = 1; i < headers.size(); i++) {
             KdumpHeader other = headers.get(i);
@@ -161,8 +175,7 @@ final class KdumpFile {
                     && other.layout() == first.layout()
                     && other.blockSize() == first.blockSize()
                     && other.pageCount() == first.pageCount()
-                    && other.utsname().equals(first.utsname())
-                    && other.takenAt().equals(first.takenAt());
+                    && other.utsname().equals(first.utsname());
             if (!agrees) {
                 throw files.get(i)
                         .malformed(
@@ -172,7 +185,16 @@ final class KdumpFile {
                                 "one of another dump",
                                 "name the files of one split set only");
             }
+            if (!other.takenAt().equals(first.takenAt())) {
+                findings.add(Finding.note(files.get(i).name() + ": the header has another time than that of "
+                        + files.getFirst().name() + ", " + time(other) + " and " + time(first)
+                        + "; if they are of two dumps, the memory is of none"));
+            }
         }
+    }
+
+    private static String time(KdumpHeader header) {
+        return header.takenAt().map(Object::toString).orElse("none");
     }
 
     private GuestBuilder guest(CappedFindings findings) {
@@ -293,7 +315,8 @@ final class KdumpFile {
                 behind = part.endPfn();
             }
         }
-        if (covered < stored.total()) {
+        missingPages = stored.total() - covered;
+        if (missingPages > 0) {
             findings.add(Finding.damage(files.getFirst().name() + ": " + covered + " of " + stored.total()
                     + " pages of a split set are here; open all its files together: " + SPLIT
                     + ":FILE,FILE,..."));

@@ -1,12 +1,14 @@
 package dev.guestcore.format.kdump;
 
 import dev.guestcore.Guest;
+import dev.guestcore.GuestcoreException;
 import dev.guestcore.Progress;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.format.Opening;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
 import java.nio.file.Path;
@@ -71,7 +73,30 @@ public final class KdumpFormat implements CoreFormat {
 
     @Override
     public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
-        return new KdumpVerifier(file, deep, progress).run();
+        return new KdumpVerifier(List.of(file), deep, progress).run();
+    }
+
+    /**
+     * Checks a split set as {@link #verify} checks one file.
+     *
+     * @param paths all files of the set, in any order
+     * @param deep also rules that need all of the memory to be read
+     */
+    public static List<Check> verifySplit(List<Path> paths, boolean deep, Progress progress) {
+        List<Check> checks = new ArrayList<>();
+        try (Guest guest = openSplit(paths)) {
+            checks.add(Opening.check(NAME, guest.findings()));
+        } catch (GuestcoreException e) {
+            return List.of(Opening.failed(NAME, e));
+        }
+        List<FileBytes> files = new ArrayList<>();
+        try {
+            paths.forEach(path -> files.add(FileBytes.open(path)));
+            checks.addAll(new KdumpVerifier(files, deep, progress).run());
+            return checks;
+        } finally {
+            files.forEach(FileBytes::close);
+        }
     }
 
     @Override

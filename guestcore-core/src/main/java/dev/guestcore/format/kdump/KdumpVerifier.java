@@ -7,36 +7,44 @@ import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.CheckList;
+import dev.guestcore.internal.memory.SecondCopies;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** Tries the rules of docs/formats/kdump.md on one file. */
+/** Checks one file or a split set against the rules of docs/formats/kdump.md. */
 final class KdumpVerifier {
 
+    private final List<FileBytes> files;
     private final FileBytes file;
     private final boolean deep;
     private final Progress progress;
     private final CheckList checks = new CheckList("docs/formats/kdump.md");
 
-    KdumpVerifier(FileBytes file, boolean deep, Progress progress) {
-        this.file = file;
+    KdumpVerifier(List<FileBytes> files, boolean deep, Progress progress) {
+        this.files = files;
+        this.file = files.getFirst();
         this.deep = deep;
         this.progress = progress;
     }
 
     List<Check> run() {
-        checks.check(KdumpHeader.isKdump(file), "kdump-01", "begins with the signature", 0, "KDUMP and three blanks",
-                KdumpHeader.isKdump(file) ? "so" : "something else", "no reader takes it");
-        if (!KdumpHeader.isKdump(file)) {
+        Optional<FileBytes> other = files.stream().filter(part -> !KdumpHeader.isKdump(part)).findFirst();
+        checks.check(other.isEmpty(), "kdump-01", "begins with the signature", 0, "KDUMP and three blanks",
+                other.map(part -> "something else" + of(part)).orElse("so"), "no reader takes it");
+        if (other.isPresent()) {
             checks.skip("kdump-02", "all other rules", "this is no kdump");
             return checks.list();
         }
         try (Arena arena = Arena.ofShared()) {
             CappedFindings findings = new CappedFindings();
-            KdumpFile kdump = KdumpFile.read(file, arena, findings);
-            header(kdump.header());
-            PagePlaces places = PagePlaces.of(kdump.descriptors(0), kdump.notes());
+            KdumpFile kdump = KdumpFile.read(files, arena, findings, deep ? Long.MAX_VALUE : SecondCopies.AT_OPENING);
+            header(kdump);
+            List<PagePlaces> places = new ArrayList<>();
+            for (int i = 0; i < files.size(); i++) {
+                places.add(PagePlaces.of(kdump.descriptors(i), kdump.notes()));
+            }
             places(findings, places);
             pages(kdump, places);
             notes(kdump);
@@ -45,6 +53,9 @@ final class KdumpVerifier {
             } else {
                 checks.skip("kdump-16", "every page decompresses to a page", "only tried with --deep");
             }
+            if (files.size() > 1) {
+                set(findings);
+            }
         } catch (MalformedDumpException e) {
             checks.check(false, "kdump-02", "header and bitmaps can be read", e.offset(), "", e.getMessage(),
                     "no reader takes it");
@@ -52,7 +63,27 @@ final class KdumpVerifier {
         return checks.list();
     }
 
-    private void header(KdumpHeader header) {
+    /** Names a file of several. */
+    private String of(FileBytes part) {
+        return files.size() == 1 ? "" : " in " + part.name();
+    }
+
+    /** What only a set of files can break. */
+    private void set(CappedFindings findings) {
+        Optional<Finding> contradiction = findings.list().stream()
+                .filter(finding -> finding.message().contains(SplitSet.CONTRADICTION))
+                .findFirst();
+        checks.check(contradiction.isEmpty(), "kdump-20", "files of the set do not contradict each other", 0, "so",
+                contradiction.map(Finding::message).orElse("so"), "readers differ in which file they believe");
+        Optional<Finding> twice = findings.list().stream()
+                .filter(finding -> finding.message().contains(SplitSet.TWICE))
+                .findFirst();
+        checks.usual(twice.isEmpty(), "kdump-21", "each page is in one file of the set", 0, "so",
+                twice.map(Finding::message).orElse("so"), "");
+    }
+
+    private void header(KdumpFile kdump) {
+        KdumpHeader header = kdump.header();
         KdumpLayout layout = header.layout();
         checks.pass("kdump-02", "header and bitmaps can be read", "version " + header.version() + ", "
                 + header.pageCount() + " pages of " + header.blockSize() + " bytes");
@@ -67,22 +98,26 @@ final class KdumpVerifier {
                 "0x" + Long.toHexString(header.status()), "crash warns; pages are missing");
         checks.usual(!header.hasOneBitmap(), "kdump-06", "there are two bitmaps", header.bitmapOffset(), "two",
                 header.hasOneBitmap() ? "one" : "two", "then no page is excluded; only old kernels wrote such files");
-        checks.usual(header.split().isEmpty(), "kdump-07", "the file holds all pages",
-                (long) header.blockSize() + layout.split, "split 0",
-                header.split().map(split -> "page frames " + split.firstPfn() + " to " + split.endPfn()).orElse("0"),
+        boolean whole = header.split().isEmpty() || kdump.missingPages() == 0;
+        checks.usual(whole, "kdump-07", "all pages are here", (long) header.blockSize() + layout.split,
+                "split 0, or all files of the set",
+                header.split().isEmpty() ? "split 0"
+                        : kdump.missingPages() == 0 ? files.size() + " files" : kdump.missingPages() + " pages are missing",
                 "readers need all files of the split set");
     }
 
-    private void places(CappedFindings findings, PagePlaces places) {
+    private void places(CappedFindings findings, List<PagePlaces> places) {
         List<Finding> damage = findings.list().stream()
                 .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
-                .filter(finding -> !finding.message().contains("split set") && !places.tells(finding.message()))
+                .filter(finding -> !finding.message().contains("split set")
+                        && !finding.message().contains(SplitSet.CONTRADICTION)
+                        && places.stream().noneMatch(part -> part.tells(finding.message())))
                 .toList();
         checks.check(damage.isEmpty(), "kdump-08", "notes, descriptors and pages lie in the file", 0, "so",
                 damage.isEmpty() ? "so" : damage.getFirst().message(), "readers give errors, or zeros, for those pages");
     }
 
-    private void pages(KdumpFile kdump, PagePlaces places) {
+    private void pages(KdumpFile kdump, List<PagePlaces> places) {
         KdumpHeader header = kdump.header();
         PageBitmap exists = kdump.exists();
         PageBitmap stored = kdump.stored();
@@ -91,33 +126,61 @@ final class KdumpVerifier {
         long strange = firstStoredOnly(exists, stored);
         checks.check(strange < 0, "kdump-10", "every page that is stored exists", header.bitmapOffset(), "so",
                 strange < 0 ? "so" : "page frame " + strange + " does not", "readers disagree about such a page");
-        DescriptorTable table = kdump.descriptors(0);
-        DescriptorChecks descriptors = new DescriptorChecks(table);
-        descriptors.run();
-        boolean fits = places.room().isEmpty() && places.beyond().isEmpty();
-        checks.check(fits, "kdump-17", "there are as many descriptors as pages in the bitmap", table.end(),
-                table.count() + " descriptors", fits ? "as many" : places.room() + places.beyond(),
-                "readers show wrong pages");
-        String shared = "pages that share a place in the file are zero";
-        if (places.isShareWrong() || places.shared().isEmpty()) {
-            checks.check(places.shared().isEmpty(), "kdump-18", shared, header.descriptorsOffset(), "so",
-                    places.shared().isEmpty() ? "so" : places.shared(), "readers show one page at both frames");
-        } else {
-            checks.usual(false, "kdump-18", shared, header.descriptorsOffset(), "so", places.shared(), "");
+        Verdict codec = new Verdict();
+        Verdict size = new Verdict();
+        Verdict place = new Verdict();
+        Verdict fits = new Verdict();
+        Verdict shared = new Verdict();
+        Verdict sharedOddly = new Verdict();
+        Verdict unused = new Verdict();
+        for (int i = 0; i < files.size(); i++) {
+            DescriptorTable table = kdump.descriptors(i);
+            DescriptorChecks descriptors = new DescriptorChecks(table);
+            descriptors.run();
+            String of = of(table.file());
+            codec.take(descriptors.codecAt(), "0x" + Long.toHexString(descriptors.codec()) + of);
+            size.take(descriptors.sizeAt(), descriptors.size() + " bytes" + of);
+            place.take(descriptors.placeAt(), "offset 0x" + Long.toHexString(descriptors.place()) + of);
+            PagePlaces part = places.get(i);
+            String room = part.room().isEmpty() ? part.beyond() : part.room();
+            fits.take(room.isEmpty() ? -1 : table.end(), room + of);
+            (part.isShareWrong() ? shared : sharedOddly).take(part.shared().isEmpty() ? -1 : table.at(0), part.shared() + of);
+            unused.take(part.unused().isEmpty() ? -1 : table.end(), "nothing refers to " + part.unused() + of);
         }
-        checks.usual(places.unused().isEmpty(), "kdump-19", "every byte behind the descriptors belongs to a page",
-                table.end(), "so", places.unused().isEmpty() ? "so" : "nothing refers to " + places.unused(), "");
-        checks.check(descriptors.codecAt() < 0, "kdump-11", "every descriptor names one known compression",
-                Math.max(0, descriptors.codecAt()), "0, 0x1, 0x2, 0x4 or 0x20",
-                descriptors.codecAt() < 0 ? "so" : "0x" + Long.toHexString(descriptors.codec()),
+        codec.check("kdump-11", "every descriptor names one known compression", "0, 0x1, 0x2, 0x4 or 0x20",
                 "readers give errors for that page");
-        checks.check(descriptors.sizeAt() < 0, "kdump-12", "no page takes more than a page, nor nothing",
-                Math.max(0, descriptors.sizeAt()), "1 to " + header.blockSize() + " bytes",
-                descriptors.sizeAt() < 0 ? "so" : descriptors.size() + " bytes", "readers give errors for that page");
-        checks.check(descriptors.placeAt() < 0, "kdump-13", "every page lies in the file behind the descriptors",
-                Math.max(0, descriptors.placeAt()), "so",
-                descriptors.placeAt() < 0 ? "so" : "offset 0x" + Long.toHexString(descriptors.place()),
+        size.check("kdump-12", "no page takes more than a page, nor nothing", "1 to " + header.blockSize() + " bytes",
                 "readers give errors for that page");
+        place.check("kdump-13", "every page lies in the file behind the descriptors", "so",
+                "readers give errors for that page");
+        fits.check("kdump-17", "there are as many descriptors as pages in the bitmap", "as many", "readers show wrong pages");
+        Verdict sharing = shared.at >= 0 ? shared : sharedOddly;
+        String rule = "pages that share a place in the file are zero";
+        if (sharing == shared || sharing.at < 0) {
+            sharing.check("kdump-18", rule, "so", "readers show one page at both frames");
+        } else {
+            checks.usual(false, "kdump-18", rule, sharing.at, "so", sharing.found, "");
+        }
+        checks.usual(unused.at < 0, "kdump-19", "every byte behind the descriptors belongs to a page",
+                Math.max(0, unused.at), "so", unused.found, "");
+    }
+
+    /** The first of several files that breaks a rule. */
+    private final class Verdict {
+
+        private long at = -1;
+        private String found = "so";
+
+        void take(long brokenAt, String what) {
+            if (at < 0 && brokenAt >= 0) {
+                at = brokenAt;
+                found = what;
+            }
+        }
+
+        void check(String id, String rule, String expected, String readers) {
+            checks.check(at < 0, id, rule, Math.max(0, at), expected, found, readers);
+        }
     }
 
     private static long firstStoredOnly(PageBitmap exists, PageBitmap stored) {

@@ -2,12 +2,15 @@ package dev.guestcore.live.split;
 
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
+import dev.guestcore.Progress;
 import dev.guestcore.SourceException;
+import dev.guestcore.format.Check;
 import dev.guestcore.format.kdump.KdumpFormat;
 import dev.guestcore.live.SourceProvider;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -33,14 +36,23 @@ public final class SplitKdumpProvider implements SourceProvider {
 
     @Override
     public GuestSource connect(String locator) {
+        Guest guest = KdumpFormat.openSplit(paths(locator));
+        return GuestSource.ofFiles(guest, "kdump " + guest.provenance().source());
+    }
+
+    @Override
+    public Optional<List<Check>> verify(String locator, boolean deep, Progress progress) {
+        return Optional.of(KdumpFormat.verifySplit(paths(locator), deep, progress));
+    }
+
+    private static List<Path> paths(String locator) {
         List<String> names =
                 Stream.of(locator.split(",")).filter(name -> !name.isBlank()).toList();
         if (names.isEmpty()) {
             throw new SourceException("'" + SCHEME + ":' needs the files of a split kdump, separated by commas");
         }
         try {
-            Guest guest = KdumpFormat.openSplit(names.stream().map(Path::of).toList());
-            return GuestSource.ofFiles(guest, "kdump " + guest.provenance().source());
+            return names.stream().map(Path::of).toList();
         } catch (InvalidPathException e) {
             throw new SourceException("'" + e.getInput() + "' is not a path: " + e.getReason(), e);
         }

@@ -247,6 +247,78 @@ class KdumpReaderTest {
         assertThrows(SourceException.class, () -> Guests.open("split:" + low + "," + folder.resolve("none")));
     }
 
+    private static List<String> failedOf(String location, boolean deep) {
+        return Guests.verify(location, deep, Progress.none()).checks().stream()
+                .filter(check -> check.result() == Check.Result.FAIL)
+                .map(Check::id)
+                .toList();
+    }
+
+    @Test
+    void aSplitSetIsVerifiedAsOneDump() {
+        KdumpImage image = usual(KdumpImage.Machine.X86_64, 6, PAGE);
+        Path low = image.split(0, 2).write(folder.resolve("low"));
+        Path high = image.split(2, 6).write(folder.resolve("high"));
+        assertEquals(List.of(), failedOf("split:" + low + "," + high, true));
+        assertEquals(List.of("kdump-00"), failedOf("split:" + high, false));
+        assertEquals(List.of("kdump-00"), failedOf("split:" + low + "," + folder.resolve("none"), false));
+        byte[] torn = image.split(2, 6).bytes();
+        torn[image.at("descriptors") + 12] = 0x40;
+        ElfFiles.write(high, torn);
+        assertTrue(failedOf("split:" + low + "," + high, true).containsAll(List.of("kdump-11", "kdump-16")));
+    }
+
+    @Test
+    void theSamePartTwiceIsTold() {
+        KdumpImage image = usual(KdumpImage.Machine.X86_64, 6, PAGE);
+        Path low = image.split(0, 2).write(folder.resolve("low"));
+        Path high = image.split(2, 6).write(folder.resolve("high"));
+        try (Guest guest = Guests.open("split:" + low + "," + high + "," + low)) {
+            assertEquals(List.of(), findings(guest, Finding.Severity.DAMAGE));
+            List<String> notes = findings(guest, Finding.Severity.NOTE);
+            assertEquals(1, notes.size(), notes::toString);
+            assertTrue(notes.getFirst().contains("hold the same pages, page frames 0 to 1"), notes::toString);
+        }
+    }
+
+    /** The same range in two files with other bytes: the first named is shown, and that is said. */
+    @Test
+    void filesOfASetThatContradictEachOtherAreDamage() {
+        KdumpImage image = usual(KdumpImage.Machine.X86_64, 6, PAGE);
+        Path low = image.split(0, 3).write(folder.resolve("low"));
+        image.page(2, content(77, PAGE), 0);
+        Path high = image.split(2, 6).write(folder.resolve("high"));
+        String location = "split:" + low + "," + high;
+        try (Guest guest = Guests.open(location)) {
+            List<String> damage = findings(guest, Finding.Severity.DAMAGE);
+            assertEquals(1, damage.size(), damage::toString);
+            assertTrue(damage.getFirst().contains("contradict each other about page frames 2 to 2: 1 page is there twice"
+                    + " with different bytes, the first at guest-physical address 0x2000"), damage::toString);
+            assertArrayEquals(content(2, PAGE), read(guest, 2, PAGE));
+        }
+        assertEquals(List.of("kdump-00", "kdump-20"), failedOf(location, false));
+        KdumpImage other = usual(KdumpImage.Machine.X86_64, 6, PAGE).page(1, content(4, PAGE), 0);
+        Path otherHigh = other.split(1, 6).write(folder.resolve("other"));
+        try (Guest guest = Guests.open("split:" + low + "," + otherHigh)) {
+            List<String> damage = findings(guest, Finding.Severity.DAMAGE);
+            assertTrue(damage.stream().anyMatch(text -> text.startsWith("the bitmaps of " + low + " and " + otherHigh
+                    + " contradict each other")), damage::toString);
+        }
+    }
+
+    @Test
+    void anotherTimeInAHeaderIsANote() {
+        KdumpImage image = usual(KdumpImage.Machine.X86_64, 6, PAGE);
+        Path low = image.split(0, 2).write(folder.resolve("low"));
+        byte[] later = image.split(2, 6).bytes();
+        later[image.at("tv_sec")] ^= 1;
+        Path high = ElfFiles.write(folder.resolve("high"), later);
+        try (Guest guest = Guests.open("split:" + low + "," + high)) {
+            assertEquals(List.of(), findings(guest, Finding.Severity.DAMAGE));
+            assertTrue(findings(guest, Finding.Severity.NOTE).getFirst().contains("the header has another time than that of"));
+        }
+    }
+
     @Test
     void sharedZeroPagesOfTwoPartsAreNotMistakenForEachOther() {
         // In both parts a page lies at the same offset, and a later descriptor goes back to it.
