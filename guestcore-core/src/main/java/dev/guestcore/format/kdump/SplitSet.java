@@ -77,8 +77,8 @@ record SplitSet(
         if (one.hasOneBitmap() != other.hasOneBitmap()) {
             return false;
         }
-        // Behind the last page the bits say nothing.
-        long bytes = one.pageCount() >>> 3;
+        // The few bits behind the last page are the same as well where one program wrote all files.
+        long bytes = one.pageCount() + Byte.SIZE - 1 >>> 3;
         for (int bitmap = 0; bitmap < (one.hasOneBitmap() ? 1 : 2); bitmap++) {
             if (!same(oneFile, one.bitmapOffset() + bitmap * one.bitmapSize(), otherFile,
                     other.bitmapOffset() + bitmap * other.bitmapSize(), bytes)) {
