@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -89,6 +90,23 @@ class LauncherTest {
                 "guestcore: only 1000000 KiB of address space are allowed (ulimit -v); Java needs 1.5 GiB: raise the"
                         + " limit\n",
                 said);
+    }
+
+    /** A report of a crash would lie in the user's folder, and a core dump would hold memory of the guest. */
+    @Test
+    void aCrashLeavesNoFiles() throws Exception {
+        Process process = new ProcessBuilder(
+                        "/bin/bash", "-c", ". \"$0\"; exec \"$1\" $java_options -XX:+PrintFlagsFinal -version",
+                        CHECKOUT + "/guestcore-cli/src/main/launcher/launch.sh",
+                        System.getProperty("java.home") + "/bin/java")
+                .redirectErrorStream(true)
+                .start();
+        String flags = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, process.waitFor(), flags);
+        for (String flag : List.of(
+                "ErrorFile += /dev/null", "CreateCoredumpOnCrash += false", "DumpReplayDataOnError += false", "UsePerfData += false")) {
+            assertTrue(Pattern.compile(" " + flag + " ").matcher(flags).find(), flag);
+        }
     }
 
     @Test

@@ -36,6 +36,8 @@ class OutputFileTest {
         try (OutputFile output = OutputFile.create(target, IfExists.FAIL)) {
             output.sink().write(MemorySegment.ofArray(new byte[] {1, 2, 3}));
             assertFalse(Files.exists(target));
+            Path hidden = folder.resolve(names().getFirst());
+            assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(hidden)));
             output.commit();
         }
         assertArrayEquals(new byte[] {1, 2, 3}, Files.readAllBytes(target));
