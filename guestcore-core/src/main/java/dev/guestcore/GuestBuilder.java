@@ -67,7 +67,20 @@ public final class GuestBuilder {
 
     /** Adds the next vCPU with its raw contexts. */
     public GuestBuilder vcpu(RegisterState registers, List<RawContext> rawContexts) {
-        vcpus.add(new Vcpu(vcpus.size(), registers, rawContexts));
+        return vcpu(vcpus.isEmpty() ? 0 : vcpus.getLast().index() + 1, registers, rawContexts);
+    }
+
+    /**
+     * Adds a vCPU with the number that its hypervisor gave it.
+     *
+     * @param number larger than that of the vCPU added before
+     * @throws IllegalArgumentException if it is not
+     */
+    public GuestBuilder vcpu(int number, RegisterState registers, List<RawContext> rawContexts) {
+        if (number < 0 || !vcpus.isEmpty() && number <= vcpus.getLast().index()) {
+            throw new IllegalArgumentException("vCPU numbers must be ascending from 0, found " + number);
+        }
+        vcpus.add(new Vcpu(number, registers, rawContexts));
         return this;
     }
 

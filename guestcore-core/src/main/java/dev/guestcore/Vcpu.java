@@ -8,7 +8,8 @@ import java.util.Optional;
 /**
  * One virtual processor at the instant of the freeze. Immutable.
  *
- * @param index position in the source, from 0; Xen leaves out vCPUs that never ran, so it need not be the guest's number
+ * @param index the number that the hypervisor gave it, where the source says it, else its position from 0: Xen leaves out
+ *     vCPUs that never ran without a word. Ascending within a guest, with gaps where vCPUs were unplugged
  * @param registers what the source knows of its registers
  * @param rawContexts the source's own structures, byte for byte, for a lossless way back
  */

@@ -52,7 +52,7 @@ final class RegsVerb extends Verb {
                     document.put("vcpus", chosen.stream().map(RegsVerb::json).toList());
                     printJson(document);
                 } else {
-                    chosen.forEach(this::describe);
+                    chosen.forEach(vcpu -> describe(vcpu, vcpu == chosen.getFirst()));
                 }
                 return report(guest.findings());
             }
@@ -76,9 +76,9 @@ final class RegsVerb extends Verb {
         return json;
     }
 
-    private void describe(Vcpu vcpu) {
+    private void describe(Vcpu vcpu, boolean isFirst) {
         Style style = console().style();
-        print((vcpu.index() == 0 || cpu != null ? "" : System.lineSeparator()) + style.heading("vCPU " + vcpu.index()));
+        print((isFirst ? "" : System.lineSeparator()) + style.heading("vCPU " + vcpu.index()));
         RegisterState state = vcpu.registers();
         Map<Register.Group, List<Register>> groups = new EnumMap<>(Register.Group.class);
         for (Register register : state.known()) {
@@ -126,7 +126,22 @@ final class RegsVerb extends Verb {
         table.lines(console().style()).forEach(this::print);
     }
 
+    /** Columns as wide as the widest value would leave most of them empty, so each width has its own. */
     private void describeInColumns(RegisterState state, List<Register> registers) {
+        int from = 0;
+        for (int i = 1; i <= registers.size(); i++) {
+            if (i == registers.size() || width(registers.get(i)) != width(registers.get(from))) {
+                describeAlike(state, registers.subList(from, i));
+                from = i;
+            }
+        }
+    }
+
+    private static int width(Register register) {
+        return Math.max(register.bits(), Long.SIZE);
+    }
+
+    private void describeAlike(RegisterState state, List<Register> registers) {
         int nameWidth = registers.stream().mapToInt(register -> register.label().length()).max().orElse(0);
         int valueWidth = "0x".length() + registers.stream().mapToInt(RegsVerb::digits).max().orElse(0);
         int cell = nameWidth + 1 + valueWidth + GAP.length();

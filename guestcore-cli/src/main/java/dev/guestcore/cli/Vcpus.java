@@ -21,8 +21,14 @@ final class Vcpus {
                 .orElseThrow(() -> new UnsupportedRequestException(source + ": there is no vCPU " + number + "; there "
                         + switch (vcpus.size()) {
                             case 0 -> "is none at all";
-                            case 1 -> "is 1, number 0";
-                            default -> "are " + vcpus.size() + ", counted from 0";
+                            case 1 -> "is 1, number " + vcpus.getFirst().index();
+                            default -> "are " + vcpus.size() + ", " + numbers(vcpus);
                         }));
+    }
+
+    private static String numbers(List<Vcpu> vcpus) {
+        return vcpus.getLast().index() == vcpus.size() - 1
+                ? "counted from 0"
+                : "from number " + vcpus.getFirst().index() + " to " + vcpus.getLast().index() + " with gaps";
     }
 }

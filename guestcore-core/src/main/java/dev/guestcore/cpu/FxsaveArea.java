@@ -20,6 +20,12 @@ public final class FxsaveArea {
     /** Size of the FXSAVE area. */
     public static final int SIZE = 512;
 
+    /** Size of an XSAVE area with x87, SSE and AVX registers. */
+    public static final int SIZE_WITH_AVX = 832;
+
+    /** Size of an XSAVE area with AVX-512 registers and protection keys too, as Intel's processors lay it out. */
+    public static final int SIZE_WITH_ALL = BeyondAvxArea.SIZE;
+
     private static final int XSTATE_BV = 512;
     private static final int YMM_HIGH = 576;
     private static final int YMM_HIGH_END = YMM_HIGH + 16 * 16;
@@ -31,8 +37,8 @@ public final class FxsaveArea {
     private FxsaveArea() {}
 
     /**
-     * Reads x87 and SSE registers, and the AVX registers where {@code area} is an XSAVE area in standard format that holds
-     * them.
+     * Reads x87 and SSE registers, and the AVX and AVX-512 registers and PKRU where {@code area} is an XSAVE area in standard format
+     * that holds them.
      *
      * @param area at least {@link #SIZE} bytes
      * @param registers receives the registers
@@ -60,11 +66,13 @@ public final class FxsaveArea {
                 registers.set(X86.ymm(i), ymm);
             }
         }
+        BeyondAvxArea.read(area, registers);
     }
 
     /**
      * Writes the registers that are known, the others as the processor has them after FNINIT (Intel SDM volume 3, table
-     * 10-1); nothing else is touched. AVX registers go in where {@code area} has room for them.
+     * 10-1); nothing else is touched. AVX and AVX-512 registers and PKRU go in where
+     * {@code area} has room for them.
      *
      * @param area at least {@link #SIZE} writable bytes
      * @param registers what is known
@@ -97,6 +105,7 @@ public final class FxsaveArea {
                 copy(registers, X86.ymm(i), 16, 16, area, YMM_HIGH + 16L * i);
             }
         }
+        BeyondAvxArea.write(area, registers);
     }
 
     private static void copy(

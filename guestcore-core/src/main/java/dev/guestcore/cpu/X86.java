@@ -12,7 +12,8 @@ import java.util.stream.Stream;
  * <p>Segment attributes are bits 40..55 of the descriptor moved down by 8: type, S, DPL and P in bits 0..7, AVL, L, D and G
  * in bits 12..15; bit 16 means an unusable segment (Intel SDM volume 3, sections 3.4.5 and 24.4.1). {@link #FTW} is the
  * abridged tag byte of FXSAVE: one bit per x87 register, set where it is in use. {@link #FIP} and {@link #FDP} are the
- * eight bytes of the FXSAVE area, which in 32-bit form hold offset and selector. {@code ymmN} includes {@code xmmN}.
+ * eight bytes of the FXSAVE area, which in 32-bit form hold offset and selector. {@code zmmN} includes
+ * {@code ymmN}, and that {@code xmmN}.
  */
 public enum X86 implements Register {
     RAX("rax", 64, Group.GENERAL),
@@ -150,7 +151,48 @@ public enum X86 implements Register {
     YMM12("ymm12", 256, Group.VECTOR),
     YMM13("ymm13", 256, Group.VECTOR),
     YMM14("ymm14", 256, Group.VECTOR),
-    YMM15("ymm15", 256, Group.VECTOR);
+    YMM15("ymm15", 256, Group.VECTOR),
+    K0("k0", 64, Group.VECTOR),
+    K1("k1", 64, Group.VECTOR),
+    K2("k2", 64, Group.VECTOR),
+    K3("k3", 64, Group.VECTOR),
+    K4("k4", 64, Group.VECTOR),
+    K5("k5", 64, Group.VECTOR),
+    K6("k6", 64, Group.VECTOR),
+    K7("k7", 64, Group.VECTOR),
+    ZMM0("zmm0", 512, Group.VECTOR),
+    ZMM1("zmm1", 512, Group.VECTOR),
+    ZMM2("zmm2", 512, Group.VECTOR),
+    ZMM3("zmm3", 512, Group.VECTOR),
+    ZMM4("zmm4", 512, Group.VECTOR),
+    ZMM5("zmm5", 512, Group.VECTOR),
+    ZMM6("zmm6", 512, Group.VECTOR),
+    ZMM7("zmm7", 512, Group.VECTOR),
+    ZMM8("zmm8", 512, Group.VECTOR),
+    ZMM9("zmm9", 512, Group.VECTOR),
+    ZMM10("zmm10", 512, Group.VECTOR),
+    ZMM11("zmm11", 512, Group.VECTOR),
+    ZMM12("zmm12", 512, Group.VECTOR),
+    ZMM13("zmm13", 512, Group.VECTOR),
+    ZMM14("zmm14", 512, Group.VECTOR),
+    ZMM15("zmm15", 512, Group.VECTOR),
+    ZMM16("zmm16", 512, Group.VECTOR),
+    ZMM17("zmm17", 512, Group.VECTOR),
+    ZMM18("zmm18", 512, Group.VECTOR),
+    ZMM19("zmm19", 512, Group.VECTOR),
+    ZMM20("zmm20", 512, Group.VECTOR),
+    ZMM21("zmm21", 512, Group.VECTOR),
+    ZMM22("zmm22", 512, Group.VECTOR),
+    ZMM23("zmm23", 512, Group.VECTOR),
+    ZMM24("zmm24", 512, Group.VECTOR),
+    ZMM25("zmm25", 512, Group.VECTOR),
+    ZMM26("zmm26", 512, Group.VECTOR),
+    ZMM27("zmm27", 512, Group.VECTOR),
+    ZMM28("zmm28", 512, Group.VECTOR),
+    ZMM29("zmm29", 512, Group.VECTOR),
+    ZMM30("zmm30", 512, Group.VECTOR),
+    ZMM31("zmm31", 512, Group.VECTOR),
+    PKRU("pkru", 32, Group.CONTROL);
 
     private static final Map<String, X86> BY_LABEL =
             Stream.of(values()).collect(Collectors.toUnmodifiableMap(X86::label, Function.identity()));
@@ -198,6 +240,21 @@ public enum X86 implements Register {
     /** The AVX register {@code ymm(number)}. */
     public static X86 ymm(int number) {
         return values()[YMM0.ordinal() + checked(number, 16)];
+    }
+
+    /** The AVX-512 mask register {@code k(number)}. */
+    public static X86 opmask(int number) {
+        return values()[K0.ordinal() + checked(number, 8)];
+    }
+
+    /** The AVX-512 register {@code zmm(number)}. */
+    public static X86 zmm(int number) {
+        return values()[ZMM0.ordinal() + checked(number, 32)];
+    }
+
+    /** Whether it belongs to a part of the extended state that came after AVX: AVX-512 and protection keys. */
+    public boolean isBeyondAvx() {
+        return ordinal() >= K0.ordinal();
     }
 
     /** The general register that instructions encode as {@code number}: rax rcx rdx rbx rsp rbp rsi rdi r8 ... r15. */

@@ -8,6 +8,7 @@ import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.Progress;
+import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.PagingMode;
 import dev.guestcore.cpu.RegisterState;
@@ -196,6 +197,57 @@ class UnknownRegistersTest {
                     .getFirst()
                     .mode()
                     .isEmpty());
+        }
+    }
+
+    /** After an unplugging there is no vCPU 1. */
+    @ParameterizedTest
+    @CsvSource({"elf,true", "kdump,true", "vbox,false", "xen,false"})
+    void vcpusKeepTheirNumbersOrLoseThemWithAWord(String format, boolean kept) {
+        try (Guest guest = Guest.builder()
+                        .ram(0, memory(0))
+                        .vcpu(0, withoutEfer(), List.of())
+                        .vcpu(2, withoutEfer(), List.of())
+                        .vcpu(3, withoutEfer(), List.of())
+                        .build();
+                Guest copy = convert(guest, format)) {
+            List<Integer> numbers = copy.vcpus().stream().map(Vcpu::index).toList();
+            assertEquals(kept ? List.of(0, 2, 3) : List.of(0, 1, 2), numbers);
+            assertEquals(
+                    !kept, losses(guest, format, Map.of()).contains("numbers of vCPUs, which are 0, 2, 3"));
+        }
+    }
+
+    @Test
+    void ourOwnRecordKeepsTheNumbers() {
+        try (Guest guest = Guest.builder()
+                .ram(0, memory(0))
+                .vcpu(1, withoutEfer(), List.of())
+                .vcpu(4, withoutEfer(), List.of())
+                .build()) {
+            Path target = folder.resolve("kept");
+            Guests.format("vbox").writer(Map.of("keep", "true")).write(guest, target, Progress.none());
+            try (Guest copy = Guests.open(target)) {
+                assertEquals(List.of(1, 4), copy.vcpus().stream().map(Vcpu::index).toList());
+            }
+        }
+    }
+
+    @Test
+    void aVmCoreHasRoomForAvx512AndProtectionKeys() {
+        RegisterState registers = withoutEfer().toBuilder()
+                .set(X86.PKRU, 0x55555554L)
+                .set(X86.K1, 0x1234)
+                .set(X86.ZMM31, Patterns.bytes(64, 3))
+                .build();
+        try (Guest guest = guest(registers, 0);
+                Guest copy = convert(guest, "vbox")) {
+            RegisterState found = copy.vcpus().getFirst().registers();
+            for (X86 register : List.of(X86.PKRU, X86.K1, X86.ZMM31)) {
+                assertEquals(registers.hex(register), found.hex(register));
+            }
+            assertTrue(losses(guest, "xen", Map.of()).contains("registers k1 zmm31: vcpu_guest_context has no place"));
+            assertTrue(losses(guest, "elf", Map.of()).contains("registers k1, zmm31, pkru of vCPU 0"));
         }
     }
 }

@@ -313,6 +313,20 @@ public final class MigrationFiles {
                         .numbers("env.fpdp", 8, seed + 0xf2));
     }
 
+    /** The subsections of a vCPU with AVX-512 and protection keys in use. */
+    public static void beyondAvx(Fields fields, long seed) {
+        long[][] high = new long[16][];
+        long[][] upper = new long[16][];
+        for (int i = 0; i < 16; i++) {
+            high[i] = new long[] {seed + i, seed + 0x100 + i, seed + 0x200 + i, seed + 0x300 + i};
+            upper[i] = new long[] {seed + 0x1000 + i, 1, 2, 3, 4, 5, 6, seed + 0x7000 + i};
+        }
+        fields.subsection("cpu/avx512", 1, sub -> sub.numbers("env.opmask_regs", 8, counting(seed + 0x400, 8))
+                        .structures("env.xmm_regs[2]", "zmmh_reg", new int[] {8, 8, 8, 8}, high)
+                        .structures("env.xmm_regs[3]", "hi16_zmm_reg", new int[] {8, 8, 8, 8, 8, 8, 8, 8}, upper))
+                .subsection("cpu/pkru", 1, sub -> sub.numbers("env.pkru", 4, 0x55555554L));
+    }
+
     /** The clock chip with memory sizes in its CMOS. */
     public static byte[] cmos(long below4GiB, long above4GiB) {
         byte[] cmos = new byte[128];

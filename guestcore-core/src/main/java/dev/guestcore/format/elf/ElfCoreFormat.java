@@ -166,7 +166,7 @@ public final class ElfCoreFormat implements CoreFormat {
                         notes.vmcoreInfo().isPresent() && segments.haveKernelAddresses(),
                         notes.others()));
         notes.vmcoreInfo().ifPresent(text -> builder.facts(new VmcoreInfoFacts(text)));
-        notes.vcpus().forEach(vcpu -> builder.vcpu(vcpu.registers(), vcpu.rawContexts()));
+        notes.vcpus().forEach(vcpu -> builder.vcpu(vcpu.index(), vcpu.registers(), vcpu.rawContexts()));
         return builder;
     }
 

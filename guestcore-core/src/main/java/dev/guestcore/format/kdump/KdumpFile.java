@@ -218,7 +218,7 @@ final class KdumpFile {
                         false,
                         notes.foreign()));
         notes.vmcoreInfo().ifPresent(builder::facts);
-        notes.notes().vcpus().forEach(vcpu -> builder.vcpu(vcpu.registers(), vcpu.rawContexts()));
+        notes.notes().vcpus().forEach(vcpu -> builder.vcpu(vcpu.index(), vcpu.registers(), vcpu.rawContexts()));
         return builder;
     }
 

@@ -25,8 +25,6 @@ final class CpuLayout {
     /** Size of the extended state of DBGFCORECPU, always its last bytes. */
     static final int EXTENDED_SIZE = 8192;
 
-    /** x87, SSE and AVX in standard XSAVE format: what VirtualBox reports on a host with AVX. */
-    private static final int XSAVE_WITH_AVX = 832;
 
     /** From this version on CPUMCTX-1088 holds the APIC base where 4.2 has padding. */
     private static final int VERSION_4_3 = 0x04030000;
@@ -304,7 +302,7 @@ final class CpuLayout {
         Set<Register> registers = new HashSet<>();
         fields.forEach(field -> registers.add(field.register()));
         for (X86 register : X86.values()) {
-            if (isExtended(register) && (areaSize > FxsaveArea.SIZE || !isAvx(register))) {
+            if (isExtended(register) && (areaSize > FxsaveArea.SIZE || !isAvx(register) && !register.isBeyondAvx())) {
                 registers.add(register);
             }
         }
@@ -378,12 +376,14 @@ final class CpuLayout {
     private void encodeExtended(MemorySegment payload, RegisterState before, RegisterState now) {
         RegisterState.Builder merged = before.toBuilder();
         boolean changed = false;
-        boolean avx = false;
+        int needed = FxsaveArea.SIZE;
         for (Register register : now.known()) {
             if (isExtended(register)) {
                 merged.set(register, now.bytes(register));
                 changed |= differs(register, before, now);
-                avx |= isAvx(register);
+                needed = Math.max(needed, isBeyondAvx(register)
+                        ? FxsaveArea.SIZE_WITH_ALL
+                        : isAvx(register) ? FxsaveArea.SIZE_WITH_AVX : FxsaveArea.SIZE);
             }
         }
         if (!changed) {
@@ -397,9 +397,10 @@ final class CpuLayout {
             }
         }
         long valid = Math.min(areaSize, extendedSize(payload));
-        if (areaSizeField >= 0 && (valid < FxsaveArea.SIZE || avx && valid < XSAVE_WITH_AVX)) {
-            valid = XSAVE_WITH_AVX;
-            payload.set(U32, areaSizeField, XSAVE_WITH_AVX);
+        if (areaSizeField >= 0 && valid < needed) {
+            // What VirtualBox reports on a host with AVX, unless more is needed.
+            valid = Math.max(needed, FxsaveArea.SIZE_WITH_AVX);
+            payload.set(U32, areaSizeField, (int) valid);
         }
         FxsaveArea.write(payload.asSlice(areaOffset, valid), merged.build());
     }
@@ -410,7 +411,13 @@ final class CpuLayout {
     }
 
     static boolean isExtended(Register register) {
-        return register.group() == Register.Group.FPU || register.group() == Register.Group.VECTOR;
+        return register.group() == Register.Group.FPU
+                || register.group() == Register.Group.VECTOR
+                || isBeyondAvx(register);
+    }
+
+    private static boolean isBeyondAvx(Register register) {
+        return register instanceof X86 x86 && x86.isBeyondAvx();
     }
 
     private static boolean isAvx(Register register) {

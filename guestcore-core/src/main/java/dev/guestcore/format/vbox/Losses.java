@@ -12,6 +12,7 @@ import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Loss;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
+import dev.guestcore.internal.output.CommonLosses;
 import dev.guestcore.internal.output.ImpliedRegisters;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -21,6 +22,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Finds what a guest has and a VMCore of some layout has no place for. */
 final class Losses {
@@ -55,6 +57,7 @@ final class Losses {
         losses.pages();
         losses.registersWithoutPlace();
         losses.losses.addAll(implied.losses(vcpu -> !cpu.isRewritten(vcpu), "a VMCore", kept));
+        losses.losses.addAll(CommonLosses.ofVcpuNumbers(guest, kept));
         losses.rawContexts();
         losses.otherFacts();
         return List.copyOf(losses.losses);
@@ -154,10 +157,13 @@ final class Losses {
     private static String list(Set<Register> registers) {
         String names = registers.stream()
                 .map(Register::label)
-                .filter(label -> !label.startsWith("ymm"))
+                .filter(label -> !label.startsWith("ymm") && !label.startsWith("zmm"))
                 .collect(Collectors.joining(", "));
         boolean avx = registers.stream().anyMatch(register -> register.bits() == 256);
-        String all = avx ? names + (names.isEmpty() ? "" : ", ") + "upper halves of ymm0 to ymm15" : names;
+        boolean avx512 = registers.stream().anyMatch(register -> register.bits() == 512);
+        String all = Stream.of(names, avx ? "upper halves of ymm0 to ymm15" : "", avx512 ? "zmm0 to zmm31" : "")
+                .filter(part -> !part.isEmpty())
+                .collect(Collectors.joining(", "));
         return (registers.size() == 1 ? "register " : "registers ") + all;
     }
 

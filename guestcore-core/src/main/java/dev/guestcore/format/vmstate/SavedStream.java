@@ -152,7 +152,9 @@ record SavedStream(
         for (PcMemoryMap.Placement placement : layout.placements()) {
             guest.region(placement.region(), pages.contents(placement.block(), placement.offset()));
         }
-        state.vcpus().forEach(guest::vcpu);
+        for (int i = 0; i < state.vcpus().size(); i++) {
+            guest.vcpu(state.vcpuNumbers().get(i), state.vcpus().get(i), List.of());
+        }
     }
 
     /** Frees tables and the temporary file. */

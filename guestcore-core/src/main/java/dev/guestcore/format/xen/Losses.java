@@ -9,6 +9,7 @@ import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Loss;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.hypervisor.XenFacts;
+import dev.guestcore.internal.output.CommonLosses;
 import dev.guestcore.internal.xen.ContextLayout;
 import dev.guestcore.internal.xen.VcpuContext;
 import java.util.ArrayList;
@@ -37,6 +38,7 @@ final class Losses {
         addRegions(guest, losses);
         addRegisters(guest, layoutOf, losses);
         addContexts(guest, keptKind, losses);
+        losses.addAll(CommonLosses.ofVcpuNumbers(guest, false));
         if (guest.facts(VirtualBoxFacts.class).isPresent()) {
             losses.add(new Loss("facts about VirtualBox", "a dump-core has room for facts about Xen only", false));
         }

@@ -14,7 +14,9 @@ import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Loss;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.internal.output.CommonLosses;
 import dev.guestcore.internal.output.ImpliedRegisters;
+import dev.guestcore.internal.output.Numbers;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -26,6 +28,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * The notes of a dump of a machine: an NT_PRSTATUS for each vCPU, QEMU's own for each vCPU, VMCOREINFO, and any others.
@@ -228,6 +231,7 @@ public record CoreNotes(
                 findings.add(Finding.note(file.name() + ": " + statuses.size() + " NT_PRSTATUS notes but "
                         + states.size() + " notes of QEMU; each is taken for the vCPU of its position"));
             }
+            List<Integer> numbers = numbers(machine, count);
             List<Vcpu> vcpus = new ArrayList<>();
             for (int i = 0; i < count; i++) {
                 RegisterState.Builder registers = RegisterState.builder();
@@ -253,9 +257,32 @@ public record CoreNotes(
                     }
                     raw.add(new RawContext(STATE_CONTEXT, states.get(i)));
                 }
-                vcpus.add(new Vcpu(i, registers.build(), raw));
+                vcpus.add(new Vcpu(numbers.get(i), registers.build(), raw));
             }
             return new CoreNotes(machine, vcpus, vmcoreInfo, List.copyOf(others), statuses.size(), states.size(), keep);
+        }
+
+        /**
+         * The numbers of vCPUs. QEMU puts them, from 1, where Linux has the number of the process that ran: they count only
+         * where QEMU's own notes stand beside, and are numbers of vCPUs.
+         */
+        private List<Integer> numbers(int machine, int count) {
+            List<Integer> positions = IntStream.range(0, count).boxed().toList();
+            if (states.size() != count || statuses.size() != count) {
+                return positions;
+            }
+            List<Integer> numbers = new ArrayList<>();
+            int previous = -1;
+            for (byte[] status : statuses) {
+                Optional<ProcessStatus> layout = status(machine, status.length);
+                int number = layout.map(known -> known.process(ByteBuffer.wrap(status)) - 1).orElse(-1);
+                if (number <= previous || number >= MOST_VCPUS) {
+                    return positions;
+                }
+                numbers.add(number);
+                previous = number;
+            }
+            return numbers;
         }
 
         /** By size, since QEMU writes the structure of either width for a 32-bit x86. */
@@ -290,7 +317,7 @@ public record CoreNotes(
         ImpliedRegisters implied = implied(guest, machine);
         int position = 0;
         for (Vcpu vcpu : guest.vcpus()) {
-            int process = position + 1;
+            int process = vcpu.index() + 1;
             Optional<byte[]> raw = vcpu.rawContext(STATUS_CONTEXT).map(RawContext::bytes);
             Optional<byte[]> descriptor = x86
                     ? raw.filter(bytes -> bytes.length == status.size()
@@ -389,11 +416,14 @@ public record CoreNotes(
         }
         List<Loss> losses = new ArrayList<>();
         vcpusByLoss.forEach((registers, vcpus) -> losses.add(new Loss(
-                "registers " + registers + " of vCPU " + runs(vcpus),
+                "registers " + registers + " of vCPU " + Numbers.runs(vcpus),
                 "neither NT_PRSTATUS nor QEMU's note has a place for them",
                 false)));
         if (machine == Elf.EM_386) {
             losses.addAll(cutRegisters(guest));
+        }
+        if (!hasStates) {
+            losses.addAll(CommonLosses.ofVcpuNumbers(guest, false));
         }
         losses.addAll(implied(guest, machine)
                 .losses(
@@ -417,28 +447,10 @@ public record CoreNotes(
         }
         return vcpusByLoss.entrySet().stream()
                 .map(entry -> new Loss(
-                        "upper halves of registers " + entry.getKey() + " of vCPU " + runs(entry.getValue())
+                        "upper halves of registers " + entry.getKey() + " of vCPU " + Numbers.runs(entry.getValue())
                                 + ", for readers of NT_PRSTATUS",
                         "the NT_PRSTATUS of a 386 has 32 bits for each; only QEMU's note holds them whole",
                         false))
                 .toList();
-    }
-
-    /** "0, 2-5, 7": a large machine has a thousand of them. */
-    private static String runs(List<Integer> ascending) {
-        StringBuilder text = new StringBuilder();
-        for (int i = 0; i < ascending.size(); ) {
-            int run = 1;
-            while (i + run < ascending.size() && ascending.get(i + run) == ascending.get(i) + run) {
-                run++;
-            }
-            int first = ascending.get(i);
-            text.append(text.isEmpty() ? "" : ", ").append(first);
-            if (run > 1) {
-                text.append(run > 2 ? "-" : ", ").append(first + run - 1);
-            }
-            i += run;
-        }
-        return text.toString();
     }
 }

@@ -64,6 +64,11 @@ public enum ProcessStatus {
         return order.stream().flatMap(label -> X86.ofLabel(label).stream()).toList();
     }
 
+    /** The number of the process; QEMU has that of the vCPU there, from 1. */
+    int process(ByteBuffer descriptor) {
+        return descriptor.order(ByteOrder.LITTLE_ENDIAN).getInt(processOffset);
+    }
+
     /** Reads the registers. */
     void read(ByteBuffer descriptor, RegisterState.Builder registers) {
         descriptor.order(ByteOrder.LITTLE_ENDIAN);

@@ -256,7 +256,7 @@ public final class FreezeBuffer implements AutoCloseable {
                 .onClose(this::close);
         frozen.freeze().ifPresent(lease -> builder.freeze(new Ended(lease, reading)));
         frozen.facts().forEach(builder::facts);
-        frozen.vcpus().forEach(vcpu -> builder.vcpu(vcpu.registers(), vcpu.rawContexts()));
+        frozen.vcpus().forEach(vcpu -> builder.vcpu(vcpu.index(), vcpu.registers(), vcpu.rawContexts()));
         for (MemoryRegion region : regions) {
             Slot slot = slots.get(region.range());
             builder.region(region, slot == null || !region.hasContent() ? RegionContents.absent() : new Kept(slot));

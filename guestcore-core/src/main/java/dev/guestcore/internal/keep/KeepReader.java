@@ -42,6 +42,7 @@ final class KeepReader {
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
     private static final int LARGEST_JSON = 64 << 20;
     private static final int LARGEST_RAW_CONTEXT = 1 << 20;
+    private static final int LARGEST_NUMBER = 0xffff;
     private static final int PAGE_SHIFT = 12;
     private static final long PAGE = 1L << PAGE_SHIFT;
     /** Frames beyond this have no 52-bit address. */
@@ -147,6 +148,7 @@ final class KeepReader {
     private void restoreVcpus(Guest read, GuestBuilder builder) {
         List<Vcpu> carried = read.vcpus();
         int index = 0;
+        int previous = -1;
         for (JsonNode node : json.path("vcpus")) {
             RegisterState.Builder registers = RegisterState.builder();
             for (Map.Entry<String, JsonNode> entry : node.path("registers").properties()) {
@@ -165,9 +167,19 @@ final class KeepReader {
                         .filter(raw -> raws.stream().noneMatch(own -> own.kind().equals(raw.kind())))
                         .forEach(raws::add);
             }
-            builder.vcpu(registers.build(), raws);
+            previous = number(node, previous);
+            builder.vcpu(previous, registers.build(), raws);
             index++;
         }
+    }
+
+    /** The number of a vCPU, which is larger than that of the one before. */
+    private int number(JsonNode node, int previous) {
+        int number = node.path("index").asInt(previous + 1);
+        if (number <= previous || number > LARGEST_NUMBER) {
+            throw malformed("number of a vCPU", "ascending, at most " + LARGEST_NUMBER, Integer.toString(number));
+        }
+        return number;
     }
 
     private byte[] littleEndian(X86 register, String hex) {

@@ -20,6 +20,9 @@ import java.util.Optional;
  * env.fpregs                 mantissa u64, exponent u16; physical registers, under KVM st(0) first
  * env.fpregs_format_vmstate  0; old versions wrote 1 for registers without exponent
  * xmm_reg, ymmh_reg          structures of two u64, lower one first; of env.xmm_regs
+ * zmmh_reg, hi16_zmm_reg     of four u64, the upper halves of zmm0 on, and of eight, zmm16 on; subsection cpu/avx512
+ * env.opmask_regs            k0 to k7
+ * env.pkru                   subsection cpu/pkru
  * </pre>
  */
 final class CpuSection {
@@ -29,20 +32,19 @@ final class CpuSection {
     private static final int STACK = 8;
     private static final int STACK_REGISTER = 10;
     private static final long AVX = 1L << 2;
+    private static final int OPMASKS = 8;
 
     private final DeviceFields fields;
     private final RegisterState.Builder registers = RegisterState.builder();
     private final List<byte[]> stack = new ArrayList<>();
-    private boolean beyondAvx;
 
     /**
      * What a section holds.
      *
      * @param known all registers but the x87 stack
      * @param stack the x87 registers as the section has them, or none
-     * @param beyondAvx whether there are registers for which the model has no place
      */
-    record Decoded(RegisterState known, List<byte[]> stack, boolean beyondAvx) {
+    record Decoded(RegisterState known, List<byte[]> stack) {
 
         /**
          * All registers.
@@ -73,7 +75,7 @@ final class CpuSection {
         }
         CpuSection section = new CpuSection(fields);
         section.decode(general);
-        return Optional.of(new Decoded(section.registers.build(), List.copyOf(section.stack), section.beyondAvx));
+        return Optional.of(new Decoded(section.registers.build(), List.copyOf(section.stack)));
     }
 
     private void decode(int general) {
@@ -112,7 +114,7 @@ final class CpuSection {
         set(X86.MXCSR, "env.mxcsr");
         decodeStack();
         decodeVectors();
-        beyondAvx = fields.structures("zmmh_reg").isPresent() || fields.field("env.pkru").isPresent();
+        decodeBeyondAvx();
     }
 
     private void set(X86 register, String name) {
@@ -195,6 +197,39 @@ final class CpuSection {
         }
     }
 
+    /** Subsections cpu/avx512 and cpu/pkru, which QEMU sends only where one of their registers is not zero. */
+    private void decodeBeyondAvx() {
+        if (fields.isNumbers("env.opmask_regs", OPMASKS)) {
+            DeviceFields.Field masks = fields.field("env.opmask_regs").orElseThrow();
+            for (int i = 0; i < OPMASKS; i++) {
+                registers.set(X86.opmask(i), fields.number(masks, i));
+            }
+        }
+        RegisterState known = registers.build();
+        quadwords("zmmh_reg", 4).ifPresent(high -> {
+            for (int i = 0; i < high.count(); i++) {
+                if (known.knows(X86.ymm(i))) {
+                    byte[] bytes = Arrays.copyOf(known.bytes(X86.ymm(i)), 64);
+                    vector(high, i, bytes, 32);
+                    registers.set(X86.zmm(i), bytes);
+                }
+            }
+        });
+        quadwords("hi16_zmm_reg", 8).ifPresent(upper -> {
+            for (int i = 0; i < upper.count(); i++) {
+                byte[] bytes = new byte[64];
+                vector(upper, i, bytes, 0);
+                registers.set(X86.zmm(16 + i), bytes);
+            }
+        });
+        set(X86.PKRU, "env.pkru");
+    }
+
+    private Optional<DeviceFields.Field> quadwords(String structure, int count) {
+        return fields.structures(structure)
+                .filter(field -> field.size() == (long) count * Long.BYTES && (field.count() == 8 || field.count() == 16));
+    }
+
     private Optional<DeviceFields.Field> vectors(String structure) {
         return fields.structures(structure)
                 .filter(field -> field.size() == 2 * Long.BYTES && (field.count() == 8 || field.count() == 16));
@@ -202,8 +237,9 @@ final class CpuSection {
 
     private void vector(DeviceFields.Field field, int index, byte[] target, int offset) {
         long at = field.offset() + field.size() * index;
-        littleEndian(fields.number(at, Long.BYTES), target, offset, Long.BYTES);
-        littleEndian(fields.number(at + Long.BYTES, Long.BYTES), target, offset + Long.BYTES, Long.BYTES);
+        for (int i = 0; i < field.size(); i += Long.BYTES) {
+            littleEndian(fields.number(at + i, Long.BYTES), target, offset + i, Long.BYTES);
+        }
     }
 
     private static void littleEndian(long value, byte[] target, int offset, int size) {

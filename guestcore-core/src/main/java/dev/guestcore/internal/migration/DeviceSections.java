@@ -42,6 +42,9 @@ final class DeviceSections {
     private static final long MOST_DESCRIPTION = 16L << 20;
     private static final int MOST_DEPTH = 64;
     private static final int MOST_VCPUS = 2048;
+
+    /** Far above what QEMU gives any vCPU. */
+    private static final int LARGEST_NUMBER = 0xffff;
     private static final int MOST_PCI_DEVICES = 512;
     private static final int MOST_NAMES = 4096;
     private static final int PCI_CONFIG = 256;
@@ -104,8 +107,9 @@ final class DeviceSections {
         } catch (Mismatch e) {
             findings.add(Finding.damage(stream + ": " + e.getMessage()));
         }
+        List<Integer> numbers = cpus.keySet().stream().map(Math::toIntExact).toList();
         List<RegisterState> vcpus = decodeCpus();
-        return new MachineState(machine, blocks, vcpus, devices, cmos, pciConfig, runState, findings.list());
+        return new MachineState(machine, blocks, vcpus, numbers, devices, cmos, pciConfig, runState, findings.list());
     }
 
     private Mismatch mismatch(long offset, String expected, String found) {
@@ -391,9 +395,9 @@ final class DeviceSections {
                     throw badDescription("at most " + MOST_VCPUS + " vCPUs");
                 }
                 Optional<CpuSection.Decoded> cpu = CpuSection.read(fields);
-                if (cpu.isEmpty() || cpus.putIfAbsent(instance, new OrderedCpu(cpus.size(), cpu.get())) != null) {
+                if (instance < 0 || instance > LARGEST_NUMBER || cpu.isEmpty() || cpus.putIfAbsent(instance, new OrderedCpu(cpus.size(), cpu.get())) != null) {
                     findings.add(Finding.damage(stream + ": vCPU " + instance
-                            + " is described as no x86 vCPU, or twice; its registers cannot be read"));
+                            + " is described as no x86 vCPU, or twice, or there is none of such a number; its registers cannot be read"));
                 }
             }
             case "apic" -> {
@@ -424,7 +428,6 @@ final class DeviceSections {
     /** Local interrupt controllers come in the order of their vCPUs, by numbers of their own. */
     private List<RegisterState> decodeCpus() {
         List<RegisterState> states = new ArrayList<>();
-        boolean beyondAvx = false;
         boolean apicEach = apics.size() == cpus.size();
         while (!cpus.isEmpty()) {
             OrderedCpu cpu = cpus.pollFirstEntry().getValue();
@@ -434,12 +437,7 @@ final class DeviceSections {
                 registers.set(X86.APIC_BASE, apic.base());
                 registers.set(X86.CR8, apic.priority() >> 4);
             }
-            beyondAvx |= cpu.state().beyondAvx();
             states.add(registers.build());
-        }
-        if (beyondAvx) {
-            findings.add(Finding.note(stream + ": the vCPUs' AVX-512 and protection key registers are in the stream, but"
-                    + " Guestcore has no place for them"));
         }
         return states;
     }

@@ -64,6 +64,21 @@ public final class CommonLosses {
         return losses;
     }
 
+    /**
+     * The numbers of vCPUs, for a format that counts them from 0.
+     *
+     * @param keepable whether a record of our own keeps them
+     */
+    public static List<Loss> ofVcpuNumbers(Guest guest, boolean keepable) {
+        List<Integer> numbers = guest.vcpus().stream().map(Vcpu::index).toList();
+        return numbers.isEmpty() || numbers.getLast() == numbers.size() - 1
+                ? List.of()
+                : List.of(new Loss(
+                        "numbers of vCPUs, which are " + Numbers.runs(numbers),
+                        "the format counts vCPUs from 0",
+                        keepable));
+    }
+
     /** All registers, for a format that has none. */
     public static List<Loss> ofVcpus(Guest guest) {
         List<Vcpu> vcpus = guest.vcpus();

@@ -126,6 +126,7 @@ public final class ImpliedRegisters {
         Map<Register.Group, Set<Register>> zeros = new EnumMap<>(Register.Group.class);
         for (X86 register : X86.values()) {
             if (register.bits() <= 128
+                    && !register.isBeyondAvx()
                     && places.contains(register)
                     && vcpus.stream().anyMatch(vcpu -> isZero(vcpu, register))) {
                 zeros.computeIfAbsent(register.group(), group -> new LinkedHashSet<>())

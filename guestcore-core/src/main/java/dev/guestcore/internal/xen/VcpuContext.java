@@ -170,7 +170,9 @@ public final class VcpuContext {
 
     private static boolean isInFxsave(Register register) {
         return register.group() == Register.Group.FPU
-                || register.group() == Register.Group.VECTOR && register.bits() <= 128;
+                || register.group() == Register.Group.VECTOR
+                        && register.bits() <= 128
+                        && !(register instanceof X86 x86 && x86.isBeyondAvx());
     }
 
     /** What goes into the FXSAVE area: of the AVX registers the lower halves. */

@@ -48,7 +48,7 @@ final class DescribedSource implements GuestSource {
                 .architecture(description.architecture())
                 .provenance(description.provenance())
                 .onClose(() -> closed.set(true));
-        description.vcpus().forEach(vcpu -> builder.vcpu(vcpu.registers(), vcpu.rawContexts()));
+        description.vcpus().forEach(vcpu -> builder.vcpu(vcpu.index(), vcpu.registers(), vcpu.rawContexts()));
         description.virtualBox().ifPresent(builder::facts);
         description.xen().ifPresent(builder::facts);
         description.machineMemory().ifPresent(memory -> builder.machineMemory(guarded(memory, closed)));

@@ -38,6 +38,9 @@ import tools.jackson.databind.json.JsonMapper;
 /** Reads guest.json. The grammar is docs/described-guest.md. */
 final class DescriptionReader {
 
+    /** Above that no hypervisor numbers vCPUs. */
+    private static final long MOST_NUMBER = 0xffff;
+
     /** Both bound the heap that a description takes; what is larger belongs into files beside it. */
     private static final int LARGEST_FILE = 4 << 20;
 
@@ -106,7 +109,11 @@ final class DescriptionReader {
         List<RegionMemory.Part> parts = regions(root);
         List<Vcpu> vcpus = new ArrayList<>();
         for (JsonValue vcpu : root.elements("vcpus")) {
-            vcpus.add(vcpu(vcpu, vcpus.size(), architecture));
+            int least = vcpus.isEmpty() ? 0 : vcpus.getLast().index() + 1;
+            int number = vcpu.find("number")
+                    .map(value -> (int) value.number(least, MOST_NUMBER))
+                    .orElse(least);
+            vcpus.add(vcpu(vcpu, number, architecture));
         }
         RegionMemory memory = new RegionMemory(parts);
         Optional<XenFacts> xen = root.find("xen").map(value -> XenReader.facts(value, files));
@@ -199,7 +206,7 @@ final class DescriptionReader {
     }
 
     private Vcpu vcpu(JsonValue json, int index, Architecture architecture) {
-        json.only("registers", "rawContexts");
+        json.only("number", "registers", "rawContexts");
         RegisterState.Builder registers = RegisterState.builder();
         json.find("registers").ifPresent(values -> {
             for (String label : values.keys()) {

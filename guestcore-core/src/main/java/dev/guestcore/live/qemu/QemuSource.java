@@ -27,6 +27,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -298,7 +299,7 @@ final class QemuSource implements GuestSource {
         String text = qmp.monitor(LAYOUT, COMMAND);
         boolean sameLayout = text.equals(before.layout());
         List<MemoryRegion> layout = sameLayout ? before.access().regions() : FlatView.parse(text);
-        registers(before, layout).forEach(builder::vcpu);
+        registers(before, layout).forEach((number, state) -> builder.vcpu(number, state, List.of()));
         List<Finding> findings = new ArrayList<>();
         if (!freeze.wasRunning()) {
             RunState state = freeze.before();
@@ -324,21 +325,22 @@ final class QemuSource implements GuestSource {
                 .build(access.memory());
     }
 
-    private List<RegisterState> registers(Rehearsed before, List<MemoryRegion> layout) throws IOException {
+    /** The registers of every vCPU, by QEMU's number of it. */
+    private TreeMap<Integer, RegisterState> registers(Rehearsed before, List<MemoryRegion> layout) throws IOException {
         Map<Integer, RegisterState> printed = RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
         List<Integer> numbers =
                 printed.keySet().equals(Set.copyOf(before.cpus())) ? before.cpus() : cpus();
         List<Long> kernelGsBases = firstRam(layout).isPresent()
                 ? KernelGsBase.ask(qmp, firstRam(layout).get().range().first())
                 : List.of();
-        List<RegisterState> states = new ArrayList<>();
+        TreeMap<Integer, RegisterState> states = new TreeMap<>();
         for (int i = 0; i < numbers.size(); i++) {
             RegisterState state = printed.get(numbers.get(i));
             if (state == null) {
                 throw new SourceException("qemu:" + locator + ": QEMU's monitor printed no registers of vCPU "
                         + numbers.get(i));
             }
-            states.add(kernelGsBases.size() == numbers.size()
+            states.put(numbers.get(i), kernelGsBases.size() == numbers.size()
                     ? state.toBuilder().set(X86.KERNEL_GS_BASE, kernelGsBases.get(i)).build()
                     : state);
         }

@@ -25,6 +25,7 @@ import java.util.regex.Pattern;
  * CR0=... CR2=... CR3=... CR4=...            CR0 and CR4: lower 32 bits
  * FCW=... FSW=... [ST=n] FTW=.. MXCSR=...    FTW: one bit a physical register, set where it is in use
  * FPR0=mantissa exponent                     physical registers: st(i) is FPR(n + i mod 8)
+ * Opmask00=... to Opmask07                   k0 to k7
  * XMM00=upper lower                          or YMM00= four, or ZMM00= eight quadwords, highest first
  * </pre>
  */
@@ -40,6 +41,10 @@ final class RegisterDump {
 
     /** Characters of what the monitor said that an error shows. */
     private static final int SHOWN = 200;
+
+    private static final int XMM_REGISTERS = 16;
+    private static final int ZMM_REGISTERS = 32;
+    private static final int OPMASK_REGISTERS = 8;
 
     private static final long LONG_MODE_ACTIVE = 1L << 10;
 
@@ -136,7 +141,10 @@ final class RegisterDump {
         set(X86.FTW, "ftw");
         set(X86.MXCSR, "mxcsr");
         readStack();
-        for (int i = 0; i < 16; i++) {
+        for (int i = 0; i < OPMASK_REGISTERS; i++) {
+            set(X86.opmask(i), "opmask0" + i);
+        }
+        for (int i = 0; i < ZMM_REGISTERS; i++) {
             readVector(i);
         }
         return registers.build();
@@ -195,9 +203,14 @@ final class RegisterDump {
                 for (int i = 0; i < quadwords; i++) {
                     putLittleEndian(value(name, quadwords - 1 - i), bytes, i * 8, 8);
                 }
-                registers.set(X86.xmm(number), Arrays.copyOf(bytes, 16));
-                if (quadwords >= 4) {
-                    registers.set(X86.ymm(number), Arrays.copyOf(bytes, 32));
+                if (number < XMM_REGISTERS) {
+                    registers.set(X86.xmm(number), Arrays.copyOf(bytes, 16));
+                    if (quadwords >= 4) {
+                        registers.set(X86.ymm(number), Arrays.copyOf(bytes, 32));
+                    }
+                }
+                if (quadwords == 8) {
+                    registers.set(X86.zmm(number), bytes);
                 }
             }
         }

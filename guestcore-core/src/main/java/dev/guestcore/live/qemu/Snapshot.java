@@ -12,7 +12,6 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
 import dev.guestcore.SourceException;
-import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.internal.migration.MachineState;
 import dev.guestcore.internal.migration.MigrationStream;
 import dev.guestcore.internal.migration.RamBlock;
@@ -415,8 +414,8 @@ final class Snapshot {
         for (FlatView.Mapping mapping : layout) {
             builder.region(mapping.region(), contents(mapping, memory, state.blocks()));
         }
-        for (RegisterState registers : state.vcpus()) {
-            builder.vcpu(registers);
+        for (int i = 0; i < state.vcpus().size(); i++) {
+            builder.vcpu(state.vcpuNumbers().get(i), state.vcpus().get(i), List.of());
         }
         Standstill standstill = standstill();
         Instant stop = standstill.stopped().orElseThrow(Snapshot::unknownInstant);

@@ -47,12 +47,20 @@ final class TargetDescription {
         sse();
         if (vcpus.stream().anyMatch(vcpu -> vcpu.registers().knows(X86.YMM0))) {
             avx();
+            if (vcpus.stream().anyMatch(vcpu -> vcpu.registers().knows(X86.K0))) {
+                avx512();
+            }
         }
         linux();
         if (wide) {
             begin("org.gnu.gdb.i386.segments");
             plain("fs_base", X86.FS_BASE, "int");
             plain("gs_base", X86.GS_BASE, "int");
+            end();
+        }
+        if (vcpus.stream().anyMatch(vcpu -> vcpu.registers().knows(X86.PKRU))) {
+            begin("org.gnu.gdb.i386.pkeys");
+            plain("pkru", X86.PKRU, "uint32");
             end();
         }
         system();
@@ -192,6 +200,20 @@ final class TargetDescription {
 
     private void sse() {
         begin("org.gnu.gdb.i386.sse");
+        vectorTypes();
+        flags("i386_mxcsr", 4, "IE:0 DE:1 ZE:2 OE:3 UE:4 PE:5 DAZ:6 IM:7 DM:8 ZM:9 OM:10 UM:11 PM:12 FZ:15");
+        for (int i = 0; i < vectors(); i++) {
+            X86 xmm = X86.xmm(i);
+            X86 ymm = X86.ymm(i);
+            register(xmm.label(), 128, "vec128", "", registers ->
+                    registers.knows(xmm) ? Optional.of(registers.bytes(xmm)) : valueOf(ymm).apply(registers));
+        }
+        register("mxcsr", Integer.SIZE, "i386_mxcsr", "vector", valueOf(X86.MXCSR));
+        end();
+    }
+
+    /** A feature knows its own types only. */
+    private void vectorTypes() {
         xml.append("""
                 <vector id="v8bf16" type="bfloat16" count="8"/>
                 <vector id="v4f" type="ieee_single" count="4"/>
@@ -211,15 +233,6 @@ final class TargetDescription {
                 <field name="uint128" type="uint128"/>
                 </union>
                 """);
-        flags("i386_mxcsr", 4, "IE:0 DE:1 ZE:2 OE:3 UE:4 PE:5 DAZ:6 IM:7 DM:8 ZM:9 OM:10 UM:11 PM:12 FZ:15");
-        for (int i = 0; i < vectors(); i++) {
-            X86 xmm = X86.xmm(i);
-            X86 ymm = X86.ymm(i);
-            register(xmm.label(), 128, "vec128", "", registers ->
-                    registers.knows(xmm) ? Optional.of(registers.bytes(xmm)) : valueOf(ymm).apply(registers));
-        }
-        register("mxcsr", Integer.SIZE, "i386_mxcsr", "vector", valueOf(X86.MXCSR));
-        end();
     }
 
     private int vectors() {
@@ -235,6 +248,35 @@ final class TargetDescription {
                     : Optional.empty());
         }
         end();
+    }
+
+    /** As gdb's 64bit-avx512.xml has it; 32-bit code has eight registers and none beyond. */
+    private void avx512() {
+        begin("org.gnu.gdb.i386.avx512");
+        vectorTypes();
+        xml.append("<vector id=\"v2ui128\" type=\"uint128\" count=\"2\"/>\n");
+        for (int i = 16; wide && i < 32; i++) {
+            part("xmm" + i, "vec128", X86.zmm(i), 0, 16);
+        }
+        for (int i = 16; wide && i < 32; i++) {
+            part("ymm" + i + "h", "uint128", X86.zmm(i), 16, 32);
+        }
+        for (int i = 0; i < 8; i++) {
+            plain("k" + i, X86.opmask(i), "uint64");
+        }
+        for (int i = 0; i < 2 * vectors(); i++) {
+            if (wide || i < vectors()) {
+                part("zmm" + i + "h", "v2ui128", X86.zmm(i), 32, 64);
+            }
+        }
+        end();
+    }
+
+    /** Some bytes of a register as a register of the client's own. */
+    private void part(String name, String type, X86 register, int from, int to) {
+        register(name, (to - from) * Byte.SIZE, type, "", registers -> registers.knows(register)
+                ? Optional.of(Arrays.copyOfRange(registers.bytes(register), from, to))
+                : Optional.empty());
     }
 
     /** gdb wants the register that Linux invents for restarting system calls; a virtual machine has none. */
@@ -285,7 +327,7 @@ final class TargetDescription {
             case CS, DS, ES, FS, GS, SS, FS_BASE, GS_BASE, KERNEL_GS_BASE -> false;
             default ->
                 switch (register.group()) {
-                    case SEGMENT, DESCRIPTOR_TABLE, CONTROL, DEBUG, MSR -> true;
+                    case SEGMENT, DESCRIPTOR_TABLE, CONTROL, DEBUG, MSR -> register != X86.PKRU;
                     case GENERAL, FPU, VECTOR -> false;
                 };
         };

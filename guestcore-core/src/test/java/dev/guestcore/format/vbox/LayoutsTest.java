@@ -56,6 +56,11 @@ class LayoutsTest {
                 for (int i = 0; i < 16; i++) {
                     lacking.add(X86.ymm(i));
                 }
+                for (X86 register : X86.values()) {
+                    if (register.isBeyondAvx()) {
+                        lacking.add(register);
+                    }
+                }
                 if (layout != Layout.V4_2) {
                     lacking.add(X86.APIC_BASE);
                 }

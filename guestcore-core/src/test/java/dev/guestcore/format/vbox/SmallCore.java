@@ -54,6 +54,9 @@ final class SmallCore {
             byte[] wide = registers.build().bytes(X86.ymm(i));
             System.arraycopy(registers.build().bytes(X86.xmm(i)), 0, wide, 0, 16);
             registers.set(X86.ymm(i), wide);
+            byte[] wider = registers.build().bytes(X86.zmm(i));
+            System.arraycopy(wide, 0, wider, 0, 32);
+            registers.set(X86.zmm(i), wider);
         }
         // The fields of the oldest layouts have 16 bits for these.
         registers.set(X86.GDTR_LIMIT, 0x57).set(X86.IDTR_LIMIT, 0xfff);

@@ -123,6 +123,41 @@ class MigrationStreamTest {
         return ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN).putLong(low).putLong(high).array();
     }
 
+    /** Numbers stay where vCPUs between were unplugged. */
+    @Test
+    void vcpusKeepTheNumbersThatQemuGaveThem() throws Exception {
+        MigrationFiles file = withRam();
+        for (int number : new int[] {0, 2, 5}) {
+            file.device("cpu", number, 12, fields -> MigrationFiles.cpu(fields, 0x10000L * number));
+        }
+        MachineState state = read(file.finish());
+        assertEquals(List.of(0, 2, 5), state.vcpuNumbers());
+        assertEquals(0x20200, state.vcpus().get(1).get(X86.RIP));
+        assertEquals(List.of(), state.findings());
+    }
+
+    @Test
+    void decodesAvx512AndProtectionKeys() throws Exception {
+        MachineState state = read(withRam().device("cpu", 0, 12, fields -> {
+                    MigrationFiles.cpu(fields, 0);
+                    MigrationFiles.beyondAvx(fields, 0x40);
+                })
+                .finish());
+        RegisterState registers = state.vcpus().getFirst();
+        assertEquals(0x440, registers.get(X86.K0));
+        assertEquals(0x447, registers.get(X86.K7));
+        assertEquals(0x55555554L, registers.get(X86.PKRU));
+        ByteBuffer third = ByteBuffer.wrap(registers.bytes(X86.zmm(3))).order(ByteOrder.LITTLE_ENDIAN);
+        assertEquals(0x1103, third.getLong(0), "xmm3");
+        assertEquals(0x1403, third.getLong(24), "upper half of ymm3");
+        assertEquals(0x43, third.getLong(32));
+        assertEquals(0x343, third.getLong(56));
+        ByteBuffer last = ByteBuffer.wrap(registers.bytes(X86.zmm(31))).order(ByteOrder.LITTLE_ENDIAN);
+        assertEquals(0x104f, last.getLong(0));
+        assertEquals(0x704f, last.getLong(56));
+        assertEquals(List.of(), state.findings());
+    }
+
     @Test
     void decodesAVcpu() {
         long seed = 0x123400000000L;

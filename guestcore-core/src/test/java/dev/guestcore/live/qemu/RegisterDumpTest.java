@@ -123,6 +123,19 @@ class RegisterDumpTest {
     }
 
     @Test
+    void avx512() {
+        RegisterState registers = RegisterDump.parse(COMPATIBILITY_MODE).get(0);
+        assertEquals(1, registers.get(X86.K0));
+        assertEquals(2, registers.get(X86.K1));
+        assertFalse(registers.knows(X86.K4));
+        byte[] zmm = registers.bytes(X86.ZMM0);
+        assertArrayEquals(COUNTING, Arrays.copyOf(zmm, 32));
+        assertEquals(4, zmm[32]);
+        assertEquals(7, zmm[56]);
+        assertArrayEquals(COUNTING, registers.bytes(X86.YMM0));
+    }
+
+    @Test
     void compatibilityModeDoesNotInventUpperHalves() {
         RegisterState registers = RegisterDump.parse(COMPATIBILITY_MODE).get(0);
         assertEquals(0x8048000, registers.get(X86.RIP));
