@@ -150,8 +150,8 @@ final class MachineWitnesses {
 
     /** The machine that most witnesses allow; empty if none does, or several machines are left that are not both x86. */
     private Optional<ElfMachine> mostAllowed() {
-        long most = Stream.of(ElfMachine.values())
-                .mapToLong(machine -> allowing(machine).count())
+        int most = Stream.of(ElfMachine.values())
+                .mapToInt(machine -> Math.toIntExact(allowing(machine).count()))
                 .max()
                 .orElse(0);
         Set<ElfMachine> left = Stream.of(ElfMachine.values())

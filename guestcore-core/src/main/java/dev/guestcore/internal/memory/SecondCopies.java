@@ -100,8 +100,8 @@ public final class SecondCopies {
                 left += size - done;
                 return;
             }
-            long length = Math.min(size - done, extents.last(i) - at + 1);
-            length = length <= 0 ? size - done : length;
+            long behind = extents.last(i) - at;
+            long length = Long.compareUnsigned(behind, size - done) < 0 ? behind + 1 : size - done;
             boolean marked = extents.value(i) < 0;
             long shown = marked ? extents.value(i) : extents.value(i) + (at - extents.first(i));
             if (shown != (value < 0 ? value : value + done)) {

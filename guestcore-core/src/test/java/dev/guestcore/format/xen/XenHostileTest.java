@@ -135,7 +135,7 @@ class XenHostileTest {
                 format.probe(file);
                 assertTrue(format.verify(file, true, Progress.none()).size() >= 40);
             } catch (MalformedDumpException e) {
-                assertTrue(e.getMessage().contains("expected"));
+                assertTrue(e.getMessage().contains("expected"), e.getMessage());
             }
         }
     }

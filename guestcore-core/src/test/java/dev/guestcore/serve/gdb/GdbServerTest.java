@@ -111,7 +111,7 @@ class GdbServerTest {
         assertEquals("E22", last("T3"));
         assertEquals("E22", last("Hg3"));
         assertEquals(
-                "vCPU 1: 64-bit, ring 0, rip 0xffffffff81000002", text(last(GDB, "qThreadExtraInfo,p1.2")));
+                "vCPU 1: 64-bit ring 0, rip 0xffffffff81000002", text(last(GDB, "qThreadExtraInfo,p1.2")));
         assertEquals("1", last("qAttached:1"));
     }
 
@@ -273,7 +273,7 @@ class GdbServerTest {
         String shown = monitor(command("info"));
         assertTrue(shown.contains("made up (test)"), shown);
         assertTrue(shown.contains("ram         65,536 bytes in 1 regions"), shown);
-        assertTrue(shown.contains("* vCPU 0: 64-bit, ring 0, rip 0xffffffff81000000; paging 4-level"), shown);
+        assertTrue(shown.contains("* vCPU 0: 64-bit ring 0, rip 0xffffffff81000000; paging 4-level"), shown);
         assertTrue(shown.contains("  vCPU 1: 64-bit"), shown);
         assertTrue(shown.contains("guest-physical 0x5000"), shown);
     }
@@ -364,7 +364,7 @@ class GdbServerTest {
         assertEquals("xxxxxxxx", register(real, "ebx"));
         assertEquals("5a", Wire.ask(real, "m1234,1").getLast());
         assertEquals(
-                "vCPU 0: real mode, cs:ip 10:7c00 at linear 0x7d00",
+                "vCPU 0: real mode, cs:ip 0x10:0x7c00 at linear 0x7d00",
                 text(Wire.ask(real, "qThreadExtraInfo,1").getLast()));
     }
 
