@@ -41,7 +41,7 @@ public class MemoryAccessException extends GuestcoreException {
             case PRESENT, ZERO -> "the memory changed its state while it was read; try again";
             case EXCLUDED -> "whoever made the dump left this page out; nothing can bring it back from this file";
             case UNREADABLE -> "the source failed to read this page, or the file ends before it";
-            case ABSENT -> "nothing backs this address (a hole or a device); `map` shows what there is";
+            case ABSENT -> "nothing backs this address (a hole or a device)";
         };
     }
 

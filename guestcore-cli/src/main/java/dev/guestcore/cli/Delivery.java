@@ -53,8 +53,8 @@ final class Delivery {
             return wanted ? Optional.of(ManifestFiles.create(core, file, ifExists, tool())) : Optional.empty();
         }
 
-        private Optional<ManifestFiles> ofStream() {
-            return file.map(name -> ManifestFiles.ofStream(name, OutputFile.IfExists.FAIL, tool()));
+        private Optional<ManifestFiles> ofStream(OutputFile.IfExists ifExists) {
+            return file.map(name -> ManifestFiles.ofStream(name, ifExists, tool()));
         }
 
         private static String tool() {
@@ -99,7 +99,7 @@ final class Delivery {
 
     /** Writes a file that gets its name when it is whole. */
     Outcome toFile(Path file, boolean replace, ShownProgress progress) {
-        OutputFile.IfExists ifExists = replace ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
+        OutputFile.IfExists ifExists = ifExists(replace);
         try (OutputFile output = OutputFile.create(file, ifExists);
                 CompanionFiles companions = new CompanionFiles(file, ifExists);
                 Digests digests = new Digests(manifest.beside(file, ifExists))) {
@@ -129,11 +129,16 @@ final class Delivery {
         }
     }
 
+    private static OutputFile.IfExists ifExists(boolean replace) {
+        return replace ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
+    }
+
     /** Streams to standard output. */
-    Outcome toStandardOutput(ShownProgress progress) {
+    Outcome toStandardOutput(boolean replaceManifest, ShownProgress progress) {
+        OutputFile.IfExists ifExists = ifExists(replaceManifest);
         WritableByteChannel channel = console.outChannel();
         console.cancellation().closeOnRequest(channel);
-        try (Digests digests = new Digests(manifest.ofStream())) {
+        try (Digests digests = new Digests(manifest.ofStream(ifExists))) {
             Outcome outcome;
             try (Guest guest = source.freeze(request.withProgress(progress))) {
                 WritePlan plan = plan(guest);

@@ -123,7 +123,7 @@ final class DemoVerb extends Verb {
                 return Files.createDirectory(folder);
             } catch (FileAlreadyExistsException e) {
                 if (output != null) {
-                    throw new OutputException(folder + ": exists already; name a folder that does not", e);
+                    throw new OutputException(folder + ": exists already; name a folder that does not");
                 }
             } catch (IOException e) {
                 throw new OutputException(folder + ": cannot create this folder: " + e, e);

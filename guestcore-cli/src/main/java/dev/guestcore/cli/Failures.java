@@ -3,9 +3,13 @@ package dev.guestcore.cli;
 import dev.guestcore.CancelledException;
 import dev.guestcore.GuestcoreException;
 import dev.guestcore.MalformedDumpException;
+import dev.guestcore.MemoryAccessException;
 import dev.guestcore.OutputException;
+import dev.guestcore.PageState;
+import dev.guestcore.address.VirtualAccessException;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.FileAlreadyExistsException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import picocli.CommandLine;
@@ -64,7 +68,7 @@ final class Failures {
 
     private static String line(Throwable failure) {
         return switch (failure) {
-            case GuestcoreException known -> withWhatFollowed(known);
+            case GuestcoreException known -> withWhatFollowed(known) + howToGoOn(known);
             case OutOfMemoryError e -> "out of memory (" + e.getMessage()
                     + "); give more with GUESTCORE_JAVA_OPTIONS=-Xmx512m, and please report the input that needs it";
             case StackOverflowError e -> "the input nests deeper than anything sensible does";
@@ -72,6 +76,18 @@ final class Failures {
                     + "); let whoever writes it finish, then try again";
             default -> "a fault in Guestcore itself: " + failure
                     + "; repeat the command with --debug and report what it prints";
+        };
+    }
+
+    /** What helps at the command line only: the library does not know its options and verbs. */
+    private static String howToGoOn(GuestcoreException failure) {
+        return switch (failure) {
+            case OutputException taken when taken.getCause() instanceof FileAlreadyExistsException ->
+                ", or say --force to replace it";
+            case VirtualAccessException unmapped -> "; `guestcore translate` shows the walk";
+            case MemoryAccessException missing when missing.state() == PageState.ABSENT ->
+                "; `guestcore map` shows what there is";
+            default -> "";
         };
     }
 

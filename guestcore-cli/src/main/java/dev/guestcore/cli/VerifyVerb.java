@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
+import dev.guestcore.SourceException;
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.UnrecognizedFormatException;
 import dev.guestcore.Verification;
@@ -10,6 +11,7 @@ import dev.guestcore.format.Check;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.manifest.Manifest;
 import dev.guestcore.manifest.ManifestReport;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -146,6 +148,9 @@ final class VerifyVerb extends Verb {
         }
         Path path = Delivery.path(file);
         Path manifestPath = manifestFile == null ? Manifest.beside(path) : Delivery.path(manifestFile);
+        if (manifestFile == null && !Files.exists(manifestPath)) {
+            throw new SourceException(manifestPath + ": no such file; --manifest-file names a manifest elsewhere");
+        }
         Manifest expected = Manifest.read(manifestPath);
         try (ShownProgress shown = progress(progress.mode)) {
             return Optional.of(expected.verify(path, shown));

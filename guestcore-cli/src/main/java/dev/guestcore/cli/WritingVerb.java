@@ -110,7 +110,7 @@ abstract class WritingVerb extends Verb {
                 }
                 Delivery delivery = new Delivery(console(), source, writer, manifestChoice, request);
                 return stream
-                        ? delivery.toStandardOutput(shown)
+                        ? delivery.toStandardOutput(force, shown)
                         : delivery.toFile(Delivery.fileToWrite(output), force, shown);
             }
         });

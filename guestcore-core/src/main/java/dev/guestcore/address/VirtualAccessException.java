@@ -20,7 +20,7 @@ public final class VirtualAccessException extends MemoryAccessException {
 
     private static String explain(Translation translation, PageState state) {
         return translation.physical().isEmpty()
-                ? translation.outcome().title() + "; `translate` shows the walk"
+                ? translation.outcome().title()
                 : translation.physical().get() + " is " + state + " in the source";
     }
 

@@ -86,7 +86,7 @@ final class ManifestReader {
             throw new MalformedDumpException(
                     path.toString(), 0, "JSON", "a manifest", firstLine(e.getOriginalMessage()), REMEDY);
         } catch (NoSuchFileException e) {
-            throw new SourceException(path + ": no such file; --manifest-file names a manifest elsewhere", e);
+            throw new SourceException(path + ": no such file", e);
         } catch (IOException e) {
             throw new SourceException(path + ": cannot be read: " + e.getMessage(), e);
         }

@@ -135,7 +135,8 @@ public final class OutputFile implements AutoCloseable {
     }
 
     private static OutputException exists(Path target) {
-        return new OutputException(target + ": exists already; choose another name, or say --force to replace it");
+        return new OutputException(
+                target + ": exists already; choose another name", new FileAlreadyExistsException(target.toString()));
     }
 
     private static String reason(IOException e) {

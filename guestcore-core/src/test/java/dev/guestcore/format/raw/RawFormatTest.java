@@ -335,7 +335,7 @@ class RawFormatTest {
         try (Guest guest = Guest.builder().ram(-4096L, MemorySegment.ofArray(new byte[4096])).build()) {
             assertEquals(
                     "a file cannot hold memory up to guest-physical address 0xffffffffffffffff at offsets equal to"
-                            + " addresses; say --layout packed",
+                            + " addresses; write it packed, with the option layout (--layout packed)",
                     assertThrows(UnsupportedRequestException.class, () -> RAW.writer(Map.of()).plan(guest)).getMessage());
             Path target = folder.resolve("packed");
             RAW.writer(Map.of("layout", "packed")).write(guest, target, Progress.none());
