@@ -1,6 +1,9 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
+import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.kernel.AddressSpaceChoice;
 import dev.guestcore.serve.gdb.GdbListener;
 import dev.guestcore.serve.gdb.GdbServer;
 import java.io.FileDescriptor;
@@ -10,8 +13,10 @@ import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -68,6 +73,9 @@ final class GdbVerb extends Verb {
             description = "Speak over standard input and output, for 'target remote | guestcore ...'.")
     boolean stdio;
 
+    @Mixin
+    PageTableOptions tables = new PageTableOptions();
+
     @Option(names = "--once", description = "End when the first debugger leaves.")
     boolean once;
 
@@ -87,9 +95,10 @@ final class GdbVerb extends Verb {
         if (port != null && (port < 0 || port > HIGHEST_PORT)) {
             throw usage("a port is a number from 0 to " + HIGHEST_PORT + ", found " + port);
         }
+        tables.check(this);
         return unwinding(() -> {
             try (Guest guest = WatchedGuest.open(source)) {
-                GdbServer server = new GdbServer(guest);
+                GdbServer server = new GdbServer(guest, tables.stated(), addressSpace(guest));
                 int known = report(guest.findings());
                 if (stdio) {
                     serveStandardStreams(server);
@@ -100,6 +109,22 @@ final class GdbVerb extends Verb {
                 return known == ExitCode.DONE ? report(guest.findings()) : known;
             }
         });
+    }
+
+    /** For vCPUs whose registers do not lead to one; a guest without is still good for registers and physical memory. */
+    private Optional<AddressSpaceChoice> addressSpace(Guest guest) {
+        if (guest.architecture() != Architecture.X86) {
+            return Optional.empty();
+        }
+        try {
+            AddressSpaceChoice choice = AddressSpaceOptions.choose(
+                    guest, guest.vcpus().stream().findFirst(), tables, source, this);
+            AddressSpaceOptions.remark(choice, "", this);
+            return Optional.of(choice);
+        } catch (UnsupportedRequestException e) {
+            remark("guestcore: no virtual memory: " + Printable.of(String.valueOf(e.getMessage())));
+            return Optional.empty();
+        }
     }
 
     private void serveStandardStreams(GdbServer server) throws Exception {

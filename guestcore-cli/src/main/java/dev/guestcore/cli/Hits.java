@@ -190,13 +190,13 @@ final class Hits {
             return;
         }
         Style style = console.style();
-        StringBuilder line = new StringBuilder(
-                summary.hits() == 0 ? "nothing found" : Sizes.count(summary.hits()) + " found");
-        line.append("; ").append(Sizes.human(summary.searchedBytes())).append(" searched");
-        if (enough) {
-            line.append(", then stopped by --limit");
+        if (summary.searchedBytes() == 0) {
+            console.out().println(style.bad("nothing was searched: " + (space.isPresent()
+                    ? "the page tables map no memory there that the source has"
+                    : "the source has no memory there that can be read")));
+        } else {
+            console.out().println(style.faint(total(summary, enough)));
         }
-        console.out().println(style.faint(line.toString()));
         if (summary.unreadableBytes() > 0) {
             console.out().println(style.odd(
                     Sizes.human(summary.unreadableBytes()) + " could not be searched: the source does not have them"));
@@ -209,5 +209,11 @@ final class Hits {
             console.out().println(style.bad(
                     "gave up at " + Json.address(summary.stoppedAt().getAsLong()) + ": the page tables never end"));
         }
+    }
+
+    private static String total(SearchSummary summary, boolean enough) {
+        String found = summary.hits() == 0 ? "nothing found" : Sizes.count(summary.hits()) + " found";
+        return found + "; " + Sizes.human(summary.searchedBytes()) + " searched"
+                + (enough ? ", then stopped by --limit" : "");
     }
 }

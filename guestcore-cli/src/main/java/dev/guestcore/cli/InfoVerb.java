@@ -7,7 +7,7 @@ import dev.guestcore.Provenance;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
-import dev.guestcore.inspect.VmcoreInfo;
+import dev.guestcore.kernel.VmcoreInfoChoice;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -119,7 +119,9 @@ final class InfoVerb extends Verb {
         if (found.isEmpty()) {
             try (ShownProgress shown = progress(progress.mode)) {
                 shown.begin("searching for VMCOREINFO", readableBytes(guest));
-                found = VmcoreInfo.find(guest.memory(), shown).map(VmcoreInfo::text);
+                Optional<VmcoreInfoChoice> choice = VmcoreInfoChoice.search(guest, shown);
+                found = choice.map(one -> one.chosen().text());
+                choice.filter(VmcoreInfoChoice::isAmongSeveral).ifPresent(this::remarkOnChoice);
             }
         }
         // Whoever made the dump must not command the terminal.
@@ -131,6 +133,12 @@ final class InfoVerb extends Verb {
             return ExitCode.FAILED;
         }
         return code;
+    }
+
+    private void remarkOnChoice(VmcoreInfoChoice choice) {
+        remark("guestcore: " + choice.doubt()
+                .orElseGet(() -> "memory holds VMCOREINFO texts at guest-physical " + choice.places() + "; the one at "
+                        + Json.address(choice.chosen().address()) + " agrees with the page tables and is printed"));
     }
 
     private static long readableBytes(Guest guest) {

@@ -81,6 +81,9 @@ final class KernelSection {
         rows.add("phys_base", facts.physicalBase(), KernelSection::hex);
         rows.add("page tables", facts.pageTableRoot(), Object::toString);
         rows.add("VMCOREINFO", facts.vmcoreInfo(), info -> Text.counted(info.bytes().length, "byte"));
+        for (VmcoreInfo other : facts.otherVmcoreInfo()) {
+            rows.add("", "another at guest-physical " + Json.address(other.address()) + ", which is not used");
+        }
         if (facts.vmcoreInfo().isEmpty() && facts.release().isPresent()) {
             rows.add("VMCOREINFO", searched ? "none in memory" : "not looked for; --scan does");
         }

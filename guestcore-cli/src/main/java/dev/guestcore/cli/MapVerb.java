@@ -110,7 +110,7 @@ final class MapVerb extends Verb {
         return streaming(() -> {
             try (Guest guest = WatchedGuest.open(source)) {
                 MappingList list = new MappingList(console(), json);
-                int code = list.print(addressSpace.of(guest, source), Optional.ofNullable(range));
+                int code = list.print(addressSpace.shown(guest, source, this), Optional.ofNullable(range));
                 int damage = report(guest.findings());
                 return damage == ExitCode.DONE ? code : damage;
             }

@@ -44,7 +44,8 @@ final class MappingList {
         MappingSummary summary = space.mappings(range.orElse(EVERYTHING), AddressSpace.MOST_TABLES, this::print);
         finish(summary);
         // Tables that a dump lacks are no failure: Xen keeps its own in frames that are not the guest's.
-        return summary.stoppedAt().isPresent() ? ExitCode.FAILED : ExitCode.DONE;
+        boolean nothingSeen = ranges == 0 && summary.unreadableTables() > 0;
+        return summary.stoppedAt().isPresent() || nothingSeen ? ExitCode.FAILED : ExitCode.DONE;
     }
 
     private void print(Mapping mapping) {

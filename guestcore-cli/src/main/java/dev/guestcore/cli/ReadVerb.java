@@ -1,7 +1,9 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
+import dev.guestcore.GuestcoreException;
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.inspect.HexDump;
@@ -23,8 +25,9 @@ import picocli.CommandLine.Parameters;
         description = {
             "Read guest-physical or guest-virtual memory: a hex dump, or the bytes themselves.",
             "",
-            "In a hex dump ?? is a byte that cannot be read; --raw stops with an error at the first one. With --json, "
-                    + "memory comes in pieces, each with its state, and those that are present with their bytes."
+            "In a hex dump ?? is a byte that cannot be read; where all bytes are, the exit code is 1. --raw stops with an "
+                    + "error at the first one. With --json, memory comes in pieces, each with its state, and those that "
+                    + "are present with their bytes."
         },
         footer = {
             "",
@@ -37,6 +40,11 @@ final class ReadVerb extends Verb {
 
     private static final int CHUNK = 1 << 20;
     private static final int PAGE = 4096;
+
+    /** With page tables of four levels, and of five. */
+    private static final int LEAST_VIRTUAL_BITS = 48;
+
+    private static final int MOST_VIRTUAL_BITS = 57;
 
     @Parameters(
             index = "0",
@@ -134,8 +142,10 @@ final class ReadVerb extends Verb {
                 sink.flush();
             } else if (json) {
                 printJson(ReadJson.of(memory, source, address, length, console().cancellation()));
-            } else {
-                HexDump.write(memory, address, length, new Attentive(console()));
+            } else if (!HexDump.write(memory, address, length, new Attentive(console()))) {
+                report(guest.findings());
+                remark("guestcore: none of this can be read: " + why(memory));
+                return ExitCode.FAILED;
             }
             return report(guest.findings());
         }
@@ -143,9 +153,38 @@ final class ReadVerb extends Verb {
 
     private GuestMemory memory(Guest guest) {
         if (virtual) {
-            return addressSpace.of(guest, source).memory();
+            return addressSpace.of(guest, source, this).memory();
         }
-        return machine ? machineMemory(guest) : guest.memory();
+        if (machine) {
+            return machineMemory(guest);
+        }
+        checkPhysical(guest);
+        return guest.memory();
+    }
+
+    /** An address in the kernel's half is no guest-physical one: no processor has so many address lines. */
+    private void checkPhysical(Guest guest) {
+        boolean canonical = address >> LEAST_VIRTUAL_BITS - 1 == -1 || address >> MOST_VIRTUAL_BITS - 1 == -1;
+        if (canonical && guest.memory().regionAt(address).isEmpty()) {
+            boolean translates = guest.architecture() == Architecture.X86;
+            throw new UnsupportedRequestException(source + ": " + Json.address(address)
+                    + " is no guest-physical address, but looks like a virtual one of the kernel's"
+                    + (translates
+                            ? "; read it with --virtual"
+                            : "; virtual addresses are translated for x86 guests only"));
+        }
+    }
+
+    /** Why not even the first byte can be read. */
+    private String why(GuestMemory memory) {
+        try {
+            memory.read(address, MemorySegment.ofArray(new byte[1]));
+            return "the source does not have this memory";
+        } catch (GuestcoreException e) {
+            boolean mayBeVirtual = !virtual && !machine && memory.regionAt(address).isEmpty();
+            return Printable.of(String.valueOf(e.getMessage()))
+                    + (mayBeVirtual ? "; a virtual address is read with --virtual" : "");
+        }
     }
 
     private GuestMemory machineMemory(Guest guest) {

@@ -143,9 +143,11 @@ final class SearchVerb extends Verb {
         try (Guest guest = WatchedGuest.open(source)) {
             SearchSummary summary;
             Hits hits;
+            Optional<AddressSpace> seen =
+                    virtual ? Optional.of(addressSpace.of(guest, source, this)) : Optional.empty();
             try (ShownProgress shown = progress(progress.mode)) {
-                if (virtual) {
-                    AddressSpace space = addressSpace.of(guest, source);
+                if (seen.isPresent()) {
+                    AddressSpace space = seen.get();
                     hits = new Hits(console(), shown, space.memory(), Optional.of(space), pattern, meaning.utf16, json);
                     summary = search.virtual(space, hits::print, shown);
                 } else {

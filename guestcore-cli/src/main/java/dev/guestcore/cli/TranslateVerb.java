@@ -60,7 +60,7 @@ final class TranslateVerb extends Verb {
         addressSpace.check(this, true);
         return unwinding(() -> {
             try (Guest guest = WatchedGuest.open(source)) {
-                AddressSpace space = addressSpace.of(guest, source);
+                AddressSpace space = addressSpace.shown(guest, source, this);
                 Translation translation = space.translate(address);
                 if (json) {
                     printJson(json(space, translation));

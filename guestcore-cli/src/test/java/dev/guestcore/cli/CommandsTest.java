@@ -183,7 +183,9 @@ class CommandsTest {
 
     @Test
     void aHoleHasNoBytes() {
-        assertTrue(Run.of("read", "demo:", "0xa0000", "16").expect(0).out().contains("?? ??"));
+        Run dump = Run.of("read", "demo:", "0xa0000", "16").expect(ExitCode.FAILED);
+        assertTrue(dump.out().contains("?? ??"), dump.out());
+        assertTrue(dump.err().contains("nothing backs this address"), dump.err());
         Run.of("read", "demo:", "0xa0000", "16", "--raw").failsWith(ExitCode.FAILED, "0xa0000");
         Run.of("read", "demo:", "0", "--machine").failsWith(ExitCode.FAILED, "Xen PV");
     }

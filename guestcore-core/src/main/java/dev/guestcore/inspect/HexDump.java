@@ -42,6 +42,7 @@ public final class HexDump {
     private final byte[] previousBytes = new byte[PER_LINE];
     private final byte[] previousMarks = new byte[PER_LINE];
     private boolean folded;
+    private boolean readAny;
 
     private HexDump(GuestMemory memory, long first, long last, Appendable out) {
         this.memory = memory;
@@ -58,17 +59,20 @@ public final class HexDump {
      * @param address guest-physical address of the first byte
      * @param length number of bytes, at least 0; cut at the end of the address space
      * @param out where the lines go, each with a line feed
+     * @return whether any byte could be read
      * @throws IOException if {@code out} throws it
      */
-    public static void write(GuestMemory memory, long address, long length, Appendable out) throws IOException {
+    public static boolean write(GuestMemory memory, long address, long length, Appendable out) throws IOException {
         if (length < 0) {
             throw new IllegalArgumentException("length of a hex dump must not be negative, found " + length);
         }
         if (length == 0) {
-            return;
+            return true;
         }
         long last = address + (length - 1);
-        new HexDump(memory, address, Long.compareUnsigned(last, address) < 0 ? -1L : last, out).write();
+        HexDump dump = new HexDump(memory, address, Long.compareUnsigned(last, address) < 0 ? -1L : last, out);
+        dump.write();
+        return dump.readAny;
     }
 
     private void write() throws IOException {
@@ -122,6 +126,7 @@ public final class HexDump {
         while (at < end) {
             int copied = (int) memory.readAvailable(page + at, target.asSlice(at, end - at));
             Arrays.fill(marks, at, at + copied, READABLE);
+            readAny |= copied > 0;
             at += copied;
             if (at < end) {
                 PageRun run = memory.runAt(page + at);

@@ -11,7 +11,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * What a Linux kernel tells dump analysers about itself: lines of {@code KEY=VALUE} that begin with {@code
@@ -47,28 +51,33 @@ public record VmcoreInfo(long address, byte[] bytes) {
     }
 
     /**
-     * Searches all readable memory. A note is preferred to a bare text.
+     * Searches readable memory for the first note, or else the first bare text. Memory may hold more than one: of a kernel
+     * that ran before, of a nested guest; {@code dev.guestcore.kernel.VmcoreInfoChoice} tells them apart.
      *
      * @return the first find by address, or empty if the guest is no such Linux
      */
     public static Optional<VmcoreInfo> find(GuestMemory memory, Progress progress) {
-        return find(memory, LONGEST, progress);
+        return findAll(memory, LONGEST, progress, VmcoreInfo::isNote).best();
     }
 
-    /** The same for whoever has room for {@code longest} bytes; what is longer is passed over. */
-    public static Optional<VmcoreInfo> find(GuestMemory memory, int longest, Progress progress) {
-        Search search = new Search(memory, longest, progress);
+    /**
+     * Searches all readable memory.
+     *
+     * @param longest how many bytes there is room for; what is longer is passed over
+     * @param enough whether this find is the one that was looked for, so that the search ends
+     */
+    public static Finds findAll(GuestMemory memory, int longest, Progress progress, Predicate<VmcoreInfo> enough) {
+        Search search = new Search(memory, longest, progress, enough);
         for (MemoryRegion region : memory.regions()) {
             if (region.hasContent() && search.scan(region.range())) {
                 break;
             }
         }
-        return search.finds.best();
+        return search.finds;
     }
 
     /**
-     * Looks at one page, for whoever reads memory anyway. Of all finds the first {@linkplain #isNote() note} counts, or else
-     * the first text.
+     * Looks at one page, for whoever reads memory anyway.
      *
      * @param memory where a text is read that is longer than the page
      * @param address guest-physical address of the page, a multiple of 4096
@@ -126,14 +135,17 @@ public record VmcoreInfo(long address, byte[] bytes) {
     }
 
     /**
-     * What stretches of memory hold, one behind the other, for whoever reads them anyway: the first note by address, or else
-     * the first text. Not thread-safe; threads that read side by side have one each.
+     * What stretches of memory hold, one behind the other, for whoever reads them anyway: the first {@value #MOST} notes by
+     * address, and as many bare texts. Not thread-safe; threads that read side by side have one each.
      */
     public static final class Finds {
 
+        /** How many notes, and how many texts, are kept. */
+        public static final int MOST = 16;
+
         private final int longest;
-        private Optional<VmcoreInfo> note = Optional.empty();
-        private Optional<VmcoreInfo> text = Optional.empty();
+        private final List<VmcoreInfo> notes = new ArrayList<>();
+        private final List<VmcoreInfo> texts = new ArrayList<>();
 
         /**
          * Begins with nothing.
@@ -149,36 +161,48 @@ public record VmcoreInfo(long address, byte[] bytes) {
             return new Finds(longest);
         }
 
-        /** Looks at the next page; the parameters are those of {@link VmcoreInfo#atPage}. A page of zeros need not be shown. */
-        public void look(GuestMemory memory, long address, MemorySegment bytes, long offset) {
+        /**
+         * Looks at the next page; the parameters are those of {@link VmcoreInfo#atPage}. A page of zeros need not be shown.
+         *
+         * @return what begins with this page, if anything
+         */
+        public Optional<VmcoreInfo> look(GuestMemory memory, long address, MemorySegment bytes, long offset) {
             Optional<VmcoreInfo> found =
                     atPage(memory, address, bytes, offset).filter(info -> info.bytes().length <= longest);
-            if (found.isEmpty()) {
-                return;
-            }
-            if (found.get().isNote()) {
-                note = note.or(() -> found);
-            } else {
-                text = text.or(() -> found);
-            }
+            found.ifPresent(info -> add(info.isNote() ? notes : texts, List.of(info)));
+            return found;
+        }
+
+        private static void add(List<VmcoreInfo> list, List<VmcoreInfo> more) {
+            list.addAll(more.subList(0, Math.min(more.size(), MOST - list.size())));
         }
 
         /** Takes what was found in the stretch behind, and forgets it there. */
         public void take(Finds behind) {
-            note = note.or(() -> behind.note);
-            text = text.or(() -> behind.text);
-            behind.note = Optional.empty();
-            behind.text = Optional.empty();
+            add(notes, behind.notes);
+            add(texts, behind.texts);
+            behind.notes.clear();
+            behind.texts.clear();
         }
 
         /** Whether looking on is in vain. */
         public boolean isSettled() {
-            return note.isPresent();
+            return notes.size() == MOST;
         }
 
-        /** What counts of all that was found. */
+        /** Whether anything was found. */
+        public boolean isEmpty() {
+            return notes.isEmpty() && texts.isEmpty();
+        }
+
+        /** All that was found: notes, then texts, each by address. */
+        public List<VmcoreInfo> all() {
+            return Stream.concat(notes.stream(), texts.stream()).toList();
+        }
+
+        /** The first note, or else the first text. */
         public Optional<VmcoreInfo> best() {
-            return note.or(() -> text);
+            return all().stream().findFirst();
         }
     }
 
@@ -188,14 +212,17 @@ public record VmcoreInfo(long address, byte[] bytes) {
         private final Progress progress;
         private final MemorySegment chunk = Arena.ofAuto().allocate(CHUNK, PAGE);
         private final Finds finds;
+        private final Predicate<VmcoreInfo> enough;
+        private boolean done;
 
-        Search(GuestMemory memory, int longest, Progress progress) {
+        Search(GuestMemory memory, int longest, Progress progress, Predicate<VmcoreInfo> enough) {
             this.memory = memory;
+            this.enough = enough;
             this.finds = new Finds(longest);
             this.progress = progress;
         }
 
-        /** Gives whether a note was found. */
+        /** Gives whether there is nothing more to look for. */
         boolean scan(AddressRange range) {
             long address = range.first();
             while (true) {
@@ -205,7 +232,7 @@ public record VmcoreInfo(long address, byte[] bytes) {
                 long lessOne = Long.compareUnsigned(inRun, toEnd) < 0 ? inRun : toEnd;
                 if (run.state() == PageState.PRESENT) {
                     lessOne = scanPresent(address, lessOne);
-                    if (finds.isSettled()) {
+                    if (done) {
                         return true;
                     }
                 }
@@ -216,7 +243,7 @@ public record VmcoreInfo(long address, byte[] bytes) {
             }
         }
 
-        /** Goes over a run up to a note, or to what cannot be read; gives how many bytes are done, less one. */
+        /** Goes over a run to its end, to what cannot be read, or up to the last find; gives how many bytes are done, less one. */
         private long scanPresent(long from, long lessOne) {
             long done = 0;
             while (true) {
@@ -238,10 +265,10 @@ public record VmcoreInfo(long address, byte[] bytes) {
 
         /** The kernel's note begins a page, so whole pages suffice. */
         private boolean scanChunk(long address, long size) {
-            for (long page = -address & PAGE - 1; page + PAGE <= size && !finds.isSettled(); page += PAGE) {
-                finds.look(memory, address + page, chunk, page);
+            for (long page = -address & PAGE - 1; page + PAGE <= size && !done; page += PAGE) {
+                done = finds.look(memory, address + page, chunk, page).filter(enough).isPresent() || finds.isSettled();
             }
-            return finds.isSettled();
+            return done;
         }
     }
 }

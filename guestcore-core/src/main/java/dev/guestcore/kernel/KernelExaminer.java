@@ -11,7 +11,7 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.Mapping;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.Translation;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchHit;
 import dev.guestcore.inspect.SearchPattern;
@@ -38,16 +38,14 @@ import org.jspecify.annotations.Nullable;
  */
 final class KernelExaminer {
 
-    static final long IMAGE_WINDOW = 0xffff_ffff_8000_0000L;
-    private static final long IMAGE_WINDOW_SIZE = 1L << 30;
+    private static final long IMAGE_WINDOW = KernelTables.WINDOW.first();
     private static final long LINKED_START = 0xffff_ffff_8100_0000L;
     private static final long TWO_MEGABYTES = 1L << 21;
     private static final long SMALLEST_IMAGE = 1L << 21;
-    private static final long ISOLATION_BIT = 0x1000;
-    private static final long MOST_TABLES = 1 << 12;
+    private static final int MOST_BANNERS = 16;
 
     /** The kernel's variable ends with a line feed and a zero; copies in logs do not. */
-    private static final SearchPattern BANNER =
+    static final SearchPattern BANNER =
             SearchPattern.regex("Linux version [0-9]+\\.[0-9]+[ -~]{8,480}\\n\\x00", 512);
 
     private static final long WINDOWS_SHARED_64 = 0xffff_f780_0000_0000L;
@@ -79,36 +77,64 @@ final class KernelExaminer {
 
     /** VMCOREINFO as a note of the dump has it; such a text has no address. */
     Optional<Derived<VmcoreInfo>> note() {
-        return guest.facts(VmcoreInfoFacts.class)
-                .map(note -> new Derived<>(
-                        new VmcoreInfo(0, note.vmcoreInfo()), "note of the dump", Derived.Confidence.CERTAIN));
+        return VmcoreInfoChoice.note(guest)
+                .map(note -> new Derived<>(note, "note of the dump", Derived.Confidence.CERTAIN));
     }
 
     /** VMCOREINFO as it lies in memory. */
     static Derived<VmcoreInfo> inMemory(VmcoreInfo info) {
-        return new Derived<>(
-                info, "text at guest-physical 0x" + Long.toHexString(info.address()), Derived.Confidence.CERTAIN);
+        return new Derived<>(info, place(info), Derived.Confidence.CERTAIN);
     }
 
-    KernelFacts examine(Optional<Derived<VmcoreInfo>> vmcoreInfo) {
+    private static String place(VmcoreInfo info) {
+        return "text at guest-physical 0x" + Long.toHexString(info.address());
+    }
+
+    /** The one that counts, and what speaks for it where there are others. */
+    static Derived<VmcoreInfo> chosen(VmcoreInfoChoice choice) {
+        VmcoreInfo info = choice.chosen();
+        if (!choice.isAmongSeveral()) {
+            return inMemory(info);
+        }
+        String among = place(info) + ", of " + choice.all().size() + " texts at " + choice.places();
+        return choice.isConfirmed()
+                ? new Derived<>(
+                        info,
+                        among + ": " + (choice.agreement() == VmcoreInfoChoice.Agreement.VCPU
+                                ? "a vCPU's page tables map this kernel"
+                                : "its own page tables map this kernel"),
+                        Derived.Confidence.CERTAIN)
+                : new Derived<>(info, among + ": page tables do not tell which is right", Derived.Confidence.DOUBTFUL);
+    }
+
+    /** Everything that follows from registers, page tables and VMCOREINFO. */
+    KernelFacts examine(Optional<Derived<VmcoreInfo>> vmcoreInfo, List<VmcoreInfo> others) {
+        Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> VmcoreInfoFields.parse(info.value().text()));
+        Optional<KernelTables.Own> own = fields.flatMap(known -> KernelTables.named(guest, known));
         List<AddressSpace> spaces = new ArrayList<>();
-        Optional<Image> image = guest.architecture() == Architecture.X86 ? findImage(spaces) : Optional.empty();
+        Optional<Image> image = guest.architecture() == Architecture.X86
+                ? findImage(spaces, fields.map(VmcoreInfoFields::encryptionMask).orElse(0L))
+                : Optional.empty();
+        image = image.or(() -> own.filter(KernelTables.Own::confirmed)
+                .flatMap(tables -> imageIn(tables.space(), "the kernel's own page tables")));
+        return examine(vmcoreInfo, others, image, own, spaces);
+    }
+
+    private KernelFacts examine(
+            Optional<Derived<VmcoreInfo>> vmcoreInfo,
+            List<VmcoreInfo> others,
+            Optional<Image> image,
+            Optional<KernelTables.Own> own,
+            List<AddressSpace> spaces) {
+        Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> VmcoreInfoFields.parse(info.value().text()));
         Optional<SearchHit> banner = image.flatMap(KernelExaminer::bannerIn);
         if (banner.isEmpty() && vmcoreInfo.isEmpty()) {
-            return new KernelFacts(
-                    windows(spaces),
-                    Optional.empty(),
-                    Optional.empty(),
-                    Optional.empty(),
-                    Optional.empty(),
-                    Optional.empty(),
-                    Optional.empty());
+            return KernelFacts.none().withSystem(windows(spaces));
         }
         Optional<Derived<String>> bannerText = banner.map(hit -> new Derived<>(
                 text(image.orElseThrow().space().memory(), hit),
                 "in the kernel's image at virtual 0x" + Long.toHexString(hit.address()),
                 Derived.Confidence.CERTAIN));
-        Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> VmcoreInfoFields.parse(info.value().text()));
         Optional<Derived<String>> release = release(fields, bannerText);
         Optional<Derived<Long>> kaslrOffset = kaslrOffset(fields, image);
         Optional<Derived<Long>> physicalBase = physicalBase(fields, image);
@@ -119,8 +145,23 @@ final class KernelExaminer {
                 release,
                 kaslrOffset,
                 physicalBase,
-                root(fields, image, physicalBase),
-                vmcoreInfo);
+                root(fields, image, own),
+                vmcoreInfo,
+                others,
+                encryptionMask(fields),
+                buildId(fields),
+                Optional.empty());
+    }
+
+    private static Optional<Derived<Long>> encryptionMask(Optional<VmcoreInfoFields> fields) {
+        return fields.map(VmcoreInfoFields::encryptionMask)
+                .filter(mask -> mask != 0)
+                .map(mask -> new Derived<>(mask, "sme_mask of VMCOREINFO", Derived.Confidence.CERTAIN));
+    }
+
+    private static Optional<Derived<String>> buildId(Optional<VmcoreInfoFields> fields) {
+        return fields.flatMap(VmcoreInfoFields::buildId)
+                .map(id -> new Derived<>(id, "BUILD-ID of VMCOREINFO", Derived.Confidence.CERTAIN));
     }
 
     /** Adds what a search of all memory finds where page tables did not lead to a banner. */
@@ -131,36 +172,34 @@ final class KernelExaminer {
             return facts;
         }
         List<SearchHit> hits = new ArrayList<>();
-        MemorySearch.of(BANNER).limit(1).context(0).physical(guest.memory(), hits::add, progress);
+        MemorySearch.of(BANNER).limit(MOST_BANNERS).context(0).physical(guest.memory(), hits::add, progress);
         if (hits.isEmpty()) {
             return facts;
+        }
+        if (facts.vmcoreInfo().isEmpty()) {
+            for (SearchHit hit : hits) {
+                Optional<KernelTables.Own> own = KernelTables.near(guest, hit.address(), Progress.none());
+                Optional<Image> image = own.flatMap(tables -> imageIn(tables.space(), "page tables near the banner"));
+                if (image.flatMap(KernelExaminer::bannerIn).isPresent()) {
+                    return examine(Optional.empty(), List.of(), image, own, List.of());
+                }
+            }
         }
         SearchHit hit = hits.getFirst();
         Derived<String> banner = new Derived<>(
                 text(guest.memory(), hit),
                 "found at guest-physical 0x" + Long.toHexString(hit.address()) + ", not confirmed by page tables",
                 Derived.Confidence.LIKELY);
-        Optional<Derived<String>> release =
-                facts.release().or(() -> release(Optional.empty(), Optional.of(banner)));
-        return new KernelFacts(
-                facts.system()
-                        .or(() -> release.map(found ->
-                                new Derived<>("Linux " + found.value(), found.how(), found.confidence()))),
-                Optional.of(banner),
-                release,
-                facts.kaslrOffset(),
-                facts.physicalBase(),
-                facts.pageTableRoot(),
-                facts.vmcoreInfo());
+        return facts.withBanner(banner, release(Optional.empty(), Optional.of(banner)));
     }
 
     /** The vCPU and root whose page tables show most of an image; also collects all address spaces that work. */
-    private Optional<Image> findImage(List<AddressSpace> spaces) {
+    private Optional<Image> findImage(List<AddressSpace> spaces, long encryptionMask) {
         Image best = null;
         for (Vcpu vcpu : guest.vcpus()) {
             AddressSpace space;
             try {
-                space = AddressSpace.of(guest, vcpu);
+                space = AddressSpace.of(guest, vcpu, KernelTables.masked(TranslationOptions.defaults(), encryptionMask));
             } catch (GuestcoreException e) {
                 // Without its registers this vCPU tells nothing; another one may.
                 continue;
@@ -171,8 +210,8 @@ final class KernelExaminer {
             }
             String root = "cr3 of vCPU " + vcpu.index();
             best = larger(best, imageIn(space, root));
-            if ((space.root().value() & ISOLATION_BIT) != 0) {
-                AddressSpace kernelSide = space.withRoot(space.root().value() ^ ISOLATION_BIT);
+            if ((space.root().value() & KernelTables.ISOLATION_BIT) != 0) {
+                AddressSpace kernelSide = space.withRoot(space.root().value() ^ KernelTables.ISOLATION_BIT);
                 best = larger(best, imageIn(kernelSide, root + ", turned from the user's to the kernel's table"));
             }
         }
@@ -189,8 +228,7 @@ final class KernelExaminer {
 
     private static Optional<Image> imageIn(AddressSpace space, String root) {
         long[] extent = {0, 0, 0};
-        AddressRange window = AddressRange.ofSize(IMAGE_WINDOW, IMAGE_WINDOW_SIZE);
-        space.mappings(window, MOST_TABLES, mapping -> grow(extent, mapping));
+        space.mappings(KernelTables.WINDOW, KernelTables.MOST_TABLES, mapping -> grow(extent, mapping));
         long start = extent[0];
         long size = extent[1] - start;
         if (start == 0 || size < SMALLEST_IMAGE || start % TWO_MEGABYTES != 0) {
@@ -214,7 +252,7 @@ final class KernelExaminer {
     private static Optional<SearchHit> bannerIn(Image image) {
         List<SearchHit> hits = new ArrayList<>();
         // Parts of the image are freed and unmapped after booting, so the whole window behind its start is searched.
-        AddressRange range = new AddressRange(image.start(), IMAGE_WINDOW + IMAGE_WINDOW_SIZE - 1);
+        AddressRange range = new AddressRange(image.start(), KernelTables.WINDOW.last());
         MemorySearch.of(BANNER).in(range).limit(1).context(0).virtual(image.space(), hits::add, Progress.none());
         return hits.stream().findFirst();
     }
@@ -286,15 +324,11 @@ final class KernelExaminer {
         return seen.map(value -> new Derived<>(value, seenBy, Derived.Confidence.LIKELY));
     }
 
-    private Optional<Derived<PhysicalAddress>> root(
-            Optional<VmcoreInfoFields> fields, Optional<Image> image, Optional<Derived<Long>> physicalBase) {
-        boolean paravirtualized = guest.machineMemory().isPresent();
-        for (String name : List.of("init_top_pgt", "swapper_pg_dir", "init_level4_pgt")) {
+    private static Optional<Derived<PhysicalAddress>> root(
+            Optional<VmcoreInfoFields> fields, Optional<Image> image, Optional<KernelTables.Own> own) {
+        for (String name : KernelTables.ROOTS) {
             OptionalLong symbol = stated(fields, values -> values.symbol(name));
-            if (symbol.isEmpty()) {
-                continue;
-            }
-            if (image.isPresent()) {
+            if (symbol.isPresent() && image.isPresent()) {
                 Translation translation = image.get().space().translate(symbol.getAsLong());
                 if (translation.physical().isPresent()) {
                     return translation.physical()
@@ -304,19 +338,15 @@ final class KernelExaminer {
                                     Derived.Confidence.CERTAIN));
                 }
             }
-            boolean inWindow = Long.compareUnsigned(symbol.getAsLong(), IMAGE_WINDOW) >= 0;
-            if (physicalBase.isPresent() && inWindow && !paravirtualized) {
-                long physical = symbol.getAsLong() - IMAGE_WINDOW + physicalBase.get().value();
-                return Optional.of(new Derived<>(
-                        new PhysicalAddress(PhysicalAddress.Space.GUEST, physical),
-                        "SYMBOL(" + name + ") and phys_base of VMCOREINFO",
-                        physicalBase.get().confidence()));
-            }
         }
-        return image.map(found -> new Derived<>(
-                found.space().root(),
-                found.root() + ", whose task shares the kernel's mappings",
-                Derived.Confidence.LIKELY));
+        return own.map(tables -> new Derived<>(
+                        tables.space().root(),
+                        tables.from() + (tables.confirmed() ? "" : "; but it does not map the kernel where it says to lie"),
+                        tables.confirmed() ? Derived.Confidence.CERTAIN : Derived.Confidence.DOUBTFUL))
+                .or(() -> image.map(found -> new Derived<>(
+                        found.space().root(),
+                        found.root() + ", whose task shares the kernel's mappings",
+                        Derived.Confidence.LIKELY)));
     }
 
     private static String hex(long value) {

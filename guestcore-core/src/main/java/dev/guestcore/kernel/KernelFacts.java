@@ -4,6 +4,8 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.inspect.VmcoreInfo;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 
@@ -18,7 +20,12 @@ import java.util.Optional;
  * @param physicalBase Linux on x86-64: {@code phys_base}, guest-physical address of what runs at 0xffffffff80000000;
  *     may be negative
  * @param pageTableRoot Linux: table with the kernel's own mappings, in the form of CR3
- * @param vmcoreInfo Linux: the kernel's note for dump analysers
+ * @param vmcoreInfo Linux: the kernel's note for dump analysers; of several that memory holds the one that agrees with page
+ *     tables
+ * @param otherVmcoreInfo Linux: what else was found in memory that is a VMCOREINFO, by address
+ * @param encryptionMask Linux on x86-64: the address bit that marks encrypted pages, if the kernel uses one
+ * @param buildId Linux: the identity of the kernel's file, in hexadecimal digits
+ * @param panic Linux: why it is known that the kernel had panicked or crashed
  */
 public record KernelFacts(
         Optional<Derived<String>> system,
@@ -27,7 +34,24 @@ public record KernelFacts(
         Optional<Derived<Long>> kaslrOffset,
         Optional<Derived<Long>> physicalBase,
         Optional<Derived<PhysicalAddress>> pageTableRoot,
-        Optional<Derived<VmcoreInfo>> vmcoreInfo) {
+        Optional<Derived<VmcoreInfo>> vmcoreInfo,
+        List<VmcoreInfo> otherVmcoreInfo,
+        Optional<Derived<Long>> encryptionMask,
+        Optional<Derived<String>> buildId,
+        Optional<Derived<String>> panic) {
+
+    private static final KernelFacts NONE = new KernelFacts(
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty(),
+            List.of(),
+            Optional.empty(),
+            Optional.empty(),
+            Optional.empty());
 
     /** Checks for null. */
     public KernelFacts {
@@ -38,6 +62,49 @@ public record KernelFacts(
         Objects.requireNonNull(physicalBase);
         Objects.requireNonNull(pageTableRoot);
         Objects.requireNonNull(vmcoreInfo);
+        otherVmcoreInfo = List.copyOf(otherVmcoreInfo);
+        Objects.requireNonNull(encryptionMask);
+        Objects.requireNonNull(buildId);
+        Objects.requireNonNull(panic);
+    }
+
+    /** Nothing is known. */
+    static KernelFacts none() {
+        return NONE;
+    }
+
+    /** The same facts of this system. */
+    KernelFacts withSystem(Optional<Derived<String>> found) {
+        return new KernelFacts(
+                found,
+                banner,
+                release,
+                kaslrOffset,
+                physicalBase,
+                pageTableRoot,
+                vmcoreInfo,
+                otherVmcoreInfo,
+                encryptionMask,
+                buildId,
+                panic);
+    }
+
+    /** The same facts, with a banner and the release that it says, where none is known yet. */
+    KernelFacts withBanner(Derived<String> found, Optional<Derived<String>> ofRelease) {
+        Optional<Derived<String>> known = release.or(() -> ofRelease);
+        return new KernelFacts(
+                system.or(() -> known.map(
+                        value -> new Derived<>("Linux " + value.value(), value.how(), value.confidence()))),
+                Optional.of(found),
+                known,
+                kaslrOffset,
+                physicalBase,
+                pageTableRoot,
+                vmcoreInfo,
+                otherVmcoreInfo,
+                encryptionMask,
+                buildId,
+                panic);
     }
 
     /**
@@ -46,25 +113,38 @@ public record KernelFacts(
      */
     public static KernelFacts glance(Guest guest) {
         KernelExaminer examiner = new KernelExaminer(guest);
-        return examiner.examine(examiner.note());
+        return examiner.examine(examiner.note(), List.of());
     }
 
     /**
      * Looks with a VMCOREINFO that is known already, from a note of the dump or from a file.
      */
     public static KernelFacts with(Guest guest, VmcoreInfo vmcoreInfo) {
-        return new KernelExaminer(guest).examine(Optional.of(KernelExaminer.inMemory(vmcoreInfo)));
+        return new KernelExaminer(guest).examine(Optional.of(KernelExaminer.inMemory(vmcoreInfo)), List.of());
     }
 
     /**
-     * Searches all of memory for VMCOREINFO, unless a note of the dump has it, and for the banner where page tables do not lead to it.
+     * Searches all of memory for VMCOREINFO, unless a note of the dump has it that page tables confirm, and for the banner
+     * where page tables do not lead to it.
      *
      * @param progress may cancel
      */
     public static KernelFacts search(Guest guest, Progress progress) {
         KernelExaminer examiner = new KernelExaminer(guest);
-        Optional<Derived<VmcoreInfo>> vmcoreInfo = examiner.note()
-                .or(() -> VmcoreInfo.find(guest.memory(), progress).map(KernelExaminer::inMemory));
-        return examiner.searchBanner(examiner.examine(vmcoreInfo), progress);
+        Optional<Derived<VmcoreInfo>> note = examiner.note();
+        boolean noteCounts = note.map(info ->
+                        VmcoreInfoChoice.agreement(guest, info.value()) == VmcoreInfoChoice.Agreement.VCPU)
+                .orElse(false);
+        Optional<VmcoreInfoChoice> choice =
+                noteCounts ? Optional.empty() : VmcoreInfoChoice.searchAll(guest, progress);
+        boolean memoryCounts = choice.filter(found -> note.isEmpty()
+                        || found.agreement().compareTo(VmcoreInfoChoice.agreement(guest, note.get().value())) < 0)
+                .isPresent();
+        Optional<Derived<VmcoreInfo>> chosen =
+                memoryCounts ? choice.map(KernelExaminer::chosen) : note;
+        List<VmcoreInfo> others = choice.map(VmcoreInfoChoice::all).orElse(List.of()).stream()
+                .filter(info -> chosen.isEmpty() || !Arrays.equals(info.bytes(), chosen.get().value().bytes()))
+                .toList();
+        return examiner.searchBanner(examiner.examine(chosen, others), progress);
     }
 }

@@ -9,7 +9,7 @@ import java.util.stream.LongStream;
 
 /**
  * The lines {@code KEY=VALUE} of VMCOREINFO (documentation of Linux, admin-guide/kdump/vmcoreinfo). Immutable. Lines
- * that are no such pair are left out; of a key that occurs twice the last counts.
+ * that are no such pair are left out; of a key that occurs twice the first counts, as crash and makedumpfile have it.
  */
 public final class VmcoreInfoFields {
 
@@ -25,7 +25,7 @@ public final class VmcoreInfoFields {
         text.lines().forEach(line -> {
             int equals = line.indexOf('=');
             if (equals > 0) {
-                values.put(line.substring(0, equals), line.substring(equals + 1));
+                values.putIfAbsent(line.substring(0, equals), line.substring(equals + 1));
             }
         });
         return new VmcoreInfoFields(Collections.unmodifiableMap(values));
@@ -62,6 +62,27 @@ public final class VmcoreInfoFields {
     /** {@code NUMBER(name)}: a number, written in decimal, possibly negative. */
     public OptionalLong number(String name) {
         return parsed("NUMBER(" + name + ")", 10);
+    }
+
+    /** {@code BUILD-ID}: the identity of the kernel's file, in hexadecimal digits; since Linux 5.9. */
+    public Optional<String> buildId() {
+        return value("BUILD-ID").map(String::strip).filter(id -> id.matches("[0-9a-f]{8,64}"));
+    }
+
+    /**
+     * {@code NUMBER(sme_mask)}: the address bit that marks encrypted pages (AMD SME and SEV) and is no part of an address;
+     * 0 where memory is not encrypted, and what is no such bit is none.
+     */
+    public long encryptionMask() {
+        long mask = number("sme_mask").orElse(0);
+        boolean isOneAddressBit = Long.bitCount(mask) == 1 && (mask & 0x000f_ffff_ffff_f000L) != 0;
+        return isOneAddressBit ? mask : 0;
+    }
+
+    /** {@code NUMBER(pgtable_l5_enabled)}: whether the kernel uses page tables of five levels; empty if it does not say. */
+    public Optional<Boolean> fiveLevels() {
+        OptionalLong stated = number("pgtable_l5_enabled");
+        return stated.isPresent() ? Optional.of(stated.getAsLong() != 0) : Optional.empty();
     }
 
     /** {@code KERNELOFFSET}: by how much KASLR moved the kernel in virtual memory, written in hexadecimal. */

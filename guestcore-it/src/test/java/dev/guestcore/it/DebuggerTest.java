@@ -65,8 +65,8 @@ class DebuggerTest {
                     "detach");
             contains(
                     shown,
-                    "* 1    Thread 1.1 (vCPU 0: 64-bit, ring 0, rip 0xffffffff81000000) 0xffffffff81000000 in ?? ()",
-                    "  2    Thread 1.2 (vCPU 1: 64-bit, ring 0, rip 0xffffffff81000002) 0xffffffff81000002 in ?? ()",
+                    "* 1    Thread 1.1 (vCPU 0: 64-bit ring 0, rip 0xffffffff81000000) 0xffffffff81000000 in ?? ()",
+                    "  2    Thread 1.2 (vCPU 1: 64-bit ring 0, rip 0xffffffff81000002) 0xffffffff81000002 in ?? ()",
                     "rip            0xffffffff81000000  0xffffffff81000000",
                     "cr3            0x1000 ",
                     "cr8            <unavailable>",
@@ -178,7 +178,7 @@ class DebuggerTest {
                     "info registers cr3");
             contains(
                     shown,
-                    "(vCPU 1: 64-bit, ring 0",
+                    "(vCPU 1: 64-bit ring 0",
                     "$1 = 0x1\n",
                     "0x200000:\t" + hex(0x200000 ^ pattern) + "\t" + hex(0x200008 ^ pattern),
                     "0x100000008:\t" + hex(0x1_0000_0008L ^ pattern),

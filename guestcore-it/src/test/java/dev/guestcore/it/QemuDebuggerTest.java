@@ -110,8 +110,8 @@ class QemuDebuggerTest {
                     "monitor translate " + matcher.group(1),
                     "thread apply all backtrace 30"));
             assertTrue(shown.contains(matcher.group(1) + ":\t\"Linux version "), shown);
-            assertTrue(shown.contains("Thread 1.1 (vCPU 0: 64-bit, ring"), shown);
-            assertTrue(shown.contains("Thread 1.2 (vCPU 1: 64-bit, ring"), shown);
+            assertTrue(shown.contains("Thread 1.1 (vCPU 0: 64-bit ring"), shown);
+            assertTrue(shown.contains("Thread 1.2 (vCPU 1: 64-bit ring"), shown);
             assertTrue(shown.contains("kernel      Linux "), shown);
             assertTrue(shown.contains("PML4E[511] at guest-physical"), shown);
             assertFalse(shown.contains("internal-error"), shown);

@@ -16,6 +16,7 @@ import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.VmcoreInfo;
+import dev.guestcore.kernel.VmcoreInfoChoice;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
@@ -84,23 +85,21 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
         List<ElfFacts.Note> others = facts.map(ElfFacts::notes).orElse(List.of());
         Optional<KeepRecord> record = keep ? Optional.of(KeepRecord.of(guest)) : Optional.empty();
         Optional<byte[]> vmcoreInfo = guest.facts(VmcoreInfoFacts.class).map(VmcoreInfoFacts::vmcoreInfo);
+        Optional<VmcoreInfoChoice> search = Optional.empty();
         if (record.isPresent() && vmcoreInfo.isEmpty()) {
             // The record comes behind the other notes, and may be long.
-            vmcoreInfo = find(guest, Progress.none());
+            search = VmcoreInfoChoice.search(guest, LONGEST_VMCOREINFO, Progress.none());
+            vmcoreInfo = search.map(found -> found.chosen().bytes());
         }
         Notes wanted = new Notes(guest, chosen, order, others);
         boolean isOpen = record.isEmpty() && vmcoreInfo.isEmpty();
         if (isNarrow(facts, chosen) && segments.last(segments.count() - 1) >>> Integer.SIZE == 0) {
-            Plan narrow = new Plan(guest, ElfClass.ELF32, content, segments, wanted, vmcoreInfo, isOpen, record);
+            Plan narrow = new Plan(guest, ElfClass.ELF32, content, segments, wanted, vmcoreInfo, isOpen, search, record);
             if (narrow.size() >>> Integer.SIZE == 0) {
                 return narrow;
             }
         }
-        return new Plan(guest, ElfClass.ELF64, content, segments, wanted, vmcoreInfo, isOpen, record);
-    }
-
-    private static Optional<byte[]> find(Guest guest, Progress progress) {
-        return VmcoreInfo.find(guest.memory(), LONGEST_VMCOREINFO, progress).map(VmcoreInfo::bytes);
+        return new Plan(guest, ElfClass.ELF64, content, segments, wanted, vmcoreInfo, isOpen, search, record);
     }
 
     /** What the notes will be made of, but for VMCOREINFO. */
@@ -269,6 +268,9 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
         /** Whether VMCOREINFO is still to be found. */
         private final boolean isOpen;
 
+        /** What was found in memory, as soon as it is. */
+        private Optional<VmcoreInfoChoice> search;
+
         private final Optional<KeepRecord> keep;
         private final byte[] keepHeader;
         private final long notesOffset;
@@ -283,6 +285,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
                 Notes notes,
                 Optional<byte[]> vmcoreInfo,
                 boolean isOpen,
+                Optional<VmcoreInfoChoice> search,
                 Optional<KeepRecord> keep) {
             this.guest = guest;
             this.elfClass = elfClass;
@@ -291,6 +294,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
             this.notes = notes;
             this.vmcoreInfo = vmcoreInfo;
             this.isOpen = isOpen;
+            this.search = search;
             this.keep = keep;
             this.keepHeader =
                     keep.map(record -> CoreNotes.keepHeader(record.size(), notes.order())).orElse(new byte[0]);
@@ -337,9 +341,11 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
                         false));
             }
             losses.addAll(CommonLosses.ofFacts(guest, Set.of(ElfFacts.class, VmcoreInfoFacts.class)));
+            List<Loss> doubt = CommonLosses.ofDoubt(search);
             if (keep.isPresent()) {
                 losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
             }
+            losses.addAll(doubt);
             return losses;
         }
 
@@ -349,15 +355,20 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
                 sink.writeZeros(memoryOffset);
                 VmcoreInfo.Finds finds = new VmcoreInfo.Finds(LONGEST_VMCOREINFO);
                 MemoryCopier copier = writeMemory(sink, progress, finds);
-                patchHead(sink, Head.of(notes, segments, finds.best().map(VmcoreInfo::bytes)));
+                search = VmcoreInfoChoice.among(guest, finds.all());
+                patchHead(sink, Head.of(notes, segments, found()));
                 return report(copier);
             }
             if (isOpen) {
                 progress.begin("looking for VMCOREINFO", content.bytes(PageState.PRESENT));
+                search = VmcoreInfoChoice.search(guest, LONGEST_VMCOREINFO, progress);
             }
-            Optional<byte[]> known = isOpen ? find(guest, progress) : vmcoreInfo;
-            writeHead(sink, Head.of(notes, segments, known));
+            writeHead(sink, Head.of(notes, segments, isOpen ? found() : vmcoreInfo));
             return report(writeMemory(sink, progress, null));
+        }
+
+        private Optional<byte[]> found() {
+            return search.map(found -> found.chosen().bytes());
         }
 
         private MemoryCopier writeMemory(CoreSink sink, Progress progress, VmcoreInfo.@Nullable Finds finds) {

@@ -12,7 +12,7 @@ import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
-import dev.guestcore.inspect.VmcoreInfo;
+import dev.guestcore.kernel.VmcoreInfoChoice;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.NoteList;
@@ -76,6 +76,10 @@ final class KdumpPlan implements WritePlan {
     private final List<AddressRange> firmware;
     private final long allPages;
     private final Optional<byte[]> notedVmcoreInfo;
+
+    /** What was found in memory, as soon as it is. */
+    private Optional<VmcoreInfoChoice> choice = Optional.empty();
+
     private final List<ElfFacts.Note> foreignNotes;
     private final ElfFacts.Content eraseInfo;
     private final Optional<KeepRecord> record;
@@ -259,6 +263,7 @@ final class KdumpPlan implements WritePlan {
         if (record.isPresent()) {
             losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
         }
+        losses.addAll(CommonLosses.ofDoubt(choice));
         if (isBeside) {
             firmware.forEach(range -> losses.add(new Loss(
                     "firmware at " + range + ", for other tools",
@@ -279,8 +284,8 @@ final class KdumpPlan implements WritePlan {
         if (known.isEmpty()) {
             // crash looks for the release among the first texts of a flattened kdump, so there it is found before.
             progress.begin("looking for VMCOREINFO", content.bytes(PageState.PRESENT));
-            known = VmcoreInfo.find(guest.memory(), KernelSearch.LONGEST_VMCOREINFO, progress)
-                    .map(VmcoreInfo::bytes);
+            choice = VmcoreInfoChoice.search(guest, KernelSearch.LONGEST_VMCOREINFO, progress);
+            known = choice.map(found -> found.chosen().bytes());
         }
         WriteReport report = writePatching(flattened, known, progress);
         flattened.finish();
@@ -302,7 +307,10 @@ final class KdumpPlan implements WritePlan {
                     new PagePump(guest.memory(), search, codec, excludeZero, sink, descriptorsOffset, bitmap);
             pump.run(pages, progress);
             // Firmware holds no kernel, so all that there is to find has been found.
-            byte[] vmcoreInfo = known.or(() -> search.vmcoreInfo().map(VmcoreInfo::bytes))
+            if (known.isEmpty()) {
+                choice = VmcoreInfoChoice.among(guest, search.vmcoreInfo());
+            }
+            byte[] vmcoreInfo = known.or(() -> choice.map(found -> found.chosen().bytes()))
                     .orElse(new byte[0]);
             boolean isBeside = isBeside(vmcoreInfo);
             if (!isBeside) {

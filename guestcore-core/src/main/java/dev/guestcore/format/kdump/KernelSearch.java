@@ -3,6 +3,7 @@ package dev.guestcore.format.kdump;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.inspect.VmcoreInfo;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -64,15 +65,15 @@ final class KernelSearch {
         if (vmcoreInfo.isSettled()) {
             wantsVmcoreInfo = false;
         }
-        if (banner.isPresent()) {
+        if (banner.isPresent() || !vmcoreInfo.isEmpty()) {
             wantsBanner = false;
         }
         finds.banner = Optional.empty();
     }
 
-    /** VMCOREINFO in what was taken. */
-    Optional<VmcoreInfo> vmcoreInfo() {
-        return vmcoreInfo.best();
+    /** Everything that is VMCOREINFO in what was taken. */
+    List<VmcoreInfo> vmcoreInfo() {
+        return vmcoreInfo.all();
     }
 
     /** The banner in what was taken; of a guest with VMCOREINFO not even then. */

@@ -6,7 +6,7 @@ import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.Vcpu;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
-import dev.guestcore.inspect.VmcoreInfo;
+import dev.guestcore.kernel.VmcoreInfoChoice;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ProcessStatus;
 import java.lang.foreign.MemorySegment;
@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /** The notes to write, ready as bytes (docs/formats/vbox-vmcore.md, section 4). */
 final class NoteList {
@@ -26,6 +27,7 @@ final class NoteList {
     private final List<byte[]> notes = new ArrayList<>();
     private long size;
     private boolean hasAnalystNotes;
+    private Optional<VmcoreInfoChoice> vmcoreInfo = Optional.empty();
 
     /**
      * Lays out VirtualBox's notes, then those that the source had beside them, then those for analysts.
@@ -61,8 +63,16 @@ final class NoteList {
         }
         guest.facts(VmcoreInfoFacts.class)
                 .map(VmcoreInfoFacts::vmcoreInfo)
-                .or(() -> VmcoreInfo.find(guest.memory(), Progress.none()).map(VmcoreInfo::bytes))
+                .or(() -> {
+                    vmcoreInfo = VmcoreInfoChoice.search(guest, Progress.none());
+                    return vmcoreInfo.map(found -> found.chosen().bytes());
+                })
                 .ifPresent(info -> add(note("VMCOREINFO", true, 0, info, USUAL_PADDING)));
+    }
+
+    /** What was found in memory for a note that the source does not have. */
+    Optional<VmcoreInfoChoice> vmcoreInfo() {
+        return vmcoreInfo;
     }
 
     private void add(byte[] note) {

@@ -17,6 +17,7 @@ import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.elf.SectionHeader;
 import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.output.CommonLosses;
 import dev.guestcore.internal.output.ImpliedRegisters;
 import dev.guestcore.internal.output.MemoryCopier;
 import java.lang.foreign.MemorySegment;
@@ -105,6 +106,8 @@ final class VmCorePlan implements WritePlan {
         }
         Optional<KeepRecord> keep = keeps ? Optional.of(KeepRecord.of(guest)) : Optional.empty();
         keep.ifPresent(record -> notes.addKeepHeader(record.size()));
+        List<Loss> losses = new ArrayList<>(Losses.of(guest, layout, cpu, implied, ranges, descriptor, keeps));
+        losses.addAll(CommonLosses.ofDoubt(notes.vmcoreInfo()));
         return new VmCorePlan(
                 guest,
                 layout,
@@ -113,7 +116,7 @@ final class VmCorePlan implements WritePlan {
                 largePhnum && ranges.count() >= WrittenRanges.MOST,
                 notes,
                 keep,
-                Losses.of(guest, layout, cpu, implied, ranges, descriptor, keeps));
+                List.copyOf(losses));
     }
 
     private static Layout layoutOf(VirtualBoxFacts facts) {

@@ -7,8 +7,10 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.Vcpu;
 import dev.guestcore.format.Loss;
 import dev.guestcore.hypervisor.HypervisorFacts;
+import dev.guestcore.kernel.VmcoreInfoChoice;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /** What formats lose that know nothing but addresses and bytes. */
@@ -77,6 +79,14 @@ public final class CommonLosses {
                         "numbers of vCPUs, which are " + Numbers.runs(numbers),
                         "the format counts vCPUs from 0",
                         keepable));
+    }
+
+    /** That the VMCOREINFO which is written as a note may be another kernel's. */
+    public static List<Loss> ofDoubt(Optional<VmcoreInfoChoice> vmcoreInfo) {
+        return vmcoreInfo
+                .flatMap(VmcoreInfoChoice::doubt)
+                .map(doubt -> List.of(new Loss("which VMCOREINFO is that of this kernel", doubt, false)))
+                .orElse(List.of());
     }
 
     /** All registers, for a format that has none. */

@@ -2,11 +2,15 @@ package dev.guestcore.serve.gdb;
 
 import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
+import dev.guestcore.GuestcoreException;
 import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.address.TranslationOptions;
+import dev.guestcore.kernel.AddressSpaceChoice;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * Serves a guest to gdb and lldb over the GDB remote protocol (GDB manual, appendix "GDB Remote Serial Protocol"):
@@ -25,14 +29,43 @@ import java.util.Objects;
 public final class GdbServer {
 
     private final Guest guest;
+    private final TranslationOptions stated;
+    private final Optional<AddressSpaceChoice> known;
 
     /**
-     * A server of a guest.
+     * A server of a guest that translates as its registers say, or as a note of the dump says that the kernel does.
      *
      * @throws UnsupportedRequestException if the guest is no x86
      */
     public GdbServer(Guest guest) {
+        this(guest, TranslationOptions.defaults(), choice(guest));
+    }
+
+    private static Optional<AddressSpaceChoice> choice(Guest guest) {
+        try {
+            return Optional.of(AddressSpaceChoice.glance(
+                    guest, guest.vcpus().stream().findFirst(), TranslationOptions.defaults()));
+        } catch (GuestcoreException e) {
+            // Then memory is served by guest-physical address, and whoever asks for more is told why.
+            return Optional.empty();
+        }
+    }
+
+    /**
+     * A server of a guest with some things stated by the caller.
+     *
+     * @param stated what counts for all vCPUs before what their registers say
+     * @param known the address space for vCPUs whose registers do not lead to one, and the encryption bit for all; empty if
+     *     none is known: then memory of a guest without registers is served by guest-physical address
+     * @throws UnsupportedRequestException if the guest is no x86
+     */
+    public GdbServer(Guest guest, TranslationOptions stated, Optional<AddressSpaceChoice> known) {
         this.guest = Objects.requireNonNull(guest);
+        this.known = Objects.requireNonNull(known);
+        long mask = known.map(choice -> choice.space().paging().encryptionMask()).orElse(0L);
+        this.stated = mask == 0 || stated.encryptionMask() != 0
+                ? stated
+                : stated.withEncryptionBit(Long.numberOfTrailingZeros(mask));
         if (guest.architecture() != Architecture.X86) {
             throw new UnsupportedRequestException(
                     "only x86 guests can be served to a debugger, this one is " + guest.architecture());
@@ -47,7 +80,7 @@ public final class GdbServer {
      */
     public void serve(InputStream in, OutputStream out) {
         try {
-            new Session(guest, new PacketStream(in, out)).run();
+            new Session(new GuestView(guest, stated, known), new PacketStream(in, out)).run();
         } catch (IOException e) {
             System.getLogger(GdbServer.class.getName()).log(System.Logger.Level.DEBUG, "the client is gone", e);
         }

@@ -4,10 +4,14 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
+import dev.guestcore.address.TranslationOptions;
+import dev.guestcore.address.UnknownRegisterException;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.kernel.AddressSpaceChoice;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** What one client looks at: which vCPU, and memory as that vCPU sees it or guest-physical. Not thread-safe. */
 final class GuestView {
@@ -16,6 +20,8 @@ final class GuestView {
     private static final int MOST_SPACES = 8;
 
     private final Guest guest;
+    private final TranslationOptions stated;
+    private final Optional<AddressSpaceChoice> known;
     private final List<Vcpu> vcpus;
     private final Map<Integer, AddressSpace> spaces = new LinkedHashMap<>(16, 0.75f, true) {
         private static final long serialVersionUID = 1L;
@@ -28,11 +34,13 @@ final class GuestView {
     private int selected;
     private boolean physical;
 
-    GuestView(Guest guest) {
+    GuestView(Guest guest, TranslationOptions stated, Optional<AddressSpaceChoice> known) {
         this.guest = guest;
+        this.stated = stated;
+        this.known = known;
         // A debugger needs a thread to look at anything; a dump of memory alone gets one of which nothing is known.
         this.vcpus = hasRegisters(guest) ? guest.vcpus() : List.of(new Vcpu(0, RegisterState.unknown()));
-        this.physical = !hasRegisters(guest);
+        this.physical = !hasRegisters(guest) && known.isEmpty();
     }
 
     private static boolean hasRegisters(Guest guest) {
@@ -74,12 +82,25 @@ final class GuestView {
      * @throws dev.guestcore.GuestcoreException if the source does not say how it translates
      */
     AddressSpace space() {
-        AddressSpace known = spaces.get(selected);
-        if (known == null) {
-            known = AddressSpace.of(guest, vcpu());
-            spaces.put(selected, known);
+        AddressSpace space = spaces.get(selected);
+        if (space == null) {
+            space = find();
+            spaces.put(selected, space);
         }
-        return known;
+        return space;
+    }
+
+    private AddressSpace find() {
+        try {
+            return AddressSpace.of(guest, vcpu(), stated);
+        } catch (UnknownRegisterException e) {
+            return known.map(AddressSpaceChoice::space).orElseThrow(() -> e);
+        }
+    }
+
+    /** On what addresses rely beside registers. */
+    Optional<String> basis() {
+        return known.flatMap(AddressSpaceChoice::basis);
     }
 
     /** The memory that is looked at. */

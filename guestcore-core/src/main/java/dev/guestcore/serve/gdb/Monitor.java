@@ -151,6 +151,7 @@ final class Monitor {
         });
         kernel();
         print("reading     memory by " + (view.isPhysical() ? "guest-physical" : "virtual") + " address");
+        view.basis().ifPresent(basis -> print("            relying on " + basis));
         int selected = view.selected();
         int shown = Math.min(view.vcpus().size(), MOST_VCPUS);
         for (int i = 0; i < shown; i++) {

@@ -1,6 +1,5 @@
 package dev.guestcore.serve.gdb;
 
-import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.GuestcoreException;
 import java.io.IOException;
@@ -31,10 +30,10 @@ final class Session {
     private final Queries queries;
     private boolean open = true;
 
-    Session(Guest guest, PacketStream stream) {
+    Session(GuestView view, PacketStream stream) {
         this.stream = stream;
-        this.view = new GuestView(guest);
-        this.description = TargetDescription.of(guest, view.vcpus());
+        this.view = view;
+        this.description = TargetDescription.of(view.guest(), view.vcpus());
         this.queries = new Queries(stream, view, description, client);
     }
 

@@ -299,7 +299,8 @@ class ElfCoreWriterTest {
         try (Guest guest = Guest.builder().region(region, contents).vcpu(Patterns.longMode(1)).build()) {
             Path file = folder.resolve("once");
             WriteReport report = new ElfCoreFormat().writer(Map.of()).write(guest, file, Progress.none());
-            assertTrue(read.get() <= memory.length + 2 * 8192, read + " bytes read of " + memory.length);
+            // What is found is read, and held against the page tables.
+            assertTrue(read.get() <= memory.length + 64 * 1024, read + " bytes read of " + memory.length);
             assertEquals(Files.size(file), report.bytes());
             try (Guest copy = Guests.open(file)) {
                 assertArrayEquals(info, copy.facts(VmcoreInfoFacts.class).orElseThrow().vmcoreInfo());
