@@ -308,9 +308,7 @@ public final class SignedAddresses {
             for (int i = 0; i < type.parameterCount(); i++) {
                 arguments.addFirst(pop());
             }
-            if (invoke.opcode() != Opcode.INVOKESTATIC) {
-                pop();
-            }
+            Tag receiver = invoke.opcode() == Opcode.INVOKESTATIC ? Tag.NUMBER : pop().tag();
             String owner = invoke.owner().asInternalName();
             String call = owner.substring(owner.lastIndexOf('/') + 1) + "." + invoke.name().stringValue();
             boolean hasAddress = arguments.stream().anyMatch(value -> value.tag() == Tag.ADDRESS);
@@ -329,7 +327,11 @@ public final class SignedAddresses {
                         wrong(call + " sorts addresses as signed numbers");
                     }
                 }
-                case "LongStream.max", "LongStream.min", "LongStream.sorted" -> wrong(call + " has signed order only");
+                case "LongStream.max", "LongStream.min", "LongStream.sorted" -> {
+                    if (receiver == Tag.ACCESSOR) {
+                        wrong(call + " has signed order only");
+                    }
+                }
                 default -> {
                     // anything else may have addresses
                 }
@@ -338,7 +340,11 @@ public final class SignedAddresses {
                             || call.equals("OptionalLong.orElseThrow")
                     ? arguments.isEmpty() ? Tag.NUMBER : arguments.getFirst().tag()
                     : isAddress(owner, invoke.name().stringValue(), type.returnType()) ? Tag.ADDRESS : Tag.NUMBER;
-            push(tag, TypeKind.from(type.returnType()));
+            boolean streams = type.returnType().descriptorString().equals("Ljava/util/stream/LongStream;");
+            boolean ofAddresses = hasAccessor
+                    || receiver == Tag.ACCESSOR
+                    || invoke.name().stringValue().matches("symbols|addresses");
+            push(streams && ofAddresses ? Tag.ACCESSOR : tag, TypeKind.from(type.returnType()));
         }
 
         private void dynamic(InvokeDynamicInstruction dynamic) {
