@@ -33,6 +33,7 @@ import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.memory.SecondCopies;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -104,13 +105,19 @@ public final class ElfCoreFormat implements CoreFormat {
         CoreNotes notes = notes(file, elf, segments, findings);
         boolean byVirtualAddress = segments.lackPhysicalAddresses();
         if (byVirtualAddress) {
-            if (isProcess(notes)) {
+            boolean kernel = segments.areInKernelHalf() || isNamed(notes, "vmlinux");
+            if (isProcess(notes) && !kernel) {
                 throw file.malformed(segments.offsetOf(segments.firstLoad()), "p_paddr",
                         "physical addresses", "0 in all segments, and notes about a process",
                         "this is the core of a process, not of a machine; open it with gdb");
             }
-            findings.add(Finding.note(file.name() + ": p_paddr is 0 in all segments, so the file does not say where the"
-                    + " memory lies physically; it is shown at p_vaddr"));
+            findings.add(Finding.note(file.name() + ": " + (isProcess(notes) ? "a copy of /proc/kcore; " : "")
+                    + "p_paddr is 0 in all segments, so the file does not say where the memory lies physically; it is shown"
+                    + " at p_vaddr"));
+        } else if (segments.countNowhere() > 0) {
+            findings.add(Finding.omitted(file.name() + ": " + segments.countNowhere() + " segments have no one physical address"
+                    + " (p_paddr is all ones, as in copies of /proc/kcore for vmalloc, modules and vmemmap); their pages are"
+                    + " shown where they lie in RAM, and the segments are left aside"));
         }
         Arena arena = Arena.ofShared();
         try {
@@ -184,6 +191,13 @@ public final class ElfCoreFormat implements CoreFormat {
             case Elf.EM_PPC, Elf.EM_PPC64 -> Architecture.POWERPC;
             default -> Architecture.OTHER;
         };
+    }
+
+    /** Whether NT_PRPSINFO names the program so, as Linux names itself in /proc/kcore. */
+    private static boolean isNamed(CoreNotes notes, String program) {
+        return notes.others().stream()
+                .filter(note -> note.name().equals("CORE") && note.type() == Elf.NT_PRPSINFO)
+                .anyMatch(note -> new String(note.descriptor(), StandardCharsets.ISO_8859_1).contains(program + "\0"));
     }
 
     private static boolean isProcess(CoreNotes notes) {

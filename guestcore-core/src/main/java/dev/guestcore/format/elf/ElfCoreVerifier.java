@@ -83,7 +83,7 @@ final class ElfCoreVerifier {
         long previousLast = 0;
         boolean any = false;
         for (long i = 0; i < segments.count(); i++) {
-            if (segments.type(i) != Elf.PT_LOAD) {
+            if (!segments.isShown(i, false)) {
                 continue;
             }
             ProgramHeader load = segments.get(i);

@@ -4,6 +4,7 @@ import dev.guestcore.MalformedDumpException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.elf.Elf;
+import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.elf.SectionHeader;
@@ -101,9 +102,15 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
     boolean lackPhysicalAddresses() {
         long offset = -1;
         boolean different = false;
+        boolean onlyNowhere = firstLoad() >= 0;
         for (long i = 0; i < count; i++) {
             if (type(i) == Elf.PT_LOAD) {
                 ProgramHeader load = get(i);
+                if (isNowhere(load)) {
+                    onlyNowhere &= load.fileSize() != 0;
+                    continue;
+                }
+                onlyNowhere = false;
                 if (load.physicalAddress() != 0) {
                     return false;
                 }
@@ -113,7 +120,39 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
                 }
             }
         }
-        return different;
+        return different || onlyNowhere;
+    }
+
+    /**
+     * How many segments with content have no one physical address: Linux gives p_paddr of all ones to those of its own that
+     * are mapped page by page (/proc/kcore: vmalloc, modules, vmemmap).
+     */
+    long countNowhere() {
+        long nowhere = 0;
+        for (long i = 0; i < count; i++) {
+            nowhere += type(i) == Elf.PT_LOAD && isNowhere(get(i)) ? 1 : 0;
+        }
+        return nowhere;
+    }
+
+    private boolean isNowhere(ProgramHeader load) {
+        return load.physicalAddress() == (elf.elfClass() == ElfClass.ELF64 ? -1 : 0xffff_ffffL);
+    }
+
+    /** Whether a segment is memory that has an address. */
+    boolean isShown(long index, boolean byVirtualAddress) {
+        return type(index) == Elf.PT_LOAD && (byVirtualAddress || !isNowhere(get(index)));
+    }
+
+    /** Whether all memory has virtual addresses of a kernel. */
+    boolean areInKernelHalf() {
+        long lowest = elf.elfClass() == ElfClass.ELF64 ? Long.MIN_VALUE : 0x8000_0000L;
+        for (long i = 0; i < count; i++) {
+            if (type(i) == Elf.PT_LOAD && Long.compareUnsigned(get(i).virtualAddress(), lowest) < 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /**
@@ -128,7 +167,7 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
         try (Arena scratch = Arena.ofConfined()) {
             LayeredExtents layers = new LayeredExtents(scratch);
             for (long i = 0; i < count; i++) {
-                if (type(i) == Elf.PT_LOAD) {
+                if (isShown(i, byVirtualAddress)) {
                     Span span = span(i, byVirtualAddress, findings);
                     for (Part part : Part.values()) {
                         span.add(part, layers);
@@ -143,7 +182,7 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
             LayeredExtents layers = new LayeredExtents(scratch);
             for (Part part : Part.values()) {
                 for (long i = 0; i < count; i++) {
-                    if (type(i) == Elf.PT_LOAD) {
+                    if (isShown(i, byVirtualAddress)) {
                         span(i, byVirtualAddress, new CappedFindings()).add(part, layers);
                     }
                 }
@@ -165,7 +204,7 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
             return copies;
         }
         for (long i = 0; i < count; i++) {
-            if (type(i) == Elf.PT_LOAD) {
+            if (isShown(i, byVirtualAddress)) {
                 Span span = span(i, byVirtualAddress, new CappedFindings());
                 copies.compare(shown, file::read, span.address, span.stored, span.offset);
             }
@@ -177,7 +216,7 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
         long last = 0;
         boolean any = false;
         for (long i = 0; i < count; i++) {
-            if (type(i) != Elf.PT_LOAD) {
+            if (!isShown(i, byVirtualAddress)) {
                 continue;
             }
             ProgramHeader load = get(i);

@@ -36,6 +36,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -213,6 +215,57 @@ class ElfCoreFormatTest {
                 assertThrows(MalformedDumpException.class, () -> Guests.open(path)).getMessage());
     }
 
+    /** The kernel's page for user programs is among a process' segments, and makes no kernel of it. */
+    @Test
+    void aProcessWithAPageOfTheKernelIsStillAProcess() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x2000);
+        byte[] note = elf.note("CORE", 3, new byte[136]);
+        elf.programHeader(4, elf.content(note), 0, 0, note.length, note.length);
+        int offset = elf.content(new byte[32]);
+        elf.programHeader(1, offset, 0x400000, 0, 16, 16).programHeader(1, offset + 16, 0xffffffffff600000L, 0, 16, 16);
+        Path path = file(elf.build());
+        assertTrue(assertThrows(MalformedDumpException.class, () -> Guests.open(path)).getMessage()
+                .contains("this is the core of a process"));
+    }
+
+    /** Linux says p_paddr of all ones where what it maps has no one physical address. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void leavesSegmentsOfKcoreWithoutAPhysicalAddressAside(boolean wide) {
+        ByteOrder order = wide ? ByteOrder.LITTLE_ENDIAN : ByteOrder.BIG_ENDIAN;
+        long nowhere = wide ? -1 : 0xffffffffL;
+        ElfFiles elf = new ElfFiles(wide, order, wide ? X86_64 : 20, 0x2000);
+        int offset = elf.content(Patterns.bytes(0x100, 3));
+        elf.programHeader(1, 0x7f000000, wide ? 0xffffc90000000000L : 0xd0000000L, nowhere, 0x100000, 0x100000);
+        elf.programHeader(1, offset, wide ? 0xffff888000000000L : 0xc0000000L, 0, 0x100, 0x100);
+        try (Guest guest = Guests.open(file(elf.build()))) {
+            assertArrayEquals(Patterns.bytes(0x100, 3), read(guest, 0, 0x100));
+            assertEquals(1, guest.memory().regions().size());
+            assertEquals(List.of(Finding.Severity.OMITTED),
+                    guest.findings().stream().map(Finding::severity).toList(), guest.findings()::toString);
+            assertTrue(guest.findings().getFirst().message().contains(": 1 segments have no one physical address"));
+        }
+    }
+
+    /** Old kernels say p_paddr 0; a note names the program that "crashed" vmlinux. */
+    @Test
+    void anOldCopyOfKcoreIsNoProcess() {
+        for (long base : new long[] {0xc0000000L, 0x1000}) {
+            ElfFiles elf = new ElfFiles(false, ByteOrder.BIG_ENDIAN, 20, 0x2000);
+            byte[] description = new byte[128];
+            byte[] name = (base < 0x80000000L ? "vmlinux" : "kernel").getBytes(StandardCharsets.US_ASCII);
+            System.arraycopy(name, 0, description, 32, name.length);
+            byte[] note = elf.note("CORE", 3, description);
+            elf.programHeader(4, elf.content(note), 0, 0, note.length, note.length);
+            int offset = elf.content(Patterns.bytes(32, 9));
+            elf.programHeader(1, offset, base, 0, 16, 16).programHeader(1, offset + 16, 0xf1000000L, 0, 16, 16);
+            try (Guest guest = Guests.open(file(elf.build()))) {
+                assertArrayEquals(Patterns.bytes(16, 9), read(guest, base, 16));
+                assertTrue(guest.findings().getFirst().message().contains("a copy of /proc/kcore"));
+            }
+        }
+    }
+
     @Test
     void showsVirtualAddressesWhereThereAreNoPhysicalOnes() {
         ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x2000);
@@ -377,9 +430,9 @@ class ElfCoreFormatTest {
     @Test
     void tellsWhatOfTheFileIsNotRead() {
         ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x8000).load(0, Patterns.bytes(0x1000, 1));
-        elf.programHeader(0, 0x200, 0, 0, 0x1000, 0x1000);
+        elf.programHeader(0, elf.content(new byte[0x1000]), 0, 0, 0x1000, 0x1000);
         elf.programHeader(0x6474e551, 0, 0, 0, 0, 0);
-        elf.programHeader(0x60000001, 0x200, 0, 0, 0x1000, 0x1000);
+        elf.programHeader(0x60000001, elf.content(new byte[0x1000]), 0, 0, 0x1000, 0x1000);
         try (Guest guest = Guests.open(file(elf.build()))) {
             assertEquals(
                     List.of(Finding.Severity.OMITTED),
