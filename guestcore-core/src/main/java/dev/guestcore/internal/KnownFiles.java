@@ -83,6 +83,8 @@ public final class KnownFiles {
             hex("526172211a07", "a RAR archive; ", "unpack it (unrar x FILE) and open the dump in it"),
             new Kind(257, "ustar".getBytes(StandardCharsets.ISO_8859_1), "a tar archive; ",
                     "unpack it (tar -xf FILE) and open the dump in it"),
+            hex("1122334400000001", "one channel of a QEMU migration with multifd, which has a part of the pages only; ",
+                    "the others went elsewhere; migrate the guest to a file"),
             // Disks: qcow2.txt and the other documents of QEMU's block drivers.
             hex("514649fb", "a disk image (qcow2) and no dump; ",
                     "qemu-img snapshot -l FILE lists the states of guests that QEMU saved in it, and QEMU loads one"

@@ -7,6 +7,7 @@ import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.memory.LayeredExtents;
+import dev.guestcore.internal.migration.OtherWays;
 import dev.guestcore.internal.migration.RamBlock;
 import dev.guestcore.internal.migration.RamSink;
 import dev.guestcore.internal.spool.Spool;
@@ -133,8 +134,8 @@ final class PageTable {
             if (open) {
                 if (layers.count() == MOST_RANGES) {
                     throw new UnsupportedRequestException(file.name() + ": the memory lies in more than " + MOST_RANGES
-                            + " pieces, whose tables are larger than Guestcore keeps; let QEMU load the stream"
-                            + " (-incoming) and capture that guest");
+                            + " pieces, whose tables are larger than Guestcore keeps; "
+                            + OtherWays.LOAD);
                 }
                 layers.add(first, last, number);
                 open = false;

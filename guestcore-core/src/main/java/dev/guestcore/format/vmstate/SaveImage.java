@@ -2,6 +2,7 @@ package dev.guestcore.format.vmstate;
 
 import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.internal.migration.OtherWays;
 import dev.guestcore.internal.migration.PcMemoryMap;
 import dev.guestcore.internal.spool.Compression;
 import java.nio.ByteOrder;
@@ -46,6 +47,8 @@ record SaveImage(
     private static final List<Compression> COMPRESSIONS = List.of(
             Compression.NONE, Compression.GZIP, Compression.BZIP2, Compression.XZ, Compression.LZOP, Compression.ZSTD);
 
+    private static final int SPARSE = 6;
+
     private static final int MOST_XML = 1 << 20;
     private static final int MOST_DIMMS = 256;
     private static final Pattern NAME = Pattern.compile("<name>([^<]{1,256})</name>");
@@ -80,7 +83,7 @@ record SaveImage(
         }
         if (version < 1 || version > LATEST_VERSION) {
             throw new UnsupportedRequestException(file.name() + ": save image of libvirt's version " + version
-                    + ", of which Guestcore knows 1 and 2; save the domain with save_image_format = \"raw\" in qemu.conf");
+                    + ", of which Guestcore knows 1 and 2; " + OtherWays.RESTORE);
         }
         long length = file.u32(20, order, "size of the domain's description");
         if (length > file.size() - HEADER) {
@@ -90,8 +93,9 @@ record SaveImage(
         long number = file.u32(28, order, "compression");
         if (number >= COMPRESSIONS.size()) {
             throw new UnsupportedRequestException(file.name() + ": save image compressed by libvirt's"
-                    + " method " + number + ", of which Guestcore knows 0 to 5; save the domain with"
-                    + " save_image_format = \"raw\" in qemu.conf");
+                    + " method " + number + (number == SPARSE
+                            ? " (sparse, QEMU's mapped-ram), which Guestcore does not read yet; "
+                            : ", of which Guestcore knows 0 to 5; ") + OtherWays.RESTORE);
         }
         byte[] bytes = file.bytes(HEADER, (int) Math.min(length, MOST_XML), "domain's description");
         String text = new String(bytes, StandardCharsets.UTF_8);

@@ -74,7 +74,7 @@ record SavedStream(
             List<Finding> findings = new ArrayList<>();
             if (!image.complete()) {
                 findings.add(Finding.damage(file.name() + ": libvirt did not finish this save image, its magic still says"
-                        + " so; save the domain again"));
+                        + " so; what it had written is shown"));
             }
             MachineState state = state(file.name(), stream, findings, decompressed);
             PcMemoryMap.Layout layout = PcMemoryMap.of(state, image.dimms());

@@ -18,6 +18,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
@@ -40,6 +41,7 @@ import tools.jackson.core.json.JsonFactory;
 final class DeviceSections {
 
     private static final long MOST_DESCRIPTION = 16L << 20;
+    private static final int MOST_DESCRIPTIONS = 64;
     private static final int MOST_DEPTH = 64;
     private static final int MOST_VCPUS = 2048;
 
@@ -57,9 +59,10 @@ final class DeviceSections {
     private static final int FOOTER_SIZE = 5;
 
     private final MemorySegment data;
+    private final boolean more;
     private final long start;
     private final String stream;
-    private final CappedFindings findings = new CappedFindings();
+    private CappedFindings findings = new CappedFindings();
     private final TreeMap<Long, OrderedCpu> cpus = new TreeMap<>();
     private final List<Apic> apics = new ArrayList<>();
     private final Set<String> devices = new HashSet<>();
@@ -87,19 +90,21 @@ final class DeviceSections {
     /**
      * The sections of a stream.
      *
-     * @param data from the first section of a device to the end of the stream
+     * @param data from the first section of a device to the end of the stream, or as much as is kept
+     * @param more whether there is more than is kept
      * @param start where {@code data} begins in the stream
      * @param stream what the stream is called in messages
      */
-    DeviceSections(MemorySegment data, long start, String stream) {
+    DeviceSections(MemorySegment data, boolean more, long start, String stream) {
         this.data = data;
+        this.more = more;
         this.start = start;
         this.stream = stream;
     }
 
     MachineState read(String machine, List<RamBlock> blocks) {
         try {
-            readDescription(findDescription());
+            readDescriptions();
             if (cpus.isEmpty()) {
                 findings.add(Finding.damage(stream + ": there is no x86 vCPU among the devices; only x86 guests have"
                         + " registers here"));
@@ -117,9 +122,68 @@ final class DeviceSections {
                 + "; the devices' state cannot be read from here on, memory is not affected");
     }
 
-    /** The last place that looks like one: the text is the last thing in the stream, and devices' data can hold anything. */
-    private MemorySegment findDescription() throws Mismatch {
-        for (long position = data.byteSize() - 7; position >= 0; position--) {
+    /**
+     * The description is the last thing in the stream, but other things may lie behind the stream, and devices' data can hold
+     * anything: so every place that looks like one is tried, from the end on.
+     */
+    private void readDescriptions() throws Mismatch {
+        Mismatch first = null;
+        long before = data.byteSize();
+        for (int tried = 0; tried < MOST_DESCRIPTIONS; tried++) {
+            MemorySegment text = findDescription(before);
+            if (text == null) {
+                break;
+            }
+            try {
+                forget();
+                readDescription(text);
+                tellOfRest(descriptionAt + 5 + text.byteSize());
+                return;
+            } catch (Mismatch e) {
+                first = first == null ? e : first;
+                before = descriptionAt;
+            }
+        }
+        if (first == null) {
+            throw new Mismatch(more
+                    ? "the description of the devices is not within " + (data.byteSize() >> 20) + " MiB behind the memory, so"
+                            + " the devices' state, registers among it, cannot be read; a device with memory of its own (a"
+                            + " passed-through one) may have so much; memory is not affected"
+                    : "the description of the devices is missing at the stream's end, so their state, registers among"
+                            + " it, cannot be read; the stream is cut short, or QEMU wrote it with -machine"
+                            + " suppress-vmdesc=on; memory is not affected");
+        }
+        // What the last one gave before it failed is kept.
+        forget();
+        MemorySegment last = findDescription(data.byteSize());
+        if (last != null) {
+            readDescription(last);
+        }
+        throw first;
+    }
+
+    private void forget() {
+        at = 0;
+        cpus.clear();
+        apics.clear();
+        devices.clear();
+        pciConfig.clear();
+        cmos = Optional.empty();
+        runState = Optional.empty();
+        kvm = false;
+        findings = new CappedFindings();
+    }
+
+    private void tellOfRest(long end) {
+        if (end < data.byteSize() || more) {
+            findings.add(Finding.note(stream + ": the stream ends at offset 0x" + Long.toHexString(start + end)
+                    + "; what lies behind it is not part of it"));
+        }
+    }
+
+    /** The last place before an offset that looks like a description; null if there is none. */
+    private @Nullable MemorySegment findDescription(long before) {
+        for (long position = Math.min(before - 1, data.byteSize() - 7); position >= 0; position--) {
             if (data.get(ValueLayout.JAVA_BYTE, position) == DESCRIPTION
                     && data.get(ValueLayout.JAVA_BYTE, position + 5) == '{') {
                 long length = data.get(StreamBuffer.U32, position + 1) & 0xffffffffL;
@@ -130,9 +194,7 @@ final class DeviceSections {
                 }
             }
         }
-        throw new Mismatch("the description of the devices is missing at the stream's end, so their state, registers among"
-                + " it, cannot be read; the stream is cut short, or QEMU wrote it with -machine suppress-vmdesc=on: save"
-                + " the guest again");
+        return null;
     }
 
     private void readDescription(MemorySegment text) throws Mismatch {

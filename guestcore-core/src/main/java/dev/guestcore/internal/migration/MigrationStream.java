@@ -36,7 +36,8 @@ import org.jspecify.annotations.Nullable;
  * 100           u32 length, page compressed by zlib                  200  mark of multifd, without data
  * </pre>
  *
- * <p>Sections of devices carry no length: from the first of them on everything is kept until the end of the stream.
+ * <p>Sections of devices carry no length: from the first of them on everything is kept, up to a limit, and the description
+ * tells where the stream ends. What lies behind it, as on a volume that is larger than the stream, is left alone.
  */
 public final class MigrationStream {
 
@@ -49,6 +50,8 @@ public final class MigrationStream {
     /** No machine is known whose devices need more; a limit, because a hostile stream can claim anything. */
     private static final long MOST_DEVICE_STATE = 64L << 20;
 
+    private static final String MAPPED_RAM = "mapped-ram";
+    private static final int MOST_CAPABILITIES = 256;
     private static final int MOST_BLOCKS = 4096;
     private static final int MOST_NAME = 255;
     private static final int RAM_VERSION = 4;
@@ -83,6 +86,7 @@ public final class MigrationStream {
     private final String name;
     private final long origin;
     private final RamSink sink;
+    private final SkippedSections skipped = new SkippedSections();
     private final List<RamBlock> blocks = new ArrayList<>();
     private final Map<String, RamBlock> blocksByName = new HashMap<>();
     private String machine = "";
@@ -147,12 +151,7 @@ public final class MigrationStream {
             readSections(in);
             long start = in.position();
             MemorySegment devices = in.rest(MOST_DEVICE_STATE, arena);
-            if (devices == null) {
-                throw new UnsupportedRequestException(name + ": the state of the devices is larger than "
-                        + (MOST_DEVICE_STATE >> 20) + " MiB, which is more than Guestcore keeps; a device with memory of"
-                        + " its own (a passed-through one) is likely: detach it and save the guest again");
-            }
-            return new DeviceSections(devices, start, name).read(machine, blocks);
+            return new DeviceSections(devices, in.has(1), start, name).read(machine, blocks);
         }
     }
 
@@ -194,9 +193,18 @@ public final class MigrationStream {
             }
             case "configuration/uuid" -> in.skip(16, "UUID");
             case "configuration/capabilities" -> {
-                if (in.i32("number of capabilities") != 0) {
-                    String capability = in.text(in.u8("length of a capability"), "capability");
-                    throw refused("capability " + capability, capability);
+                int count = in.i32("number of capabilities");
+                String capability = "";
+                for (int i = 0; i < count && i < MOST_CAPABILITIES && !capability.equals(MAPPED_RAM); i++) {
+                    capability = in.text(in.u8("length of a capability"), "capability");
+                }
+                if (capability.equals(MAPPED_RAM)) {
+                    throw new UnsupportedRequestException(name + ": a file of QEMU's mapped-ram (QEMU 9.0 and later, with or"
+                            + " without multifd; libvirt's save_image_format \"sparse\"), which Guestcore does not read yet; "
+                            + OtherWays.LOAD_MAPPED);
+                }
+                if (count != 0) {
+                    throw refused("capability " + capability);
                 }
             }
             default -> throw in.malformed("configuration subsection",
@@ -205,10 +213,9 @@ public final class MigrationStream {
         }
     }
 
-    private UnsupportedRequestException refused(String what, String capability) {
+    private UnsupportedRequestException refused(String what) {
         return new UnsupportedRequestException(name + ": QEMU wrote this stream with " + what + ", which Guestcore cannot"
-                + " read; switch " + capability + " off (migrate_set_capability " + capability
-                + " off) and save the guest again");
+                + " read; " + OtherWays.LOAD);
     }
 
     /** Up to the first section of a device. */
@@ -227,7 +234,7 @@ public final class MigrationStream {
                     return;
                 }
                 case -1 -> throw in.malformed("section", "a section of memory or devices", "the end of the stream",
-                        "the stream is cut short; save the guest again");
+                        "the stream is cut short");
                 default -> throw in.malformed("type of a section", "00 to 08", String.format("%02x", type),
                         "the stream is damaged from here on");
             }
@@ -242,7 +249,8 @@ public final class MigrationStream {
         in.skip(5, "section");
         throw new UnsupportedRequestException(name + ": device "
                 + in.text(in.u8("length of a section name"), "section name")
-                + " is saved before the memory, and its data have no length; detach it and save the guest again");
+                + " is saved before the memory, and its data have no length, so that Guestcore cannot find the memory; "
+                + OtherWays.LOAD);
     }
 
     private void readStart(StreamBuffer in) {
@@ -251,10 +259,13 @@ public final class MigrationStream {
         String title = in.text(in.u8("length of a section name"), "section name");
         in.i32("instance of section " + title);
         int version = in.i32("version of section " + title);
+        if (skipped.skipStart(in, title, section)) {
+            readFooter(in, section);
+            return;
+        }
         if (!title.equals("ram")) {
             throw new UnsupportedRequestException(name + ": section '" + title + "' is written while the guest runs, and"
-                    + " Guestcore knows only memory of that kind; detach the device, or save without storage and bitmaps,"
-                    + " and save the guest again");
+                    + " Guestcore cannot tell where it ends; " + OtherWays.LOAD);
         }
         if (ramSection >= 0) {
             throw in.malformed("section \"ram\"", "one", "a second one", "the stream is damaged from here on");
@@ -271,6 +282,10 @@ public final class MigrationStream {
     private void readPart(StreamBuffer in) {
         in.skip(1, "section");
         int section = in.i32("section number");
+        if (skipped.skipPart(in, section)) {
+            readFooter(in, section);
+            return;
+        }
         if (ramSection < 0 || section != ramSection) {
             throw in.malformed("section number of a part", "that of section \"ram\"",
                     Integer.toUnsignedString(section), "the stream is damaged from here on");
@@ -291,7 +306,8 @@ public final class MigrationStream {
         int command = in.u16("command");
         int length = in.u16("length of a command");
         if (!HARMLESS_COMMANDS.contains(command)) {
-            throw refused("its memory left behind (postcopy)", "postcopy-ram");
+            throw new UnsupportedRequestException(name + ": part of the memory is not in this file, because it was to be"
+                    + " fetched later (postcopy); only a guest that still runs has it");
         }
         in.skip(length, "data of a command");
     }
@@ -324,9 +340,9 @@ public final class MigrationStream {
                         throw unknownFlags(in, word);
                     }
                 }
-                case XBZRLE -> throw refused("differences to earlier pages (xbzrle)", "xbzrle");
-                case HOOK -> throw new UnsupportedRequestException(name + ": QEMU sent this memory beside the stream (RDMA);"
-                        + " migrate the guest to a file or a socket");
+                case XBZRLE -> throw refused("differences to earlier pages (xbzrle)");
+                case HOOK -> throw new UnsupportedRequestException(name + ": the memory is not in this file, because QEMU sent it"
+                        + " beside the stream (RDMA); only a guest that still runs has it");
                 default -> throw unknownFlags(in, word);
             }
         }

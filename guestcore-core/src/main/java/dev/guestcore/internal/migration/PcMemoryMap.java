@@ -179,7 +179,7 @@ public final class PcMemoryMap {
         }
         throw new UnsupportedRequestException("of the saved machine '" + state.machine() + "' the main memory cannot be told"
                 + " from other memory; its blocks are " + names(state.blocks())
-                + "; capture the running guest instead (qemu:)");
+                + "; " + OtherWays.LOAD);
     }
 
     private static int node(RamBlock block) {
@@ -234,7 +234,7 @@ public final class PcMemoryMap {
             return Math.min(size, 0xc000_0000L);
         }
         throw new UnsupportedRequestException("it is not known where machine '" + state.machine()
-                + "' has its memory; PCs (pc, q35, isapc, microvm) can be read, others only while they run (qemu:)");
+                + "' has its memory; PCs (pc, q35, isapc, microvm) can be read, others cannot; " + OtherWays.LOAD);
     }
 
     /** Places a part of main memory; {@code offset} counts through all its blocks. */

@@ -10,7 +10,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.charset.StandardCharsets;
-import org.jspecify.annotations.Nullable;
 
 /** A stream read forward through a buffer; all numbers are big-endian. Not thread-safe. */
 final class StreamBuffer {
@@ -85,7 +84,7 @@ final class StreamBuffer {
     private void require(int count, String field) {
         if (!has(count)) {
             throw malformed(field, count + " bytes", (end - at) + " bytes up to the end of the stream",
-                    "the stream is cut short; save the guest again");
+                    "the stream is cut short");
         }
     }
 
@@ -144,15 +143,24 @@ final class StreamBuffer {
         take(count, field);
     }
 
-    /** Everything that is left; null if that is more than {@code most} bytes. */
-    @Nullable
+    /** Skips any number of bytes. */
+    void skipAll(long count, String field) {
+        long left = count;
+        while (left > 0) {
+            int step = (int) Math.min(left, CAPACITY / 2);
+            skip(step, field);
+            left -= step;
+        }
+    }
+
+    /** Everything that is left, but at most {@code most} bytes; what is behind them stays the next. */
     MemorySegment rest(long most, Arena arena) {
         MemorySegment rest = arena.allocate(CAPACITY);
         long size = 0;
         while (has(1)) {
-            int available = end - at;
-            if (available > most - size) {
-                return null;
+            int available = (int) Math.min(end - at, most - size);
+            if (available == 0) {
+                break;
             }
             if (available > rest.byteSize() - size) {
                 MemorySegment larger = arena.allocate(Math.min(most, 2 * rest.byteSize()));
@@ -161,7 +169,7 @@ final class StreamBuffer {
             }
             MemorySegment.copy(buffer, at, rest, size, available);
             size += available;
-            at = end;
+            at += available;
         }
         return rest.asSlice(0, size);
     }

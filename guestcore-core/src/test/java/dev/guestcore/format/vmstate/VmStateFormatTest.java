@@ -31,9 +31,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -287,6 +289,52 @@ class VmStateFormatTest {
         }
         byte[] early = Arrays.copyOf(whole, 60);
         assertThrows(MalformedDumpException.class, () -> Guests.open(write(early)));
+    }
+
+    private static byte[] joined(byte[] first, byte[] second) {
+        byte[] joined = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, joined, first.length, second.length);
+        return joined;
+    }
+
+    /** A stream on a volume that is larger: what lies behind it may be zeros, noise, or the end of a longer, older one. */
+    @Test
+    void theStreamSaysWhereItEnds() throws IOException {
+        byte[] stream = stream();
+        byte[] noise = new byte[100_000];
+        new Random(11).nextBytes(noise);
+        byte[] older = Arrays.copyOfRange(stream, stream.length - 5000, stream.length);
+        for (byte[] tail : List.of(new byte[1], new byte[70_000], noise, older, joined(noise, older))) {
+            try (Guest guest = Guests.open(write(joined(stream, tail)))) {
+                checkMemory(guest);
+                assertEquals(1, guest.findings().size(), guest.findings()::toString);
+                assertEquals(folder.resolve("stream") + ": the stream ends at offset 0x" + Integer.toHexString(stream.length)
+                        + "; what lies behind it is not part of it", guest.findings().getFirst().message());
+                assertEquals(Finding.Severity.NOTE, guest.findings().getFirst().severity());
+            }
+        }
+        Path volume = write(stream);
+        try (FileChannel channel = FileChannel.open(volume, StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.allocate(1), 200L << 20);
+        }
+        try (Guest guest = Guests.open(volume)) {
+            checkMemory(guest);
+            assertEquals(1, guest.findings().size(), guest.findings()::toString);
+        }
+    }
+
+    /** More state of devices than is kept costs the registers, not the memory. */
+    @Test
+    void endlessDevicesLeaveTheMemory() throws IOException {
+        Path path = write(ram().u8(4).i32(9).text("vfio").i32(0).i32(1).bytes());
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.allocate(1), 100L << 20);
+        }
+        try (Guest guest = Guests.open(path)) {
+            assertArrayEquals(expected(7), read(guest.memory(), 7 * PAGE, PAGE));
+            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE
+                    && finding.message().contains("not within 64 MiB behind the memory")), guest.findings()::toString);
+        }
     }
 
     @Test

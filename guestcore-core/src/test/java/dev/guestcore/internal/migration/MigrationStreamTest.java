@@ -325,18 +325,42 @@ class MigrationStreamTest {
 
     @Test
     void refusesWhatOtherCapabilitiesWrite() {
-        assertTrue(refusal(begun().i64(0x40 | 0x20).bytes()).contains("switch xbzrle off"));
+        assertTrue(refusal(begun().i64(0x40 | 0x20).bytes()).contains("(xbzrle), which Guestcore cannot read; QEMU itself can load the file"));
         assertTrue(refusal(begun().endOfRam().u8(8).raw((byte) 0, (byte) 4, (byte) 0, (byte) 0).bytes())
-                .contains("switch postcopy-ram off"));
+                .contains("only a guest that still runs has it"));
         MigrationFiles mapped = new MigrationFiles("pc-q35-9.0");
-        mapped.u8(5).text("configuration/capabilities").i32(1).i32(1).text("mapped-ram");
-        assertTrue(refusal(mapped.bytes()).contains("switch mapped-ram off"));
+        mapped.u8(5).text("configuration/capabilities").i32(1).i32(2).text("multifd").text("mapped-ram");
+        assertTrue(refusal(mapped.bytes()).contains("a file of QEMU's mapped-ram"));
+        assertTrue(refusal(mapped.bytes()).contains("migrate_set_capability mapped-ram on, migrate_incoming file:FILE"));
+        MigrationFiles shared = new MigrationFiles("pc-q35-9.0");
+        shared.u8(5).text("configuration/capabilities").i32(1).i32(1).text("x-ignore-shared");
+        assertTrue(refusal(shared.bytes()).contains("capability x-ignore-shared, which Guestcore cannot read"));
         MigrationFiles early = new MigrationFiles("pc-q35-8.2");
         early.u8(4).i32(1).text("virtio-mem-device-early").i32(0).i32(1);
         assertTrue(refusal(early.bytes()).contains("virtio-mem-device-early"));
         MigrationFiles block = new MigrationFiles("pc-q35-8.2");
         block.u8(1).i32(1).text("block").i32(0).i32(1);
         assertTrue(refusal(block.bytes()).contains("'block'"));
+    }
+
+    /** Proxmox has a section for its backup server, QEMU one for bitmaps of disks; both say how long they are. */
+    @Test
+    void skipsSectionsOfWhichItKnowsTheLength() {
+        MigrationFiles file = new MigrationFiles("pc-i440fx-9.2+pve1");
+        file.u8(1).i32(7).text("dirty-bitmap").i32(0).i32(1);
+        file.u8(0x1c).text("drive0").text("bitmap0").i32(65536).u8(1).u8(0x01).u8(0x7e).i32(7);
+        file.u8(1).i32(8).text("pbs-state").i32(0).i32(1).i64(700_000).raw(new byte[700_000]).u8(0x7e).i32(8);
+        file.blocks("pc.ram", 2 * PAGE).page("pc.ram", PAGE, page(5)).endOfRam();
+        file.u8(3).i32(7).u8(0x80 | 0x40).u8(0x80).raw((byte) 0, (byte) 0).i64(0).i32(8).i64(3).raw((byte) 1, (byte) 2, (byte) 3);
+        file.u8(0x42).i64(8).i32(8).u8(0x20).u8(0x01).u8(0x7e).i32(7);
+        byte[] stream = file.u8(0).bytes();
+        assertEquals(1, read(stream).blocks().size());
+        MigrationFiles torn = new MigrationFiles("pc");
+        torn.u8(1).i32(8).text("pbs-state").i32(0).i32(1).i64(Long.MAX_VALUE).raw(new byte[100]);
+        assertTrue(error(torn).contains("the stream is cut short"), error(torn));
+        MigrationFiles negative = new MigrationFiles("pc");
+        negative.u8(1).i32(8).text("pbs-state").i32(0).i32(1).i64(-1);
+        assertTrue(error(negative).contains("length of a state of a backup server"), error(negative));
     }
 
     @Test
