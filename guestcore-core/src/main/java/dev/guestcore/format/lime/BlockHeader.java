@@ -5,7 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * What stands before each block of memory, 32 bytes, little-endian (docs/formats/lime.md).
+ * What stands before each block of memory, 32 bytes, in the byte order of the machine (docs/formats/lime.md).
  *
  * <pre>
  *   0 magic u32    4 version u32    8 first address u64    16 last address u64    24 zero
@@ -22,11 +22,12 @@ record BlockHeader(long magic, long version, long first, long last) {
 
     static BlockHeader read(FileBytes file, long at) {
         file.require(at, SIZE, "block header");
+        ByteOrder order = Dialect.order(file, at);
         return new BlockHeader(
-                file.u32(at, ByteOrder.LITTLE_ENDIAN, "magic"),
-                file.u32(at + 4, ByteOrder.LITTLE_ENDIAN, "version"),
-                file.u64(at + 8, ByteOrder.LITTLE_ENDIAN, "first address"),
-                file.u64(at + 16, ByteOrder.LITTLE_ENDIAN, "last address"));
+                file.u32(at, order, "magic"),
+                file.u32(at + 4, order, "version"),
+                file.u64(at + 8, order, "first address"),
+                file.u64(at + 16, order, "last address"));
     }
 
     byte[] bytes() {

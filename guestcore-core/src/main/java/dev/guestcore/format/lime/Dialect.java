@@ -38,7 +38,13 @@ enum Dialect {
     }
 
     boolean begins(FileBytes file) {
-        return file.holds(0, 4) && file.u32(0, ByteOrder.LITTLE_ENDIAN, "magic") == magic;
+        return file.holds(0, 4) && file.u32(0, order(file, 0), "magic") == magic;
+    }
+
+    /** The byte order in which there is a magic; little-endian where there is none. A block has that of its machine. */
+    static ByteOrder order(FileBytes file, long at) {
+        long swapped = file.u32(at, ByteOrder.BIG_ENDIAN, "magic");
+        return swapped == LIME.magic || swapped == AVML.magic ? ByteOrder.BIG_ENDIAN : ByteOrder.LITTLE_ENDIAN;
     }
 
     boolean matches(BlockHeader header) {

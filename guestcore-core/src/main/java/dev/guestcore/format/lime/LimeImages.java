@@ -1,5 +1,6 @@
 package dev.guestcore.format.lime;
 
+import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
@@ -14,6 +15,7 @@ import dev.guestcore.internal.CheckList;
 import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.SecondCopies;
 import java.lang.foreign.Arena;
+import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -47,9 +49,13 @@ final class LimeImages {
                 throw file.malformed(0, "first block", "a block of memory", "none that can be read",
                         "there is nothing to read in this file");
             }
+            boolean bigEndian = Dialect.order(file, 0) == ByteOrder.BIG_ENDIAN;
             return Guest.builder()
+                    .architecture(bigEndian ? Architecture.OTHER : Architecture.X86)
+                    .byteOrder(Dialect.order(file, 0))
                     .provenance(new Provenance(
-                            file.name(), dialect.label(), "version " + dialect.version(), Optional.empty(),
+                            file.name(), dialect.label(),
+                            "version " + dialect.version() + (bigEndian ? ", big-endian" : ""), Optional.empty(),
                             Optional.empty(), Optional.empty()))
                     .findings(findings.list())
                     .laterFindings(file::readFailures)

@@ -1,23 +1,30 @@
 package dev.guestcore.format.raw;
 
+import dev.guestcore.AddressRange;
 import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
+import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestMemory;
+import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
 import dev.guestcore.SourceException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.internal.ShellWords;
 import dev.guestcore.internal.memory.Arenas;
-import dev.guestcore.internal.memory.Extents;
-import dev.guestcore.internal.memory.FileMemory;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 /** Opens raw images. */
 public final class RawImage {
+
+    /** Where a PC with so much memory has none. Machines differ in how much more they leave out (Q35 of QEMU from 2 GiB on). */
+    private static final AddressRange HOLE = new AddressRange(0xc000_0000L, 0xffff_ffffL);
 
     private RawImage() {}
 
@@ -71,20 +78,86 @@ public final class RawImage {
      * @throws SourceException if it is empty, or would pass 2^64
      */
     public static Guest openFlat(FileBytes file, long base) {
-        if (file.size() == 0) {
-            throw new SourceException(file.name() + ": is empty; there is no memory in it");
-        }
-        long last = base + (file.size() - 1);
-        if (Long.compareUnsigned(last, base) < 0) {
-            throw new SourceException(file.name() + ": " + file.size() + " bytes at base 0x" + Long.toHexString(base)
-                    + " would pass 2^64; choose a lower base");
-        }
         Arena arena = Arena.ofShared();
-        Extents.Builder one = new Extents.Builder(arena);
-        one.add(base, last, 0);
-        CappedFindings findings = new CappedFindings();
-        findings.addAll(file.findings());
-        return guest(file, arena, new FileMemory(file, one.build()), findings, flatAt(base), Architecture.X86);
+        try {
+            RawPiece piece = new RawPiece(file, base, arena);
+            CappedFindings findings = new CappedFindings();
+            findings.addAll(file.findings());
+            overHole(file, piece.range()).ifPresent(findings::add);
+            return guest(file, arena, piece.memory(), findings, flatAt(base), Architecture.X86);
+        } catch (RuntimeException | Error e) {
+            arena.close();
+            throw e;
+        }
+    }
+
+    /**
+     * A file that is a piece of memory.
+     *
+     * @param base guest-physical address of its first byte
+     */
+    public record Piece(FileBytes file, long base) {}
+
+    /**
+     * Opens memory that lies in several files.
+     *
+     * @param pieces in any order; the files are closed with the guest, and by the caller if this method throws
+     * @throws SourceException if one is empty or would pass 2^64, or two overlap
+     */
+    public static Guest openPieces(List<Piece> pieces) {
+        Arena arena = Arena.ofShared();
+        try {
+            CappedFindings findings = new CappedFindings();
+            GuestBuilder guest = Guest.builder();
+            List<RawPiece> placed = new ArrayList<>();
+            List<String> names = new ArrayList<>();
+            List<String> layout = new ArrayList<>();
+            for (Piece piece : pieces) {
+                RawPiece contents = new RawPiece(piece.file(), piece.base(), arena);
+                String name = piece.file().name();
+                for (int i = 0; i < placed.size(); i++) {
+                    if (placed.get(i).range().overlaps(contents.range())) {
+                        throw new SourceException(name + " at " + contents.range() + " overlaps " + names.get(i) + " at "
+                                + placed.get(i).range() + "; check the bases");
+                    }
+                }
+                placed.add(contents);
+                names.add(name);
+                layout.add("0x" + Long.toHexString(piece.base()));
+                findings.addAll(piece.file().findings());
+                overHole(piece.file(), contents.range()).ifPresent(findings::add);
+                guest.region(new MemoryRegion(contents.range(), MemoryRegion.Kind.RAM, ""), contents);
+            }
+            return guest.provenance(new Provenance(
+                            String.join(", ", names), RawFormat.NAME, "pieces at " + String.join(", ", layout),
+                            Optional.empty(), Optional.empty(), Optional.empty()))
+                    .findings(findings.list())
+                    .laterFindings(() -> pieces.stream()
+                            .flatMap(piece -> piece.file().readFailures().stream())
+                            .toList())
+                    .onClose(() -> {
+                        Arenas.close(arena);
+                        pieces.forEach(piece -> piece.file().close());
+                    })
+                    .build();
+        } catch (RuntimeException | Error e) {
+            arena.close();
+            throw e;
+        }
+    }
+
+    /** In a PC nothing of RAM lies right below 4 GiB, so that one piece across is two that were put together. */
+    private static Optional<Finding> overHole(FileBytes file, AddressRange range) {
+        if (Long.compareUnsigned(range.first(), HOLE.first()) >= 0
+                || Long.compareUnsigned(range.last(), HOLE.last()) < 0) {
+            return Optional.empty();
+        }
+        long low = HOLE.first() - range.first();
+        String name = ShellWords.quoted(file.name());
+        return Optional.of(Finding.note(file.name() + ": reaches over 0xc0000000-0xffffffff; if this is a PC, no RAM lies"
+                + " there, and what is shown from there on belongs at 4 GiB and above: split the file (head -c " + low + " "
+                + name + " > low; tail -c +" + (low + 1) + " " + name + " > high) and open raw:low@0x"
+                + Long.toHexString(range.first()) + ",high@4G"));
     }
 
     private static String flatAt(long base) {

@@ -9,10 +9,13 @@ import dev.guestcore.live.SourceProvider;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
- * {@code raw:FILE[@BASE]}: a raw image, because the user says that it is one. With a base the file is memory from there
- * on; without, its map is used where there is one beside it, and else the file is memory from address 0 on.
+ * {@code raw:FILE[@BASE],...}: a raw image, because the user says that it is one. With a base the file is memory from there
+ * on; without, its map is used where there is one beside it, and else the file is memory from address 0 on. Memory that lies
+ * in several files is named with a base for each.
  */
 public final class RawSourceProvider implements SourceProvider {
 
@@ -26,39 +29,49 @@ public final class RawSourceProvider implements SourceProvider {
 
     @Override
     public String help() {
-        return "raw:FILE[@BASE]  a raw image of memory that begins at guest-physical address BASE (0x..., default 0)";
+        return "raw:FILE[@BASE],...  a raw image of memory that begins at guest-physical address BASE (0x..., 4G; default 0),"
+                + " or several with their bases";
     }
 
     @Override
     public GuestSource connect(String locator) {
         try {
             Path whole = Path.of(locator);
-            int at = locator.lastIndexOf('@');
-            if (at < 0 || Files.exists(whole)) {
-                return open(whole, RawImage.hasMap(whole), 0);
+            if (locator.indexOf('@') < 0 || Files.exists(whole)) {
+                return source(open(whole, RawImage.hasMap(whole)));
             }
-            return open(Path.of(locator.substring(0, at)), false, base(locator.substring(at + 1)));
+            return source(open(RawPieces.of(locator)));
         } catch (InvalidPathException e) {
             throw new SourceException("'" + locator + "' is not a path: " + e.getMessage(), e);
         }
     }
 
-    private static long base(String text) {
+    private static GuestSource source(Guest guest) {
+        return GuestSource.ofFiles(
+                guest, "raw image " + guest.provenance().source() + ", " + guest.provenance().layout());
+    }
+
+    private static Guest open(Path path, boolean map) {
+        FileBytes file = FileBytes.open(path);
         try {
-            return text.startsWith("0x") ? Long.parseUnsignedLong(text.substring(2), 16) : Long.parseUnsignedLong(text);
-        } catch (NumberFormatException e) {
-            throw new SourceException("'" + text + "' is no base address; give a number such as 0x100000", e);
+            return map ? RawImage.openWithMap(file) : RawImage.openFlat(file, 0);
+        } catch (RuntimeException | Error e) {
+            file.close();
+            throw e;
         }
     }
 
-    private static GuestSource open(Path path, boolean map, long base) {
-        FileBytes file = FileBytes.open(path);
+    private static Guest open(List<RawPieces> pieces) {
+        List<RawImage.Piece> files = new ArrayList<>();
         try {
-            Guest guest = map ? RawImage.openWithMap(file) : RawImage.openFlat(file, base);
-            return GuestSource.ofFiles(
-                    guest, "raw image " + guest.provenance().source() + ", " + guest.provenance().layout());
+            for (RawPieces piece : pieces) {
+                files.add(new RawImage.Piece(FileBytes.open(piece.path()), piece.base()));
+            }
+            return files.size() == 1
+                    ? RawImage.openFlat(files.getFirst().file(), files.getFirst().base())
+                    : RawImage.openPieces(files);
         } catch (RuntimeException | Error e) {
-            file.close();
+            files.forEach(piece -> piece.file().close());
             throw e;
         }
     }

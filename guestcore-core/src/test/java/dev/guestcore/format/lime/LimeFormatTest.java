@@ -320,6 +320,25 @@ class LimeFormatTest {
         }
     }
 
+    /** The module writes headers in the byte order of its machine. */
+    @Test
+    void readsTheHeadersOfABigEndianMachine() {
+        byte[] first = ByteBuffer.allocate(32).putInt(0x4c694d45).putInt(1).putLong(0x1000).putLong(0x1fff).array();
+        byte[] second = ByteBuffer.allocate(32).putInt(0x4c694d45).putInt(1).putLong(0x9fc00).putLong(0x9fcff).array();
+        Path path = file(first, Patterns.bytes(0x1000, 1), second, Patterns.bytes(0x100, 2));
+        try (Guest guest = Guests.open(path)) {
+            byte[] bytes = new byte[0x100];
+            guest.memory().read(0x9fc00, MemorySegment.ofArray(bytes));
+            assertArrayEquals(Patterns.bytes(0x100, 2), bytes);
+            assertEquals("version 1, big-endian", guest.provenance().layout());
+            assertEquals(ByteOrder.BIG_ENDIAN, guest.memory().byteOrder());
+            assertEquals(List.of(), guest.findings());
+        }
+        try (FileBytes file = FileBytes.open(path)) {
+            assertTrue(LIME.verify(file, true, Progress.none()).stream().allMatch(check -> check.result() == Check.Result.PASS));
+        }
+    }
+
     private void openAndReadAll(byte[] content) {
         Path path = file(content);
         for (CoreFormat format : List.of(LIME, AVML)) {

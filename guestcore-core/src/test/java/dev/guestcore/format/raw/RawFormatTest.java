@@ -32,8 +32,12 @@ import java.lang.foreign.MemorySegment;
 import java.nio.channels.Channels;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.channels.FileChannel;
+import java.nio.ByteBuffer;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -172,12 +176,76 @@ class RawFormatTest {
             assertEquals(0, guest.memory().regions().getFirst().range().first());
         }
         assertEquals(
-                "'5z' is no base address; give a number such as 0x100000",
+                "'" + path + "@5z' does not end in a base address; give each file its base address, as in raw:low@0,high@4G",
                 assertThrows(SourceException.class, () -> Guests.open("raw:" + path + "@5z")).getMessage());
         assertEquals(
                 path + ": 8192 bytes at base 0xffffffffffffffff would pass 2^64; choose a lower base",
                 assertThrows(SourceException.class, () -> Guests.open("raw:" + path + "@0xffffffffffffffff"))
                         .getMessage());
+    }
+
+    private static byte[] read(Guest guest, long address, int size) {
+        byte[] bytes = new byte[size];
+        guest.memory().read(address, MemorySegment.ofArray(bytes));
+        return bytes;
+    }
+
+    @Test
+    void opensMemoryThatLiesInSeveralFiles() {
+        Path low = ElfFiles.write(folder.resolve("DDRCS0.BIN"), Patterns.bytes(0x3000, 1));
+        Path high = ElfFiles.write(folder.resolve("DDRCS1.BIN"), Patterns.bytes(0x1800, 2));
+        try (Guest guest = Guests.open("raw:" + high + "@4G," + low + "@0x80000000")) {
+            assertEquals(
+                    List.of(new AddressRange(0x80000000L, 0x80002fffL), new AddressRange(0x1_0000_0000L, 0x1_0000_17ffL)),
+                    guest.memory().regions().stream().map(MemoryRegion::range).toList());
+            assertArrayEquals(Patterns.bytes(0x3000, 1), read(guest, 0x80000000L, 0x3000));
+            assertArrayEquals(Patterns.bytes(0x1800, 2), read(guest, 0x1_0000_0000L, 0x1800));
+            assertEquals("pieces at 0x100000000, 0x80000000", guest.provenance().layout());
+            assertEquals(List.of(), guest.findings());
+        }
+        // Pieces that touch are read across.
+        try (Guest guest = Guests.open("raw:" + low + "@0x1000," + high + "@16KiB")) {
+            assertArrayEquals(Patterns.bytes(0x1800, 2), read(guest, 0x4000, 0x1800));
+            byte[] across = read(guest, 0x3ffe, 4);
+            assertEquals(Patterns.bytes(0x3000, 1)[0x2ffe], across[0]);
+            assertEquals(Patterns.bytes(0x1800, 2)[1], across[3]);
+        }
+        assertTrue(assertThrows(SourceException.class, () -> Guests.open("raw:" + low + "@0," + high + "@0x2fff")).getMessage()
+                .contains(" overlaps " + low + " at "));
+        assertEquals(folder.resolve("none") + ": no such file", assertThrows(SourceException.class,
+                () -> Guests.open("raw:" + low + "@0," + folder.resolve("none") + "@4G")).getMessage());
+        assertTrue(assertThrows(SourceException.class, () -> Guests.open("raw:" + low + "@0," + high)).getMessage()
+                .contains("does not end in a base address"));
+    }
+
+    /** Whatever a name looks like, the file that exists is meant. */
+    @Test
+    void namesMayHaveCommasAndAts() {
+        Path odd = ElfFiles.write(folder.resolve("a@0,b@1"), Patterns.bytes(0x1000, 5));
+        Path plain = ElfFiles.write(folder.resolve("c,d"), Patterns.bytes(0x1000, 6));
+        try (Guest guest = Guests.open("raw:" + odd)) {
+            assertArrayEquals(Patterns.bytes(0x1000, 5), read(guest, 0, 0x1000));
+        }
+        try (Guest guest = Guests.open("raw:" + odd + "@0x1000," + plain + "@1M")) {
+            assertArrayEquals(Patterns.bytes(0x1000, 5), read(guest, 0x1000, 0x1000));
+            assertArrayEquals(Patterns.bytes(0x1000, 6), read(guest, 1 << 20, 0x1000));
+        }
+    }
+
+    @Test
+    void aPieceOverTheHoleOfAPcIsNoted() throws IOException {
+        Path path = folder.resolve("five gigabytes");
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.wrap(new byte[] {1}), (5L << 30) - 1);
+        }
+        try (Guest guest = Guests.open("raw:" + path)) {
+            String note = guest.findings().getFirst().message();
+            assertTrue(note.contains("if this is a PC, no RAM lies there"), note);
+            assertTrue(note.contains("tail -c +3221225473 '" + path + "' > high) and open raw:low@0x0,high@4G"), note);
+        }
+        try (Guest guest = Guests.open("raw:" + path + "@4G")) {
+            assertEquals(List.of(), guest.findings());
+        }
     }
 
     @Test
