@@ -402,7 +402,7 @@ final class DumpChecks {
         FrameTable frames = reader.frameTable();
         if (frames.size() == 0) {
             skip(33, "entries are in ascending order of page frames", 6);
-            skip(34, "no page frame is there twice, and all are below 2^52", 6);
+            skip(34, "no page frame is there twice, and all are below 2^64", 6);
             skip(35, "there are no invalid entries", 6);
             skip(36, "entry k of a PV table is page frame k", 6);
             skip(37, "a PV table ends with a block of 512 entries, or 8 KiB follow it", 9);
@@ -421,7 +421,7 @@ final class DumpChecks {
                     index.firstDescent() < 0 ? "ascending" : "entry " + index.firstDescent() + " is lower",
                     "crash and volatility3 search it as sorted");
             boolean unique = index.duplicates() == 0 && index.outOfRange() == 0;
-            add(34, "no page frame is there twice, and all are below 2^52", 6, unique, Result.FAIL,
+            add(34, "no page frame is there twice, and all are below 2^64", 6, unique, Result.FAIL,
                     table + Math.max(0, Math.max(index.firstDuplicate(), index.firstOutOfRange())) * width,
                     "each once", index.duplicates() + " twice, " + index.outOfRange() + " too high", "");
             checkInvalid(index, table, width);

@@ -653,8 +653,7 @@ final class DumpReader {
         }
         if (index.outOfRange() > 0) {
             findings.add(Finding.damage(index.outOfRange() + " entries of the frame table, first entry "
-                    + index.firstOutOfRange() + ", name a frame beyond 2^52 bytes, which no processor addresses; they are"
-                    + " left out"));
+                    + index.firstOutOfRange() + ", name a frame beyond 64-bit addresses; they are left out"));
         }
         lookAtOutliers();
     }

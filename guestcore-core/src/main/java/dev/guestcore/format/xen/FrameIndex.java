@@ -18,7 +18,7 @@ import java.lang.foreign.ValueLayout;
  * @param invalidInside whether one of those stands before a valid one
  * @param duplicates entries whose frame had an earlier entry
  * @param firstDuplicate index of the first of those found, or -1
- * @param outOfRange entries whose frame lies beyond 2^52 bytes, which no processor addresses
+ * @param outOfRange entries whose frame lies beyond 64-bit addresses
  * @param firstOutOfRange index of the first of those, or -1
  * @param firstDescent index of the first entry that is lower than the one before it, or -1
  */
@@ -42,9 +42,6 @@ record FrameIndex(
 
     private static final long PAIR = 2L * Long.BYTES;
     private static final int RADIX_BITS = 16;
-
-    /** No processor addresses more. */
-    private static final int ADDRESS_BITS = 52;
 
     /**
      * Turns a table round.
@@ -119,7 +116,7 @@ record FrameIndex(
                     long frame = frames[i];
                     if (isInvalid(i)) {
                         firstInvalid = invalid++ == 0 ? index + i : firstInvalid;
-                    } else if (frame >>> ADDRESS_BITS - pageShift != 0) {
+                    } else if (frame >>> Long.SIZE - pageShift != 0) {
                         firstOutOfRange = outOfRange++ == 0 ? index + i : firstOutOfRange;
                     } else if (valid > 0 && frame < previousFrame) {
                         firstDescent = index + i;
@@ -153,7 +150,7 @@ record FrameIndex(
                     long frame = frames[i];
                     if (isInvalid(i)) {
                         firstInvalid = invalid++ == 0 ? index + i : firstInvalid;
-                    } else if (frame >>> ADDRESS_BITS - pageShift != 0) {
+                    } else if (frame >>> Long.SIZE - pageShift != 0) {
                         firstOutOfRange = outOfRange++ == 0 ? index + i : firstOutOfRange;
                     } else {
                         invalidInside |= invalid > 0;

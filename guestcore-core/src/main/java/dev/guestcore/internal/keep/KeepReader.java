@@ -32,6 +32,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
+import java.util.zip.CRC32C;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -47,7 +48,8 @@ final class KeepReader {
     private static final long PAGE = 1L << PAGE_SHIFT;
     /** Frames beyond this have no 52-bit address. */
     private static final long MOST_FRAMES = 1L << 40;
-    private static final String REMEDY = "read the file with a tool that ignores this record, or restore the original";
+    private static final String REMEDY = "the record is not used, and what the file itself holds is shown";
+    private static final int CHUNK = 64 << 10;
 
     private final FileBytes file;
     private final long offset;
@@ -60,9 +62,10 @@ final class KeepReader {
         this.offset = offset;
         this.end = offset + size;
         file.require(offset, size, "Guestcore record");
-        if (size < KeepRecord.HEADER || file.u64(offset, ORDER, "magic of the record") != KeepRecord.MAGIC) {
-            throw malformed("magic", "GCKEEP01", size < KeepRecord.HEADER ? size + " bytes" : "something else");
+        if (size < KeepRecord.HEADER || !KeepRecord.isAt(file, offset)) {
+            throw malformed("magic", "GCKEEP02", size < KeepRecord.HEADER ? size + " bytes" : "something else");
         }
+        requireChecksum(size);
         long jsonSize = file.u64(offset + Long.BYTES, ORDER, "size of the record's text");
         if (jsonSize < 0 || jsonSize > Math.min(LARGEST_JSON, size - KeepRecord.HEADER)) {
             throw malformed("size of its text", "at most " + (size - KeepRecord.HEADER) + " bytes", jsonSize + "");
@@ -76,6 +79,29 @@ final class KeepReader {
         }
         if (json.path("version").asInt(0) != 1) {
             throw malformed("version", "1", json.path("version").toString());
+        }
+    }
+
+    /** A record that was changed may not hide what the core itself holds. */
+    private void requireChecksum(long size) {
+        if (file.u64(offset, ORDER, "magic of the record") == KeepRecord.MAGIC_WITHOUT_CHECKSUM) {
+            return;
+        }
+        if (size < KeepRecord.HEADER + KeepRecord.CHECKSUM) {
+            throw malformed("size", "at least " + (KeepRecord.HEADER + KeepRecord.CHECKSUM) + " bytes", size + "");
+        }
+        CRC32C checksum = new CRC32C();
+        long left = size - KeepRecord.CHECKSUM;
+        long at = offset;
+        while (left > 0) {
+            int wanted = (int) Math.min(CHUNK, left);
+            checksum.update(file.bytes(at, wanted, "Guestcore record"));
+            at += wanted;
+            left -= wanted;
+        }
+        long stored = file.u64(at, ORDER, "checksum of the record");
+        if (stored != checksum.getValue()) {
+            throw malformed("checksum", "0x" + Long.toHexString(checksum.getValue()), "0x" + Long.toHexString(stored));
         }
     }
 
@@ -98,10 +124,14 @@ final class KeepReader {
             builder.laterFindings(() -> read.findings().stream().skip(known.size()).toList());
             builder.findings(List.of(Finding.note("regions, registers and facts come from the record that Guestcore kept"
                     + " of the " + original.format() + " guest " + original.source())));
-            restoreVcpus(read, builder);
+            List<RegisterState> registers = restoreVcpus(read, builder);
             List<HypervisorFacts> kept = restoreFacts(read, builder);
-            RestoredMemory memory = new RestoredMemory(
-                    read.memory(), regions(arena), names(), extents(arena, "states", KeepRecord.STATES.size()));
+            Extents regions = regions(arena);
+            Extents states = extents(arena, "states", KeepRecord.STATES.size());
+            KeepContradictions.find(read, regions, states, registers).ifPresent(contradiction -> {
+                throw malformed("content", "what the file itself holds", contradiction);
+            });
+            RestoredMemory memory = new RestoredMemory(read.memory(), regions, names(), states);
             builder.onClose(() -> {
                 try {
                     read.close();
@@ -145,8 +175,9 @@ final class KeepReader {
         return node.has(name) ? Optional.of(node.path(name).asString("")) : Optional.empty();
     }
 
-    private void restoreVcpus(Guest read, GuestBuilder builder) {
+    private List<RegisterState> restoreVcpus(Guest read, GuestBuilder builder) {
         List<Vcpu> carried = read.vcpus();
+        List<RegisterState> restored = new ArrayList<>();
         int index = 0;
         int previous = -1;
         for (JsonNode node : json.path("vcpus")) {
@@ -168,9 +199,12 @@ final class KeepReader {
                         .forEach(raws::add);
             }
             previous = number(node, previous);
-            builder.vcpu(previous, registers.build(), raws);
+            RegisterState state = registers.build();
+            builder.vcpu(previous, state, raws);
+            restored.add(state);
             index++;
         }
+        return restored;
     }
 
     /** The number of a vCPU, which is larger than that of the one before. */

@@ -24,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.zip.CRC32C;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -32,10 +33,12 @@ import tools.jackson.databind.node.ObjectNode;
  * Everything about a guest but the bytes of its memory, laid out to travel in a core of a format that cannot say it.
  *
  * <pre>
- *  0  "GCKEEP01"
+ *  0  "GCKEEP02"; records of earlier versions, "GCKEEP01", have no checksum
  *  8  u64 size of the JSON text, little-endian like everything here
  * 16  JSON text (UTF-8), zero-padded to 8 bytes: provenance, vCPUs, facts; where it names a blob, by offset and size
  *  …  blobs back to back, each padded to 8 bytes; offsets count from the first blob
+ *
+ * 8 bytes: CRC-32C of all before them, u64
  *
  * blob "regions"   24 bytes each: u64 first, u64 last, u32 kind (0 RAM, 1 ROM, 2 DEVICE), u32 index into "names"
  * blob "states"    24 bytes each: u64 first, u64 last, u64 state (0 EXCLUDED, 1 UNREADABLE) of what the source lacked
@@ -48,9 +51,9 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class KeepRecord {
 
-    static final long MAGIC = ByteBuffer.wrap("GCKEEP01".getBytes(StandardCharsets.US_ASCII))
-            .order(ByteOrder.LITTLE_ENDIAN)
-            .getLong();
+    static final long MAGIC = magic("GCKEEP02");
+    static final long MAGIC_WITHOUT_CHECKSUM = magic("GCKEEP01");
+    static final int CHECKSUM = Long.BYTES;
     static final int HEADER = 16;
     static final int RANGE_ENTRY = 24;
     static final List<MemoryRegion.Kind> KINDS =
@@ -70,6 +73,10 @@ public final class KeepRecord {
         void write(BufferedWriter target);
     }
 
+    private static long magic(String text) {
+        return ByteBuffer.wrap(text.getBytes(StandardCharsets.US_ASCII)).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    }
+
     private KeepRecord(byte[] json, List<Blob> blobs) {
         this.json = json;
         this.blobs = blobs;
@@ -77,7 +84,7 @@ public final class KeepRecord {
         for (Blob blob : blobs) {
             total += padded(blob.size());
         }
-        this.size = total;
+        this.size = total + CHECKSUM;
     }
 
     /** The record of {@code guest}, which must stay open until it is written. */
@@ -230,7 +237,7 @@ public final class KeepRecord {
      * @param file holds the record
      * @param offset where the record begins
      * @param size how long it is
-     * @throws dev.guestcore.MalformedDumpException if the record is damaged
+     * @throws dev.guestcore.MalformedDumpException if the record is damaged, or contradicts the core that carries it
      */
     public static Guest restore(Guest read, FileBytes file, long offset, long size) {
         return new KeepReader(file, offset, size).restore(read);
@@ -238,7 +245,11 @@ public final class KeepRecord {
 
     /** Whether a record begins at {@code offset}. */
     public static boolean isAt(FileBytes file, long offset) {
-        return file.holds(offset, HEADER) && file.u64(offset, ByteOrder.LITTLE_ENDIAN, "magic of the record") == MAGIC;
+        if (!file.holds(offset, HEADER)) {
+            return false;
+        }
+        long magic = file.u64(offset, ByteOrder.LITTLE_ENDIAN, "magic of the record");
+        return magic == MAGIC || magic == MAGIC_WITHOUT_CHECKSUM;
     }
 
     /** Size in bytes, a multiple of 8. */
@@ -257,6 +268,7 @@ public final class KeepRecord {
             blob.writer().write(target);
             target.pad(blob.size());
         }
+        target.putChecksum();
         target.flush();
     }
 
@@ -266,6 +278,7 @@ public final class KeepRecord {
         private final CoreSink sink;
         private final byte[] bytes = new byte[WRITE_BUFFER];
         private final ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        private final CRC32C checksum = new CRC32C();
 
         BufferedWriter(CoreSink sink) {
             this.sink = sink;
@@ -280,6 +293,7 @@ public final class KeepRecord {
 
         void put(byte[] value) {
             flush();
+            checksum.update(value);
             sink.write(MemorySegment.ofArray(value));
         }
 
@@ -291,7 +305,13 @@ public final class KeepRecord {
             buffer.put(new byte[count]);
         }
 
+        void putChecksum() {
+            flush();
+            put(checksum.getValue());
+        }
+
         void flush() {
+            checksum.update(bytes, 0, buffer.position());
             sink.write(MemorySegment.ofArray(bytes).asSlice(0, buffer.position()));
             buffer.clear();
         }

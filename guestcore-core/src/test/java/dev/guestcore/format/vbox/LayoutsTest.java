@@ -308,12 +308,12 @@ class LayoutsTest {
     void readsOnWithoutADamagedRecord() throws Exception {
         byte[] bytes = SmallCore.bytes(SmallCore.guest(), VmCore.newest().withKeep());
         String text = new String(bytes, StandardCharsets.ISO_8859_1);
-        bytes[text.indexOf("GCKEEP01")] = 'X';
+        bytes[text.indexOf("GCKEEP02")] = 'X';
         try (Guest guest = SmallCore.open(folder, bytes)) {
             assertEquals("vbox", guest.provenance().format());
             assertEquals(
                     SmallCore.registers(0).toString(), guest.vcpus().getFirst().registers().toString());
-            assertTrue(guest.findings().getLast().message().contains("GCKEEP01"), guest.findings()::toString);
+            assertTrue(guest.findings().getLast().message().contains("GCKEEP02"), guest.findings()::toString);
         }
     }
 

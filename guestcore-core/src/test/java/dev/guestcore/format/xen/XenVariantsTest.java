@@ -268,8 +268,8 @@ class XenVariantsTest {
                             "1 entries of the frame table, first entry 2, name a frame that has an earlier entry;"
                                     + " the first"
                                     + " is used",
-                            "1 entries of the frame table, first entry 3, name a frame beyond 2^52 bytes, which no"
-                                    + " processor addresses; they are left out"),
+                            "1 entries of the frame table, first entry 3, name a frame beyond 64-bit addresses;"
+                                    + " they are left out"),
                     messages(guest));
         }
     }

@@ -25,6 +25,8 @@ import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -153,7 +155,8 @@ class KeepRecordTest {
             Guests.format("xen").writer(Map.of("keep", "true")).write(guest, carried, Progress.none());
         }
         byte[] bytes = Files.readAllBytes(carried);
-        int record = indexOf(bytes, "GCKEEP01");
+        int record = indexOf(bytes, "GCKEEP02");
+        assertEquals(List.of(), damageOf(bytes));
         Random random = new Random(7);
         int noticed = 0;
         for (int round = 0; round < 2000; round++) {
@@ -166,10 +169,73 @@ class KeepRecordTest {
                 assertFalse(guest.memory().regions().isEmpty());
                 boolean damage = guest.findings().stream()
                         .anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE);
+                // The checksum sees every change; what was not changed is none.
+                assertEquals(!Arrays.equals(bytes, broken), damage, "round " + round);
                 noticed += damage ? 1 : 0;
             }
         }
-        assertTrue(noticed > 500, "only " + noticed + " of 2000 damaged records were noticed");
+        assertTrue(noticed > 1900, "only " + noticed + " of 2000 records were changed at all");
+    }
+
+    /** A record as Guestcore wrote it before it had a checksum: no trailer, and the old magic. */
+    private static byte[] withoutChecksum(byte[] core, int noteSize, int record, int size) {
+        byte[] old = core.clone();
+        System.arraycopy("GCKEEP01".getBytes(), 0, old, record, 8);
+        ByteBuffer.wrap(old).order(ByteOrder.LITTLE_ENDIAN).putInt(noteSize, size - 8);
+        return old;
+    }
+
+    private List<String> damageOf(byte[] core) throws IOException {
+        try (Guest guest = Guests.open(Files.write(folder.resolve("changed"), core))) {
+            return guest.findings().stream()
+                    .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                    .map(Finding::message)
+                    .toList();
+        }
+    }
+
+    /** Records of earlier versions still open; where one contradicts its core, the core is shown, and that is said. */
+    @Test
+    void aRecordWithoutChecksumMayNotHideWhatTheCoreHolds() throws IOException {
+        Path carried = folder.resolve("carried");
+        MemoryRegion ram = new MemoryRegion(new AddressRange(0, 0x3fff), MemoryRegion.Kind.RAM, "");
+        byte[] content = new byte[0x4000];
+        Arrays.fill(content, (byte) 7);
+        try (Guest guest = Guest.builder().region(ram, RegionContents.of(MemorySegment.ofArray(content)))
+                .vcpu(RegisterState.builder().set(X86.RIP, 0x1234).set(X86.CR0, 0x80000011L).set(X86.CR3, 0x1000).build())
+                .build()) {
+            Guests.format("elf").writer(Map.of("keep", "true")).write(guest, carried, Progress.none());
+        }
+        byte[] bytes = Files.readAllBytes(carried);
+        assertEquals(List.of(), damageOf(bytes));
+        int record = indexOf(bytes, "GCKEEP02");
+        // The note before the record: sizes of name and descriptor, type, "GUESTCORE" in 12 bytes.
+        int noteSize = record - 12 - 12 + 4;
+        ByteBuffer fields = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        int size = fields.getInt(noteSize);
+        byte[] old = withoutChecksum(bytes, noteSize, record, size);
+        assertEquals(List.of(), damageOf(old));
+        int json = record + 16;
+        int blobs = json + (int) (fields.getLong(record + 8) + 7 & ~7L);
+
+        byte[] rip = old.clone();
+        rip[indexOf(rip, "0x1234") + 5] = '5';
+        assertEquals(1, damageOf(rip).size());
+        assertTrue(damageOf(rip).getFirst().contains("found rip 0x1234 of vCPU 0, where the record has 0x1235"),
+                damageOf(rip)::toString);
+        try (Guest guest = Guests.open(folder.resolve("changed"))) {
+            assertEquals(0x1234, guest.vcpus().getFirst().registers().get(X86.RIP));
+        }
+        byte[] shorter = old.clone();
+        shorter[blobs + 8 + 1] = 0x0f;
+        assertTrue(damageOf(shorter).getFirst().contains("memory at 0x1000-0x3fff, which the record does not have"),
+                damageOf(shorter)::toString);
+        byte[] device = old.clone();
+        device[blobs + 16] = 2;
+        assertTrue(damageOf(device).getFirst().contains("memory at 0x0-0x3fff"), damageOf(device)::toString);
+        try (Guest guest = Guests.open(folder.resolve("changed"))) {
+            assertEquals(PageState.PRESENT, guest.memory().runAt(0).state());
+        }
     }
 
     private static int indexOf(byte[] bytes, String text) {
