@@ -3,6 +3,7 @@ package dev.guestcore.format;
 import dev.guestcore.Finding;
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.SourceException;
+import dev.guestcore.internal.IoReason;
 import dev.guestcore.internal.flat.FlattenedStream;
 import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.Extents;
@@ -14,10 +15,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -161,7 +159,7 @@ public final class FileBytes implements AutoCloseable {
         } catch (IOException e) {
             arena.close();
             copy.close();
-            throw new SourceException(path + ": cannot map its temporary copy: " + reason(e), e);
+            throw new SourceException(path + ": cannot map its temporary copy: " + IoReason.of(e), e);
         } catch (RuntimeException | Error e) {
             arena.close();
             copy.close();
@@ -230,7 +228,7 @@ public final class FileBytes implements AutoCloseable {
         } catch (IOException e) {
             closeQuietly(channel, e);
             arena.close();
-            throw new SourceException(path + ": cannot be opened for reading: " + reason(e), e);
+            throw new SourceException(path + ": cannot be opened for reading: " + IoReason.of(e), e);
         } catch (RuntimeException | Error e) {
             closeQuietly(channel, e);
             arena.close();
@@ -240,18 +238,6 @@ public final class FileBytes implements AutoCloseable {
                 Thread.currentThread().interrupt();
             }
         }
-    }
-
-    private static String reason(IOException e) {
-        if (e.getCause() instanceof OutOfMemoryError) {
-            return "there is no address space left to map it; lift the limit (ulimit -v)";
-        }
-        return switch (e) {
-            case AccessDeniedException denied -> "permission denied";
-            case ClosedByInterruptException interruption -> "the thread was interrupted";
-            case FileSystemException other when other.getReason() != null -> other.getReason();
-            default -> String.valueOf(e.getMessage());
-        };
     }
 
     private static void closeQuietly(@Nullable AutoCloseable closeable, Throwable primary) {

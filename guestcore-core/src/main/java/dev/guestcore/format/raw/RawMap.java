@@ -7,6 +7,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.SourceException;
 import dev.guestcore.internal.FilesBeside;
+import dev.guestcore.internal.IoReason;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
 import java.io.BufferedInputStream;
@@ -112,7 +113,7 @@ record RawMap(
                     e.getOriginalMessage(),
                     "write the image again, or say raw:FILE@BASE to open it without its map");
         } catch (IOException e) {
-            throw new SourceException(map + ": cannot be read: " + e.getMessage(), e);
+            throw new SourceException(map + ": cannot be read: " + IoReason.of(e), e);
         }
     }
 

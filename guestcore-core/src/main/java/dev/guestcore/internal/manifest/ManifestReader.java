@@ -3,6 +3,7 @@ package dev.guestcore.internal.manifest;
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.SourceException;
+import dev.guestcore.internal.IoReason;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.manifest.Manifest;
 import java.io.IOException;
@@ -88,7 +89,7 @@ final class ManifestReader {
         } catch (NoSuchFileException e) {
             throw new SourceException(path + ": no such file", e);
         } catch (IOException e) {
-            throw new SourceException(path + ": cannot be read: " + e.getMessage(), e);
+            throw new SourceException(path + ": cannot be read: " + IoReason.of(e), e);
         }
     }
 

@@ -2,6 +2,7 @@ package dev.guestcore.internal.manifest;
 
 import dev.guestcore.OutputException;
 import dev.guestcore.SourceException;
+import dev.guestcore.internal.IoReason;
 import dev.guestcore.internal.output.OutputFile;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -62,7 +63,7 @@ final class WrittenFile implements AutoCloseable {
         } catch (NoSuchFileException e) {
             throw new SourceException(path + ": no such file", e);
         } catch (IOException e) {
-            throw new SourceException(path + ": cannot be opened for reading: " + e.getMessage(), e);
+            throw new SourceException(path + ": cannot be opened for reading: " + IoReason.of(e), e);
         }
     }
 

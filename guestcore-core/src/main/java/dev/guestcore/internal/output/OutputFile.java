@@ -7,10 +7,10 @@ import dev.guestcore.OutputException;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.format.CoreSink;
+import dev.guestcore.internal.IoReason;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystems;
@@ -140,13 +140,7 @@ public final class OutputFile implements AutoCloseable {
     }
 
     private static String reason(IOException e) {
-        return switch (e) {
-            case java.nio.file.AccessDeniedException denied -> "permission denied";
-            case NoSuchFileException gone -> "the folder is gone";
-            case ClosedByInterruptException interrupted -> "the thread was interrupted";
-            case java.nio.file.FileSystemException other when other.getReason() != null -> other.getReason();
-            default -> String.valueOf(e.getMessage());
-        };
+        return e instanceof NoSuchFileException ? "the folder is gone" : IoReason.of(e);
     }
 
     /**

@@ -2,6 +2,7 @@ package dev.guestcore.serve.gdb;
 
 import dev.guestcore.SourceException;
 import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.internal.IoReason;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -103,7 +104,7 @@ public final class GdbListener implements AutoCloseable {
         } catch (FileAlreadyExistsException e) {
             throw new SourceException(path + " exists already; remove it or name another socket", e);
         } catch (IOException e) {
-            throw new SourceException("cannot listen on " + path + ": " + e.getMessage(), e);
+            throw new SourceException("cannot listen on " + path + ": " + IoReason.of(e), e);
         }
     }
 
