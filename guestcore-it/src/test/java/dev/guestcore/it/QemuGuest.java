@@ -200,6 +200,9 @@ public final class QemuGuest implements AutoCloseable {
                     "2",
                     "-device",
                     "vmcoreinfo",
+                    // Most guests have it, with memory of its own between the kernel's and the firmware.
+                    "-vga",
+                    "std",
                     "-kernel",
                     kernel.toString(),
                     "-initrd",

@@ -17,6 +17,7 @@ import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.NoteList;
 import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.kernel.LinuxMemory;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.output.CommonLosses;
 import dev.guestcore.internal.output.ContentMap;
@@ -29,6 +30,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Supplier;
 
@@ -57,10 +59,13 @@ final class KdumpPlan implements WritePlan {
     private static final long MOST_PAGES = 1L << 35;
     private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
 
-    /** Firmware that makedumpfile stumbles over lies in the last 32 MiB below 4 GiB, in a guest with no more than that. */
-    private static final long FIRMWARE_FROM = 0xfe000;
+    /** Pages below 2 GiB are the kernel's in any guest; devices lie below 4 GiB, or behind what lies at 4 GiB. */
+    private static final long DEVICES_FROM = 0x80000;
 
-    private static final long FIRMWARE_END = 0x100000;
+    private static final long FOUR_GIB = 0x100000;
+
+    /** Where nothing else tells what is the kernel's: firmware lies in the last 32 MiB below 4 GiB. */
+    private static final long FIRMWARE_FROM = 0xfe000;
     private static final long USUAL_SECTION_BITS = 27;
     private static final long LARGEST_PATCH = 1 << 20;
 
@@ -70,10 +75,12 @@ final class KdumpPlan implements WritePlan {
     private final ContentMap content;
     private final Extents pages;
 
-    /** The highest pages, if makedumpfile may stumble over them; they are not among {@link #pages}. */
-    private final Extents firmwarePages;
+    /** All pages. */
+    private final Extents all;
 
-    private final List<AddressRange> firmware;
+    /** The page frame from which on makedumpfile may stumble over pages; {@link #pages} are those below. */
+    private final long doubtfulFrom;
+
     private final long allPages;
     private final Optional<byte[]> notedVmcoreInfo;
 
@@ -96,7 +103,7 @@ final class KdumpPlan implements WritePlan {
         this.codec = codec;
         this.excludeZero = excludeZero;
         this.content = ContentMap.of(guest.memory());
-        Extents all = pages(content, 0, Long.MAX_VALUE);
+        this.all = pages(content);
         if (all.count() == 0) {
             throw new UnsupportedRequestException(
                     "this guest has no memory, and a kdump without pages opens nowhere; nothing is written");
@@ -106,11 +113,9 @@ final class KdumpPlan implements WritePlan {
                     + " would be larger than it; write an ELF core instead (--to elf)");
         }
         this.notedVmcoreInfo = guest.facts(VmcoreInfoFacts.class).map(VmcoreInfoFacts::vmcoreInfo);
-        long firmwareFrom = firmwareFrom(all);
-        this.pages = firmwareFrom < 0 ? all : pages(content, 0, firmwareFrom);
-        this.firmwarePages = pages(content, firmwareFrom < 0 ? Long.MAX_VALUE : firmwareFrom, Long.MAX_VALUE);
-        this.firmware = firmwareFrom < 0 ? List.of() : readable(content, firmwareFrom << PAGE_SHIFT);
-        this.allPages = count(pages) + count(firmwarePages);
+        this.doubtfulFrom = notedVmcoreInfo.map(this::boundary).orElseGet(() -> doubtfulFrom(all));
+        this.pages = between(all, 0, doubtfulFrom);
+        this.allPages = count(all);
         this.record = keeps ? Optional.of(KeepRecord.of(guest)) : Optional.empty();
         this.foreignNotes =
                 guest.facts(ElfFacts.class).map(ElfFacts::notes).orElse(List.of());
@@ -120,10 +125,9 @@ final class KdumpPlan implements WritePlan {
                 .findFirst()
                 .orElseGet(() -> ElfFacts.Content.of(new byte[0]));
         byte[] longest = notedVmcoreInfo.orElseGet(() -> new byte[KernelSearch.LONGEST_VMCOREINFO]);
-        boolean mayBeBeside = notedVmcoreInfo.isPresent() ? isBeside(longest) : firmwareFrom >= 0;
         // Notes that name places come out as long as they will be, so that the places can be reckoned.
-        NoteList draft = notes(longest, mayBeBeside, 0);
-        long mostPages = pageCount(notedVmcoreInfo.isPresent() && mayBeBeside);
+        NoteList draft = notes(longest, doubtful(), 0);
+        long mostPages = pageCount(notedVmcoreInfo.isPresent() ? doubtfulFrom : Long.MAX_VALUE);
         this.descriptorsOffset = (1 + KdumpHead.blocks(draft, eraseInfo) + bitmapBlocks(mostPages)) * PAGE;
         this.recordOffset = descriptorsOffset + allPages * KdumpLayout.DESCRIPTOR;
         this.dataOffset = recordOffset + record.map(KeepRecord::size).orElse(0L);
@@ -147,12 +151,17 @@ final class KdumpPlan implements WritePlan {
         return 2 * ((pageCount + PAGE * Byte.SIZE - 1) / (PAGE * Byte.SIZE));
     }
 
-    private NoteList notes(byte[] vmcoreInfo, boolean isBeside, long besideAt) {
+    /** What lies beside the bitmaps at most. */
+    private List<AddressRange> doubtful() {
+        return readable(content, doubtfulFrom);
+    }
+
+    private NoteList notes(byte[] vmcoreInfo, List<AddressRange> beside, long besideAt) {
         List<ElfFacts.Note> others = new ArrayList<>(foreignNotes);
         others.removeIf(note -> note.name().equals(KdumpNotes.ERASE_INFO) || note.name().equals(KdumpNotes.OWN));
-        if (isBeside) {
-            long size = BesideMemory.header(firmware).length
-                    + firmware.stream().mapToLong(KdumpPlan::size).sum();
+        if (!beside.isEmpty()) {
+            long size = BesideMemory.header(beside).length
+                    + beside.stream().mapToLong(KdumpPlan::size).sum();
             others.add(new ElfFacts.Note(
                     KdumpNotes.OWN, BesideMemory.NOTE_TYPE, KdumpNotes.placeNote(besideAt, size)));
         }
@@ -167,53 +176,92 @@ final class KdumpPlan implements WritePlan {
     }
 
     /**
-     * The first page of firmware that makedumpfile must not see in a Linux guest, or -1. It takes the second bitmap to lie
-     * behind as many bits as the kernel's page map has sections for, which a hole and firmware above RAM make wrong.
+     * The page frame from which on memory lies beside the bitmaps, in a guest whose kernel says this of itself; 2^63 - 1 if
+     * none does. makedumpfile takes the second bitmap to lie behind as many bits as the kernel's page map has sections for,
+     * which devices and firmware above RAM, and the hole between, make wrong.
      */
-    private static long firmwareFrom(Extents pages) {
-        long last = pages.count() - 1;
-        if (pages.last(last) >= FIRMWARE_END) {
-            return -1;
+    private long boundary(byte[] vmcoreInfo) {
+        if (vmcoreInfo.length == 0) {
+            return Long.MAX_VALUE;
         }
-        long first = last + 1;
-        while (first > 0 && pages.first(first - 1) >= FIRMWARE_FROM) {
-            first--;
-        }
-        return first == 0 || first > last ? -1 : pages.first(first);
+        OptionalLong sections = guest.machineMemory().isPresent()
+                ? OptionalLong.empty()
+                : LinuxMemory.of(guest.memory(), vmcoreInfo)
+                        .map(LinuxMemory::endOfSections)
+                        .orElse(OptionalLong.empty());
+        long boundary = sections.isPresent() ? sections.getAsLong() >>> PAGE_SHIFT : likelyBoundary(vmcoreInfo);
+        boolean useful = boundary > all.first(0) && boundary < end(all);
+        return useful && readable(content, boundary).size() <= BesideMemory.MOST_RANGES ? boundary : Long.MAX_VALUE;
     }
 
-    /** Whether the firmware lies beside the bitmaps, in a guest whose kernel says this of itself. */
-    private boolean isBeside(byte[] vmcoreInfo) {
-        if (vmcoreInfo.length == 0 || firmwarePages.count() == 0 || firmware.size() > BesideMemory.MOST_RANGES) {
-            return false;
+    /** Where the kernel's page map cannot be read: firmware at the end of 4 GiB is none of its sections. */
+    private long likelyBoundary(byte[] vmcoreInfo) {
+        long firmware = firstRunFrom(all, FIRMWARE_FROM);
+        if (end(all) > FOUR_GIB || firmware < 0) {
+            return Long.MAX_VALUE;
         }
         long bits = KernelNumbers.decimal(new VmcoreInfoFacts(vmcoreInfo), "NUMBER(SECTION_SIZE_BITS)")
                 .filter(number -> number >= PAGE_SHIFT && number < Long.SIZE - 1)
                 .orElse(USUAL_SECTION_BITS);
         long sectionPages = 1L << bits - PAGE_SHIFT;
-        long mapped = ((end(pages) - 1) / sectionPages + 1) * sectionPages;
-        return firmwarePages.first(0) >= mapped;
+        long mapped = ((end(between(all, 0, firmware)) - 1) / sectionPages + 1) * sectionPages;
+        return firmware >= mapped ? firmware : Long.MAX_VALUE;
     }
 
-    /** What can be read from {@code from} on. */
+    /**
+     * The page frame from which on pages may lie beside the bitmaps, where it shows only later what the kernel says: those
+     * before are looked through first. 2^63 - 1 if there are none.
+     */
+    private static long doubtfulFrom(Extents pages) {
+        long from = firstRunFrom(pages, end(pages) <= FOUR_GIB ? DEVICES_FROM : FOUR_GIB + 1);
+        return from < 0 ? Long.MAX_VALUE : from;
+    }
+
+    /** Where the first run begins that lies behind a hole and not below {@code from}; -1 if there is none. */
+    private static long firstRunFrom(Extents pages, long from) {
+        for (long i = 1; i < pages.count(); i++) {
+            if (pages.first(i) >= from) {
+                return pages.first(i);
+            }
+        }
+        return -1;
+    }
+
+    /** What can be read of the pages from {@code from} on. */
     private static List<AddressRange> readable(ContentMap content, long from) {
         List<AddressRange> ranges = new ArrayList<>();
+        if (from > Long.MAX_VALUE >>> PAGE_SHIFT) {
+            return ranges;
+        }
+        long start = from << PAGE_SHIFT;
         for (long i = 0; i < content.count(); i++) {
-            if (Long.compareUnsigned(content.first(i), from) >= 0 && content.state(i).isReadable()) {
-                ranges.add(new AddressRange(content.first(i), content.last(i)));
+            if (Long.compareUnsigned(content.last(i), start) >= 0 && content.state(i).isReadable()) {
+                long first = Long.compareUnsigned(content.first(i), start) < 0 ? start : content.first(i);
+                ranges.add(new AddressRange(first, content.last(i)));
             }
         }
         return ranges;
     }
 
-    /** Page frames from {@code from} to below {@code end} that have content, as runs; a page that two regions share is one. */
-    private static Extents pages(ContentMap content, long from, long end) {
+    /** How much has content from page frame {@code from} on. */
+    private long bytesFrom(long from) {
+        long bytes = 0;
+        for (long i = 0; i < content.count() && from != Long.MAX_VALUE; i++) {
+            if (content.state(i) != PageState.ABSENT && content.last(i) >>> PAGE_SHIFT >= from) {
+                bytes += content.last(i) - Math.max(content.first(i), from << PAGE_SHIFT) + 1;
+            }
+        }
+        return bytes;
+    }
+
+    /** Page frames that have content, as runs; a page that two regions share is one. */
+    private static Extents pages(ContentMap content) {
         Extents.Builder pages = new Extents.Builder(Arena.ofAuto());
         for (long i = 0; i < content.count(); i++) {
-            long first = content.first(i) >>> PAGE_SHIFT;
-            if (content.state(i) == PageState.ABSENT || first < from || first >= end) {
+            if (content.state(i) == PageState.ABSENT) {
                 continue;
             }
+            long first = content.first(i) >>> PAGE_SHIFT;
             long last = content.last(i) >>> PAGE_SHIFT;
             if (pages.count() > 0 && first <= pages.last(pages.count() - 1) + 1) {
                 pages.extendLast(Math.max(last, pages.last(pages.count() - 1)));
@@ -224,6 +272,19 @@ final class KdumpPlan implements WritePlan {
         return pages.build();
     }
 
+    /** The page frames from {@code from} to below {@code end}. */
+    private static Extents between(Extents pages, long from, long end) {
+        Extents.Builder some = new Extents.Builder(Arena.ofAuto());
+        for (long i = 0; i < pages.count(); i++) {
+            long first = Math.max(pages.first(i), from);
+            long last = Math.min(pages.last(i), end - 1);
+            if (first <= last) {
+                some.add(first, last, 0);
+            }
+        }
+        return some.build();
+    }
+
     @Override
     public String layout() {
         return "version 6, " + codec.label();
@@ -231,16 +292,16 @@ final class KdumpPlan implements WritePlan {
 
     @Override
     public long size() {
-        return dataOffset + (long) PAGE + allPages * PAGE + BesideMemory.header(firmware).length;
+        return dataOffset + (long) PAGE + allPages * PAGE + BesideMemory.header(doubtful()).length;
     }
 
     /** Of a guest whose VMCOREINFO is still to be found: what there will be if it is found. */
     @Override
     public List<Loss> losses() {
-        return losses(notedVmcoreInfo.map(this::isBeside).orElse(firmwarePages.count() > 0));
+        return losses(doubtfulFrom);
     }
 
-    private List<Loss> losses(boolean isBeside) {
+    private List<Loss> losses(long boundary) {
         List<Loss> losses = new ArrayList<>(CommonLosses.ofRegions(guest.memory()));
         losses.addAll(content.stateLoss(
                 PageState.UNREADABLE, "the file has only 'left out', so they come back as excluded"));
@@ -260,17 +321,23 @@ final class KdumpPlan implements WritePlan {
         }
         losses.addAll(CoreNotes.registerLosses(guest, Elf.EM_X86_64));
         losses.addAll(CommonLosses.ofFacts(guest, Set.of(VmcoreInfoFacts.class, ElfFacts.class)));
+        long dropped = bytesFrom(boundary) - readable(content, boundary).stream().mapToLong(AddressRange::size).sum();
+        if (dropped > 0) {
+            losses.add(new Loss(
+                    "state of " + dropped + " bytes of devices and firmware that cannot be read",
+                    "makedumpfile cannot filter a file with pages above the memory that the kernel knows, so they come back as"
+                            + " absent",
+                    false));
+        }
         if (record.isPresent()) {
             losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
         }
         losses.addAll(CommonLosses.ofDoubt(choice));
-        if (isBeside) {
-            firmware.forEach(range -> losses.add(new Loss(
-                    "firmware at " + range + ", for other tools",
-                    "makedumpfile cannot filter a file with pages so far above the kernel's RAM; it is in a note of"
-                            + " Guestcore's",
-                    true)));
-        }
+        readable(content, boundary).forEach(range -> losses.add(new Loss(
+                "memory of devices and firmware at " + range + ", for other tools",
+                "makedumpfile cannot filter a file with pages above the memory that the kernel knows; it is in a note of"
+                        + " Guestcore's",
+                true)));
         return losses;
     }
 
@@ -298,34 +365,39 @@ final class KdumpPlan implements WritePlan {
         record.ifPresent(kept -> kept.write(sink));
         progress.begin("writing memory", allPages * PAGE);
         MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
-        known.ifPresent(text -> writeHead(sink, text, copier, () -> LinuxBanner.find(guest.memory())));
+        known.ifPresent(text -> writeHead(
+                sink,
+                text,
+                notedVmcoreInfo.isPresent() ? doubtfulFrom : Math.max(doubtfulFrom, boundary(text)),
+                copier,
+                () -> LinuxBanner.find(guest.memory())));
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment bitmap = arena.allocate(bitmapBlocks(pageCount(false)) / 2 * PAGE, Long.BYTES);
+            MemorySegment bitmap = arena.allocate(bitmapBlocks(end(all)) / 2 * PAGE, Long.BYTES);
             setBits(bitmap, pages);
             KernelSearch search = new KernelSearch(guest.memory(), known.isEmpty());
             PagePump pump =
                     new PagePump(guest.memory(), search, codec, excludeZero, sink, descriptorsOffset, bitmap);
             pump.run(pages, progress);
-            // Firmware holds no kernel, so all that there is to find has been found.
+            // Devices hold no kernel, so all that there is to find has been found.
             if (known.isEmpty()) {
                 choice = VmcoreInfoChoice.among(guest, search.vmcoreInfo());
             }
             byte[] vmcoreInfo = known.or(() -> choice.map(found -> found.chosen().bytes()))
                     .orElse(new byte[0]);
-            boolean isBeside = isBeside(vmcoreInfo);
-            if (!isBeside) {
-                setBits(bitmap, firmwarePages);
-                pump.run(firmwarePages, progress);
-            }
-            MemorySegment used = bitmap.asSlice(0, bitmapBlocks(pageCount(isBeside)) / 2 * PAGE);
+            // What the kernel knows of the doubtful pages is among the others after all.
+            long boundary = doubtfulFrom == Long.MAX_VALUE
+                    ? doubtfulFrom
+                    : Math.max(doubtfulFrom, notedVmcoreInfo.isPresent() ? doubtfulFrom : boundary(vmcoreInfo));
+            Extents others = between(all, doubtfulFrom, boundary);
+            setBits(bitmap, others);
+            pump.run(others, progress);
+            MemorySegment used = bitmap.asSlice(0, bitmapBlocks(pageCount(boundary)) / 2 * PAGE);
             patch(sink, descriptorsOffset - used.byteSize(), used);
             setBits(used, pages);
-            if (!isBeside) {
-                setBits(used, firmwarePages);
-            }
+            setBits(used, others);
             patch(sink, descriptorsOffset - 2 * used.byteSize(), used);
             if (known.isEmpty()) {
-                writeHead(sink, vmcoreInfo, copier, search::banner);
+                writeHead(sink, vmcoreInfo, boundary, copier, search::banner);
             }
             List<AddressRange> unreadable = new ArrayList<>(pump.unreadable());
             unreadable.addAll(copier.unreadable());
@@ -335,7 +407,7 @@ final class KdumpPlan implements WritePlan {
                     sink.position(),
                     pump.memoryBytes() + copier.memoryBytes(),
                     pump.zeroBytes() + copier.zeroBytes(),
-                    losses(isBeside),
+                    losses(boundary),
                     unreadable,
                     pump.unreadableBytes() + copier.unreadableBytes());
         }
@@ -343,11 +415,15 @@ final class KdumpPlan implements WritePlan {
 
     /** Writes what stands before the bitmaps, over zeros, and the memory beside them, here. */
     private void writeHead(
-            CoreSink sink, byte[] vmcoreInfo, MemoryCopier copier, Supplier<Optional<LinuxBanner>> banner) {
-        boolean isBeside = isBeside(vmcoreInfo);
-        long pageCount = pageCount(isBeside);
+            CoreSink sink,
+            byte[] vmcoreInfo,
+            long boundary,
+            MemoryCopier copier,
+            Supplier<Optional<LinuxBanner>> banner) {
+        List<AddressRange> beside = readable(content, boundary);
+        long pageCount = pageCount(boundary);
         long bitmapBlocks = bitmapBlocks(pageCount);
-        NoteList notes = notes(vmcoreInfo, isBeside, sink.position());
+        NoteList notes = notes(vmcoreInfo, beside, sink.position());
         new KdumpHead(
                         guest,
                         codec,
@@ -359,15 +435,15 @@ final class KdumpPlan implements WritePlan {
                         eraseInfo,
                         notes)
                 .write(sink, banner);
-        if (isBeside) {
-            sink.write(MemorySegment.ofArray(BesideMemory.header(firmware)));
-            firmware.forEach(copier::copy);
+        if (!beside.isEmpty()) {
+            sink.write(MemorySegment.ofArray(BesideMemory.header(beside)));
+            beside.forEach(copier::copy);
         }
     }
 
-    /** The page frame behind the last that the bitmaps speak of. */
-    private long pageCount(boolean isBeside) {
-        return end(isBeside || firmwarePages.count() == 0 ? pages : firmwarePages);
+    /** The page frame behind the last that the bitmaps speak of, if memory from {@code boundary} on lies beside them. */
+    private long pageCount(long boundary) {
+        return boundary == Long.MAX_VALUE ? end(all) : end(between(all, 0, boundary));
     }
 
     /** Writes a bitmap over zeros; what is zero anyway stays a hole. */

@@ -28,6 +28,7 @@ import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.ForeignTools;
+import dev.guestcore.testing.LinuxPages;
 import dev.guestcore.testing.Patterns;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -471,6 +472,64 @@ class KdumpWriterTest {
             assertEquals(List.of(), failures(file));
             try (Guest back = Guests.open(stream(guest, "stream", Map.of("keep", "true")))) {
                 assertSame(guest, back);
+            }
+        }
+    }
+
+    /**
+     * QEMU's standard VGA has its memory at 0xfd000000, 16 MiB or 48 MiB below 4 GiB, other devices lie lower; what makedumpfile
+     * trips over is all that lies behind the kernel's last section.
+     */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void devicesBehindTheKernelsSectionsLieBesideTheBitmaps(boolean noted) {
+        byte[] ram = pages(0x400, 1);
+        LinuxPages.put(ram, 2, true);
+        byte[] info = LinuxPages.vmcoreInfo();
+        ByteBuffer note = ByteBuffer.wrap(ram, 0x100000, 0x1000).order(ByteOrder.LITTLE_ENDIAN);
+        note.putInt(11).putInt(info.length).putInt(0).put("VMCOREINFO\0\0".getBytes(StandardCharsets.US_ASCII)).put(info);
+        for (long device : new long[] {0x84000000L, 0xfd000000L}) {
+            GuestBuilder builder = Guest.builder()
+                    .ram(0, segment(ram))
+                    // A DIMM that the kernel knows, far above the rest.
+                    .ram(0x8000000, segment(pages(3, 5)))
+                    .ram(device, segment(pages(0x10, 2)))
+                    .rom(0xffff0000L, segment(pages(0x10, 3)));
+            Path file = folder.resolve("vga-" + noted + Long.toHexString(device));
+            try (Guest guest = (noted ? builder.facts(new VmcoreInfoFacts(info)) : builder).build()) {
+                WriteReport report = write(guest, file, Map.of());
+                assertEquals(2, report.losses().stream().filter(Loss::kept).count(), report.losses()::toString);
+                try (Guest back = Guests.open(file);
+                        FileBytes bytes = FileBytes.open(file)) {
+                    assertSame(guest, back);
+                    assertEquals(0x8003, bytes.u64(PAGE + 96, ByteOrder.LITTLE_ENDIAN, "max_mapnr_64"));
+                }
+                assertEquals(List.of(), failures(file));
+            }
+        }
+    }
+
+    /** What the kernel has page structures for is its memory, wherever that lies. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void memoryOfTheKernelStaysInTheBitmaps(boolean noted) {
+        byte[] ram = pages(0x400, 1);
+        LinuxPages.put(ram, 18, true);
+        byte[] info = LinuxPages.vmcoreInfo();
+        ByteBuffer note = ByteBuffer.wrap(ram, 0x100000, 0x1000).order(ByteOrder.LITTLE_ENDIAN);
+        note.putInt(11).putInt(info.length).putInt(0).put("VMCOREINFO\0\0".getBytes(StandardCharsets.US_ASCII)).put(info);
+        GuestBuilder builder = Guest.builder()
+                .ram(0, segment(ram))
+                .ram(0x88000000L, segment(pages(7, 4)))
+                .ram(0xfd000000L, segment(pages(0x10, 2)));
+        Path file = folder.resolve("dimm");
+        try (Guest guest = (noted ? builder.facts(new VmcoreInfoFacts(info)) : builder).build()) {
+            WriteReport report = write(guest, file, Map.of());
+            assertEquals(1, report.losses().stream().filter(Loss::kept).count(), report.losses()::toString);
+            try (Guest back = Guests.open(file);
+                    FileBytes bytes = FileBytes.open(file)) {
+                assertSame(guest, back);
+                assertEquals(0x88007, bytes.u64(PAGE + 96, ByteOrder.LITTLE_ENDIAN, "max_mapnr_64"));
             }
         }
     }

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class MakedumpfileTest {
 
     private static final long PAGE = 4096;
-    private static final long FIRMWARE = 0xfe000000L;
+    private static final long FIRMWARE = 0xc0000000L;
 
     @TempDir
     private Path folder;

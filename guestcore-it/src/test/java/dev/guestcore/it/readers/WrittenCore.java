@@ -133,8 +133,8 @@ record WrittenCore(Origin origin, String name, Kind kind, boolean analystNotes, 
         }
     }
 
-    /** Where {@link #memory} of a kdump of Linux ends: the firmware above goes into a note, out of makedumpfile's way. */
-    private static final long FIRMWARE = 0xfe000000L;
+    /** Where {@link #memory} of a kdump of Linux ends: devices and firmware above go into a note, out of makedumpfile's way. */
+    private static final long FIRMWARE = 0xc0000000L;
 
     private static final Path FOLDER = temporaryFolder();
     private static final Map<Origin, Truth> OPENED = new EnumMap<>(Origin.class);
