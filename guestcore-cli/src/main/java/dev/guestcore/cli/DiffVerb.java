@@ -75,7 +75,7 @@ final class DiffVerb extends Verb {
         return unwinding(() -> {
             try (Guest left = WatchedGuest.open(here);
                     Guest right = WatchedGuest.open(there)) {
-                ChangeCollector changes = new ChangeCollector(left);
+                ChangeCollector changes = ChangeCollector.between(left, right);
                 GuestComparison result = compare(left, right, changes);
                 if (svg != null && !pictureOut) {
                     Pictures.write(svg, force, SvgMap.render(changes.map()));

@@ -15,6 +15,7 @@ final class MapJson {
         Map<String, Object> document = new LinkedHashMap<>();
         document.put("source", source);
         document.put("title", map.title());
+        document.put("origin", map.origin());
         document.put("scanned", map.isScanned());
         document.put("regionCount", map.summary().regionCount());
         document.put("rows", map.rows().stream().map(MapJson::row).toList());

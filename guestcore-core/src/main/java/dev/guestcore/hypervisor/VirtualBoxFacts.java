@@ -17,6 +17,12 @@ import java.util.Objects;
 public record VirtualBoxFacts(int version, int revision, String layout, int elfMachine, List<ExtraNote> extraNotes)
         implements HypervisorFacts {
 
+    /**
+     * This bit of the revision marks a VMCore of a guest that VirtualBox never ran: the format must name a version, and
+     * revisions are far from so high.
+     */
+    public static final int FOREIGN = 1 << 30;
+
     /** Copies the list. */
     public VirtualBoxFacts {
         Objects.requireNonNull(layout);
@@ -30,10 +36,15 @@ public record VirtualBoxFacts(int version, int revision, String layout, int elfM
      */
     public record ExtraNote(byte[] bytes) {}
 
+    /** Whether VirtualBox had no part in it: a guest of another hypervisor that Guestcore wrote as a VMCore. */
+    public boolean isForeign() {
+        return (revision & FOREIGN) != 0;
+    }
+
     /** The version for people: "7.2.22 r175245". */
     public String versionText() {
         return (version >>> 24) + "." + (version >>> 16 & 0xff) + "." + (version & 0xffff) + " r"
-                + Integer.toUnsignedString(revision);
+                + Integer.toUnsignedString(revision & ~FOREIGN) + (isForeign() ? ", as named by Guestcore" : "");
     }
 
     @Override

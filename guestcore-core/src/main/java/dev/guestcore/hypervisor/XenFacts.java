@@ -100,6 +100,9 @@ public record XenFacts(
         public static final String USUAL_CAPABILITIES =
                 "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
 
+        /** The extra version of what Guestcore wrote and no Xen ever ran. */
+        public static final String GUESTCORE = "-guestcore";
+
         /** A version of which nothing else is known: usual capabilities, 4 KiB pages. */
         public static Version of(long major, long minor, String extra) {
             return new Version(major, minor, extra, "", "", "", "", USUAL_CAPABILITIES, "", 0, 4096);
@@ -107,7 +110,7 @@ public record XenFacts(
 
         /** The version that a guest of another source gets: the layout of Xen 4.20, and an honest name. */
         public static Version ours() {
-            return of(4, 20, "-guestcore");
+            return of(4, 20, GUESTCORE);
         }
 
         /** The version for people: "4.17.7". */

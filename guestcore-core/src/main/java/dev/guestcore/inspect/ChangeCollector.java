@@ -27,13 +27,31 @@ public final class ChangeCollector {
 
     /** Begins with the map of a guest in which nothing changed. */
     public ChangeCollector(Guest guest) {
-        this.map = MemoryMap.of(guest);
+        this(MemoryMap.of(guest));
+    }
+
+    private ChangeCollector(MemoryMap map) {
+        this.map = map;
         for (MemoryMap.Row row : map.rows()) {
             if (row instanceof MemoryMap.Area area) {
                 areas.add(area);
             }
         }
         this.changed = new long[areas.size()][CELLS];
+    }
+
+    /**
+     * Begins with the map of a guest in which nothing changed; the title names both guests.
+     *
+     * @param before the guest whose map is drawn
+     * @param after the one that it is compared with
+     */
+    public static ChangeCollector between(Guest before, Guest after) {
+        String first = MemoryMap.origin(before.provenance());
+        String second = MemoryMap.origin(after.provenance());
+        String origin = first.equals(second) ? first : first.isEmpty() || second.isEmpty() ? first + second : first + " / " + second;
+        String title = MemoryMap.title(before.provenance()) + " and " + MemoryMap.title(after.provenance());
+        return new ChangeCollector(MemoryMap.of(before).titled(title, origin));
     }
 
     /** Adds addresses at which memory is not the same; what lies outside of all areas is left out. */
@@ -91,7 +109,7 @@ public final class ChangeCollector {
                 rows.add(row);
             }
         }
-        return new MemoryMap(map.title(), rows, map.summary(), false);
+        return new MemoryMap(map.title(), map.origin(), rows, map.summary(), false);
     }
 
     private AreaChanges changes(int index) {

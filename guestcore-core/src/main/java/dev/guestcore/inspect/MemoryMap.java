@@ -5,6 +5,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -19,19 +20,21 @@ import java.util.TreeSet;
  * The picture of guest-physical memory as data: what lies where, from address 0 on, with holes between. Bounded: of a
  * memory with many regions, neighbours are put together. {@link TextMap} and {@link SvgMap} draw it.
  *
- * @param title what the guest is, for people
+ * @param title which guest it is: the name of its file or source
+ * @param origin hypervisor and time of the capture, as far as they are known; may be empty
  * @param rows areas and holes, ascending, without gaps
  * @param summary totals; page states are not looked at
  * @param isScanned whether areas say how full they are
  */
-public record MemoryMap(String title, List<Row> rows, MemorySummary summary, boolean isScanned) {
+public record MemoryMap(String title, String origin, List<Row> rows, MemorySummary summary, boolean isScanned) {
 
     /** At most so many areas are in a picture. */
     public static final int MOST_AREAS = 200;
 
-    /** Copies the list; takes out of the title what could steer a terminal. */
+    /** Copies the list; takes out of the texts what could steer a terminal. */
     public MemoryMap {
         title = Labels.clean(title);
+        origin = Labels.clean(origin);
         rows = List.copyOf(rows);
     }
 
@@ -102,12 +105,12 @@ public record MemoryMap(String title, List<Row> rows, MemorySummary summary, boo
 
     /** The map of a guest. */
     public static MemoryMap of(Guest guest) {
-        return of(title(guest.provenance()), guest.memory(), Optional.empty());
+        return of(title(guest.provenance()), guest.memory(), Optional.empty()).from(origin(guest.provenance()));
     }
 
     /** The map of a guest whose memory was scanned, so that it shows how full each area is. */
     public static MemoryMap of(Guest guest, MemoryScan scan) {
-        return of(title(guest.provenance()), guest.memory(), Optional.of(scan));
+        return of(title(guest.provenance()), guest.memory(), Optional.of(scan)).from(origin(guest.provenance()));
     }
 
     /** The map of a memory, with a title and perhaps a scan. */
@@ -135,14 +138,41 @@ public record MemoryMap(String title, List<Row> rows, MemorySummary summary, boo
             index++;
         }
         area.moveTo(rows);
-        return new MemoryMap(title, rows, MemorySummary.of(memory, 0), !scans.isEmpty());
+        return new MemoryMap(title, "", rows, MemorySummary.of(memory, 0), !scans.isEmpty());
     }
 
-    private static String title(Provenance provenance) {
-        return provenance
+    private MemoryMap from(String known) {
+        return new MemoryMap(title, known, rows, summary, isScanned);
+    }
+
+    /** The same map under another title. */
+    MemoryMap titled(String other, String known) {
+        return new MemoryMap(other, known, rows, summary, isScanned);
+    }
+
+    /** The name without its folder, and of a live source all of it. */
+    static String title(Provenance provenance) {
+        if (provenance.format().equals("memory")) {
+            // Built by a program, and so without a name.
+            return "Guest";
+        }
+        String source = provenance.source();
+        String name = source.substring(source.lastIndexOf('/') + 1);
+        return source.matches("[a-z]+:.*") || name.isEmpty() ? source : name;
+    }
+
+    /** "QEMU 7.2, captured 2023-11-14 22:13:20 UTC". */
+    static String origin(Provenance provenance) {
+        String hypervisor = provenance
                 .hypervisor()
-                .map(name -> name + provenance.hypervisorVersion().map(version -> " " + version).orElse("") + " guest")
-                .orElse("Guest");
+                .map(name -> name + provenance.hypervisorVersion().map(version -> " " + version).orElse(""))
+                .orElse("");
+        String time = provenance
+                .takenAt()
+                .map(taken -> "captured " + taken.truncatedTo(ChronoUnit.SECONDS).toString().replace("T", " ")
+                        .replace("Z", " UTC"))
+                .orElse("");
+        return hypervisor.isEmpty() || time.isEmpty() ? hypervisor + time : hypervisor + ", " + time;
     }
 
     /** Where a new area begins: behind the longest holes, and otherwise after every so many regions. */

@@ -32,6 +32,7 @@ public final class SvgMap {
     private static final long BROKEN_HOLE = 16L << 20;
     private static final int TWO_LINES = 44;
     private static final int NAME_CHARACTERS = 26;
+    private static final int TITLE_CHARACTERS = 48;
     private static final int SHADES = 8;
     private static final int SMALLEST_LOG = Labels.logSixteenths(Pages.SIZE);
 
@@ -130,7 +131,7 @@ public final class SvgMap {
                 height);
         svg.append("<title id=\"guestcore-map-title\">").append(escape(heading())).append("</title>\n");
         svg.append("<desc id=\"guestcore-map-description\">")
-                .append(escape(TextMap.totals(map)))
+                .append(escape(TextMap.subtitle(map)))
                 .append("; areas and holes in the order of their addresses.</desc>\n");
         svg.append(STYLE);
         emit(
@@ -147,11 +148,11 @@ public final class SvgMap {
                 WIDTH - 1,
                 height - 1);
         text(MARGIN, 58, "h1", escape(heading()));
-        text(MARGIN, 82, "soft", escape(TextMap.totals(map)));
+        text(MARGIN, 82, "soft", escape(TextMap.subtitle(map)));
     }
 
     private String heading() {
-        return map.title() + (map.isCompared() ? ": changed physical memory" : ": physical memory");
+        return Labels.cut(map.title(), TITLE_CHARACTERS, "…") + (map.isCompared() ? ": changed physical memory" : ": physical memory");
     }
 
     /** A zigzag across the bar. */

@@ -66,7 +66,7 @@ public final class TextMap {
     private String render() {
         StringBuilder text = new StringBuilder();
         text.append(Colour.BOLD.paint(plain(map.title()), style)).append('\n');
-        text.append(plain(totals(map))).append("\n\n");
+        text.append(plain(subtitle(map))).append("\n\n");
         for (MemoryMap.Row row : map.rows()) {
             text.append(switch (row) {
                 case MemoryMap.Area area -> line(area);
@@ -90,6 +90,11 @@ public final class TextMap {
                 .map(kind -> plural(kind) + " " + Sizes.human(summary.bytes(kind)))
                 .collect(Collectors.joining(", "));
         return (kinds.isEmpty() ? "" : kinds + "; ") + Sizes.counted(summary.regionCount(), "region");
+    }
+
+    /** Where the guest comes from, if that is known, and the totals. */
+    static String subtitle(MemoryMap map) {
+        return map.origin().isEmpty() ? totals(map) : map.origin() + "; " + totals(map);
     }
 
     static String plural(MemoryRegion.Kind kind) {

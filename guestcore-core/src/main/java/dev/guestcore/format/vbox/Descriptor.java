@@ -1,6 +1,7 @@
 package dev.guestcore.format.vbox;
 
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.internal.elf.ElfNote;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -58,6 +59,6 @@ record Descriptor(long magic, long formatVersion, long size, int version, int re
         if (!buildIsDoubtful()) {
             text += "." + (version & 0xffff);
         }
-        return text + " r" + Integer.toUnsignedString(revision);
+        return text + " r" + Integer.toUnsignedString(revision & ~VirtualBoxFacts.FOREIGN);
     }
 }

@@ -79,7 +79,9 @@ final class VmCorePlan implements WritePlan {
         Optional<VirtualBoxFacts> known = guest.facts(VirtualBoxFacts.class);
         Layout layout = wanted.orElseGet(() -> known.map(VmCorePlan::layoutOf).orElse(Layout.newest()));
         VirtualBoxFacts facts = known.orElseGet(() -> new VirtualBoxFacts(
-                layout.defaultVersion(), layout.defaultRevision(), layout.label(), Elf.EM_X86_64, List.of()));
+                layout.defaultVersion(),
+                layout.defaultRevision() | VirtualBoxFacts.FOREIGN,
+                layout.label(), Elf.EM_X86_64, List.of()));
         WrittenRanges ranges = new WrittenRanges(guest.memory().regions());
         if (ranges.count() > WrittenRanges.MOST && !largePhnum) {
             throw new UnsupportedRequestException("this guest has " + ranges.count() + " memory ranges that cannot be"

@@ -144,12 +144,13 @@ final class VmCoreReader {
 
     private Provenance provenance() {
         Descriptor descriptor = core.descriptor();
+        boolean foreign = (descriptor.revision() & VirtualBoxFacts.FOREIGN) != 0;
         return new Provenance(
                 file.name(),
                 VmCoreFormat.NAME,
                 core.layout().label() + ", format version " + (descriptor.formatVersion() & 0xff),
-                Optional.of("VirtualBox"),
-                Optional.of(descriptor.versionText()),
+                foreign ? Optional.empty() : Optional.of("VirtualBox"),
+                foreign ? Optional.empty() : Optional.of(descriptor.versionText()),
                 Optional.empty());
     }
 }

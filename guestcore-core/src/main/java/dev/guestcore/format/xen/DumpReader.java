@@ -122,12 +122,14 @@ final class DumpReader {
         guest.facts(new XenFacts(
                 paravirtualized, paravirtualized ? guestWidth() : 8, version, sharedInfo(), frames, layout));
         boolean known = version.major() != 0;
+        // Guestcore names itself where it wrote a guest that Xen never ran.
+        boolean foreign = version.extra().equals(XenFacts.Version.GUESTCORE);
         guest.provenance(new Provenance(
                 file.name(),
                 "xen",
                 variant(paravirtualized),
-                Optional.of("Xen"),
-                known ? Optional.of(version.text()) : Optional.empty(),
+                foreign ? Optional.empty() : Optional.of("Xen"),
+                known && !foreign ? Optional.of(version.text()) : Optional.empty(),
                 Optional.empty()));
         guest.findings(findings);
         return restored(guest, new FileMemory(file, index.runs()));

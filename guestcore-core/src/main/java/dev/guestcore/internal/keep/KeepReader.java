@@ -115,8 +115,9 @@ final class KeepReader {
                     read.provenance().source(),
                     read.provenance().format(),
                     read.provenance().layout(),
-                    original.hypervisor().or(() -> read.provenance().hypervisor()),
-                    original.hypervisorVersion().or(() -> read.provenance().hypervisorVersion()),
+                    // Not that of the format which it was put into.
+                    original.hypervisor(),
+                    original.hypervisorVersion(),
                     original.takenAt().or(() -> read.provenance().takenAt())));
             List<Finding> known = read.findings();
             builder.findings(known);
