@@ -104,7 +104,10 @@ final class Cancellation {
             last = waiting;
         }
         last.run();
-        // The virtual machine would report the signal's number instead (143 for SIGTERM).
-        Runtime.getRuntime().halt(exitCode);
+        if (exitCode != ExitCode.CANCELLED) {
+            // The work was done, or had failed, before the wish reached it.
+            Runtime.getRuntime().halt(exitCode);
+        }
+        // Else the virtual machine reports the signal, as every program does: 130 for SIGINT, 143 for SIGTERM.
     }
 }

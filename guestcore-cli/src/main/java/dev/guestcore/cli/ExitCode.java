@@ -11,7 +11,7 @@ final class ExitCode {
     static final int USAGE = 2;
     /** The input is damaged; what could be read was. */
     static final int DAMAGED = 3;
-    /** The user stopped it. */
+    /** The user stopped it with Ctrl-C; with SIGTERM it is 143, as the virtual machine reports it. */
     static final int CANCELLED = 130;
 
     private ExitCode() {}

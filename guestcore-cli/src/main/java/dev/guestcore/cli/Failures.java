@@ -12,6 +12,7 @@ import java.io.PrintStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
@@ -24,6 +25,7 @@ final class Failures {
 
     private final Console console;
     private final boolean alwaysTrace;
+    private @Nullable Throwable reported;
 
     /** Reports to {@code console}, with stack traces if {@code alwaysTrace}. */
     Failures(Console console, boolean alwaysTrace) {
@@ -34,6 +36,7 @@ final class Failures {
     /** Reports what a command threw. */
     int report(Throwable failure, boolean trace) {
         PrintStream err = console.err();
+        reported = failure.getCause();
         boolean cancelled = failure instanceof CancelledException
                 || console.cancellation().isRequested() && failure instanceof OutputException;
         String line = cancelled ? "cancelled" : line(failure);
@@ -57,6 +60,11 @@ final class Failures {
         } else {
             console.complain(console.errorStyle().bad("guestcore:") + " " + Printable.of(message));
         }
+    }
+
+    /** Whether another failure with the same cause was reported: of standard output each write fails again. */
+    boolean isReported(Throwable failure) {
+        return reported != null && failure.getCause() == reported;
     }
 
     /** Whether whoever reads our output has left. */

@@ -54,11 +54,12 @@ public final class Main {
             console.finish();
             return code;
         } catch (OutputException e) {
-            if (code == ExitCode.DONE && !Failures.isBrokenPipe(e)) {
-                return failures.report(e, false);
-            }
             if (console.isPagerQuit()) {
                 return code;
+            }
+            if (!Failures.isBrokenPipe(e)) {
+                int failed = failures.isReported(e) ? code : failures.report(e, false);
+                return code == ExitCode.DONE ? failed : code;
             }
             // As quiet as every other program whose reader (head, less) has seen enough.
             return code == ExitCode.DONE ? ExitCode.FAILED : code;

@@ -46,10 +46,11 @@ final class ManPage {
         }
         section("EXIT STATUS");
         item("0", "done");
-        item("1", "failed, or a comparison found a difference");
-        item("2", "the command line makes no sense; nothing was done");
-        item("3", "the input is damaged; what could be read was");
-        item("130", "cancelled; a guest that was frozen runs again, nothing half-written is left");
+        item("1", "failed: nothing was found, a comparison found a difference, or the output could not be written");
+        item("2", "the command line is wrong; nothing was done");
+        item("3", "the input is damaged; what can be read was read");
+        item("130", "cancelled with Ctrl\\-C (SIGINT); a guest that was frozen runs again, and no half\\-written file is left");
+        item("143", "the same, ended by SIGTERM");
         section("ENVIRONMENT");
         item("GUESTCORE_DEBUG", "if set, errors come with a stack trace, as with \\-\\-debug");
         item("GUESTCORE_JAVA_OPTIONS", "more options for the Java virtual machine");
