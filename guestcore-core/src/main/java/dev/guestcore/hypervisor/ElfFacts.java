@@ -120,6 +120,12 @@ public record ElfFacts(
             this(name, type, Content.of(descriptor), LAST);
         }
 
+        @Override
+        public String toString() {
+            return "Note[name=" + name + ", type=0x" + Long.toHexString(type) + ", content="
+                    + content.size() + " bytes" + (vcpu >= 0 && vcpu != LAST ? ", vcpu=" + vcpu : "") + "]";
+        }
+
         /**
          * The whole content.
          *
@@ -143,5 +149,12 @@ public record ElfFacts(
             facts.put("other notes", Integer.toString(notes.size()));
         }
         return facts;
+    }
+
+    @Override
+    public String toString() {
+        return "ElfFacts[machine=0x" + Integer.toHexString(machine) + ", flags=0x" + Long.toHexString(flags)
+                + ", addressBits=" + addressBits + ", bigEndian=" + bigEndian + ", kernelAddresses=" + kernelAddresses
+                + ", notes=" + notes + "]";
     }
 }

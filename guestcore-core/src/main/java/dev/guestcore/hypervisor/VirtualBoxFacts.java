@@ -34,7 +34,13 @@ public record VirtualBoxFacts(int version, int revision, String layout, int elfM
      *
      * @param bytes the whole note with header and padding; do not modify
      */
-    public record ExtraNote(byte[] bytes) {}
+    public record ExtraNote(byte[] bytes) {
+
+        @Override
+        public String toString() {
+            return "ExtraNote[" + bytes.length + " bytes]";
+        }
+    }
 
     /** Whether VirtualBox had no part in it: a guest of another hypervisor that Guestcore wrote as a VMCore. */
     public boolean isForeign() {
@@ -55,5 +61,12 @@ public record VirtualBoxFacts(int version, int revision, String layout, int elfM
             facts.put("other notes", Integer.toString(extraNotes.size()));
         }
         return facts;
+    }
+
+    @Override
+    public String toString() {
+        return "VirtualBoxFacts[version=0x" + Integer.toHexString(version) + ", revision=0x"
+                + Integer.toHexString(revision) + ", layout=" + layout + ", elfMachine=0x"
+                + Integer.toHexString(elfMachine) + ", extraNotes=" + extraNotes + "]";
     }
 }

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * What the guest's Linux kernel says about itself for whoever reads its dump: the VMCOREINFO note, lines of
@@ -17,6 +18,30 @@ public record VmcoreInfoFacts(byte[] vmcoreInfo) implements HypervisorFacts {
     /** Checks for null. */
     public VmcoreInfoFacts {
         Objects.requireNonNull(vmcoreInfo);
+    }
+
+    /** Owner of the note that holds the text. */
+    public static final String NOTE = "VMCOREINFO";
+
+    private static final Pattern LINE = Pattern.compile("[A-Za-z][^=\\s]*=.*");
+
+    /**
+     * Whether the content of a note is such a text: characters and ends of lines, zeros at the end at most, and at least one
+     * line {@code KEY=value}. A guest may put anything there; Windows does.
+     */
+    public static boolean isText(byte[] content) {
+        int end = content.length;
+        while (end > 0 && content[end - 1] == 0) {
+            end--;
+        }
+        for (int i = 0; i < end; i++) {
+            if (content[i] < ' ' && content[i] != '\n' && content[i] != '\t' && content[i] != '\r') {
+                return false;
+            }
+        }
+        return new String(content, 0, end, StandardCharsets.ISO_8859_1)
+                .lines()
+                .anyMatch(line -> LINE.matcher(line).matches());
     }
 
     /** The value behind {@code key=} on the first line that begins so, without the end of the line. */
@@ -40,5 +65,10 @@ public record VmcoreInfoFacts(byte[] vmcoreInfo) implements HypervisorFacts {
         value("NUMBER(phys_base)").ifPresent(base -> facts.put("phys_base", base));
         facts.put("VMCOREINFO", vmcoreInfo.length + " bytes");
         return facts;
+    }
+
+    @Override
+    public String toString() {
+        return "VmcoreInfoFacts[" + vmcoreInfo.length + " bytes]";
     }
 }

@@ -117,6 +117,14 @@ public record XenFacts(
         public String text() {
             return Long.toUnsignedString(major) + "." + Long.toUnsignedString(minor) + extra;
         }
+
+        @Override
+        public String toString() {
+            return "Version[" + text() + ", compiler=" + compiler + ", compiledBy=" + compiledBy + ", compileDomain="
+                    + compileDomain + ", compileDate=" + compileDate + ", capabilities=" + capabilities + ", changeset="
+                    + changeset + ", virtualStart=0x" + Long.toHexString(virtualStart) + ", pageSize=0x"
+                    + Long.toHexString(pageSize) + "]";
+        }
     }
 
     /**
@@ -146,6 +154,13 @@ public record XenFacts(
             Objects.requireNonNull(notes);
             Objects.requireNonNull(mappedRegisters);
         }
+
+        @Override
+        public String toString() {
+            return "Layout[elfHeader=" + bytes(elfHeader) + ", sectionHeaders=" + bytes(sectionHeaders) + ", names="
+                    + bytes(names) + ", notes=" + bytes(notes) + ", mappedRegisters=" + bytes(mappedRegisters)
+                    + ", pageSize=0x" + Long.toHexString(pageSize) + "]";
+        }
     }
 
     @Override
@@ -160,6 +175,18 @@ public record XenFacts(
                 "frame table",
                 table.size() + " entries, " + (table.hasMachineFrames() ? "with machine frames" : "page frames only")));
         return facts;
+    }
+
+    @Override
+    public String toString() {
+        return "XenFacts[paravirtualized=" + paravirtualized + ", guestWidth=" + guestWidth + ", version=" + version
+                + ", sharedInfo=" + sharedInfo.map(XenFacts::bytes).orElse("none") + ", frames="
+                + frames.map(table -> table.size() + " entries").orElse("none") + ", layout="
+                + layout.map(Layout::toString).orElse("none") + "]";
+    }
+
+    private static String bytes(byte[] bytes) {
+        return bytes.length + " bytes";
     }
 
     /** Collects facts. Not thread-safe. */

@@ -12,6 +12,8 @@ import dev.guestcore.address.Mapping;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.Translation;
 import dev.guestcore.address.TranslationOptions;
+import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.hypervisor.WindowsDumpHeader;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchHit;
 import dev.guestcore.inspect.SearchPattern;
@@ -129,7 +131,7 @@ final class KernelExaminer {
         Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> VmcoreInfoFields.parse(info.value().text()));
         Optional<SearchHit> banner = image.flatMap(KernelExaminer::bannerIn);
         if (banner.isEmpty() && vmcoreInfo.isEmpty()) {
-            return KernelFacts.none().withSystem(windows(spaces));
+            return KernelFacts.none().withSystem(windows(spaces).or(this::windowsByNote));
         }
         Optional<Derived<String>> bannerText = banner.map(hit -> new Derived<>(
                 text(image.orElseThrow().space().memory(), hit),
@@ -354,6 +356,15 @@ final class KernelExaminer {
     }
 
     /** Windows shows every process a page with its version at a fixed address (KUSER_SHARED_DATA of its driver kit). */
+    private Optional<Derived<String>> windowsByNote() {
+        return guest.facts(ElfFacts.class)
+                .flatMap(WindowsDumpHeader::of)
+                .map(header -> new Derived<>(
+                        header.system(),
+                        "Windows crash-dump header in the note VMCOREINFO",
+                        Derived.Confidence.CERTAIN));
+    }
+
     private static Optional<Derived<String>> windows(List<AddressSpace> spaces) {
         for (AddressSpace space : spaces) {
             long address = space.paging().mode().isLong() ? WINDOWS_SHARED_64 : WINDOWS_SHARED_32;

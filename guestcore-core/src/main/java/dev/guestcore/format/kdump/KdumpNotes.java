@@ -43,7 +43,9 @@ record KdumpNotes(
         CoreNotes.Reader reader = new CoreNotes.Reader(file, header.order(), stated, findings);
         header.notes().ifPresent(place -> reader.read(place.offset(), place.size()));
         CoreNotes notes = reader.finish();
+        // What is no text stands among the notes as well, which keep it.
         Optional<VmcoreInfoFacts> facts = text(file, header.vmcoreInfo(), "vmcoreinfo", findings)
+                .filter(VmcoreInfoFacts::isText)
                 .or(notes::vmcoreInfo)
                 .map(VmcoreInfoFacts::new);
         Optional<ElfFacts.Note> erased = text(file, header.eraseInfo(), "eraseinfo", findings)

@@ -13,6 +13,8 @@ import dev.guestcore.cpu.X86;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Loss;
 import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.hypervisor.WindowsDumpHeader;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.output.CommonLosses;
 import dev.guestcore.internal.output.ImpliedRegisters;
@@ -153,13 +155,28 @@ public record CoreNotes(
                     && vmcoreInfo.isEmpty()
                     && note.descriptorSize() <= LARGEST_VMCOREINFO) {
                 owner = ElfFacts.Note.LAST;
-                vmcoreInfo = Optional.of(descriptor(note));
+                byte[] content = descriptor(note);
+                if (VmcoreInfoFacts.isText(content)) {
+                    vmcoreInfo = Optional.of(content);
+                } else {
+                    findings.add(Finding.note(file.name() + ": " + notVmcoreInfo(content)));
+                    addOther(note);
+                }
             } else if (keep.isEmpty() && note.name().equals(KEEP_NAME) && note.type() == KEEP_TYPE) {
                 owner = ElfFacts.Note.LAST;
                 keep = Optional.of(note);
             } else if (owner != NOBODY) {
                 addOther(note);
             }
+        }
+
+        /** What a note is that should be VMCOREINFO. */
+        private static String notVmcoreInfo(byte[] content) {
+            return "the note VMCOREINFO is not what a Linux kernel writes: expected lines KEY=value, found "
+                    + WindowsDumpHeader.of(content)
+                            .map(header -> "the header of a Windows crash dump (" + header.system() + ")")
+                            .orElse(content.length == 0 ? "nothing" : content.length + " bytes of something else")
+                    + "; it is kept as it is";
         }
 
         /** Whether it looks like QEMU's note about an x86 vCPU, whatever the header says. */

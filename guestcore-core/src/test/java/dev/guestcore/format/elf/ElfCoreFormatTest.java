@@ -324,7 +324,7 @@ class ElfCoreFormatTest {
         ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x4000);
         byte[] status = elf.note("CORE", 1, Patterns.bytes(336, 1));
         byte[] state = elf.note("QEMU", 0, ByteBuffer.wrap(Patterns.bytes(440, 2)).put(0, new byte[] {1, 0, 0, 0}).array());
-        byte[] info = elf.note("VMCOREINFO", 0, new byte[30]);
+        byte[] info = elf.note("VMCOREINFO", 0, "OSRELEASE=6.1.0-test-of-cores\n".getBytes(StandardCharsets.US_ASCII));
         int offset = elf.content(status);
         elf.content(state);
         elf.content(info);
