@@ -121,7 +121,8 @@ public final class FileBytes implements AutoCloseable {
 
     /**
      * Opens a regular file for reading. A compressed one is decompressed into a temporary file, which may take as long and
-     * as much room as its content does; {@link #findings()} says so.
+     * as much room as its content does; {@link #findings()} says so. The name "-" stands for standard input, which is read
+     * to its end into such a file, and can be read only once; a file of that name is "./-".
      *
      * @throws SourceException if there is no such file, it is not a regular file, it cannot be read, or there is no room
      *     to decompress it
@@ -134,7 +135,9 @@ public final class FileBytes implements AutoCloseable {
 
     /** The same with another way to read, so that tests have disks that fail. */
     static FileBytes open(Path path, StoredFile.Reads reads) {
-        FileBytes stored = openAsStored(path, reads);
+        FileBytes stored = SpecialFile.isStream(path)
+                ? over(path, SpooledFile.take(SpecialFile.nameOf(path), SpecialFile.stream(path)))
+                : openAsStored(path, reads);
         try {
             Compression compression = Compression.of(stored);
             if (compression == Compression.NONE) {
@@ -207,8 +210,7 @@ public final class FileBytes implements AutoCloseable {
             throw new SourceException(path + ": is a directory; name the dump file in it");
         }
         if (Files.exists(path) && !Files.isRegularFile(path)) {
-            throw new SourceException(
-                    path + ": is not a regular file, and random access is needed; copy its content to a file first");
+            throw SpecialFile.refusal(path);
         }
         // Asking an open channel for its size closes it in a thread that is interrupted.
         boolean interrupted = Thread.interrupted();
@@ -224,7 +226,7 @@ public final class FileBytes implements AutoCloseable {
             return new FileBytes(path, stored, arena, mapped, key, null, null);
         } catch (NoSuchFileException e) {
             arena.close();
-            throw new SourceException(path + ": no such file", e);
+            throw new SourceException(path + ": no such file" + SpecialFile.whyMissing(path), e);
         } catch (IOException e) {
             closeQuietly(channel, e);
             arena.close();

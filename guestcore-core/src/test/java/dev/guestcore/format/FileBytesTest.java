@@ -7,10 +7,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.SourceException;
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
 import java.nio.ByteOrder;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -104,6 +109,55 @@ class FileBytesTest {
         Path missing = folder.resolve("missing");
         SourceException absent = assertThrows(SourceException.class, () -> FileBytes.open(missing));
         assertEquals(missing + ": no such file", absent.getMessage());
+    }
+
+    private static String refusal(Path path) {
+        return assertThrows(SourceException.class, () -> FileBytes.open(path)).getMessage();
+    }
+
+    @Test
+    void saysWhatASpecialFileIsAndWhatToDo() throws Exception {
+        Path pipe = folder.resolve("a pipe");
+        assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+        assertEquals(pipe + ": is a named pipe; read it from standard input: write - instead of its name, and < '" + pipe + "'",
+                refusal(pipe));
+        assertEquals("/dev/null: is a character device, which holds no dump; name the dump file",
+                refusal(Path.of("/dev/null")));
+        Path socket = folder.resolve("monitor");
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(socket));
+            assertEquals(socket + ": is a socket; if it is the monitor of a running QEMU, open qemu:" + socket,
+                    refusal(socket));
+        }
+        Path dangling = Files.createSymbolicLink(folder.resolve("link"), folder.resolve("nowhere"));
+        assertEquals(dangling + ": no such file; it is a link to something that does not exist", refusal(dangling));
+        Path loop = Files.createSymbolicLink(folder.resolve("loop"), folder.resolve("loop"));
+        assertTrue(refusal(loop).contains("Too many levels of symbolic links"), refusal(loop));
+        assertTrue(refusal(folder.resolve("caf\ufffd.core")).contains("standard input (write - instead"));
+    }
+
+    /** Not only the tests': a shell gives a program pipes by such names. */
+    @Test
+    @SuppressWarnings("try")
+    void readsStandardInputThroughACopy() throws IOException {
+        byte[] content = new byte[200_000];
+        content[150_000] = 5;
+        InputStream before = System.in;
+        System.setIn(new ByteArrayInputStream(content));
+        FileBytes first;
+        try {
+            first = FileBytes.open(Path.of("-"));
+        } finally {
+            System.setIn(before);
+        }
+        try (FileBytes again = first.reopen()) {
+            assertEquals(5, first.u8(150_000, "byte"));
+            assertEquals("standard input: a pipe; read from a temporary copy of 200000 bytes in "
+                    + System.getProperty("java.io.tmpdir"), first.findings().getFirst().message());
+            assertTrue(first.storedAt(0, 100_000).hole());
+            first.close();
+            assertEquals(5, again.u8(150_000, "byte"));
+        }
     }
 
     @Test
