@@ -28,6 +28,7 @@ final class PagePlaces {
     private static final int MOST_LOOKS = 256;
     private static final long TABLES = 1;
     private static final long PAGES = 2;
+    private static final long ALONE = 3;
 
     private final DescriptorTable table;
     private final Map<Long, Jump> jumps = new HashMap<>();
@@ -134,8 +135,9 @@ final class PagePlaces {
         lastJump = place;
         afterJump = place + size;
         next = next < 0 ? afterJump : next;
-        if (jumps.size() < MOST_JUMPS && jumps.putIfAbsent(place, new Jump(size, flags)) == null
-                || jumps.size() >= MOST_JUMPS) {
+        if (jumps.size() < MOST_JUMPS) {
+            jumps.putIfAbsent(place, new Jump(size, flags));
+        } else {
             use.add(place, size, PAGES);
         }
     }
@@ -152,6 +154,8 @@ final class PagePlaces {
                 jump.uses++;
             }
         });
+        // A place of its own that lies across other pages is none; one that is shared as it is may be right.
+        jumps.forEach((place, jump) -> use.add(place, jump.size, jump.uses == 1 ? ALONE : PAGES));
         long[] wrong = {0};
         jumps.entrySet().stream()
                 .filter(entry -> entry.getValue().uses > 1 && !isZero(entry.getKey(), entry.getValue()))
@@ -186,7 +190,9 @@ final class PagePlaces {
     private void lookAtUse() {
         FileUse.Result result = use.result(table.file().size(), (offset, size, mark) -> isZero(offset, size));
         if (result.overlaps() > 0) {
-            beyond = "page data at offset 0x" + Long.toHexString(result.overlapAt()) + " lie within headers or descriptors";
+            boolean tables = result.overlappedMark() == TABLES || result.overlapMark() == TABLES;
+            beyond = "the data of a page at offset 0x" + Long.toHexString(result.overlapAt())
+                    + (tables ? " lie within headers or descriptors" : " lie across those of other pages");
         }
         // A zero page that no page refers to is written by some, and files may be padded at their end.
         if (result.gaps() > 0 && !(result.gaps() == 1 && isZeroPage(result.gapAt(), result.gapBytes()))) {

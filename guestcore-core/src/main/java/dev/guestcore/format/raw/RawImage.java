@@ -49,6 +49,10 @@ public final class RawImage {
             }
             CappedFindings findings = new CappedFindings();
             findings.addAll(file.findings());
+            String sharing = map.sharing();
+            if (!sharing.isEmpty()) {
+                findings.add(Finding.damage(place + ": " + sharing + "; one offset of the map is wrong"));
+            }
             if (file.size() < map.imageSize()) {
                 findings.damage(file.malformed(file.size(), "size of the image",
                         map.imageSize() + " bytes, as its map says", file.size() + " bytes",

@@ -10,6 +10,7 @@ import dev.guestcore.internal.FilesBeside;
 import dev.guestcore.internal.IoReason;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
+import dev.guestcore.internal.memory.FileUse;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -27,6 +28,7 @@ import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.json.JsonFactory;
 
 /**
@@ -75,6 +77,23 @@ record RawMap(
         return true;
     }
 
+    /** A place of the image that two ranges name, in words; empty if there is none. */
+    String sharing() {
+        try (Arena scratch = Arena.ofConfined()) {
+            FileUse use = new FileUse(scratch);
+            for (long i = 0; i < ranges.count(); i++) {
+                long size = ranges.last(i) - ranges.first(i) + 1;
+                if (ranges.value(i) >= 0 && size > 0) {
+                    use.add(ranges.value(i), size, ranges.first(i) - ranges.value(i));
+                }
+            }
+            FileUse.Result result = use.result(imageSize, (offset, size, next) -> true);
+            return result.overlaps() == 0 ? "" : "the bytes at offset 0x" + Long.toHexString(result.overlapAt())
+                    + " are memory at 0x" + Long.toHexString(result.overlapAt() + result.overlappedMark()) + " and at 0x"
+                    + Long.toHexString(result.overlapAt() + result.overlapMark()) + " at once";
+        }
+    }
+
     /** Region {@code index}. */
     MemoryRegion region(long index) {
         long value = regions.value(index);
@@ -96,6 +115,7 @@ record RawMap(
         Path map = beside(image);
         FilesBeside.require(image, map);
         JsonFactory json = JsonFactory.builder()
+                .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                 .streamReadConstraints(StreamReadConstraints.builder()
                         .maxStringLength(LONGEST_TEXT)
                         .maxNameLength(LONGEST_TEXT)

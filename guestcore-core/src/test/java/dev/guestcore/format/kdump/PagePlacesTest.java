@@ -110,6 +110,21 @@ class PagePlacesTest {
         assertTrue(damage(backward).getFirst().contains("page descriptors 3 and 31 name the same page"));
     }
 
+    /** The place of a zero page with a bit flipped: nothing is left over, but no page begins there. */
+    @Test
+    void aPlaceAcrossOtherPagesIsDamage() {
+        KdumpImage image = image().page(0, new byte[PAGE], 0).page(5, new byte[PAGE], 0).page(6, new byte[PAGE], 0);
+        byte[] dump = image.bytes();
+        int descriptors = image.at("descriptors");
+        System.arraycopy(dump, descriptors, dump, descriptors + 24 * 5, 24);
+        System.arraycopy(dump, descriptors, dump, descriptors + 24 * 6, 24);
+        dump[descriptors + 24 * 5 + 1] ^= 0x10;
+        dump[descriptors + 24 * 5] ^= 0x08;
+        assertTrue(damage(dump).stream().anyMatch(text -> text.contains("lie across those of other pages")),
+                () -> damage(dump).toString());
+        assertTrue(failed(dump).containsAll(List.of("kdump-00", "kdump-17")), () -> failed(dump).toString());
+    }
+
     /** All writers give zero pages one place. */
     @Test
     void zeroPagesMayShareAPlace() {

@@ -131,7 +131,7 @@ class RawFormatTest {
             }
             try (FileBytes file = FileBytes.open(target)) {
                 List<Check> checks = RAW.rules(file, true, Progress.none());
-                assertEquals(List.of("raw-01", "raw-02", "raw-03"),
+                assertEquals(List.of("raw-01", "raw-02", "raw-03", "raw-05"),
                         checks.stream().filter(check -> check.result() == Check.Result.PASS).map(Check::id).toList());
             }
         }
@@ -329,6 +329,22 @@ class RawFormatTest {
         assertTrue(assertThrows(MalformedDumpException.class, () -> Guests.open(broken))
                 .getMessage()
                 .contains("map of a raw image: expected JSON, found"));
+    }
+
+    /** One place of the image is one place of memory, and a field of the map has one value. */
+    @Test
+    void aMapThatContradictsItselfIsDamaged() throws Exception {
+        String twoAddresses = ranges("{\"address\":\"0x0\",\"size\":\"0x20\",\"offset\":0},"
+                + "{\"address\":\"0x1000\",\"size\":\"0x20\",\"offset\":16}");
+        try (Guest guest = Guests.open(withMap(twoAddresses))) {
+            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE
+                    && finding.message().contains("the bytes at offset 0x10 are memory at 0x10 and at 0x1000 at once")),
+                    guest.findings()::toString);
+        }
+        assertTrue(Guests.verify(folder.resolve("image").toString(), false, Progress.none()).checks().stream()
+                .anyMatch(check -> check.id().equals("raw-05") && check.result() == Check.Result.FAIL));
+        Path twice = withMap(ranges("{\"address\":\"0x0\",\"address\":\"0x1000\",\"size\":\"0x10\",\"offset\":0}"));
+        assertTrue(assertThrows(MalformedDumpException.class, () -> Guests.open(twice)).getMessage().contains("address"));
     }
 
     @Test
