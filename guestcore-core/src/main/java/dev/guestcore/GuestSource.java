@@ -49,6 +49,17 @@ public interface GuestSource extends AutoCloseable {
         return BufferOrDirect.take(this, request);
     }
 
+    /**
+     * The way that {@link #freeze(FreezeRequest)} would take now, and why no shorter one. Nothing is frozen, nothing is kept;
+     * what changes later may change the way.
+     *
+     * @throws UnsupportedRequestException if the way that is asked for cannot be taken; says why, and which others can
+     * @throws SourceException if the source fails
+     */
+    default FreezeChoice choose(FreezeRequest request) {
+        return BufferOrDirect.choose(this, request);
+    }
+
     /** Disconnects. A guest that is still open is closed first. */
     @Override
     void close();

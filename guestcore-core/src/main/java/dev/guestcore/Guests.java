@@ -13,6 +13,7 @@ import dev.guestcore.live.SourceProvider;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -65,9 +66,25 @@ public final class Guests {
      * @throws GuestcoreException if there is nothing there that can be opened
      */
     public static GuestSource source(String location) {
+        return source(location, Optional.empty());
+    }
+
+    /**
+     * The same, with a limit to how long a live source may take until it answers.
+     *
+     * @throws GuestcoreException if there is nothing there that can be opened, or it does not answer in time
+     */
+    public static GuestSource source(String location, Duration timeout) {
+        return source(location, Optional.of(timeout));
+    }
+
+    private static GuestSource source(String location, Optional<Duration> timeout) {
         Optional<SourceProvider> provider = provider(location);
         if (provider.isPresent()) {
-            return provider.get().connect(locator(provider.get(), location));
+            String locator = locator(provider.get(), location);
+            return timeout.isPresent()
+                    ? provider.get().connect(locator, timeout.get())
+                    : provider.get().connect(locator);
         }
         String scheme = location.substring(0, Math.max(0, location.indexOf(':')));
         List<String> schemes = PROVIDERS.stream().map(SourceProvider::scheme).toList();
@@ -92,6 +109,27 @@ public final class Guests {
         GuestSource source = source(location);
         try {
             return new SourcedGuest(source.freeze(), source);
+        } catch (RuntimeException | Error e) {
+            source.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Opens a guest; a live one is frozen as the request says, and for no longer than that takes.
+     *
+     * @param location {@code scheme:locator} of a live source, or the path of a core file
+     * @throws UnsupportedRequestException if the way of freezing that is asked for cannot be taken
+     * @throws GuestcoreException if there is nothing there that can be opened
+     */
+    public static Guest open(String location, FreezeRequest request) {
+        return open(source(location), request);
+    }
+
+    /** The same of a source that is found already; closing the guest closes it. */
+    public static Guest open(GuestSource source, FreezeRequest request) {
+        try {
+            return new SourcedGuest(source.freeze(request), source);
         } catch (RuntimeException | Error e) {
             source.close();
             throw e;

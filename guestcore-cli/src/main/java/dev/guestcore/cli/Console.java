@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.GuestcoreException;
 import dev.guestcore.OutputException;
 import java.io.BufferedOutputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -134,6 +135,7 @@ final class Console {
 
     /** Standard output for bulk data, after everything that was printed so far. */
     WritableByteChannel outChannel() {
+        release();
         settle();
         flush();
         return outChannel;
@@ -208,6 +210,21 @@ final class Console {
         return outBytes.failure != null && pager.map(Pager::hasTerminal).orElse(false);
     }
 
+    /**
+     * Keeps what is printed from now on, up to a limit, so that nobody waits for a pipe or a pager while a guest stands
+     * still; {@link #release} sends it on its way.
+     */
+    void hold() {
+        out.flush();
+        outBytes.held = new ByteArrayOutputStream();
+    }
+
+    /** Ends {@link #hold}. */
+    void release() {
+        out.flush();
+        outBytes.release();
+    }
+
     /** Nothing that was printed is held back any more: something else comes to the terminal, or bulk data. */
     private void settle() {
         out.flush();
@@ -253,7 +270,10 @@ final class Console {
     /** A print stream swallows errors; this one is asked for them. */
     private static final class NotingStream extends OutputStream {
 
+        private static final int MOST_HELD = 1 << 20;
+
         private OutputStream target;
+        private @Nullable ByteArrayOutputStream held;
         private @Nullable IOException failure;
 
         NotingStream(OutputStream target) {
@@ -264,6 +284,18 @@ final class Console {
             return Optional.ofNullable(failure);
         }
 
+        void release() {
+            ByteArrayOutputStream kept = held;
+            held = null;
+            if (kept != null) {
+                try {
+                    kept.writeTo(target);
+                } catch (IOException e) {
+                    failure = e;
+                }
+            }
+        }
+
         @Override
         public void write(int value) throws IOException {
             write(new byte[] {(byte) value}, 0, 1);
@@ -271,6 +303,11 @@ final class Console {
 
         @Override
         public void write(byte[] bytes, int offset, int length) throws IOException {
+            if (held != null && held.size() + length <= MOST_HELD) {
+                held.write(bytes, offset, length);
+                return;
+            }
+            release();
             try {
                 target.write(bytes, offset, length);
             } catch (IOException e) {
@@ -281,6 +318,9 @@ final class Console {
 
         @Override
         public void flush() throws IOException {
+            if (held != null) {
+                return;
+            }
             try {
                 target.flush();
             } catch (IOException e) {

@@ -193,7 +193,8 @@ final class Delivery {
         return new Outcome(report, freeze, Duration.ofNanos(System.nanoTime() - begin), findings);
     }
 
-    private static Path folder(Path file) {
+    /** The folder that a file lies in. */
+    static Path folder(Path file) {
         Path parent = file.toAbsolutePath().getParent();
         return parent == null ? file.toAbsolutePath() : parent;
     }

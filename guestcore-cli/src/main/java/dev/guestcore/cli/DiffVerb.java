@@ -59,6 +59,9 @@ final class DiffVerb extends Verb {
     @Mixin
     ProgressOption progress = new ProgressOption();
 
+    @Mixin
+    FreezeOption freeze = new FreezeOption();
+
     DiffVerb(Console console) {
         super(console);
     }
@@ -73,8 +76,10 @@ final class DiffVerb extends Verb {
             throw usage("standard output takes either --json or the picture");
         }
         return unwinding(() -> {
-            try (Guest left = WatchedGuest.open(here);
-                    Guest right = WatchedGuest.open(there)) {
+            try (FreezeOption.Look look = freeze.look(this);
+                    FreezeOption.Look otherLook = freeze.look(this);
+                    Guest left = look.open(here, FreezeOption.Need.MUCH, progress.mode);
+                    Guest right = otherLook.open(there, FreezeOption.Need.MUCH, progress.mode)) {
                 ChangeCollector changes = ChangeCollector.between(left, right);
                 GuestComparison result = compare(left, right, changes);
                 if (svg != null && !pictureOut) {

@@ -61,6 +61,9 @@ final class InfoVerb extends Verb {
     @Mixin
     ProgressOption progress = new ProgressOption();
 
+    @Mixin
+    FreezeOption freeze = new FreezeOption();
+
     InfoVerb(Console console) {
         super(console);
     }
@@ -71,7 +74,8 @@ final class InfoVerb extends Verb {
             throw usage("--vmcoreinfo prints a text and nothing else; --scan --json has it too");
         }
         return unwinding(() -> {
-            try (Guest guest = WatchedGuest.open(source)) {
+            try (FreezeOption.Look look = freeze.look(this);
+                    Guest guest = look.open(source, FreezeOption.Need.MUCH, progress.mode)) {
                 if (vmcoreInfo) {
                     return printVmcoreInfo(guest);
                 }

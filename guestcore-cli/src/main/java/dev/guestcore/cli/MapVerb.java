@@ -67,6 +67,9 @@ final class MapVerb extends Verb {
     @Mixin
     ProgressOption progress = new ProgressOption();
 
+    @Mixin
+    FreezeOption freeze = new FreezeOption();
+
     MapVerb(Console console) {
         super(console);
     }
@@ -90,7 +93,9 @@ final class MapVerb extends Verb {
             return list();
         }
         return unwinding(() -> {
-            try (Guest guest = WatchedGuest.open(source)) {
+            try (FreezeOption.Look look = freeze.look(this);
+                    Guest guest = look.open(
+                            source, scan ? FreezeOption.Need.MUCH : FreezeOption.Need.LITTLE, progress.mode)) {
                 MemoryMap map = scan ? MemoryMap.of(guest, scan(guest)) : MemoryMap.of(guest);
                 if (json) {
                     printJson(MapJson.of(map, source));
@@ -108,7 +113,8 @@ final class MapVerb extends Verb {
 
     private int list() throws Exception {
         return streaming(() -> {
-            try (Guest guest = WatchedGuest.open(source)) {
+            try (FreezeOption.Look look = freeze.look(this);
+                    Guest guest = look.open(source, FreezeOption.Need.MUCH, progress.mode)) {
                 MappingList list = new MappingList(console(), json);
                 int code = list.print(addressSpace.shown(guest, source, this), Optional.ofNullable(range));
                 int damage = report(guest.findings());

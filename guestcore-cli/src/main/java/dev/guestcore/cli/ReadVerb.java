@@ -96,6 +96,9 @@ final class ReadVerb extends Verb {
     @Mixin
     ProgressOption progress = new ProgressOption();
 
+    @Mixin
+    FreezeOption freeze = new FreezeOption();
+
     ReadVerb(Console console) {
         super(console);
     }
@@ -126,15 +129,23 @@ final class ReadVerb extends Verb {
             return streaming(this::toStandardOutput);
         }
         return unwinding(() -> {
-            try (Guest guest = WatchedGuest.open(source)) {
+            try (FreezeOption.Look look = freeze.look(this);
+                    Guest guest = look.open(source, need(), progress.mode)) {
                 copyToFile(memory(guest), Optional.ofNullable(output).orElseThrow());
                 return report(guest.findings());
             }
         });
     }
 
+    /** What goes to a pipe as it is has to wait for the pipe. */
+    private FreezeOption.Need need() {
+        boolean waits = raw && (output == null || output.equals(Delivery.STANDARD_OUTPUT));
+        return waits || length > CHUNK ? FreezeOption.Need.MUCH : FreezeOption.Need.LITTLE;
+    }
+
     private int toStandardOutput() throws IOException {
-        try (Guest guest = WatchedGuest.open(source)) {
+        try (FreezeOption.Look look = freeze.look(this);
+                Guest guest = look.open(source, need(), progress.mode)) {
             GuestMemory memory = memory(guest);
             if (raw) {
                 ChannelSink sink = new ChannelSink(console().outChannel(), "standard output");

@@ -1,7 +1,6 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.RawContext;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Register;
@@ -13,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -37,6 +37,9 @@ final class RegsVerb extends Verb {
     @Nullable
     Integer cpu;
 
+    @Mixin
+    FreezeOption freeze = new FreezeOption();
+
     RegsVerb(Console console) {
         super(console);
     }
@@ -44,7 +47,8 @@ final class RegsVerb extends Verb {
     @Override
     public Integer call() throws Exception {
         return unwinding(() -> {
-            try (Guest guest = Guests.open(source)) {
+            try (FreezeOption.Look look = freeze.look(this);
+                    Guest guest = look.open(source, FreezeOption.Need.REGISTERS, ProgressMode.NONE)) {
                 List<Vcpu> chosen = choose(guest.vcpus());
                 if (json) {
                     Map<String, Object> document = new LinkedHashMap<>();

@@ -101,6 +101,9 @@ final class SearchVerb extends Verb {
         boolean utf16;
     }
 
+    @Mixin
+    FreezeOption freeze = new FreezeOption();
+
     SearchVerb(Console console) {
         super(console);
     }
@@ -140,7 +143,8 @@ final class SearchVerb extends Verb {
     }
 
     private int search(MemorySearch search) {
-        try (Guest guest = WatchedGuest.open(source)) {
+        try (FreezeOption.Look look = freeze.look(this);
+                Guest guest = look.open(source, FreezeOption.Need.MUCH, progress.mode)) {
             SearchSummary summary;
             Hits hits;
             Optional<AddressSpace> seen =

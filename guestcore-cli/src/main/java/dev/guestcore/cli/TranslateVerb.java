@@ -51,6 +51,9 @@ final class TranslateVerb extends Verb {
     @Mixin
     AddressSpaceOptions addressSpace = new AddressSpaceOptions();
 
+    @Mixin
+    FreezeOption freeze = new FreezeOption();
+
     TranslateVerb(Console console) {
         super(console);
     }
@@ -59,7 +62,8 @@ final class TranslateVerb extends Verb {
     public Integer call() throws Exception {
         addressSpace.check(this, true);
         return unwinding(() -> {
-            try (Guest guest = WatchedGuest.open(source)) {
+            try (FreezeOption.Look look = freeze.look(this);
+                    Guest guest = look.open(source, FreezeOption.Need.LITTLE, ProgressMode.NONE)) {
                 AddressSpace space = addressSpace.shown(guest, source, this);
                 Translation translation = space.translate(address);
                 if (json) {

@@ -2,6 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Finding;
 import dev.guestcore.OutputException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -16,6 +17,7 @@ abstract class Verb implements Callable<Integer> {
 
     private final Console console;
     private @Nullable ShownProgress shown;
+    private final List<String> afterwards = new ArrayList<>();
 
     @Spec
     CommandSpec spec;
@@ -75,7 +77,15 @@ abstract class Verb implements Callable<Integer> {
 
     /** Runs work that must unwind by itself when the user stops it. */
     final <T> T unwinding(Callable<T> work) throws Exception {
-        return console.cancellation().unwinding(work);
+        T result = console.cancellation().unwinding(work);
+        afterwards.forEach(this::remark);
+        afterwards.clear();
+        return result;
+    }
+
+    /** A remark for when the work is done; if it fails, its error is all that is said. */
+    final void afterwards(String line) {
+        afterwards.add(line);
     }
 
     /**

@@ -42,6 +42,11 @@ final class WatchedGuest implements Guest {
         return new WatchedGuest(Guests.open(source));
     }
 
+    /** Watches a guest that is open already. */
+    static WatchedGuest of(Guest guest) {
+        return new WatchedGuest(guest);
+    }
+
     /** What is odd or damaged; what was met since it was opened as well, unless opening told of damage already. */
     @Override
     public List<Finding> findings() {

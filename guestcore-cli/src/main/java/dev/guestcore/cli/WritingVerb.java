@@ -101,7 +101,7 @@ abstract class WritingVerb extends Verb {
             }
         });
         Delivery.Outcome outcome = unwinding(() -> {
-            try (GuestSource source = Guests.source(location);
+            try (GuestSource source = source(location);
                     ShownProgress shown = progress(progress.mode)) {
                 expectedBytes = Delivery.expectedBytes(source);
                 shown.expect(expectedBytes);
@@ -128,12 +128,17 @@ abstract class WritingVerb extends Verb {
         return report(outcome.findings());
     }
 
+    /** Finds the guest. */
+    GuestSource source(String location) {
+        return Guests.source(location);
+    }
+
     /** How the user wants a live guest to be frozen. */
     FreezeRequest freezing(Consumer<FreezeChoice> listener) {
         return FreezeRequest.shortest().withListener(listener);
     }
 
-    private static String line(FreezeChoice choice) {
+    static String line(FreezeChoice choice) {
         String what = switch (choice.method()) {
             case SNAPSHOT -> "the guest runs on while its memory is read";
             case BUFFER -> "the guest stands still while its memory is copied";
@@ -142,7 +147,7 @@ abstract class WritingVerb extends Verb {
         return choice.method().label() + ": " + what + (choice.reason().isEmpty() ? "" : " (" + choice.reason() + ")");
     }
 
-    private void announce(GuestSource source, CoreFormat format, PrintStream report, Style style) {
+    final void announce(GuestSource source, CoreFormat format, PrintStream report, Style style) {
         long bytes = Delivery.expectedBytes(source);
         report.println(style.heading("from") + "  " + Printable.of(source.description()));
         report.println(style.heading("has") + "   " + Text.counted(source.vcpuCount(), "vCPU") + ", "

@@ -3,6 +3,7 @@ package dev.guestcore.live;
 import dev.guestcore.GuestSource;
 import dev.guestcore.Progress;
 import dev.guestcore.format.Check;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 
@@ -22,6 +23,16 @@ public interface SourceProvider {
      * @throws dev.guestcore.SourceException if there is no such guest
      */
     GuestSource connect(String locator);
+
+    /**
+     * The same, for a source that has to be waited for.
+     *
+     * @param timeout how long it may take until it answers; a source that answers at once does without
+     * @throws dev.guestcore.SourceException if there is no such guest, or it does not answer in time
+     */
+    default GuestSource connect(String locator, Duration timeout) {
+        return connect(locator);
+    }
 
     /**
      * Checks the files of a source against the rules of their format. Empty if there are no such rules; then opening the

@@ -21,8 +21,6 @@ final class QemuFreeze implements Freeze {
     /** To stop a guest QEMU waits for its disks. */
     private static final Duration STOPPING = Duration.ofMinutes(1);
 
-    private static final Duration RECONNECTING = Duration.ofSeconds(5);
-
     /** A stop that QEMU stamped earlier than we sent ours, but not by more than this, was somebody else's. */
     private static final Duration OTHERS_STOP = Duration.ofSeconds(5);
 
@@ -198,7 +196,7 @@ final class QemuFreeze implements Freeze {
         try {
             resumeIfPaused(qmp);
         } catch (IOException lost) {
-            try (QmpClient again = QmpClient.connect(qmp.socket(), RECONNECTING)) {
+            try (QmpClient again = QmpClient.connect(qmp.socket(), QemuSource.CONNECTING)) {
                 resumeIfPaused(again);
             } catch (IOException e) {
                 SourceException failure = new SourceException(

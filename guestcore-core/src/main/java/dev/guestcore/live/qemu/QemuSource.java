@@ -12,6 +12,7 @@ import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
+import dev.guestcore.RegionContents;
 import dev.guestcore.SourceException;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
@@ -39,7 +40,8 @@ final class QemuSource implements GuestSource {
     /** How long QEMU may take for a command that only asks. */
     static final Duration COMMAND = Duration.ofSeconds(30);
 
-    private static final Duration CONNECTING = Duration.ofSeconds(5);
+    /** How long QEMU may take to greet: a host under load lets it wait. */
+    static final Duration CONNECTING = Duration.ofSeconds(30);
 
     /** Bytes of memory that a rehearsal reads: enough for the compiler to notice. */
     private static final long REHEARSAL = 64 << 20;
@@ -48,9 +50,6 @@ final class QemuSource implements GuestSource {
     static final int MOST_VCPUS = 8192;
 
     private static final int LONGEST_NAME = 100;
-
-    /** The command that shows where memory lies. */
-    private static final String LAYOUT = "info mtree -f";
 
     private final String locator;
     private final Path socket;
@@ -66,11 +65,11 @@ final class QemuSource implements GuestSource {
     /**
      * What was found out before the guest is stopped.
      *
-     * @param layout what the monitor said of its memory
+     * @param layout where its memory lies
      * @param cpus QEMU's numbers of its vCPUs, ascending
      * @param access the way to its memory
      */
-    private record Rehearsed(String layout, List<Integer> cpus, MemoryAccess.Known access) {}
+    private record Rehearsed(Layout layout, List<Integer> cpus, MemoryAccess.Known access) {}
 
     private QemuSource(String locator, Path socket, QmpClient qmp) throws IOException {
         this.locator = locator;
@@ -85,7 +84,7 @@ final class QemuSource implements GuestSource {
         }
         version = versionText(qmp.version());
         cpus = cpus();
-        regions = FlatView.parse(qmp.monitor(LAYOUT, COMMAND));
+        regions = Layout.ask(qmp).regions();
         String name = QmpClient.printable(ask("query-name").path("name").asString(""), LONGEST_NAME);
         description = "QEMU " + version + ", " + (name.isEmpty() ? "guest without a name" : "guest " + name) + ", "
                 + cpus.size() + (cpus.size() == 1 ? " vCPU, " : " vCPUs, ")
@@ -93,7 +92,7 @@ final class QemuSource implements GuestSource {
     }
 
     /** Finds the guest behind a QMP socket. */
-    static GuestSource connect(String locator) {
+    static GuestSource connect(String locator, Duration timeout) {
         Path socket;
         try {
             socket = Path.of(locator).toAbsolutePath();
@@ -105,7 +104,7 @@ final class QemuSource implements GuestSource {
         }
         QmpClient qmp = null;
         try {
-            qmp = QmpClient.connect(socket, CONNECTING);
+            qmp = QmpClient.connect(socket, timeout);
             return new QemuSource(locator, socket, qmp);
         } catch (IOException e) {
             closeQuietly(qmp);
@@ -206,6 +205,10 @@ final class QemuSource implements GuestSource {
                         FreezeMethod.DIRECT, state.meaning() + ", so nothing has to be frozen"));
                 return freeze();
             }
+            if (request.registersOnly() && wanted.isEmpty()) {
+                request.onChoice().accept(new FreezeChoice(FreezeMethod.DIRECT, ""));
+                return freeze(true);
+            }
             Optional<String> noSnapshot = Optional.empty();
             if (wanted.isEmpty() || wanted.get() == FreezeMethod.SNAPSHOT) {
                 noSnapshot = Snapshot.refusal(qmp, watchdog);
@@ -219,6 +222,29 @@ final class QemuSource implements GuestSource {
                 }
             }
             return BufferOrDirect.take(this, request, noSnapshot, this::lookAtRunning);
+        } catch (IOException e) {
+            throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public FreezeChoice choose(FreezeRequest request) {
+        try {
+            reconnectIfLost();
+            RunState state = RunState.ask(qmp);
+            refuseIncoming(state);
+            Optional<FreezeMethod> wanted = request.method();
+            if (wanted.isEmpty() && !state.running()) {
+                return new FreezeChoice(FreezeMethod.DIRECT, state.meaning() + ", so nothing has to be frozen");
+            }
+            Optional<String> noSnapshot = Optional.empty();
+            if (wanted.isEmpty() || wanted.get() == FreezeMethod.SNAPSHOT) {
+                noSnapshot = Snapshot.refusal(qmp, watchdog);
+                if (noSnapshot.isEmpty()) {
+                    return new FreezeChoice(FreezeMethod.SNAPSHOT, "");
+                }
+            }
+            return BufferOrDirect.choose(this, request, noSnapshot, this::lookAtRunning);
         } catch (IOException e) {
             throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
         }
@@ -241,9 +267,9 @@ final class QemuSource implements GuestSource {
 
     /** Looks at the guest while it may still run, and remembers what is found out for when it stands still. */
     private MemoryAccess look() throws IOException {
-        String text = qmp.monitor(LAYOUT, COMMAND);
-        MemoryAccess access = MemoryAccess.open(qmp, watchdog, FlatView.parse(text), Optional.empty());
-        known = Optional.of(new Rehearsed(text, cpus(), access.known()));
+        Layout layout = Layout.ask(qmp);
+        MemoryAccess access = MemoryAccess.open(qmp, watchdog, layout.regions(), Optional.empty());
+        known = Optional.of(new Rehearsed(layout, cpus(), access.known()));
         return access;
     }
 
@@ -263,6 +289,10 @@ final class QemuSource implements GuestSource {
 
     @Override
     public Guest freeze() {
+        return freeze(false);
+    }
+
+    private Guest freeze(boolean registersOnly) {
         if (open != null) {
             throw new IllegalStateException("close the guest of the last freeze first");
         }
@@ -275,8 +305,8 @@ final class QemuSource implements GuestSource {
             }
             QemuFreeze freeze = QemuFreeze.begin(qmp, watchdog);
             try {
-                Guest guest = take(freeze);
-                open = guest;
+                Guest guest = take(freeze, registersOnly);
+                open = registersOnly ? null : guest;
                 return guest;
             } catch (IOException | RuntimeException | Error e) {
                 try {
@@ -291,16 +321,16 @@ final class QemuSource implements GuestSource {
         }
     }
 
-    private Guest take(QemuFreeze freeze) throws IOException {
+    private Guest take(QemuFreeze freeze, boolean registersOnly) throws IOException {
         GuestBuilder builder = Guest.builder();
         Rehearsed before = known.orElseThrow();
         // It may be another guest the next time.
         known = Optional.empty();
-        String text = qmp.monitor(LAYOUT, COMMAND);
-        boolean sameLayout = text.equals(before.layout());
-        List<MemoryRegion> layout = sameLayout ? before.access().regions() : FlatView.parse(text);
+        Layout now = before.layout().askAgain(qmp);
+        boolean sameLayout = now.equals(before.layout());
+        List<MemoryRegion> layout = now.regions();
         registers(before, layout).forEach((number, state) -> builder.vcpu(number, state, List.of()));
-        List<Finding> findings = new ArrayList<>();
+        List<Finding> findings = new ArrayList<>(now.findings());
         if (!freeze.wasRunning()) {
             RunState state = freeze.before();
             findings.add(Finding.note(state.meaning() + " (" + state.status() + "); it is left so"
@@ -308,18 +338,23 @@ final class QemuSource implements GuestSource {
         } else {
             findings.addAll(watchdog.findings());
         }
+        builder.provenance(new Provenance(
+                "qemu:" + locator,
+                "qemu",
+                "",
+                Optional.of("QEMU"),
+                Optional.of(version),
+                Optional.of(freeze.takenAt())));
+        if (registersOnly) {
+            freeze.thaw();
+            layout.forEach(region -> builder.region(region, RegionContents.absent()));
+            return builder.findings(findings).freeze(freeze).build();
+        }
         MemoryAccess access = MemoryAccess.open(
                 qmp, watchdog, layout, sameLayout ? Optional.of(before.access()) : Optional.empty());
         freeze.beforeThaw(access.memory()::revoke);
         findings.addAll(access.findings());
-        return builder.provenance(new Provenance(
-                        "qemu:" + locator,
-                        "qemu",
-                        "",
-                        Optional.of("QEMU"),
-                        Optional.of(version),
-                        Optional.of(freeze.takenAt())))
-                .findings(findings)
+        return builder.findings(findings)
                 .freeze(freeze)
                 .onClose(() -> release(access, freeze))
                 .build(access.memory());

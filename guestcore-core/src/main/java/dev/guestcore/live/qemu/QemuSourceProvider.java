@@ -2,6 +2,7 @@ package dev.guestcore.live.qemu;
 
 import dev.guestcore.GuestSource;
 import dev.guestcore.live.SourceProvider;
+import java.time.Duration;
 
 /**
  * {@code qemu:SOCKET}: a live x86 guest of QEMU 7 or later, with or without KVM, over its QMP socket.
@@ -40,6 +41,11 @@ public final class QemuSourceProvider implements SourceProvider {
 
     @Override
     public GuestSource connect(String locator) {
-        return QemuSource.connect(locator);
+        return QemuSource.connect(locator, QemuSource.CONNECTING);
+    }
+
+    @Override
+    public GuestSource connect(String locator, Duration timeout) {
+        return QemuSource.connect(locator, timeout);
     }
 }

@@ -43,7 +43,6 @@ final class Snapshot {
 
     private static final Duration COMPLETING = Duration.ofMinutes(10);
 
-    private static final Duration RECONNECTING = Duration.ofSeconds(5);
     private static final long LOOK_NANOSECONDS = 2_000_000;
 
     /** The guest may move its memory about while we ask for the layout. */
@@ -116,7 +115,7 @@ final class Snapshot {
                 return Optional.of(String.join("; ", reasons));
             }
             List<String> blocks = blockNames(qmp);
-            for (FlatView.Mapping mapping : mappings(qmp)) {
+            for (FlatView.Mapping mapping : Layout.ask(qmp).mappings()) {
                 if (mapping.region().hasContent()) {
                     find(mapping.region(), blocks, block -> block);
                 }
@@ -150,10 +149,6 @@ final class Snapshot {
         return names;
     }
 
-    private static List<FlatView.Mapping> mappings(QmpClient qmp) throws IOException {
-        return FlatView.mappings(qmp.monitor("info mtree -f", QemuSource.COMMAND));
-    }
-
     /** A block is named like its memory region, with the path of the device that owns it before it. */
     private static <T> T find(MemoryRegion region, List<T> blocks, Function<T, String> name) throws Refused {
         T found = null;
@@ -182,7 +177,7 @@ final class Snapshot {
     static Guest take(QmpClient qmp, Watchdog watchdog, FreezeRequest request, Subject subject)
             throws IOException, Refused {
         for (int attempt = 1; ; attempt++) {
-            List<FlatView.Mapping> layout = mappings(qmp);
+            Layout layout = Layout.ask(qmp);
             Optional<Guest> guest = attempt(qmp, watchdog, request, subject, layout);
             if (guest.isPresent()) {
                 return guest.get();
@@ -199,11 +194,11 @@ final class Snapshot {
             Watchdog watchdog,
             FreezeRequest request,
             Subject subject,
-            List<FlatView.Mapping> layout)
+            Layout layout)
             throws IOException, Refused {
         long begin = System.nanoTime();
         long most = 0;
-        for (FlatView.Mapping mapping : layout) {
+        for (FlatView.Mapping mapping : layout.mappings()) {
             most += mapping.region().hasContent() ? mapping.region().range().size() : 0;
         }
         StreamFile stream;
@@ -224,7 +219,7 @@ final class Snapshot {
         }
     }
 
-    private Optional<Guest> run(Subject subject, List<FlatView.Mapping> layout, long size, long begin)
+    private Optional<Guest> run(Subject subject, Layout layout, long size, long begin)
             throws IOException, Refused {
         Runtime.getRuntime().addShutdownHook(onShutdown);
         SnapshotMemory memory = null;
@@ -235,7 +230,7 @@ final class Snapshot {
             MachineState state = new MigrationStream(
                             stream.reader(this::isComplete), subject.location() + " (snapshot)", memory)
                     .read();
-            boolean sameLayout = mappings(qmp).equals(layout);
+            boolean sameLayout = layout.askAgain(qmp).equals(layout);
             end();
             if (!sameLayout) {
                 memory.close();
@@ -323,7 +318,7 @@ final class Snapshot {
         try {
             end(qmp);
         } catch (IOException lost) {
-            try (QmpClient again = QmpClient.connect(qmp.socket(), RECONNECTING)) {
+            try (QmpClient again = QmpClient.connect(qmp.socket(), QemuSource.CONNECTING)) {
                 end(again);
             } catch (IOException e) {
                 e.addSuppressed(lost);
@@ -398,7 +393,7 @@ final class Snapshot {
 
     private Guest guest(
             Subject subject,
-            List<FlatView.Mapping> layout,
+            Layout layout,
             SnapshotMemory memory,
             MachineState state,
             Duration reading)
@@ -411,7 +406,7 @@ final class Snapshot {
                             .orElse(""), null);
         }
         GuestBuilder builder = Guest.builder();
-        for (FlatView.Mapping mapping : layout) {
+        for (FlatView.Mapping mapping : layout.mappings()) {
             builder.region(mapping.region(), contents(mapping, memory, state.blocks()));
         }
         for (int i = 0; i < state.vcpus().size(); i++) {
@@ -421,6 +416,7 @@ final class Snapshot {
         Instant stop = standstill.stopped().orElseThrow(Snapshot::unknownInstant);
         Duration frozen = standstill.length().orElseThrow(Snapshot::unknownInstant);
         return builder.findings(state.findings())
+                .findings(layout.findings())
                 .findings(watchdog.findings())
                 .provenance(new Provenance(
                         subject.location(),

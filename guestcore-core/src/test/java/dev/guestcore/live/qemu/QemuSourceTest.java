@@ -5,10 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.Guests;
 import dev.guestcore.SourceException;
+import dev.guestcore.cpu.X86;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -116,6 +118,20 @@ class QemuSourceTest {
                             "cont"),
                     commands.subList(commands.indexOf("stop"), commands.indexOf("cont") + 1),
                     "layout, registers");
+        }
+    }
+
+    @Test
+    void forRegistersItStandsStillNoLongerThanTheyTake() throws IOException {
+        try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING, this::behave)) {
+            try (Guest guest = Guests.open(location(), FreezeRequest.forRegisters())) {
+                assertTrue(running.get(), "while the guest is looked at");
+                assertEquals(1, guest.vcpus().getFirst().registers().get(X86.RIP));
+                assertEquals(Duration.ofMillis(10), guest.freeze().orElseThrow().elapsed());
+                assertEquals(1, guest.memory().regions().size());
+            }
+            assertEquals(1, Collections.frequency(qemu.commands(), "stop"));
+            assertEquals(1, Collections.frequency(qemu.commands(), "cont"));
         }
     }
 

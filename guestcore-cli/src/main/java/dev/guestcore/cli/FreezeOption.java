@@ -1,0 +1,108 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.Finding;
+import dev.guestcore.Freeze;
+import dev.guestcore.FreezeMethod;
+import dev.guestcore.FreezeRequest;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestSource;
+import dev.guestcore.Guests;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** The option of the commands that only look at a guest: how a live one is frozen for them. */
+final class FreezeOption {
+
+    @Option(
+            names = "--freeze",
+            paramLabel = "<way>",
+            completionCandidates = FreezeWays.class,
+            description = "How to freeze a live guest: ${COMPLETION-CANDIDATES}, as in 'guestcore capture'. If not given, "
+                    + "so that it stands still as briefly as possible.")
+    String way = "";
+
+    @Mixin
+    TimeoutOption timeout = new TimeoutOption();
+
+    /** What a command wants of a guest. */
+    enum Need {
+        /** Registers and nothing else. */
+        REGISTERS,
+        /** A few pages: they are read sooner than a snapshot begins. */
+        LITTLE,
+        /** So much that the guest should run meanwhile. */
+        MUCH
+    }
+
+    /** A look of a command at one guest. Close it after the guest: it tells how long that stood still. */
+    static final class Look implements AutoCloseable {
+
+        private final Verb verb;
+        private final TimeoutOption timeout;
+        private final Optional<FreezeMethod> method;
+        private @Nullable Guest guest;
+        private boolean holding;
+        /** Standard error is then for lines of JSON. */
+        private boolean forPrograms;
+
+        private Look(Verb verb, TimeoutOption timeout, Optional<FreezeMethod> method) {
+            this.verb = verb;
+            this.timeout = timeout;
+            this.method = method;
+        }
+
+        /** Opens a core file or a live guest. */
+        Guest open(String source, Need need, ProgressMode progress) {
+            forPrograms = progress == ProgressMode.JSON;
+            GuestSource found = timeout.source(verb, source);
+            Guest opened;
+            try (ShownProgress shown = verb.progress(progress)) {
+                opened = Guests.open(found, request(found.isLive() ? need : Need.MUCH).withProgress(shown));
+            }
+            guest = opened;
+            boolean frozen = opened.freeze()
+                    .filter(freeze -> freeze.wasRunning() && freeze.method() == FreezeMethod.DIRECT)
+                    .isPresent();
+            if (frozen && need != Need.REGISTERS) {
+                // Nobody shall leave a guest frozen by leaving a pipe or a pager alone.
+                verb.console().hold();
+                holding = true;
+            }
+            return WatchedGuest.of(opened);
+        }
+
+        private FreezeRequest request(Need need) {
+            return method.map(FreezeRequest::only).orElseGet(() -> switch (need) {
+                case REGISTERS -> FreezeRequest.forRegisters();
+                case LITTLE -> FreezeRequest.only(FreezeMethod.DIRECT);
+                case MUCH -> FreezeRequest.shortest();
+            });
+        }
+
+        @Override
+        public void close() {
+            if (holding) {
+                verb.console().release();
+            }
+            if (guest == null || forPrograms && !verb.console().speaksJson()) {
+                return;
+            }
+            for (Freeze freeze : guest.freeze().stream().toList()) {
+                if (freeze.wasRunning()) {
+                    verb.afterwards("the guest stood still for " + Text.time(freeze.elapsed()) + " ("
+                            + freeze.method().label() + ")");
+                }
+                for (Finding finding : freeze.findings()) {
+                    verb.afterwards(Printable.of(finding.message()));
+                }
+            }
+        }
+    }
+
+    /** Begins to look. */
+    Look look(Verb verb) {
+        return new Look(verb, timeout, FreezeWays.of(verb, way));
+    }
+}

@@ -1,0 +1,31 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.GuestSource;
+import dev.guestcore.Guests;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** How long a live guest may take until it answers. */
+final class TimeoutOption {
+
+    private static final int LONGEST = 86_400;
+
+    @Option(
+            names = "--timeout",
+            paramLabel = "<seconds>",
+            description = "How long a live guest's hypervisor may take to answer at first. Default: 30.")
+    @Nullable
+    Integer seconds;
+
+    /** Finds a guest without freezing it. */
+    GuestSource source(Verb verb, String location) {
+        if (seconds == null) {
+            return Guests.source(location);
+        }
+        if (seconds < 1 || seconds > LONGEST) {
+            throw verb.usage("--timeout: expected 1 to " + LONGEST + " seconds, found " + seconds);
+        }
+        return Guests.source(location, Duration.ofSeconds(seconds));
+    }
+}
