@@ -100,7 +100,7 @@ class InfoVerbTest {
                 Run result = Run.of(words.toArray(String[]::new));
                 // A search for TEXT finds nothing, which is no error.
                 assertTrue(result.code() == 0 || words.getFirst().equals("search"), words + result.err());
-                assertEquals("", result.err(), words.toString());
+                assertEquals("", result.errBesideTheLook(), words.toString());
                 run++;
             }
             assertTrue(run >= 3, out);

@@ -76,10 +76,10 @@ class PagerTest {
     @Test
     void quittingIsNoErrorAndEndsTheCommand() {
         Assertions.assertTimeoutPreemptively(Duration.ofSeconds(60), () -> {
-            Run run = run("exit 0", "read", "demo:ram=64M", "0x100000", "62M").expect(0);
-            assertEquals("", run.err());
-            run = run("head -c 100 >/dev/null", "map", "--virtual", "demo:ram=4M").expect(0);
-            assertEquals("", run.err());
+            Run run = run("exit 0", "read", "demo:ram=64M", "0x100000", "62M", "--progress", "none").expect(0);
+            assertEquals("", run.errBesideTheLook());
+            run = run("head -c 100 >/dev/null", "map", "--virtual", "demo:ram=4M", "--progress", "none").expect(0);
+            assertEquals("", run.errBesideTheLook());
         });
     }
 
@@ -97,7 +97,7 @@ class PagerTest {
     @Test
     void aPagerThatCannotBeStartedIsNoReasonToShowNothing() {
         Run run = run("/no/such/pager 2>/dev/null || cat >" + paged, "regs", "demo:").expect(0);
-        assertEquals("", run.err());
+        assertEquals("", run.errBesideTheLook());
         assertTrue(Files.exists(paged));
     }
 }

@@ -58,6 +58,11 @@ record Run(int code, byte[] bytes, String err) {
         return new Run(code, out.toByteArray(), err.toString(StandardCharsets.UTF_8));
     }
 
+    /** Standard error without the line that every look at a live guest ends with. */
+    String errBesideTheLook() {
+        return err.replaceFirst("the guest stood still for .*\\R", "");
+    }
+
     String out() {
         return new String(bytes, StandardCharsets.UTF_8);
     }
