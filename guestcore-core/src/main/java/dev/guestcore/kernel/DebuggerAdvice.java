@@ -1,6 +1,8 @@
 package dev.guestcore.kernel;
 
+import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
+import dev.guestcore.cpu.X86;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
@@ -12,6 +14,8 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * How to open a guest in one debugger. {@code vmlinux} in a command stands for the kernel's file with debug
@@ -26,6 +30,9 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
 
     /** A raw image that is one piece of memory, and where that begins. */
     private static final Pattern FLAT = Pattern.compile("flat at (0x[0-9a-f]+)");
+
+    /** Several files of one dump. */
+    private static final Pattern SPLIT = Pattern.compile("split:(.+)");
 
     /** Of a source that is named by more than a path. */
     private static final Pattern SCHEME = Pattern.compile("(raw|split):");
@@ -49,6 +56,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
             return List.of();
         }
         String format = guest.provenance().format();
+        boolean flattened = guest.provenance().layout().contains("flattened");
         Matcher flat = FLAT.matcher(guest.provenance().layout());
         Optional<XenFacts> xen = guest.facts(XenFacts.class);
         List<DebuggerAdvice> advice = new ArrayList<>();
@@ -66,13 +74,28 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                     : crash(format, location, facts, note));
             boolean unseen = format.equals("elf")
                     && !guest.facts(ElfFacts.class).map(ElfFacts::kernelAddresses).orElse(false);
-            advice.add(drgn(format, location, note, unseen));
+            advice.add(flattened
+                    ? converted(
+                            "drgn", format, location, "drgn -s vmlinux -c ", "drgn does not read a flattened dump")
+                    : drgn(format, location, note, unseen));
         }
-        advice.add(gdb(location, facts));
+        gdb(guest, location, facts).ifPresent(advice::add);
         return advice;
     }
 
     private static DebuggerAdvice crash(String format, String location, KernelFacts facts, boolean note) {
+        Matcher split = SPLIT.matcher(location);
+        if (split.matches()) {
+            // crash takes the files of a split dump one behind the other.
+            String files = Stream.of(split.group(1).split(","))
+                    .map(ShellWords::quoted)
+                    .collect(Collectors.joining(" "));
+            return new DebuggerAdvice(
+                    "crash",
+                    Optional.empty(),
+                    "crash " + (note ? "" : crashOptions(facts)) + "vmlinux " + files,
+                    "crash takes all files of a split dump");
+        }
         return switch (format) {
             case "elf", "kdump" -> new DebuggerAdvice(
                     "crash",
@@ -128,6 +151,9 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
 
     private static DebuggerAdvice drgn(String format, String location, boolean note, boolean unseen) {
         String open = "drgn -s vmlinux -c ";
+        if (SPLIT.matcher(location).matches()) {
+            return converted("drgn", format, location, open, "drgn reads one file, and a split dump has several");
+        }
         if (note && unseen) {
             return converted(
                     "drgn", format, location, open, "drgn wants the kernel's virtual address in a program header");
@@ -146,17 +172,33 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         };
     }
 
-    private static DebuggerAdvice gdb(String location, KernelFacts facts) {
+    /**
+     * Per-CPU variables are not moved by KASLR, unlike all else: their section stays at 0, where vmlinux has one. gdb asks
+     * before it adds symbols unless told not to.
+     */
+    private static Optional<DebuggerAdvice> gdb(Guest guest, String location, KernelFacts facts) {
+        boolean registers = guest.vcpus().stream().anyMatch(vcpu -> vcpu.registers().knows(X86.RIP));
+        boolean virtual = facts.pageTableRoot().isPresent();
+        if (guest.architecture() != Architecture.X86 || !registers && !virtual) {
+            return Optional.empty();
+        }
         String offset = facts.kaslrOffset()
                 .filter(found -> found.value() != 0)
-                .map(found -> "-o " + hex(found.value()) + " ")
+                .map(found -> hex(found.value()))
                 .orElse("");
+        String symbols = offset.isEmpty()
+                ? ShellWords.quoted("symbol-file vmlinux")
+                : "'set confirm off' -ex " + ShellWords.quoted(
+                        "add-symbol-file vmlinux -o " + offset + " -s .data..percpu 0");
         String remote = "target remote | guestcore gdb " + ShellWords.quoted(location) + " --stdio";
-        return new DebuggerAdvice(
+        String what = registers
+                ? virtual ? "every vCPU's registers and virtual memory" : "every vCPU's registers"
+                : "the kernel's virtual memory; this source has no registers";
+        return Optional.of(new DebuggerAdvice(
                 "gdb",
                 Optional.empty(),
-                "gdb -ex " + ShellWords.quoted("symbol-file " + offset + "vmlinux") + " -ex " + ShellWords.quoted(remote),
-                "guestcore answers gdb with every vCPU's registers and virtual memory");
+                "gdb -ex " + symbols + " -ex " + ShellWords.quoted(remote),
+                "guestcore answers gdb with " + what));
     }
 
     private static DebuggerAdvice converted(

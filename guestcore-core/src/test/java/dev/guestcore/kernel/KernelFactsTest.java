@@ -3,6 +3,7 @@ package dev.guestcore.kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.Progress;
@@ -13,6 +14,7 @@ import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.inspect.VmcoreInfo;
+import dev.guestcore.testing.MadeUpKernel;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -228,8 +230,8 @@ class KernelFactsTest {
                 List.of(
                         "crash vmlinux a.elf",
                         "drgn -s vmlinux -c a.elf",
-                        "gdb -ex 'symbol-file -o 0x19000000 vmlinux' -ex"
-                                + " 'target remote | guestcore gdb a.elf --stdio'"),
+                        "gdb -ex 'set confirm off' -ex 'add-symbol-file vmlinux -o 0x19000000 -s .data..percpu 0'"
+                                + " -ex 'target remote | guestcore gdb a.elf --stdio'"),
                 advice("elf", "a.elf", true));
         assertEquals(
                 "crash --kaslr=0x19000000 -m phys_base=0xffffffffe6400000 vmlinux a.elf",
@@ -246,6 +248,39 @@ class KernelFactsTest {
         assertEquals(
                 "guestcore convert raw:a.img@0x1000 -o guest.elf --to elf && drgn -s vmlinux -c guest.elf",
                 advice("raw", "raw:a.img@0x1000", true).get(1));
+    }
+
+    @Test
+    void advisesWhatThisFileAndToolCanFollow() {
+        assertEquals(
+                List.of("crash vmlinux a1 'a 2'", "guestcore convert 'split:a1,a 2' -o guest.elf --to elf && "
+                        + "drgn -s vmlinux -c guest.elf"),
+                advice("kdump", "split:a1,a 2", true).subList(0, 2));
+        kernel();
+        Guest flattened = builder(KERNEL_ROOT, "kdump")
+                .provenance(new Provenance(
+                        "a.flat", "kdump", "version 6, flattened", Optional.empty(), Optional.empty(), Optional.empty()))
+                .facts(new VmcoreInfoFacts(vmcoreInfo(PHYSICAL_BASE).getBytes(StandardCharsets.US_ASCII)))
+                .build();
+        List<DebuggerAdvice> advice = DebuggerAdvice.of(flattened, "a.flat", KernelFacts.glance(flattened));
+        assertEquals("crash vmlinux a.flat", advice.getFirst().command());
+        assertEquals(
+                Optional.of("guestcore convert a.flat -o a.flat.elf --to elf"), advice.get(1).conversion());
+    }
+
+    @Test
+    void promisesNoRegistersThatASourceLacks() {
+        MadeUpKernel known = MadeUpKernel.at(0x1a00_0000, 8 << 20).withNoteAt(0x10_0000);
+        Guest image = known.guest().provenance(Provenance.of("a.lime", "lime")).build();
+        DebuggerAdvice gdb = DebuggerAdvice.of(image, "a.lime", KernelFacts.search(image, Progress.none())).getLast();
+        assertEquals("gdb", gdb.tool());
+        assertTrue(gdb.reason().contains("no registers"), gdb.reason());
+        Guest arm = known.guest()
+                .architecture(Architecture.ARM)
+                .provenance(Provenance.of("a.elf", "elf"))
+                .facts(new VmcoreInfoFacts(known.vmcoreInfo().getBytes(StandardCharsets.US_ASCII)))
+                .build();
+        assertEquals(List.of("crash", "drgn"), tools(arm, KernelFacts.glance(arm)));
     }
 
     @Test

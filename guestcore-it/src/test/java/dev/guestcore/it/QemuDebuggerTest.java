@@ -128,7 +128,7 @@ class QemuDebuggerTest {
             String shown = Debuggers.serve(guest, port -> Debuggers.gdb(
                     folder,
                     ":" + port,
-                    "symbol-file -o 0x" + Long.toHexString(offset) + " " + vmlinux,
+                    "add-symbol-file " + vmlinux + " -o 0x" + Long.toHexString(offset) + " -s .data..percpu 0",
                     "x/s linux_banner",
                     "print init_task.comm",
                     "info threads",

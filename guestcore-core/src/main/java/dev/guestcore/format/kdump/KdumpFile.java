@@ -260,7 +260,10 @@ final class KdumpFile {
         FileBytes file = files.getFirst();
         if (!header.namesKernel()) {
             findings.add(Finding.note(file.name() + ": the header does not name the kernel, as in all files of QEMU;"
-                    + " crash and makedumpfile refuse that, and writing it again (--to kdump) fills it in"));
+                    + " crash and makedumpfile refuse that"
+                    + (header.machine().matches("x86_64|i[3-6]86|Unknown|")
+                            ? ", and writing it again (--to kdump) fills it in for a Linux guest on x86"
+                            : "")));
         }
         Optional<Long> base = notes.vmcoreInfo()
                 .flatMap(KernelNumbers::physicalBase);

@@ -174,8 +174,8 @@ final class Monitor {
         facts.system().ifPresent(system -> print("kernel      " + system.value()));
         facts.kaslrOffset()
                 .filter(offset -> offset.value() != 0)
-                .ifPresent(offset -> print("            moved when it started; for symbols: symbol-file -o "
-                        + hex(offset.value()) + " vmlinux"));
+                .ifPresent(offset -> print("            moved when it started; for symbols: add-symbol-file vmlinux -o "
+                        + hex(offset.value()) + " -s .data..percpu 0"));
     }
 
     private String paging() {

@@ -124,7 +124,7 @@ class KernelSymbolsTest {
         List<Object> arguments = new ArrayList<>(List.of("-nx", "-q", "-batch"));
         for (String command : List.of(
                 "core-file " + folder.resolve(core),
-                "symbol-file -o " + kaslrOffset(core) + " " + vmlinux,
+                "add-symbol-file " + vmlinux + " -o " + kaslrOffset(core) + " -s .data..percpu 0",
                 "x/s linux_banner",
                 "print init_task.comm")) {
             arguments.addAll(List.of("-ex", command));
