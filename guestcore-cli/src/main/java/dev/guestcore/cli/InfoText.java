@@ -73,7 +73,7 @@ final class InfoText {
         headline(summary, kernel);
         kernel.lines(style, Math.min(width, proseWidth)).forEach(print);
         vcpus();
-        findings();
+        findings(kernel);
         format(summary);
         scan.ifPresent(this::pages);
         regions();
@@ -85,7 +85,8 @@ final class InfoText {
         Provenance origin = guest.provenance();
         List<String> what = new ArrayList<>();
         what.add(kernel.system().orElse("Guest with an unknown system"));
-        machine().ifPresent(what::add);
+        machine(kernel).ifPresent(what::add);
+        kernel.panic().ifPresent(panic -> what.add("panicked"));
         origin.takenAt().ifPresent(time -> what.add("captured " + time(time)));
         print.accept(style.heading(Printable.of(String.join(", ", what))));
         String hypervisor = origin.hypervisor()
@@ -101,7 +102,7 @@ final class InfoText {
         return TIME.format(time);
     }
 
-    private Optional<String> machine() {
+    private Optional<String> machine(KernelSection kernel) {
         if (guest.architecture() != Architecture.X86) {
             return guest.facts(ElfFacts.class)
                     .flatMap(ElfFacts::machineName)
@@ -109,7 +110,8 @@ final class InfoText {
                             ? Optional.empty()
                             : Optional.of(Names.of(guest.architecture())));
         }
-        return Optional.of(guest.vcpus().stream().anyMatch(this::isWide) ? "x86-64" : "x86");
+        boolean wide = kernel.isWide() || guest.vcpus().stream().anyMatch(this::isWide);
+        return Optional.of(wide ? "x86-64" : "x86");
     }
 
     private boolean isWide(Vcpu vcpu) {
@@ -153,9 +155,11 @@ final class InfoText {
         return new String[] {number, counter.isPresent() ? "" : kept, position, ""};
     }
 
-    private void findings() {
+    private void findings(KernelSection kernel) {
         print.accept("");
-        List<Finding> findings = guest.findings();
+        List<Finding> findings = new ArrayList<>();
+        kernel.panic().ifPresent(panic -> findings.add(Finding.note("the guest's kernel had panicked: " + panic)));
+        findings.addAll(guest.findings());
         if (findings.isEmpty()) {
             print.accept(style.good("no problems found"));
             return;

@@ -3,11 +3,13 @@ package dev.guestcore.cli;
 import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
+import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
 import dev.guestcore.kernel.VmcoreInfoChoice;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -39,6 +41,9 @@ final class InfoVerb extends Verb {
 
     /** Looking at page states is worth so many steps, which take a few milliseconds. */
     private static final long MOST_RUNS = 100_000;
+
+    /** A search of memory that takes no longer is made unasked. */
+    private static final Duration QUICK = Duration.ofMillis(900);
 
     @Parameters(paramLabel = "<source>", description = "A core file, or a live source such as demo: or qemu:SOCKET.")
     String source = "";
@@ -110,7 +115,11 @@ final class InfoVerb extends Verb {
 
     private KernelSection kernel(Guest guest) {
         if (!scan) {
-            return KernelSection.glance(guest, source);
+            // Where there are registers, a glance finds what there is; a guest without is no live one that stands still.
+            boolean registers = guest.vcpus().stream().anyMatch(vcpu -> !vcpu.registers().known().isEmpty());
+            return registers || guest.facts(VmcoreInfoFacts.class).isPresent()
+                    ? KernelSection.glance(guest, source)
+                    : KernelSection.searchWithin(guest, source, QUICK, Progress.none());
         }
         try (ShownProgress shown = progress(progress.mode)) {
             shown.begin("searching for the kernel", readableBytes(guest));

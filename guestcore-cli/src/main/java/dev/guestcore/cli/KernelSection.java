@@ -7,6 +7,7 @@ import dev.guestcore.inspect.VmcoreInfo;
 import dev.guestcore.kernel.DebuggerAdvice;
 import dev.guestcore.kernel.Derived;
 import dev.guestcore.kernel.KernelFacts;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -42,6 +43,13 @@ final class KernelSection {
         return new KernelSection(guest, location, KernelFacts.glance(guest), false);
     }
 
+    /** What a search of all memory tells if it takes no longer than that, and a glance otherwise. */
+    static KernelSection searchWithin(Guest guest, String location, Duration time, Progress progress) {
+        return KernelFacts.searchWithin(guest, time, progress)
+                .map(facts -> new KernelSection(guest, location, facts, true))
+                .orElseGet(() -> glance(guest, location));
+    }
+
     /** What a search of all memory tells: then what is not found is known not to be there. */
     static KernelSection search(Guest guest, String location, Progress progress) {
         return new KernelSection(guest, location, KernelFacts.search(guest, progress), true);
@@ -61,6 +69,16 @@ final class KernelSection {
         return facts.system().map(Derived::value);
     }
 
+    /** What is known of a panic of the kernel. */
+    Optional<String> panic() {
+        return facts.panic().map(Derived::value);
+    }
+
+    /** Whether the kernel is known to be one of x86-64. */
+    boolean isWide() {
+        return facts.kaslrOffset().isPresent();
+    }
+
     /** Whether all of memory was searched for the kernel. */
     boolean isSearched() {
         return searched;
@@ -77,6 +95,10 @@ final class KernelSection {
         Rows rows = new Rows(lines, style, Math.min(width, Text.WIDEST));
         rows.add("system", facts.system(), Function.identity());
         rows.add("banner", facts.banner(), Function.identity());
+        rows.add("panic", facts.panic(), Function.identity());
+        rows.add("build ID", facts.buildId(), Function.identity());
+        facts.debugPackage().ifPresent(found -> rows.add(
+                "debug file", "package " + found.packageName() + " of " + found.distribution()));
         rows.add("KASLR offset", facts.kaslrOffset(), KernelSection::hex);
         rows.add("phys_base", facts.physicalBase(), KernelSection::hex);
         rows.add("page tables", facts.pageTableRoot(), Object::toString);
@@ -146,6 +168,10 @@ final class KernelSection {
         add(kernel, "system", facts.system(), Function.identity());
         add(kernel, "banner", facts.banner(), Function.identity());
         add(kernel, "release", facts.release(), Function.identity());
+        add(kernel, "panic", facts.panic(), Function.identity());
+        add(kernel, "buildId", facts.buildId(), Function.identity());
+        facts.debugPackage().ifPresent(found -> kernel.put(
+                "debugPackage", Map.of("distribution", found.distribution(), "package", found.packageName())));
         add(kernel, "kaslrOffset", facts.kaslrOffset(), KernelSection::hex);
         add(kernel, "physicalBase", facts.physicalBase(), KernelSection::hex);
         add(kernel, "pageTableRoot", facts.pageTableRoot(), root -> Json.address(root.value()));

@@ -152,7 +152,8 @@ final class KernelExaminer {
                 others,
                 encryptionMask(fields),
                 buildId(fields),
-                Optional.empty());
+                fields.flatMap(known -> KernelPanic.find(
+                        known, image.map(Image::space).or(() -> own.map(KernelTables.Own::space)))));
     }
 
     private static Optional<Derived<Long>> encryptionMask(Optional<VmcoreInfoFields> fields) {

@@ -1,9 +1,11 @@
 package dev.guestcore.kernel;
 
+import dev.guestcore.CancelledException;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.inspect.VmcoreInfo;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -68,6 +70,11 @@ public record KernelFacts(
         Objects.requireNonNull(panic);
     }
 
+    /** Where the kernel's file with debug information comes from, if a distribution that is known built it. */
+    public Optional<DebugPackage> debugPackage() {
+        return release.flatMap(known -> DebugPackage.of(known.value(), banner.map(Derived::value)));
+    }
+
     /** Nothing is known. */
     static KernelFacts none() {
         return NONE;
@@ -121,6 +128,51 @@ public record KernelFacts(
      */
     public static KernelFacts with(Guest guest, VmcoreInfo vmcoreInfo) {
         return new KernelExaminer(guest).examine(Optional.of(KernelExaminer.inMemory(vmcoreInfo)), List.of());
+    }
+
+    /**
+     * Does what {@link #search} does, but gives up when {@code time} has passed.
+     *
+     * @param progress may cancel
+     * @return empty if there was not time enough
+     */
+    public static Optional<KernelFacts> searchWithin(Guest guest, Duration time, Progress progress) {
+        Deadline deadline = new Deadline(System.nanoTime() + time.toNanos(), progress);
+        try {
+            return Optional.of(search(guest, deadline));
+        } catch (CancelledException e) {
+            if (deadline.passed) {
+                return Optional.empty();
+            }
+            throw e;
+        }
+    }
+
+    /** Cancels when the time has come. */
+    private static final class Deadline implements Progress {
+
+        private final long end;
+        private final Progress progress;
+        private boolean passed;
+
+        Deadline(long end, Progress progress) {
+            this.end = end;
+            this.progress = progress;
+        }
+
+        @Override
+        public void begin(String phase, long totalBytes) {
+            progress.begin(phase, totalBytes);
+        }
+
+        @Override
+        public void advance(long bytes) {
+            progress.advance(bytes);
+            if (System.nanoTime() - end >= 0) {
+                passed = true;
+                throw new CancelledException();
+            }
+        }
     }
 
     /**

@@ -64,6 +64,11 @@ public final class VmcoreInfoFields {
         return parsed("NUMBER(" + name + ")", 10);
     }
 
+    /** {@code OFFSET(struct.member)}: where a member lies in its structure, in bytes. */
+    public OptionalLong offset(String member) {
+        return parsed("OFFSET(" + member + ")", 10);
+    }
+
     /** {@code BUILD-ID}: the identity of the kernel's file, in hexadecimal digits; since Linux 5.9. */
     public Optional<String> buildId() {
         return value("BUILD-ID").map(String::strip).filter(id -> id.matches("[0-9a-f]{8,64}"));
