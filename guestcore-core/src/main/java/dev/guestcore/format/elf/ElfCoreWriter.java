@@ -26,6 +26,7 @@ import dev.guestcore.internal.elf.NoteList;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.elf.SectionHeader;
 import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.kernel.LinuxMemory;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.output.CommonLosses;
 import dev.guestcore.internal.output.ContentMap;
@@ -37,6 +38,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -105,6 +107,16 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
     /** What the notes will be made of, but for VMCOREINFO. */
     private record Notes(Guest guest, int machine, ByteOrder order, List<ElfFacts.Note> others) {
 
+        /** A Xen PV guest's page tables hold machine addresses, so they do not show where its own memory is mapped. */
+        OptionalLong directMap(Optional<byte[]> vmcoreInfo) {
+            return machine == Elf.EM_X86_64 && guest.machineMemory().isEmpty()
+                    ? vmcoreInfo
+                            .flatMap(text -> LinuxMemory.of(guest.memory(), text))
+                            .map(LinuxMemory::directMap)
+                            .orElse(OptionalLong.empty())
+                    : OptionalLong.empty();
+        }
+
         NoteList with(Optional<byte[]> vmcoreInfo) {
             return CoreNotes.write(guest, machine, order, vmcoreInfo, others);
         }
@@ -114,16 +126,17 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
      * What stands before memory.
      *
      * @param segments as {@link #segments} gives them, and the kernel's image as one of its own
+     * @param directMap virtual address of guest-physical 0 in the kernel's map of all memory
      * @param notes all but the record of our own
      */
-    private record Head(Extents segments, Optional<KernelImage> image, NoteList notes) {
+    private record Head(Extents segments, Optional<KernelImage> image, OptionalLong directMap, NoteList notes) {
 
         static Head of(Notes notes, Extents segments, Optional<byte[]> vmcoreInfo) {
             Optional<KernelImage> image = notes.machine() == Elf.EM_X86_64
                     ? vmcoreInfo.flatMap(KernelImage::of).filter(found -> isStored(found.range(), segments))
                     : Optional.empty();
             Extents laidOut = image.map(found -> split(segments, found.range())).orElse(segments);
-            return new Head(laidOut, image, notes.with(vmcoreInfo));
+            return new Head(laidOut, image, notes.directMap(vmcoreInfo), notes.with(vmcoreInfo));
         }
 
         long headerCount() {
@@ -434,7 +447,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
                 long virtual = head.image()
                         .filter(found -> found.range().first() == address)
                         .map(KernelImage::virtualFirst)
-                        .orElse(address);
+                        .orElse(head.directMap().orElse(0) + address);
                 new ProgramHeader(Elf.PT_LOAD, 0, offset, virtual, address, stored, memorySize, 0)
                         .write(buffer, elfClass);
                 offset += stored;

@@ -21,6 +21,7 @@ import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.testing.ForeignTools;
+import dev.guestcore.testing.LinuxPages;
 import dev.guestcore.testing.Patterns;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -37,6 +38,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -113,6 +115,34 @@ class ElfCoreWriterTest {
             end = core.getLong(at + 8) + core.getLong(at + 32);
         }
         assertEquals(end, core.capacity());
+    }
+
+    /** As /proc/vmcore has it: memory at its place in the kernel's direct map, and not at low virtual addresses. */
+    @Test
+    void showsMemoryWhereTheKernelMapsIt() throws Exception {
+        byte[] low = new byte[0x400000];
+        LinuxPages.put(low, 1, true);
+        Path core;
+        try (Guest guest = Guest.builder()
+                .ram(0, MemorySegment.ofArray(low))
+                .ram(0x600000, MemorySegment.ofArray(Patterns.bytes(0x1000, 4)))
+                .vcpu(Patterns.longMode(1))
+                .facts(new VmcoreInfoFacts(LinuxPages.vmcoreInfo()))
+                .build()) {
+            core = write(guest, "linux");
+        }
+        ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(core)).order(ByteOrder.LITTLE_ENDIAN);
+        List<String> virtual = IntStream.range(1, file.getShort(56))
+                .map(i -> 64 + 56 * i)
+                .mapToObj(at -> Long.toHexString(file.getLong(at + 24)) + " " + Long.toHexString(file.getLong(at + 16)))
+                .toList();
+        assertEquals(
+                List.of("0 ffffffff81000000", "200000 ffff93c540200000", "600000 ffff93c540600000"), virtual);
+        try (Guest back = Guests.open(core)) {
+            byte[] page = new byte[0x1000];
+            back.memory().read(0x600000, MemorySegment.ofArray(page));
+            assertArrayEquals(Patterns.bytes(0x1000, 4), page, "our own reader goes by physical addresses");
+        }
     }
 
     @Test
