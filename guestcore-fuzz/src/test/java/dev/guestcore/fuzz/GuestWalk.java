@@ -315,12 +315,11 @@ final class GuestWalk {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        boolean excludesZero = options.containsKey("exclude");
         try (Guest reopened = Guests.open(copy)) {
             require(reopened.provenance().format().equals(format.name()), "opened as", reopened.provenance());
             for (MemoryRegion region : guest.memory().regions()) {
                 if (region.hasContent()) {
-                    compare(region.range(), reopened.memory(), format.name() + options, excludesZero);
+                    compare(region.range(), reopened.memory(), format.name() + options);
                 }
             }
         } catch (GuestcoreException e) {
@@ -328,12 +327,12 @@ final class GuestWalk {
         }
     }
 
-    private void compare(AddressRange range, GuestMemory reopened, String how, boolean excludesZero) {
+    private void compare(AddressRange range, GuestMemory reopened, String how) {
         for (long at = range.first(); ; ) {
             long last = Long.compareUnsigned(at | PAGE - 1, range.last()) < 0 ? at | PAGE - 1 : range.last();
             byte[] expected = new byte[(int) (last - at + 1)];
             int count = (int) guest.memory().readAvailable(at, MemorySegment.ofArray(expected));
-            if (count == expected.length && !(excludesZero && isZero(expected))) {
+            if (count == expected.length) {
                 byte[] found = new byte[count];
                 long back = reopened.readAvailable(at, MemorySegment.ofArray(found));
                 require(
@@ -346,15 +345,6 @@ final class GuestWalk {
             }
             at = last + 1;
         }
-    }
-
-    private static boolean isZero(byte[] bytes) {
-        for (byte value : bytes) {
-            if (value != 0) {
-                return false;
-            }
-        }
-        return true;
     }
 
     private static Scratch copy() {

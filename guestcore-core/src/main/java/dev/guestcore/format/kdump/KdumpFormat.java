@@ -27,7 +27,6 @@ public final class KdumpFormat implements CoreFormat {
     static final String NAME = "kdump";
 
     private static final String COMPRESSION = "compression";
-    private static final String EXCLUDE = "exclude";
     private static final String KEEP = "keep";
 
     /** Creates the format; for {@link java.util.ServiceLoader}. */
@@ -109,18 +108,17 @@ public final class KdumpFormat implements CoreFormat {
         List<String> codecs = Stream.of(PageCodec.values()).map(PageCodec::label).toList();
         return List.of(
                 new WriteOption(COMPRESSION, codecs, "how pages are compressed (default: zlib, which all readers know)"),
-                new WriteOption(EXCLUDE, List.of("zero"), "leave out pages that hold only zeros"),
                 WriteOption.flag(KEEP, "add what a kdump cannot carry in a record of Guestcore's own, for the way back"));
     }
 
     @Override
     public CoreWriter writer(Map<String, String> options) {
         options.keySet().stream()
-                .filter(option -> !List.of(COMPRESSION, EXCLUDE, KEEP).contains(option))
+                .filter(option -> !List.of(COMPRESSION, KEEP).contains(option))
                 .findFirst()
                 .ifPresent(option -> {
                     throw new UnsupportedRequestException("kdump has no option '" + option + "'; it has " + COMPRESSION
-                            + ", " + EXCLUDE + " and " + KEEP);
+                            + " and " + KEEP);
                 });
         String label = options.getOrDefault(COMPRESSION, PageCodec.ZLIB.label());
         PageCodec codec = Stream.of(PageCodec.values())
@@ -128,11 +126,6 @@ public final class KdumpFormat implements CoreFormat {
                 .findFirst()
                 .orElseThrow(() -> new UnsupportedRequestException("kdump has no compression '" + label
                         + "'; it has none, zlib, lzo, snappy, zstd"));
-        String exclude = options.getOrDefault(EXCLUDE, "");
-        if (!exclude.isEmpty() && !exclude.equals("zero")) {
-            throw new UnsupportedRequestException("kdump can exclude 'zero' only, not '" + exclude + "'");
-        }
-        return new KdumpWriter(
-                codec, exclude.equals("zero"), options.getOrDefault(KEEP, "false").equals("true"));
+        return new KdumpWriter(codec, options.getOrDefault(KEEP, "false").equals("true"));
     }
 }

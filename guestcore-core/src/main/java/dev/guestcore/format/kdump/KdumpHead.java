@@ -25,7 +25,6 @@ import java.util.function.Supplier;
 record KdumpHead(
         Guest guest,
         PageCodec codec,
-        boolean excludeZero,
         long subHeaderBlocks,
         long bitmapBlocks,
         long pageCount,
@@ -34,7 +33,6 @@ record KdumpHead(
         NoteList notes) {
 
     private static final int BLOCK = 4096;
-    private static final int DUMP_LEVEL_EXCLUDE_ZERO = 1;
     private static final int SUB_HEADER = 104;
     private static final long NANOS_PER_MICRO = 1_000;
     private static final KdumpLayout LAYOUT = KdumpLayout.BITS_64;
@@ -92,7 +90,6 @@ record KdumpHead(
         ByteBuffer sub = ByteBuffer.allocate(SUB_HEADER).order(ORDER);
         long base = KernelNumbers.physicalBase(new VmcoreInfoFacts(vmcoreInfo)).orElse(0L);
         sub.putLong(LAYOUT.physicalBase, base);
-        sub.putInt(LAYOUT.dumpLevel, excludeZero ? DUMP_LEVEL_EXCLUDE_ZERO : 0);
         sub.putLong(LAYOUT.maxMapNumber64, pageCount);
         long erasedAt = BLOCK + SUB_HEADER;
         long notesAt = erasedAt + eraseInfo.size();

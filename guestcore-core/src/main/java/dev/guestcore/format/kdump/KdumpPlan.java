@@ -71,7 +71,6 @@ final class KdumpPlan implements WritePlan {
 
     private final Guest guest;
     private final PageCodec codec;
-    private final boolean excludeZero;
     private final ContentMap content;
     private final Extents pages;
 
@@ -94,14 +93,13 @@ final class KdumpPlan implements WritePlan {
     private final long recordOffset;
     private final long dataOffset;
 
-    KdumpPlan(Guest guest, PageCodec codec, boolean excludeZero, boolean keeps) {
+    KdumpPlan(Guest guest, PageCodec codec, boolean keeps) {
         if (guest.architecture() != Architecture.X86) {
             throw new UnsupportedRequestException("a kdump is written for x86 guests only, and this one is "
                     + guest.architecture() + "; write an ELF core instead (--to elf)");
         }
         this.guest = guest;
         this.codec = codec;
-        this.excludeZero = excludeZero;
         this.content = ContentMap.of(guest.memory());
         this.all = pages(content);
         if (all.count() == 0) {
@@ -376,7 +374,7 @@ final class KdumpPlan implements WritePlan {
             setBits(bitmap, pages);
             KernelSearch search = new KernelSearch(guest.memory(), known.isEmpty());
             PagePump pump =
-                    new PagePump(guest.memory(), search, codec, excludeZero, sink, descriptorsOffset, bitmap);
+                    new PagePump(guest.memory(), search, codec, sink, descriptorsOffset, bitmap);
             pump.run(pages, progress);
             // Devices hold no kernel, so all that there is to find has been found.
             if (known.isEmpty()) {
@@ -427,7 +425,6 @@ final class KdumpPlan implements WritePlan {
         new KdumpHead(
                         guest,
                         codec,
-                        excludeZero,
                         descriptorsOffset / PAGE - bitmapBlocks - 1,
                         bitmapBlocks,
                         pageCount,

@@ -14,17 +14,15 @@ import dev.guestcore.format.WritePlan;
 public final class KdumpWriter implements CoreWriter {
 
     private final PageCodec codec;
-    private final boolean excludeZero;
     private final boolean keeps;
 
-    KdumpWriter(PageCodec codec, boolean excludeZero, boolean keeps) {
+    KdumpWriter(PageCodec codec, boolean keeps) {
         this.codec = codec;
-        this.excludeZero = excludeZero;
         this.keeps = keeps;
     }
 
     @Override
     public WritePlan plan(Guest guest) {
-        return new KdumpPlan(guest, codec, excludeZero, keeps);
+        return new KdumpPlan(guest, codec, keeps);
     }
 }

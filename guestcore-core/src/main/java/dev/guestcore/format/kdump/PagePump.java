@@ -49,7 +49,6 @@ final class PagePump {
     private final GuestMemory memory;
     private final KernelSearch search;
     private final PageCodec codec;
-    private final boolean excludeZero;
     private final CoreSink sink;
     private final MemorySegment stored;
     private final long zeroPageAt;
@@ -78,14 +77,12 @@ final class PagePump {
             GuestMemory memory,
             KernelSearch search,
             PageCodec codec,
-            boolean excludeZero,
             CoreSink sink,
             long descriptorsAt,
             MemorySegment stored) {
         this.memory = memory;
         this.search = search;
         this.codec = codec;
-        this.excludeZero = excludeZero;
         this.sink = sink;
         this.descriptorsAt = descriptorsAt;
         this.stored = stored;
@@ -294,11 +291,7 @@ final class PagePump {
                 at += size;
             } else if (size == ZERO) {
                 zeroBytes += PAGE;
-                if (excludeZero) {
-                    forget(page);
-                } else {
-                    describe(zeroPageAt, PAGE, PageCodec.NONE.flag());
-                }
+                describe(zeroPageAt, PAGE, PageCodec.NONE.flag());
             } else {
                 forget(page);
                 if (size == FAILED) {
