@@ -5,6 +5,7 @@ import dev.guestcore.GuestBuilder;
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
+import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Probe;
 import dev.guestcore.internal.memory.Arenas;
@@ -77,7 +78,7 @@ record SavedStream(
                         + " so; what it had written is shown"));
             }
             MachineState state = state(file.name(), stream, findings, decompressed);
-            PcMemoryMap.Layout layout = PcMemoryMap.of(state, image.dimms());
+            PcMemoryMap.Layout layout = layout(file.name(), state, image.dimms());
             findings.addAll(state.findings());
             layout.findings().forEach(finding ->
                     findings.add(new Finding(finding.severity(), file.name() + ": " + finding.message())));
@@ -92,6 +93,15 @@ record SavedStream(
         } catch (RuntimeException | Error e) {
             arena.close();
             throw e;
+        }
+    }
+
+    /** Names the file in a refusal, which speaks of machines only. */
+    private static PcMemoryMap.Layout layout(String file, MachineState state, List<PcMemoryMap.Dimm> dimms) {
+        try {
+            return PcMemoryMap.of(state, dimms);
+        } catch (UnsupportedRequestException e) {
+            throw new UnsupportedRequestException(file + ": " + e.getMessage());
         }
     }
 

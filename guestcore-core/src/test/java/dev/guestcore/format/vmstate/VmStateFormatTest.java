@@ -297,6 +297,17 @@ class VmStateFormatTest {
         return joined;
     }
 
+    /** The file is all there is: how QEMU or libvirt can load it is said. */
+    @Test
+    void aMachineThatIsNoPcIsRefusedWithAWayOut() {
+        byte[] stream = new MigrationFiles("virt-9.2").blocks("mach-virt.ram", SIZE).fill("mach-virt.ram", 0, 0).endOfRam()
+                .finish();
+        String message = assertThrows(UnsupportedRequestException.class, () -> Guests.open(write(stream))).getMessage();
+        assertTrue(message.startsWith(folder.resolve("stream") + ": "), message);
+        assertTrue(message.contains("-S -incoming 'exec:cat FILE', then dump-guest-memory vm.elf"), message);
+        assertTrue(message.contains("virsh restore FILE --paused"), message);
+    }
+
     /** A stream on a volume that is larger: what lies behind it may be zeros, noise, or the end of a longer, older one. */
     @Test
     void theStreamSaysWhereItEnds() throws IOException {

@@ -2,11 +2,13 @@ package dev.guestcore.internal.spool;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
+import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.UnsupportedRequestException;
@@ -124,6 +126,26 @@ class CompressedFilesTest {
                     assertTrue(right < 0 || right == read.length || broken == flipped, command + ": wrong at " + right);
                     assertTrue(read.length >= 100_000, command + " at " + place + ": " + read.length);
                 }
+            }
+        }
+    }
+
+    /** Whatever the bytes are: our own errors, or a file and what is damaged of it. */
+    @ParameterizedTest
+    @ValueSource(strings = {"xz -c -2", "bzip2 -c -1", "lzop -c", "zstd -c", "lz4 -c -BD -B4"})
+    void throwsNothingButItsOwnErrors(String command) throws IOException {
+        byte[] whole = Files.readAllBytes(packed(command, Arrays.copyOfRange(content(7), 480_000, 720_000)));
+        Random random = new Random(8);
+        for (int i = 0; i < 60; i++) {
+            byte[] broken = whole.clone();
+            for (int flips = random.nextInt(4); flips >= 0; flips--) {
+                int place = i % 2 == 0 ? random.nextInt(40) : random.nextInt(broken.length);
+                broken[place] = (byte) random.nextInt();
+            }
+            try (FileBytes file = FileBytes.open(Files.write(folder.resolve("broken"), broken))) {
+                assertTrue(file.size() < 1 << 20, command);
+            } catch (GuestcoreException e) {
+                assertFalse(e.getMessage().isEmpty(), command);
             }
         }
     }
