@@ -21,4 +21,10 @@ public record Mapping(
         Objects.requireNonNull(rights);
         Objects.requireNonNull(physical);
     }
+
+    @Override
+    public String toString() {
+        return range + " " + rights + " -> " + physical + ", pages of 0x" + Long.toHexString(pageSize)
+                + (contiguous ? "" : ", not contiguous");
+    }
 }

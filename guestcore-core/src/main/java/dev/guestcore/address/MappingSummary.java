@@ -24,4 +24,11 @@ public record MappingSummary(OptionalLong stoppedAt, long tables, long unreadabl
     public boolean isComplete() {
         return stoppedAt.isEmpty() && unreadableTables == 0;
     }
+
+    @Override
+    public String toString() {
+        String stop = stoppedAt.isPresent() ? ", stopped at 0x" + Long.toHexString(stoppedAt.getAsLong()) : "";
+        return tables + " tables, " + unreadableTables + " unreadable, " + reservedEntries + " entries with reserved bits"
+                + stop;
+    }
 }

@@ -136,4 +136,10 @@ public record Paging(
         }
         return vcpu.registers().get(register);
     }
+
+    @Override
+    public String toString() {
+        return mode.title() + " paging from root 0x" + Long.toHexString(root)
+                + (encryptionMask == 0 ? "" : ", encryption mask 0x" + Long.toHexString(encryptionMask)) + " (" + how + ")";
+    }
 }

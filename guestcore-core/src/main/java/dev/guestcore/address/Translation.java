@@ -64,4 +64,11 @@ public record Translation(
     public boolean isMapped() {
         return outcome == Outcome.MAPPED;
     }
+
+    @Override
+    public String toString() {
+        return "0x" + Long.toHexString(virtual) + ": "
+                + physical.map(PhysicalAddress::toString).orElse(outcome.title())
+                + rights.map(allowed -> " " + allowed).orElse("") + ", span 0x" + Long.toHexString(span);
+    }
 }

@@ -61,4 +61,11 @@ public record TranslationOptions(
     public TranslationOptions withPhysicalBits(int bits) {
         return new TranslationOptions(mode, root, encryptionMask, bits);
     }
+
+    @Override
+    public String toString() {
+        return "mode " + mode.map(PagingMode::title).orElse("as registers say") + ", root "
+                + (root.isPresent() ? "0x" + Long.toHexString(root.getAsLong()) : "as registers say")
+                + ", encryption mask 0x" + Long.toHexString(encryptionMask) + ", " + physicalBits + " physical bits";
+    }
 }

@@ -29,4 +29,10 @@ public record SearchHit(
         Objects.requireNonNull(region);
         Objects.requireNonNull(context);
     }
+
+    @Override
+    public String toString() {
+        return length + " bytes at 0x" + Long.toHexString(address)
+                + physical.map(place -> " (" + place + ")").orElse("") + (region.isEmpty() ? "" : " in " + region);
+    }
 }

@@ -19,4 +19,11 @@ public record SearchSummary(
     public SearchSummary {
         Objects.requireNonNull(stoppedAt);
     }
+
+    @Override
+    public String toString() {
+        String stop = stoppedAt.isPresent() ? ", stopped at 0x" + Long.toHexString(stoppedAt.getAsLong()) : "";
+        return hits + " hits in " + searchedBytes + " bytes, " + unreadableBytes + " unreadable, " + repeatedBytes
+                + " repeated" + stop;
+    }
 }

@@ -45,6 +45,11 @@ public record VmcoreInfo(long address, byte[] bytes) {
         return text.getBytes(StandardCharsets.US_ASCII);
     }
 
+    @Override
+    public String toString() {
+        return "VMCOREINFO of " + bytes.length + " bytes at 0x" + Long.toHexString(address);
+    }
+
     /** The text. */
     public String text() {
         return new String(bytes, StandardCharsets.US_ASCII);

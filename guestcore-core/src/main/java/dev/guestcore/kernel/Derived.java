@@ -27,4 +27,13 @@ public record Derived<T>(T value, String how, Confidence confidence) {
         Objects.requireNonNull(how);
         Objects.requireNonNull(confidence);
     }
+
+    @Override
+    public String toString() {
+        // Numbers among the facts are addresses and distances between such.
+        String shown = value instanceof Long number
+                ? number < 0 ? "-0x" + Long.toHexString(-number) : "0x" + Long.toHexString(number)
+                : value.toString();
+        return shown + " (" + confidence + ": " + how + ")";
+    }
 }
