@@ -154,9 +154,9 @@ final class ReadVerb extends Verb {
             } else if (json) {
                 printJson(ReadJson.of(memory, source, address, length, console().cancellation()));
             } else if (!HexDump.write(memory, address, length, new Attentive(console()))) {
-                report(guest.findings());
+                int damage = report(guest.findings());
                 remark("guestcore: none of this can be read: " + why(memory));
-                return ExitCode.FAILED;
+                return damage == ExitCode.DONE ? ExitCode.FAILED : damage;
             }
             return report(guest.findings());
         }

@@ -61,6 +61,24 @@ final class KernelGsBase {
         }
     }
 
+    /** Goes the way as far as the guest need not stand still for it. */
+    static void rehearse(QmpClient qmp) throws IOException {
+        if (!Descriptors.areSupported()) {
+            return;
+        }
+        int file = Descriptors.memoryFile();
+        try (FileBytes empty = FileBytes.open(Descriptors.path(file))) {
+            qmp.executeWithDescriptor("getfd", Map.of("fdname", DESCRIPTOR_NAME), file, QemuSource.COMMAND);
+            qmp.execute("closefd", Map.of("fdname", DESCRIPTOR_NAME), QemuSource.COMMAND);
+            read(empty);
+        } catch (GuestcoreException e) {
+            // It will be refused again, and cost nothing then.
+            return;
+        } finally {
+            Descriptors.close(file);
+        }
+    }
+
     private static List<Long> read(FileBytes dump) {
         List<Long> found = new ArrayList<>();
         if (!ElfHeader.isElf(dump)) {

@@ -182,7 +182,7 @@ final class MemoryAccess implements AutoCloseable {
                 if (holdsGuest(process)) {
                     return Optional.of(process);
                 }
-                refusal = "process " + candidate + " has not the guest's bytes where the monitor says";
+                refusal = "process " + candidate + " does not hold the guest's bytes where the monitor says";
             } catch (SourceException e) {
                 refusal = e.getMessage();
             }

@@ -207,6 +207,9 @@ final class QemuSource implements GuestSource {
             }
             if (request.registersOnly() && wanted.isEmpty()) {
                 request.onChoice().accept(new FreezeChoice(FreezeMethod.DIRECT, ""));
+                // What was never done before is slow the first time.
+                RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
+                KernelGsBase.rehearse(qmp);
                 return freeze(true);
             }
             Optional<String> noSnapshot = Optional.empty();

@@ -107,7 +107,8 @@ final class Snapshot {
             }
             JsonNode migration = qmp.execute("query-migrate", Map.of(), QemuSource.COMMAND);
             if (!RESTING.contains(migration.path("status").asString(""))) {
-                return Optional.of("another migration is under way");
+                return Optional.of("a migration of the guest is under way, and QEMU does one at a time; wait until it ends, or"
+                        + " cancel it");
             }
             List<String> reasons = new ArrayList<>();
             migration.path("blocked-reasons").forEach(reason -> reasons.add(reason.asString("")));
@@ -183,7 +184,7 @@ final class Snapshot {
                 return guest.get();
             }
             if (attempt == ATTEMPTS) {
-                throw new Refused("the guest changes its memory layout all the time", null);
+                throw new Refused("the guest keeps changing its memory layout", null);
             }
         }
     }

@@ -98,7 +98,7 @@ final class SnapshotMemory implements RamSink, AutoCloseable {
         try {
             stream.close();
         } catch (IOException e) {
-            throw new SourceException("cannot let go of the snapshot: " + e.getMessage(), e);
+            throw new SourceException("cannot release the snapshot: " + e.getMessage(), e);
         }
     }
 

@@ -77,12 +77,12 @@ final class StreamFile implements AutoCloseable {
             }
         }
         if (!mayFail) {
-            throw new SourceException("it may take " + Sizes.human(most) + ", for which memory has no room ("
-                    + Sizes.human(room.orElse(0)) + "), and a file must not fill up with QEMU before 8.1");
+            throw new SourceException("it may need " + Sizes.human(most) + ", more than memory has room for ("
+                    + Sizes.human(room.orElse(0)) + "), and QEMU before 8.1 must not write to a disk that may fill up");
         }
         long usable = Files.getFileStore(folder).getUsableSpace();
         if (usable < most) {
-            throw new SourceException("it may take " + Sizes.human(most) + ", and there is room for "
+            throw new SourceException("it may need " + Sizes.human(most) + ", and there is room for "
                     + Sizes.human(room.orElse(0)) + " in memory and " + Sizes.human(usable) + " in " + folder);
         }
         Path path = folder.resolve(".guestcore-" + HexFormat.of().toHexDigits(new SecureRandom().nextLong()));
@@ -206,7 +206,7 @@ final class StreamFile implements AutoCloseable {
                 file.close();
             }
         } catch (IOException e) {
-            throw new SourceException("cannot let go of the snapshot: " + e.getMessage(), e);
+            throw new SourceException("cannot release the snapshot: " + e.getMessage(), e);
         }
     }
 
