@@ -19,9 +19,9 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "capture",
         description = {
-            "Freeze a guest, write its memory and vCPUs as a core file, let it run on.",
+            "Freeze a guest, write its memory and vCPUs to a core file, and let it run on.",
             "",
-            "A guest that was paused already stays paused. The file gets its name only when it is whole."
+            "A guest that was already paused stays paused. The file appears under its name only when it is complete."
         },
         footer = {
             "",
@@ -42,10 +42,10 @@ final class CaptureVerb extends WritingVerb {
             names = "--freeze",
             paramLabel = "<way>",
             completionCandidates = FreezeWays.class,
-            description = "How to freeze: ${COMPLETION-CANDIDATES}. By snapshot QEMU hands out the memory of one instant "
-                    + "while the guest runs on; by buffer it stands still while its memory is copied to ours; direct, "
-                    + "until the file is written. If not given, the first of them that is possible, which is said with "
-                    + "the reason.")
+            description = "How to freeze: ${COMPLETION-CANDIDATES}. snapshot: QEMU hands out the memory of one instant "
+                    + "while the guest runs on; buffer: the guest stands still while its memory is copied; direct: "
+                    + "it stands still until the file is written. Default: the first of these that is possible; "
+                    + "which one, and why, is printed.")
     String way = "";
 
     @Option(

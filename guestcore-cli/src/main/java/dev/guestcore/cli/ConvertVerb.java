@@ -7,7 +7,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "convert",
         description = {
-            "Turn a core file into another format or layout.",
+            "Convert a core file to another format or layout.",
             "",
             "Within one format the layout of the input is kept unless an option says otherwise. What the target cannot "
                     + "carry is listed."

@@ -37,10 +37,10 @@ import picocli.CommandLine.Option;
 @Command(
         name = "demo",
         description = {
-            "Show the main job on a guest that comes with Guestcore.",
+            "Show what Guestcore does, on a guest that it brings along.",
             "",
             "Starts the embedded guest, freezes and captures it as VMCore and dump-core, verifies the files, turns one into "
-                    + "the other, and compares. Nothing has to be installed. The files stay, for you to try the rest."
+                    + "the other, and compares. Nothing has to be installed. The files stay, so that you can try the rest."
         },
         footer = {"", "Example:", "  guestcore demo"})
 final class DemoVerb extends Verb {

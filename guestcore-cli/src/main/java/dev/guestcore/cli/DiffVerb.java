@@ -40,13 +40,13 @@ final class DiffVerb extends Verb {
             description = "A core file, or a live source such as demo: or qemu:SOCKET.")
     String here = "";
 
-    @Parameters(index = "1", paramLabel = "<there>", description = "Another one.")
+    @Parameters(index = "1", paramLabel = "<there>", description = "Another core file or live source.")
     String there = "";
 
     @Option(
             names = "--svg",
             paramLabel = "<file>",
-            description = "Draw an SVG picture of where memory changed into this file; '-' is standard output.")
+            description = "Draw where memory changed as an SVG picture in this file; '-' is standard output.")
     @Nullable
     String svg;
 

@@ -79,10 +79,10 @@ final class Failures {
             case GuestcoreException known -> withWhatFollowed(known) + howToGoOn(known);
             case OutOfMemoryError e -> "out of memory (" + e.getMessage()
                     + "); give more with GUESTCORE_JAVA_OPTIONS=-Xmx512m, and please report the input that needs it";
-            case StackOverflowError e -> "the input nests deeper than anything sensible does";
+            case StackOverflowError e -> "the input is nested too deeply to make sense";
             case InternalError e -> "a file became shorter or its disk failed while it was read (" + e.getMessage()
                     + "); let whoever writes it finish, then try again";
-            default -> "a fault in Guestcore itself: " + failure
+            default -> "an error in Guestcore itself: " + failure
                     + "; repeat the command with --debug and report what it prints";
         };
     }

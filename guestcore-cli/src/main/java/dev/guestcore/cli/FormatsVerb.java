@@ -22,7 +22,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "List formats and kinds of sources.",
             "",
-            "With a file, show what each format says about its content."
+            "With a file, show what each format says about it."
         },
         footer = {"", "Example:", "  guestcore formats vm.core"})
 final class FormatsVerb extends Verb {

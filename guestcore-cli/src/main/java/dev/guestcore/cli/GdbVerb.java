@@ -37,7 +37,7 @@ import picocli.CommandLine.Parameters;
             "  guestcore gdb vm.core --port 1234",
             "  guestcore gdb qemu:/run/vm.qmp --socket /run/vm.gdb",
             "",
-            "In gdb, 'monitor help' lists what a debugger has no words for."
+            "In gdb, 'monitor help' lists the commands that a debugger does not have."
         })
 final class GdbVerb extends Verb {
 
@@ -64,7 +64,7 @@ final class GdbVerb extends Verb {
     @Option(
             names = "--socket",
             paramLabel = "<file>",
-            description = "Make a UNIX socket that only you can connect to.")
+            description = "Listen on a UNIX socket that only you can connect to.")
     @Nullable
     String socket;
 
@@ -76,7 +76,7 @@ final class GdbVerb extends Verb {
     @Mixin
     PageTableOptions tables = new PageTableOptions();
 
-    @Option(names = "--once", description = "End when the first debugger leaves.")
+    @Option(names = "--once", description = "Exit when the first debugger disconnects.")
     boolean once;
 
     GdbVerb(Console console) {

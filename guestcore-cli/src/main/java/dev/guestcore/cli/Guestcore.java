@@ -10,12 +10,12 @@ import picocli.CommandLine.Spec;
 /** {@code guestcore} itself. */
 @Command(
         name = "guestcore",
-        description = "A virtual machine, frozen and kept: capture any guest, into any core format, for any tool.",
+        description = "Capture, convert, check and explore core dumps of virtual machines.",
         synopsisSubcommandLabel = "<command>",
         versionProvider = Guestcore.Version.class,
         footer = {
             "",
-            "Exit codes: 0 done, 1 failed, 2 usage, 3 the input is damaged (what could be read was), 130 cancelled.",
+            "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 damaged input (what can be read was read), 130 cancelled.",
             "",
             "Example:",
             "  guestcore demo"
@@ -47,7 +47,7 @@ final class Guestcore implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "name a command; 'guestcore demo' is a good first one");
+        throw new ParameterException(spec.commandLine(), "no command given; 'guestcore demo' is a good first one");
     }
 
     /** The version that the build wrote down. */

@@ -33,7 +33,7 @@ final class ManPage {
         request(".nh");
         request(".ad l");
         section("NAME");
-        text("guestcore - freeze a virtual machine and keep it as a core file");
+        text("guestcore - capture, convert and explore core dumps of virtual machines");
         section("SYNOPSIS");
         for (CommandLine verb : verbs(root)) {
             paragraph(bold(verb.getCommandSpec().qualifiedName()) + " " + synopsis(verb.getCommandSpec()));
@@ -120,7 +120,8 @@ final class ManPage {
                         : parameter.paramLabel())
                 .collect(Collectors.joining(" "));
         String required = spec.options().stream()
-                .filter(OptionSpec::required)
+                // Of a group of which one may be chosen, each counts as required.
+                .filter(option -> option.required() && option.group() == null)
                 .map(option -> option.names()[0] + " " + option.paramLabel() + " ")
                 .collect(Collectors.joining());
         return escape((required + "[options] " + parameters).strip());

@@ -43,7 +43,7 @@ final class MapVerb extends Verb {
     @Option(
             names = "--svg",
             paramLabel = "<file>",
-            description = "Draw an SVG picture into this file; '-' is standard output.")
+            description = "Draw an SVG picture in this file; '-' is standard output.")
     @Nullable
     String svg;
 

@@ -69,7 +69,7 @@ final class ReadVerb extends Verb {
             description = "Number of bytes, written the same way. Default: 256.")
     long length;
 
-    @Option(names = "--raw", description = "Give the bytes themselves.")
+    @Option(names = "--raw", description = "Write the bytes themselves.")
     boolean raw;
 
     @Option(

@@ -22,7 +22,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Show the registers of the vCPUs.",
             "",
-            "A register that the source does not know is not shown."
+            "Registers that the source does not know are not shown."
         },
         footer = {"", "Example:", "  guestcore regs vm.core --cpu 0"})
 final class RegsVerb extends Verb {

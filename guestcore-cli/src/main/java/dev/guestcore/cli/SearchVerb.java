@@ -24,7 +24,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Find a text, bytes or a regular expression in memory.",
             "",
-            "Each find comes with its address, the region or the rights of the page, and the bytes around it. With "
+            "Each match comes with its address, the region or the rights of the page, and the bytes around it. With "
                     + "--json each is a line of its own, and the last line a summary. Exit code 0 if something was "
                     + "found, 1 if nothing was, 3 if the source is damaged.",
             "",
@@ -48,7 +48,7 @@ final class SearchVerb extends Verb {
             description = "A core file, or a live source such as demo: or qemu:SOCKET.")
     String source = "";
 
-    @Parameters(index = "1", paramLabel = "<pattern>", description = "What to find: a text in UTF-8, unless stated.")
+    @Parameters(index = "1", paramLabel = "<pattern>", description = "What to find: a text in UTF-8, unless an option says otherwise.")
     String pattern = "";
 
     @ArgGroup(exclusive = true, multiplicity = "0..1")
@@ -72,14 +72,14 @@ final class SearchVerb extends Verb {
             names = "--limit",
             paramLabel = "<number>",
             converter = Quantity.Length.class,
-            description = "Stop after so many finds.")
+            description = "Stop after this many matches.")
     @Nullable
     Long limit;
 
     @Option(
             names = "--context",
             paramLabel = "<bytes>",
-            description = "Show so many bytes on each side, up to " + MemorySearch.MOST_CONTEXT + ". Default: "
+            description = "Show this many bytes on each side, up to " + MemorySearch.MOST_CONTEXT + ". Default: "
                     + USUAL_CONTEXT + ".")
     int context = USUAL_CONTEXT;
 
@@ -89,7 +89,7 @@ final class SearchVerb extends Verb {
     /** How the pattern is meant. */
     static final class Meaning {
 
-        @Option(names = "--hex", description = "The pattern is bytes as hexadecimal digits; blanks do not matter.")
+        @Option(names = "--hex", description = "The pattern is bytes as hexadecimal digits; spaces are ignored.")
         boolean hex;
 
         @Option(names = "--regex", description = "The pattern is a regular expression over bytes.")

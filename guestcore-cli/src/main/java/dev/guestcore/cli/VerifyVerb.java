@@ -32,9 +32,9 @@ import picocli.CommandLine.Parameters;
         description = {
             "Check a core file against the rules of its format.",
             "",
-            "Each check says where its rule comes from and which programs stumble over it. Exit code 3 if a rule is "
-                    + "broken or the file is not what its manifest says, 1 if --against finds other memory, or another value "
-                    + "of a register that both know."
+            "Each check names the source of its rule, and the programs that fail where it is broken. Exit code 3 if a "
+                    + "rule is broken or the file does not match its manifest, 1 if --against finds different memory or a "
+                    + "different value of a register that both know."
         },
         footer = {
             "",
@@ -52,7 +52,7 @@ final class VerifyVerb extends Verb {
             description = "A core file, or a source that consists of files, such as split:FILE,FILE or raw:FILE@BASE.")
     String file = "";
 
-    @Option(names = "--deep", description = "Also the rules for which all memory must be read.")
+    @Option(names = "--deep", description = "Also check the rules that need all of memory to be read.")
     boolean deep;
 
     @Option(
@@ -70,7 +70,7 @@ final class VerifyVerb extends Verb {
     @Option(
             names = "--manifest-file",
             paramLabel = "<manifest>",
-            description = "The same with a manifest elsewhere; one of another format has the same memory, if all is well.")
+            description = "The same with a manifest elsewhere, also of the same memory in another format.")
     @Nullable
     String manifestFile;
 
@@ -115,7 +115,7 @@ final class VerifyVerb extends Verb {
                 if (json) {
                     printJson(unreadable(digests.get(), e));
                 } else {
-                    print("its format cannot be told any more: " + Printable.of(String.valueOf(e.getMessage())));
+                    print("its format can no longer be recognised: " + Printable.of(String.valueOf(e.getMessage())));
                 }
                 return ExitCode.DAMAGED;
             }
@@ -213,7 +213,7 @@ final class VerifyVerb extends Verb {
         counts.forEach((result, count) -> summary.add(count + " " + Names.of(result)));
         print(checks.size() + " checks: " + String.join(", ", summary));
         if (!deep) {
-            print(style().faint("(--deep also tries the rules for which all memory must be read)"));
+            print(style().faint("(--deep also checks the rules that need all of memory to be read)"));
         }
     }
 

@@ -58,7 +58,7 @@ abstract class WritingVerb extends Verb {
     @Option(
             names = "--manifest-file",
             paramLabel = "<manifest>",
-            description = "Write the manifest to that file instead; with '-o -' it is the only way.")
+            description = "Write the manifest to this file instead; required with '-o -'.")
     @Nullable
     String manifestFile;
 

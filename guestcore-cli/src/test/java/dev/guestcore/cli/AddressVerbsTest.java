@@ -10,6 +10,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -155,13 +156,22 @@ class AddressVerbsTest {
         assertTrue(run.out().contains("0x200104  main  6 bytes"), run.out());
         assertTrue(run.out().contains("|.[2Jneedle in a"), run.out());
         assertTrue(run.out().contains("2 found; "), run.out());
-        assertTrue(run.out().contains("4 KiB could not be searched"), run.out());
         assertFalse(run.out().contains("\u001b"), "nothing of the guest reaches the terminal as it is");
         assertEquals(List.of("0x5000", "0x200104", "0x3ffff0"), addresses("needle", "--utf16"));
         assertEquals(List.of("0x200100"), addresses("1b 5b 32 4a", "--hex"));
         assertEquals(List.of("0x200100"), addresses("\\x1b\\[[0-9]J", "--regex"));
         assertEquals(List.of("0x5000"), addresses("needle", "--limit", "1"));
         assertEquals(List.of("0x200104"), addresses("needle", "--range", "0x5001-0xffffff"));
+    }
+
+    @Test
+    void saysWhatCouldNotBeSearched() throws IOException {
+        Path lost = Files.writeString(folder.resolve("lost.json"), """
+                {"regions": [{"kind": "ram", "name": "main", "address": 0, "size": "12K", "contents": [
+                   {"offset": 0, "text": "needle"}, {"offset": "4K", "size": "4K", "unreadable": true}]}]}
+                """);
+        Run run = Run.of("search", "file:" + lost, "needle").expect(ExitCode.DAMAGED);
+        assertTrue(run.out().contains("4 KiB could not be searched"), run.out());
     }
 
     private List<Object> addresses(String pattern, String... more) {

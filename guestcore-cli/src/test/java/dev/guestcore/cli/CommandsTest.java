@@ -326,6 +326,7 @@ class CommandsTest {
                     assertTrue(page.contains("\\-\\-" + option.name().replace("-", "\\-")), option.name()));
         }
         assertFalse(page.contains("${"), "variables are filled in");
+        assertTrue(page.contains("\\fBguestcore search\\fR [options] <source> <pattern>\n"), "none has to be given");
         List<String> requests = page.lines()
                 .filter(line -> line.startsWith("."))
                 .map(line -> line.split(" ")[0])

@@ -46,7 +46,7 @@ class FailuresTest {
 
     @Test
     void wrongCommandLines() {
-        Run.of().refuses("name a command");
+        Run.of().refuses("no command given");
         Run.of("captur").refuses("captur", "guestcore capture");
         Run.of("info").refuses("<source>");
         Run.of("info", "a", "b").refuses("b");

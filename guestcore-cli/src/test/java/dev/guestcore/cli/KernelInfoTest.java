@@ -57,14 +57,14 @@ class KernelInfoTest {
     void vmcoreInfoIsAText() throws IOException {
         Run run = Run.of("info", "--vmcoreinfo", PagedGuest.withLinux(folder)).expect(ExitCode.DAMAGED);
         assertEquals(PagedGuest.VMCOREINFO.lines().toList(), run.out().lines().toList());
-        Run.of("info", "--vmcoreinfo", "demo:").failsWith(ExitCode.FAILED, "no VMCOREINFO");
+        Run.of("info", "--vmcoreinfo", PagedGuest.in(folder)).failsWith(ExitCode.FAILED, "no VMCOREINFO");
         Run.of("info", "--vmcoreinfo", "--scan", "demo:").refuses("--vmcoreinfo");
     }
 
     @Test
     void saysHowDebuggersOpenThisFile() throws IOException {
         String core = folder.resolve("linux.core").toString();
-        Run.of("capture", PagedGuest.withLinux(folder), "-o", core, "--to", "xen").expect(ExitCode.DAMAGED);
+        Run.of("capture", PagedGuest.withLinux(folder), "-o", core, "--to", "xen").expect(0);
         Map<?, ?> json = Run.of("info", "--json", core).expect(0).json();
         List<?> next = (List<?>) json.get("next");
         String crash = command(next, "crash");

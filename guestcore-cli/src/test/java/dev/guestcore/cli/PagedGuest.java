@@ -12,7 +12,7 @@ import java.util.HexFormat;
  * <pre>
  * 0xffffffff81000000  2 MiB page at 0x200000, writable, executable, global
  * 0xffffffff81200000  4 KiB page at 0x5000, not writable, not executable, for user mode
- * 0xffffffff81201000  4 KiB page at 0x6000, which the source cannot read
+ * 0xffffffff81201000  4 KiB page at 0x6000, which the source does not have
  * 0xffffffff81202000  not present
  * 0xffffffff81400000  not present
  * 0xffffffff81600000  2 MiB page with address bit 13 set, which is reserved
@@ -39,7 +39,7 @@ final class PagedGuest {
 
     /** The same with the traces of a Linux kernel in the page at 0x200000, and VMCOREINFO at 0x300000. */
     static String withLinux(Path folder) throws IOException {
-        String page = "{\"offset\": " + 0x30_0000 + ", \"size\": 4096, \"fill\": 0}";
+        String page = "{\"offset\": " + offset(0x30_0000) + ", \"size\": 4096, \"fill\": 0}";
         return in(folder, ", " + entry(0x20_1000, BANNER) + ", " + page + ", " + entry(0x30_0000, VMCOREINFO));
     }
 
@@ -48,12 +48,12 @@ final class PagedGuest {
         Files.writeString(
                 file,
                 """
-                {"regions": [{"kind": "ram", "name": "main", "address": 0, "size": "4M", "contents": [
-                   %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-                   {"offset": "0x5000", "text": "%s"},
-                   {"offset": "0x6000", "size": "4K", "unreadable": true},
-                   {"offset": "0x200100", "text": "\\u001b[2J%s"},
-                   {"offset": "0x3ffff0", "hex": "6e00650065006400 6c006500"}%s]}],
+                {"regions": [{"kind": "ram", "name": "main", "address": 0, "size": "24K", "contents": [
+                   %s, %s, %s, %s, %s, %s, %s, %s, {"offset": "0x5000", "text": "%s"}]},
+                  {"kind": "ram", "name": "main", "address": "0x7000", "size": "0x3f9000", "contents": [
+                   %s, %s, %s, %s,
+                   {"offset": "0x1f9100", "text": "\\u001b[2J%s"},
+                   {"offset": "0x3f8ff0", "hex": "6e00650065006400 6c006500"}%s]}],
                  "vcpus": [
                    {"registers": {"cr0": "0x80000001", "cr3": "0x1000", "cr4": "0x20", "efer": "0xd01",
                                   "rip": "0xffffffff81000000"}},
@@ -69,11 +69,11 @@ final class PagedGuest {
                                 word(0x4000 + 8, 0x8000_0000_0000_6005L),
                                 word(0x3000 + 11 * 8, 0x20_2083),
                                 word(0x3000 + 12 * 8, (1L << 40) + 0x27),
+                                NEEDLE,
                                 word(0x8000, 0x9027),
                                 word(0x9000, 0xa027),
                                 word(0xa000, 0xb027),
                                 word(0xb000, 0x5027),
-                                NEEDLE,
                                 NEEDLE,
                                 more));
         return "file:" + file;
@@ -87,7 +87,12 @@ final class PagedGuest {
         return piece(offset, HexFormat.of().formatHex(text.getBytes(StandardCharsets.US_ASCII)));
     }
 
+    /** From the beginning of the region that the address lies in. */
+    private static long offset(long address) {
+        return address < 0x7000 ? address : address - 0x7000;
+    }
+
     private static String piece(long offset, String hex) {
-        return "{\"offset\": " + offset + ", \"hex\": \"" + hex + "\"}";
+        return "{\"offset\": " + offset(offset) + ", \"hex\": \"" + hex + "\"}";
     }
 }

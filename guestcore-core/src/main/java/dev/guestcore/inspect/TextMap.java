@@ -66,7 +66,8 @@ public final class TextMap {
     private String render() {
         StringBuilder text = new StringBuilder();
         text.append(Colour.BOLD.paint(plain(map.title()), style)).append('\n');
-        text.append(plain(subtitle(map))).append("\n\n");
+        String subtitle = plain(subtitle(map));
+        text.append(subtitle.length() <= style.width() ? subtitle : subtitle.replaceFirst("; ", "\n")).append("\n\n");
         for (MemoryMap.Row row : map.rows()) {
             text.append(switch (row) {
                 case MemoryMap.Area area -> line(area);

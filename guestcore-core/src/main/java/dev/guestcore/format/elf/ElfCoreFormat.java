@@ -247,7 +247,7 @@ public final class ElfCoreFormat implements CoreFormat {
                         ElfMachine.labels(),
                         "processor that the core names (e_machine); by default the guest's own, of an x86 guest as its"
                                 + " first vCPU runs: x86-64 or 386"),
-                WriteOption.flag(KEEP, "what the format cannot carry travels in a note of Guestcore's own"));
+                WriteOption.flag(KEEP, "keep what the format cannot carry, in a note of Guestcore's own"));
     }
 
     @Override

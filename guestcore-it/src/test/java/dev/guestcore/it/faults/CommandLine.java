@@ -40,7 +40,7 @@ final class CommandLine implements AutoCloseable {
         /** Checks that nobody sees the inside of the program. */
         Ended assertNoTrace() {
             assertFalse(err.contains("\tat ") || err.contains("Exception"), this::toString);
-            assertFalse(err.contains("a fault in Guestcore itself"), this::toString);
+            assertFalse(err.contains("an error in Guestcore itself"), this::toString);
             return this;
         }
 
