@@ -111,7 +111,7 @@ final class Delivery {
             try (Guest guest = source.freeze(toFolder)) {
                 WritePlan plan = plan(guest);
                 companions.begin(plan);
-                output.requireSpace(plan.size(), guest.memory());
+                output.requireSpace(plan, guest.memory());
                 long begin = System.nanoTime();
                 CoreSink sink = digests.get()
                         .map(files -> files.digesting(output.sink(), guest))

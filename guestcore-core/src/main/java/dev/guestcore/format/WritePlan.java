@@ -12,6 +12,11 @@ public interface WritePlan {
     /** Size of the core in bytes: exactly, or, of a format that compresses, the most that it can be. */
     long size();
 
+    /** How much of {@link #size()} may take room on a disk: all but what is known to be a hole of a sparse file. */
+    default long storedSize() {
+        return size();
+    }
+
     /**
      * What the format cannot carry. What depends on the content of memory, which may not have been read yet, is listed as what
      * there may be; the report lists what there is.

@@ -115,6 +115,7 @@ public final class RawFormat implements CoreFormat {
             throw new UnsupportedRequestException(
                     "'" + layout + "' is no layout of the raw format; choose flat or packed");
         }
-        return guest -> new RawPlan(guest, layout.equals(PACKED));
+        boolean asked = options.containsKey(LAYOUT);
+        return guest -> new RawPlan(guest, layout.equals(PACKED), asked);
     }
 }

@@ -31,16 +31,28 @@ final class RawPlan implements WritePlan {
     private static final String IN_MAP = "the image has bytes only; the map beside it keeps it, a pipe has no map";
 
     private final Guest guest;
+    /** Zeros are cheap, but so many more than content, into a pipe, nobody expects. */
+    private static final long MOST_TIMES_CONTENT = 16;
+
+    private static final long SMALL_ENOUGH = 16L << 30;
+
     private final boolean packed;
+    private final boolean asked;
     private final ContentMap content;
     private final long size;
 
     /** What the copy failed to read although the source had promised it. */
     private List<AddressRange> failed = List.of();
 
-    RawPlan(Guest guest, boolean packed) {
+    /**
+     * Lays an image out.
+     *
+     * @param asked whether the user asked for the layout, and so for as many zeros as it takes
+     */
+    RawPlan(Guest guest, boolean packed, boolean asked) {
         this.guest = guest;
         this.packed = packed;
+        this.asked = asked;
         this.content = ContentMap.of(guest.memory());
         long end = 0;
         for (long i = 0; i < content.count(); i++) {
@@ -69,6 +81,15 @@ final class RawPlan implements WritePlan {
     }
 
     @Override
+    public long storedSize() {
+        return content.bytes(PageState.PRESENT);
+    }
+
+    private boolean isFlood() {
+        return size > SMALL_ENOUGH && size / MOST_TIMES_CONTENT > content.bytes(PageState.PRESENT);
+    }
+
+    @Override
     public List<Loss> losses() {
         List<Loss> losses = new ArrayList<>();
         for (Loss loss : CommonLosses.ofRegions(guest.memory())) {
@@ -86,6 +107,11 @@ final class RawPlan implements WritePlan {
 
     @Override
     public WriteReport write(CoreSink sink, Progress progress) {
+        if (!packed && !asked && !sink.canPatch() && isFlood()) {
+            throw new UnsupportedRequestException("a flat image of this guest takes " + size + " bytes, of which "
+                    + storedSize() + " are not zero, and into a pipe all have to be written; write it packed (--layout"
+                    + " packed), or say --layout flat to get the zeros");
+        }
         progress.begin("writing memory", content.bytes(PageState.PRESENT));
         MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
         long position = 0;

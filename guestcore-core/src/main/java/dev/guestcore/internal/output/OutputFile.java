@@ -7,6 +7,7 @@ import dev.guestcore.OutputException;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.format.CoreSink;
+import dev.guestcore.format.WritePlan;
 import dev.guestcore.internal.IoReason;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -156,16 +157,17 @@ public final class OutputFile implements AutoCloseable {
     /**
      * The same for a core of {@code memory}, of which what is known to be zero becomes holes and takes no room.
      *
-     * @param bytes size of the file to come
+     * @param plan the core to come
      * @throws OutputException if there is less room than what of it is not known to be zero, or if no file there can be
      *     that large
      */
-    public void requireSpace(long bytes, GuestMemory memory) {
+    public void requireSpace(WritePlan plan, GuestMemory memory) {
+        long bytes = plan.size();
         try {
             requireSpace(bytes);
         } catch (OutputException e) {
             // Only now, because it takes time to look through all of the memory.
-            requireSpace(Math.min(bytes, storedBytes(bytes, memory)));
+            requireSpace(storedBytes(plan.storedSize(), memory));
             requireLength(bytes);
         }
     }

@@ -28,6 +28,7 @@ import dev.guestcore.format.WriteReport;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.Patterns;
 import java.io.BufferedWriter;
+import java.io.ByteArrayOutputStream;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.Channels;
 import java.nio.channels.WritableByteChannel;
@@ -283,6 +284,27 @@ class RawFormatTest {
 
     /** A map, the text at which the error is found, and the error. */
     private record Fault(String map, String place, String message) {}
+
+    /** A page far up makes zeros without end of a flat image; a sparse file does not mind, a pipe does. */
+    @Test
+    void floodsNoPipeUnasked() {
+        for (long far : new long[] {1L << 52, 1L << 36}) {
+            try (Guest guest = Guest.builder()
+                    .ram(0, MemorySegment.ofArray(Patterns.bytes(0x10000, 1)))
+                    .ram(far, MemorySegment.ofArray(Patterns.bytes(0x1000, 2)))
+                    .build()) {
+                assertEquals(0x11000, RAW.writer(Map.of()).plan(guest).storedSize(), "holes take no room on a disk");
+                ByteArrayOutputStream pipe = new ByteArrayOutputStream();
+                UnsupportedRequestException refused = assertThrows(
+                        UnsupportedRequestException.class,
+                        () -> RAW.writer(Map.of()).write(guest, Channels.newChannel(pipe), Progress.none()));
+                assertTrue(refused.getMessage().contains("--layout packed"), refused::getMessage);
+                assertEquals(0, pipe.size());
+                RAW.writer(Map.of("layout", "packed")).write(guest, Channels.newChannel(pipe), Progress.none());
+                assertEquals(0x11000, pipe.size());
+            }
+        }
+    }
 
     @Test
     void tellsOfNamesThatAreTooMany() {
