@@ -301,9 +301,12 @@ final class QemuSource implements GuestSource {
         }
         try {
             reconnectIfLost();
-            refuseIncoming(RunState.ask(qmp));
-            if (known.isEmpty()) {
+            RunState state = RunState.ask(qmp);
+            refuseIncoming(state);
+            if (state.running()) {
                 watchdog.start();
+            }
+            if (known.isEmpty()) {
                 look().close();
             }
             QemuFreeze freeze = QemuFreeze.begin(qmp, watchdog);
