@@ -26,20 +26,27 @@ final class WatchedGuest implements Guest {
 
     private static final long NOWHERE = -1L;
 
+    /** A guest that the user describes. */
+    private static final String DESCRIBED = "file:";
+
     private final Guest guest;
     private final GuestMemory memory;
 
     /** The lowest address that could not be read; pages begin at even addresses, so the last one is none. */
     private final AtomicLong unreadable = new AtomicLong(NOWHERE);
 
-    private WatchedGuest(Guest guest) {
+    /** Whether the user said which memory cannot be read: then meeting it is no damage. */
+    private final boolean stated;
+
+    private WatchedGuest(Guest guest, boolean stated) {
         this.guest = guest;
+        this.stated = stated;
         this.memory = new WatchedMemory(guest.memory());
     }
 
     /** Opens a guest; see {@link Guests#open(String)}. */
     static WatchedGuest open(String source) {
-        return new WatchedGuest(Guests.open(source));
+        return new WatchedGuest(Guests.open(source), source.startsWith(DESCRIBED));
     }
 
     /** Watches a guest that is open already. */
@@ -52,7 +59,7 @@ final class WatchedGuest implements Guest {
     public List<Finding> findings() {
         List<Finding> findings = guest.findings();
         long address = unreadable.get();
-        if (address == NOWHERE || !Findings.damage(findings).isEmpty()) {
+        if (stated || address == NOWHERE || !Findings.damage(findings).isEmpty()) {
             return findings;
         }
         List<Finding> all = new ArrayList<>(findings);
