@@ -38,15 +38,15 @@ final class WatchedGuest implements Guest {
     /** Whether the user said which memory cannot be read: then meeting it is no damage. */
     private final boolean stated;
 
-    private WatchedGuest(Guest guest, boolean stated) {
+    private WatchedGuest(Guest guest) {
         this.guest = guest;
-        this.stated = stated;
+        this.stated = guest.provenance().source().startsWith(DESCRIBED);
         this.memory = new WatchedMemory(guest.memory());
     }
 
     /** Opens a guest; see {@link Guests#open(String)}. */
     static WatchedGuest open(String source) {
-        return new WatchedGuest(Guests.open(source), source.startsWith(DESCRIBED));
+        return new WatchedGuest(Guests.open(source));
     }
 
     /** Watches a guest that is open already. */
