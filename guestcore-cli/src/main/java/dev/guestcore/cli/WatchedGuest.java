@@ -26,21 +26,14 @@ final class WatchedGuest implements Guest {
 
     private static final long NOWHERE = -1L;
 
-    /** A guest that the user describes. */
-    private static final String DESCRIBED = "file:";
-
     private final Guest guest;
     private final GuestMemory memory;
 
     /** The lowest address that could not be read; pages begin at even addresses, so the last one is none. */
     private final AtomicLong unreadable = new AtomicLong(NOWHERE);
 
-    /** Whether the user said which memory cannot be read: then meeting it is no damage. */
-    private final boolean stated;
-
     private WatchedGuest(Guest guest) {
         this.guest = guest;
-        this.stated = guest.provenance().source().startsWith(DESCRIBED);
         this.memory = new WatchedMemory(guest.memory());
     }
 
@@ -59,7 +52,7 @@ final class WatchedGuest implements Guest {
     public List<Finding> findings() {
         List<Finding> findings = guest.findings();
         long address = unreadable.get();
-        if (stated || address == NOWHERE || !Findings.damage(findings).isEmpty()) {
+        if (address == NOWHERE || !Findings.damage(findings).isEmpty()) {
             return findings;
         }
         List<Finding> all = new ArrayList<>(findings);

@@ -70,7 +70,6 @@ class DamageCodesTest {
 
     @Test
     void whatIsNotMetIsNoDamage() {
-        Run.of("info", damaged).expect(ExitCode.DONE);
         Run.of("read", damaged, "0x30000").expect(ExitCode.DONE);
         Run.of("search", damaged, "a needle", "--range", "0x20000-0x3ffff").expect(ExitCode.DONE);
         Run.of("diff", whole, whole).expect(ExitCode.DONE);
