@@ -149,9 +149,10 @@ final class GdbVerb extends Verb {
                 remark("listening on " + place(listener) + "; Ctrl-C ends");
                 remark("connect with: gdb -ex 'target remote " + target(listener) + "'");
             }
-            boolean served = listener.serveNext(server);
-            while (served && !once) {
-                served = listener.serveNext(server);
+            if (once) {
+                listener.serveFirst(server);
+            } else {
+                listener.serveAll(server);
             }
         }
     }

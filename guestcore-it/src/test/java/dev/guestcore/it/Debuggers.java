@@ -30,7 +30,7 @@ final class Debuggers {
         GdbListener listener = GdbListener.onLoopback(0);
         try {
             CompletableFuture<Boolean> served =
-                    CompletableFuture.supplyAsync(() -> listener.serveNext(new GdbServer(guest)));
+                    CompletableFuture.supplyAsync(() -> listener.serveFirst(new GdbServer(guest)));
             String shown = client.apply(((InetSocketAddress) listener.address()).getPort());
             assertTrue(served.orTimeout(PATIENCE_SECONDS, TimeUnit.SECONDS).join(), "the client came and left");
             return shown;

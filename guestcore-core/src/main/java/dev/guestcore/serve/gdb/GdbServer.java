@@ -22,7 +22,7 @@ import java.util.Optional;
  *
  * <pre>{@code
  * try (Guest guest = Guests.open("vm.core"); GdbListener listener = GdbListener.onLoopback(1234)) {
- *     listener.serveNext(new GdbServer(guest));
+ *     listener.serveAll(new GdbServer(guest));
  * }
  * }</pre>
  */
@@ -83,6 +83,16 @@ public final class GdbServer {
             new Session(new GuestView(guest, stated, known), new PacketStream(in, out)).run();
         } catch (IOException e) {
             System.getLogger(GdbServer.class.getName()).log(System.Logger.Level.DEBUG, "the client is gone", e);
+        }
+    }
+
+    /** Answers the first packet of a client that is not served with the reason. */
+    static void refuse(InputStream in, OutputStream out, String reason) throws IOException {
+        PacketStream stream = new PacketStream(in, out);
+        Client client = new Client();
+        client.setTextErrors();
+        if (stream.next().isPresent()) {
+            stream.send(client.error(RequestException.INVALID, reason));
         }
     }
 }

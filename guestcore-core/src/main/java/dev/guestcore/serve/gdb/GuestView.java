@@ -16,8 +16,8 @@ import java.util.Optional;
 /** What one client looks at: which vCPU, and memory as that vCPU sees it or guest-physical. Not thread-safe. */
 final class GuestView {
 
-    /** An address space keeps up to 2 MiB of page tables. */
-    private static final int MOST_SPACES = 8;
+    /** An address space keeps up to 2 MiB of page tables, and there may be several clients. */
+    private static final int MOST_SPACES = 4;
 
     private final Guest guest;
     private final TranslationOptions stated;

@@ -19,6 +19,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -31,15 +33,9 @@ class GdbListenerTest {
 
     private final Guest guest = DebuggedGuest.create();
 
-    /** Serves one client after the other, until the listener is closed; gives how many. */
+    /** Serves clients until the listener is closed; gives how many. */
     private CompletableFuture<Integer> serve(GdbListener listener) {
-        return CompletableFuture.supplyAsync(() -> {
-            int clients = 0;
-            while (listener.serveNext(new GdbServer(guest))) {
-                clients++;
-            }
-            return clients;
-        });
+        return CompletableFuture.supplyAsync(() -> listener.serveAll(new GdbServer(guest)));
     }
 
     private static void send(SocketChannel client, String text) throws IOException {
@@ -65,7 +61,7 @@ class GdbListenerTest {
     }
 
     @Test
-    void servesClientsOneAfterTheOther() throws Exception {
+    void servesWhateverComes() throws Exception {
         GdbListener listener = GdbListener.onLoopback(0);
         try {
             CompletableFuture<Integer> served = serve(listener);
@@ -83,12 +79,90 @@ class GdbListenerTest {
                 rude.setOption(StandardSocketOptions.SO_LINGER, 0);
                 send(rude, Wire.frame("m" + Long.toHexString(DebuggedGuest.BASE) + ",7000").repeat(50));
             }
-            converse(listener.address());
+            awaitService(listener.address()).close();
             listener.close();
             assertEquals(5, served.get(30, TimeUnit.SECONDS));
         } finally {
             listener.close();
         }
+    }
+
+    @Test
+    void anIdleClientKeepsNobodyOut() throws Exception {
+        GdbListener listener = GdbListener.onLoopback(0);
+        List<SocketChannel> idle = new ArrayList<>();
+        try {
+            CompletableFuture<Integer> served = serve(listener);
+            // One that says nothing, one in the midst of a packet, one that is waiting for its user.
+            idle.add(SocketChannel.open(listener.address()));
+            idle.add(SocketChannel.open(listener.address()));
+            send(idle.getLast(), "$m1234");
+            idle.add(SocketChannel.open(listener.address()));
+            send(idle.getLast(), "+" + Wire.frame("qC"));
+            expect(idle.getLast(), "+$QC1#c5");
+            converse(listener.address());
+            // Its session has ended once the one that is idle next is served.
+            String refusal = "E.guestcore serves 4 debuggers already; let one of them leave first";
+            idle.add(awaitService(listener.address()));
+            try (SocketChannel tooMany = SocketChannel.open(listener.address())) {
+                send(tooMany, "+" + Wire.frame("qSupported:multiprocess+"));
+                expect(tooMany, "+" + Wire.frame(refusal));
+                assertEquals(-1, drain(tooMany));
+            }
+            try (SocketChannel silent = SocketChannel.open(listener.address())) {
+                assertEquals(-1, drain(silent), "one that asks nothing is left");
+            }
+            // Who waited for its user still has its session, and whoever leaves makes room.
+            send(idle.get(2), Wire.frame("qC"));
+            expect(idle.get(2), "+$QC1#c5");
+            idle.getFirst().close();
+            awaitService(listener.address()).close();
+            listener.close();
+            assertTrue(served.get(30, TimeUnit.SECONDS) >= 6);
+        } finally {
+            listener.close();
+            for (SocketChannel client : idle) {
+                client.close();
+            }
+        }
+    }
+
+    /** Connects until it is served: the end of another's session takes a moment. */
+    private static SocketChannel awaitService(SocketAddress address) throws IOException {
+        while (true) {
+            SocketChannel client = SocketChannel.open(address);
+            send(client, "+" + Wire.frame("qC"));
+            ByteBuffer bytes = ByteBuffer.allocate(3);
+            while (bytes.hasRemaining() && client.read(bytes) >= 0) {
+                // until the first letter of the reply
+            }
+            if (bytes.get(2) == 'Q') {
+                expect(client, "C1#c5");
+                return client;
+            }
+            client.close();
+        }
+    }
+
+    @Test
+    void whoIsServedAloneIsServedAlone() throws Exception {
+        GdbListener listener = GdbListener.onLoopback(0);
+        CompletableFuture<Boolean> served =
+                CompletableFuture.supplyAsync(() -> listener.serveFirst(new GdbServer(guest)));
+        SocketAddress address = listener.address();
+        try (SocketChannel first = SocketChannel.open(address)) {
+            send(first, "+" + Wire.frame("qC"));
+            expect(first, "+$QC1#c5");
+            try (SocketChannel second = SocketChannel.open(address)) {
+                send(second, "+" + Wire.frame("qC"));
+                expect(second, "+" + Wire.frame(
+                        "E.guestcore serves another debugger, and ends when that one leaves"));
+                assertEquals(-1, drain(second));
+            }
+            assertFalse(served.isDone());
+        }
+        assertTrue(served.get(30, TimeUnit.SECONDS));
+        assertThrows(IOException.class, () -> SocketChannel.open(address));
     }
 
     /** Reads to the end; a reset is an end too. */
