@@ -1,10 +1,10 @@
 package dev.guestcore.format.kdump;
 
 import dev.guestcore.internal.lzo.LzoDecoder;
-import dev.guestcore.internal.lzo.LzoEncoder;
 import io.airlift.compress.v3.Compressor;
 import io.airlift.compress.v3.Decompressor;
 import io.airlift.compress.v3.MalformedInputException;
+import io.airlift.compress.v3.lzo.LzoCompressor;
 import io.airlift.compress.v3.snappy.SnappyJavaCompressor;
 import io.airlift.compress.v3.snappy.SnappyJavaDecompressor;
 import io.airlift.compress.v3.zstd.ZstdJavaCompressor;
@@ -133,23 +133,9 @@ enum PageCodec {
         return switch (this) {
             case NONE -> throw new IllegalStateException("nothing to compress with");
             case ZLIB -> new ZlibEncoder();
-            case LZO -> lzo(new LzoEncoder());
+            case LZO -> block(new LzoCompressor());
             case SNAPPY -> block(new SnappyJavaCompressor());
             case ZSTD -> block(new ZstdJavaCompressor());
-        };
-    }
-
-    private static Encoder lzo(LzoEncoder encoder) {
-        return new Encoder() {
-            @Override
-            public int bound(int pageSize) {
-                return encoder.bound(pageSize);
-            }
-
-            @Override
-            public int encode(MemorySegment source, MemorySegment target) {
-                return encoder.encode(source, target);
-            }
         };
     }
 
