@@ -3,7 +3,7 @@ package dev.guestcore;
 import java.util.Objects;
 
 /**
- * Something about a source that its user should know: odd, or damaged but not beyond reading.
+ * Something that the user should know about a source: unusual, or damaged but still readable.
  *
  * @param severity how bad
  * @param message one line: what, where (file offset), expected, found, what it means for the user

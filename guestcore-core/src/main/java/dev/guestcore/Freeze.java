@@ -4,9 +4,9 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * The lease on a frozen live guest. One that is frozen {@link FreezeMethod#DIRECT directly} is thawed when its
- * {@link Guest} is closed; by the other ways it runs again before anybody sees the {@link Guest}, and this only tells how it
- * was. Who froze thaws.
+ * The lease on a frozen live guest. A guest that is frozen {@link FreezeMethod#DIRECT directly} is thawed when its
+ * {@link Guest} is closed. With the other methods it runs again before the {@link Guest} is returned, and this object only
+ * describes the freeze. Whoever freezes a guest thaws it.
  */
 public interface Freeze {
 

@@ -3,11 +3,11 @@ package dev.guestcore;
 import java.util.Objects;
 
 /**
- * How a guest is going to be frozen, and why not by a shorter way.
+ * How a guest is going to be frozen, and why not more briefly.
  *
- * @param method the way
- * @param reason one line that says why no shorter way can be taken; empty if the way is the shortest that the source has, or
- *     the one that was asked for
+ * @param method the method
+ * @param reason one line that says why no method with a shorter freeze is possible; empty if the source has none, or if the
+ *     method was requested
  */
 public record FreezeChoice(FreezeMethod method, String reason) {
 

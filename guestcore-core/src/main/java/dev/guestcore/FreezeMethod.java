@@ -1,6 +1,6 @@
 package dev.guestcore;
 
-/** How the memory of one instant is had from a live guest, from the shortest standstill to the longest. */
+/** How to get the memory of one instant from a live guest, from the shortest freeze to the longest. */
 public enum FreezeMethod {
     /** The hypervisor hands out the memory of one instant while the guest runs on; it stands still for milliseconds. */
     SNAPSHOT("snapshot"),

@@ -8,12 +8,12 @@ import java.util.function.Consumer;
 /**
  * How a live guest is to be frozen.
  *
- * @param method the only way that will do; empty for the shortest one that is possible
- * @param folder where memory of the guest may be put aside in a file without a name, if it finds no room in memory
- * @param progress told how far the copy of memory is, and asked whether to go on
- * @param onChoice told of the way that is going to be taken, before the guest is stopped; once more if that way is refused at
- *     the last moment and another one is taken
- * @param registersOnly whether registers are all that is wanted: the guest runs again as soon as they are had, and has its
+ * @param method the required method; empty for the possible one with the shortest freeze
+ * @param folder where memory of the guest may be stored in a file without a name, if it does not fit into memory
+ * @param progress receives the progress of the copy, and is asked whether to continue
+ * @param onChoice receives the method before the guest is stopped; called again if that method is refused at the last moment and
+ *     another one is used
+ * @param registersOnly whether only registers are wanted: the guest runs again as soon as they are read, and has its
  *     regions but none of their content
  */
 public record FreezeRequest(

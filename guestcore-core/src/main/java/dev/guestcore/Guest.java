@@ -6,7 +6,7 @@ import java.util.Optional;
 
 /**
  * A virtual machine frozen at one instant: guest-physical memory, vCPUs, and facts about where it came from. A dump file
- * and a frozen live guest are the same thing to whoever uses one.
+ * and a frozen live guest are used in the same way.
  *
  * <p>Thread-safe for reading. {@link #close()} thaws a live guest that was frozen for this object, unmaps files, and may
  * be called more than once.

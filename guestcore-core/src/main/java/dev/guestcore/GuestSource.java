@@ -4,8 +4,7 @@ import dev.guestcore.internal.freeze.BufferOrDirect;
 import java.util.List;
 
 /**
- * Something that a guest can be had from, found but not yet frozen, so that room on the disk can be checked first.
- * Not thread-safe.
+ * A source that is connected but not yet frozen, so that the free disk space can be checked first. Not thread-safe.
  */
 public interface GuestSource extends AutoCloseable {
 

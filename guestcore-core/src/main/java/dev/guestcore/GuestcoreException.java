@@ -4,8 +4,8 @@ import java.io.Serial;
 import java.util.Locale;
 
 /**
- * The root of all errors that Guestcore raises on purpose. The message is one line for the user: what, where, what was
- * expected, what was found, what to do.
+ * The superclass of all exceptions that Guestcore throws on purpose. The message is one line for the user: what is wrong,
+ * where, what was expected, what was found, what to do.
  */
 public class GuestcoreException extends RuntimeException {
 

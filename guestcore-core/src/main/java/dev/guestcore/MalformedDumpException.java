@@ -2,7 +2,7 @@ package dev.guestcore;
 
 import java.io.Serial;
 
-/** A file breaks a rule of its format so badly that what was asked for cannot be had from it. */
+/** A file breaks a rule of its format so badly that the request cannot be fulfilled. */
 public final class MalformedDumpException extends GuestcoreException {
 
     @Serial

@@ -6,7 +6,7 @@ import java.util.Objects;
  * A contiguous range of guest-physical memory of one kind. What no region covers is a hole.
  *
  * @param range guest-physical addresses
- * @param kind what answers there
+ * @param kind what is there
  * @param name the source's name for it ("pc.ram"), empty where the source has none
  */
 public record MemoryRegion(AddressRange range, Kind kind, String name) {

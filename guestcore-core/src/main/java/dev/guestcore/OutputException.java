@@ -2,7 +2,7 @@ package dev.guestcore;
 
 import java.io.Serial;
 
-/** The output cannot be written: it exists, the disk is full, the pipe is closed. Nothing bears the final name. */
+/** The output cannot be written: it exists, the disk is full, the pipe is closed. No file has the final name. */
 public final class OutputException extends GuestcoreException {
 
     @Serial

@@ -1,6 +1,6 @@
 package dev.guestcore;
 
-/** What a source knows about the content of a page. Never silently folded into zeros. */
+/** What a source knows about the content of a page. Never silently treated as zeros. */
 public enum PageState {
     /** The bytes are there. */
     PRESENT,

@@ -1,6 +1,6 @@
 package dev.guestcore;
 
-/** Told how far a long operation is, and asked whether it should go on. Called from one thread at a time. */
+/** Receives the progress of a long operation, and is asked whether to continue. Called from one thread at a time. */
 public interface Progress {
 
     /**

@@ -4,7 +4,7 @@ import java.util.Arrays;
 import java.util.Objects;
 
 /**
- * A vCPU context in the layout of one hypervisor, as it stood in the source. Immutable.
+ * A vCPU context in the layout of one hypervisor, byte for byte as in the source. Immutable.
  *
  * @param kind names the layout, chosen by the format that reads and writes it ("vbox.CPUMCTX-1088")
  * @param bytes the structure; do not modify

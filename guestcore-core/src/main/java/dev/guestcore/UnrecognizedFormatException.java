@@ -2,7 +2,7 @@ package dev.guestcore;
 
 import java.io.Serial;
 
-/** No known format claims the file. The message says what the file is, as far as that can be told. */
+/** No known format matches the file. The message says what the file is, as far as that is known. */
 public final class UnrecognizedFormatException extends GuestcoreException {
 
     @Serial

@@ -2,7 +2,7 @@ package dev.guestcore;
 
 import java.io.Serial;
 
-/** What was asked for cannot be done with this guest, format or option, and nothing was written. */
+/** The request is not possible with this guest, format or option, and nothing was written. */
 public final class UnsupportedRequestException extends GuestcoreException {
 
     @Serial

@@ -8,10 +8,10 @@ import java.util.Optional;
 /**
  * One virtual processor at the instant of the freeze. Immutable.
  *
- * @param index the number that the hypervisor gave it, where the source says it, else its position from 0: Xen leaves out
- *     vCPUs that never ran without a word. Ascending within a guest, with gaps where vCPUs were unplugged
+ * @param index the number that the hypervisor gave it, where the source says it, else its position from 0: Xen silently leaves
+ *     out vCPUs that never ran. Ascending within a guest, with gaps where vCPUs were unplugged
  * @param registers what the source knows of its registers
- * @param rawContexts the source's own structures, byte for byte, for a lossless way back
+ * @param rawContexts the source's own structures, byte for byte, for lossless rewriting
  */
 public record Vcpu(int index, RegisterState registers, List<RawContext> rawContexts) {
 

@@ -8,7 +8,7 @@ import java.util.Objects;
  * What checking a dump found.
  *
  * @param format short name of the format whose rules were tried, or scheme of the source
- * @param title what was checked, for people
+ * @param title what was checked, for the user
  * @param checks every rule, in the order in which they were tried
  */
 public record Verification(String format, String title, List<Check> checks) {

@@ -17,9 +17,9 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Memory as one vCPU's page tables show it. Thread-safe; valid until its guest is closed.
+ * Memory as one vCPU's page tables map it. Thread-safe; valid until its guest is closed.
  *
- * <p>Page tables come from the guest and may hold anything: a walk takes at most five steps, and a pass over all tables
+ * <p>Page tables come from the guest and are not trusted: a walk takes at most five steps, and a pass over all tables
  * reads at most {@link #MOST_TABLES} of them.
  *
  * <pre>{@code

@@ -6,9 +6,8 @@ import java.util.OptionalLong;
 /**
  * How a walk over a whole address space went.
  *
- * @param stoppedAt the virtual address where the walk gave up because it had read as many tables as it was allowed to:
- *     what lies behind is not listed. Only tables that refer to each other in circles, or were not page tables, need
- *     that.
+ * @param stoppedAt the virtual address where the walk stopped because it had read as many tables as allowed: later addresses
+ *     are not listed. This happens only with cyclic tables, or with data that is not page tables
  * @param tables how many tables were read
  * @param unreadableTables how many tables lie in memory that the source does not have, wholly or in part
  * @param reservedEntries how many entries have reserved bits set

@@ -2,7 +2,7 @@ package dev.guestcore.address;
 
 /**
  * What the page tables allow at an address, over all levels of the walk. SMEP, SMAP, CR0.WP and protection keys, which
- * depend on who asks, are not applied.
+ * depend on the access, are not applied.
  *
  * @param writable every level allows writing
  * @param executable no level forbids execution

@@ -19,7 +19,7 @@ import java.util.Objects;
  * @param paravirtualized whether Xen checks the tables, which hold machine frames
  * @param encryptionMask address bits that are no part of the address
  * @param physicalBits width of a physical address
- * @param how from what the mode was concluded, for people
+ * @param how how the mode was derived, for the user
  */
 public record Paging(
         PagingMode mode,

@@ -3,10 +3,10 @@ package dev.guestcore.address;
 import java.util.Objects;
 
 /**
- * An address behind the page tables. Which memory it counts is part of the type, because a Xen PV guest has two: mixing
- * them up gives wrong bytes, not an error.
+ * A translated address. Its address space is part of the type, because a Xen PV guest has two: mixing them up gives wrong
+ * bytes, not an error.
  *
- * @param space what the number counts
+ * @param space the address space
  * @param value the address, unsigned
  */
 public record PhysicalAddress(Space space, long value) {

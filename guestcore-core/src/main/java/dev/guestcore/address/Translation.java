@@ -5,7 +5,7 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * What became of one virtual address, with every step on the way.
+ * The translation of one virtual address, with every step.
  *
  * @param virtual the address
  * @param outcome how the walk ended
@@ -13,7 +13,7 @@ import java.util.Optional;
  * @param physical where the address leads; empty unless it is mapped
  * @param guestPhysical the same place as guest-physical address, where known: for a Xen PV guest it is looked up in the
  *     table of frames
- * @param span bytes for which the last entry speaks: the size of the page (4 GiB without paging), or of what is not
+ * @param span bytes that the last entry covers: the size of the page (4 GiB without paging), or of what is not
  *     there
  * @param rights what the page tables allow; empty unless mapped
  */

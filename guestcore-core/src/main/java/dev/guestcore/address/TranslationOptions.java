@@ -5,9 +5,9 @@ import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
- * What the registers of a dump cannot tell about translation. Immutable.
+ * Facts about translation that the registers of a dump do not have. Immutable.
  *
- * @param mode the paging mode, stated instead of read from CR0, CR4 and EFER
+ * @param mode the paging mode, instead of the one from CR0, CR4 and EFER
  * @param root the page-table root in the form of CR3, instead of the vCPU's CR3
  * @param encryptionMask address bits that mark encrypted (AMD SME and SEV) or shared (Intel TDX) pages and are no part
  *     of the address; 0 for none

@@ -1,6 +1,6 @@
 /**
- * From guest-virtual addresses to memory: page-table walks with a vCPU's own control registers, and a view of memory by
- * virtual address. Begin with {@link dev.guestcore.address.AddressSpace}.
+ * Address translation: page-table walks with a vCPU's own control registers, and a view of memory by virtual address.
+ * Start with {@link dev.guestcore.address.AddressSpace}.
  */
 @NullMarked
 package dev.guestcore.address;

@@ -1,7 +1,7 @@
 package dev.guestcore.cpu;
 
 /**
- * Tells people in which mode an x86 vCPU is, from CR0.PE, RFLAGS.VM, what {@link X86Mode} concludes, and the code segment's L, D and DPL
+ * Describes the mode of an x86 vCPU for the user, from CR0.PE, RFLAGS.VM, {@link X86Mode}, and the code segment's L, D and DPL
  * (Intel SDM volume 3, sections 2.2 and 3.4.5).
  */
 public final class CpuMode {

@@ -6,8 +6,8 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * Whether an x86 vCPU is in long mode, concluded from every register that is known of it. EFER says it outright, but not
- * every source has EFER; and where a source states an EFER that other registers make impossible, both are told.
+ * Whether an x86 vCPU is in long mode, derived from all known registers. EFER states it, but not every source has EFER; if
+ * EFER contradicts other registers, both are reported.
  *
  * <p>Outside of long mode RIP, CR3, GDTR and IDTR have 32 bits, so a larger value shows long mode, and so does a code
  * segment with the L bit while paging is on (Intel SDM volume 3, sections 2.2.1, 3.4.5 and 4.1). Long mode itself needs
@@ -15,7 +15,7 @@ import java.util.Optional;
  * else is known.
  *
  * @param width which it is
- * @param how from what it was concluded, for people
+ * @param how how it was derived, for the user
  * @param contradiction registers that cannot be true together, and which of them is believed; usually empty
  */
 public record X86Mode(Width width, String how, Optional<String> contradiction) {

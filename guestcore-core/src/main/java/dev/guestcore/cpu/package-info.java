@@ -1,4 +1,4 @@
-/** Processor registers, typed per architecture, and the processor's own save areas. */
+/** Processor registers, typed per architecture, and the save areas of the processor (FXSAVE, XSAVE). */
 @NullMarked
 package dev.guestcore.cpu;
 

@@ -9,11 +9,11 @@ import java.util.OptionalLong;
  * @param id number of the rule, stable over versions ("vbox-07")
  * @param rule the rule in words
  * @param source where the rule comes from (a section of the format's documentation in docs/formats)
- * @param result how it went
- * @param offset file offset of what was looked at, if there is one place
- * @param expected what the rule asks for
+ * @param result the result
+ * @param offset file offset of what was checked, if there is one place
+ * @param expected what the rule requires
  * @param found what is there
- * @param readers which programs stumble over it and how ("libkdumpfile 0.5 crashes"), or empty
+ * @param readers which programs have trouble with it, and how ("libkdumpfile 0.5 crashes"), or empty
  */
 public record Check(
         String id,

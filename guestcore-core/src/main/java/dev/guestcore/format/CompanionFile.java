@@ -4,7 +4,7 @@ import java.util.Objects;
 import java.util.function.Consumer;
 
 /**
- * A file that belongs beside a core: what the core itself has no room for.
+ * A file beside a core, for what the core itself cannot hold.
  *
  * @param suffix what is appended to the core's name (".map.json")
  * @param content writes it; called once, after the core was written

@@ -2,7 +2,7 @@ package dev.guestcore.format;
 
 import java.lang.foreign.MemorySegment;
 
-/** Where a core goes, forward; a file can also be written over. Not thread-safe. */
+/** Receives a core sequentially; in a file, earlier parts can also be overwritten. Not thread-safe. */
 public interface CoreSink {
 
     /** Bytes written so far. */

@@ -11,7 +11,7 @@ import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.util.List;
 
-/** Writes guests in one format with settled options. Immutable and thread-safe. */
+/** Writes guests in one format with fixed options. Immutable and thread-safe. */
 public interface CoreWriter {
 
     /**

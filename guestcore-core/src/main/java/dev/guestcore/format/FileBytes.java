@@ -28,21 +28,21 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one door through which a file is read: every access is checked against the file's size, and every failure becomes
+ * All reads of a file go through this class: every access is checked against the file's size, and every failure becomes
  * one error with file, field, offset, expected and found.
  *
  * <p>Fields and small records are read through a mapping; bulk data by positional reads, because a mapping costs a page fault
- * for every few pages and keeps them in the process, and because a short read of a file that another program cuts off is
+ * for every few pages and keeps them in the process, and because a short read of a file that another program truncates is
  * an ordinary result, where an access to the mapping faults.
  *
  * <p>A compressed file is decompressed first, and the temporary copy read instead. A flattened dump (a stream of addressed
  * pieces, as makedumpfile writes into a pipe) is read as the file that it describes: offsets and sizes are those of the
  * assembled file, what no piece covers is zero.
  *
- * <p>A block that the disk cannot give ends a read before it and is remembered ({@link #readFailures}); the rest of the file
+ * <p>A block that the disk cannot read ends a read before it and is recorded ({@link #readFailures}); the rest of the file
  * can be read.
  *
- * <p>Thread-safe; a thread that is interrupted reads on, and stays interrupted. Offsets and sizes are bytes from the start of
+ * <p>Thread-safe; an interrupted thread continues to read, and stays interrupted. Offsets and sizes are bytes from the start of
  * the file.
  */
 public final class FileBytes implements AutoCloseable {

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.OptionalLong;
 
 /**
- * The check that all formats share, number 00: a file opens, and opening it finds no damage. It keeps {@code verify} from
- * passing what {@code open} calls damaged, whatever the rules of the format look at.
+ * The check that all formats share, number 00: a file opens, and opening it finds no damage. So {@code verify}
+ * never passes a file that {@code open} calls damaged, whatever the rules of the format check.
  */
 public final class Opening {
 

@@ -3,7 +3,7 @@ package dev.guestcore.format;
 import java.util.Objects;
 
 /**
- * What a format says about a file that it was shown.
+ * What a format says about a file.
  *
  * @param match how well the content fits
  * @param reason why, in a few words for the user

@@ -7,7 +7,7 @@ import java.util.Objects;
  * An option that a format's writer takes, for programs that let a user choose.
  *
  * @param name as on the command line, without dashes ("layout")
- * @param values what it can be; empty for a switch, which is "true" or absent
+ * @param values possible values; empty for a switch, which is "true" or absent
  * @param help what it does, in one line
  */
 public record WriteOption(String name, List<String> values, String help) {

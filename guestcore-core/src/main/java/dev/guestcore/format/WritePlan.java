@@ -3,7 +3,7 @@ package dev.guestcore.format;
 import dev.guestcore.Progress;
 import java.util.List;
 
-/** A core of one guest, laid out but not written: every size and every loss is known. Not thread-safe; write it once. */
+/** A core of one guest, laid out but not written, with known sizes and losses. Not thread-safe; write it once. */
 public interface WritePlan {
 
     /** The variant that will be written ("7.0"). */

@@ -9,10 +9,10 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * What a dump with ELF notes says beside memory, registers and VMCOREINFO.
+ * What a dump with ELF notes says besides memory, registers and VMCOREINFO.
  *
- * @param machine e_machine of the dump (62: x86-64, 3: Intel 80386, 183: AArch64), or 0 where it is not known
- * @param flags e_flags of the dump, whose meaning is the machine's; 0 where it says none
+ * @param machine e_machine of the dump (62: x86-64, 3: Intel 80386, 183: AArch64), or 0 if unknown
+ * @param flags e_flags of the dump, whose meaning is the machine's; 0 if none
  * @param addressBits 32 or 64: the class of an ELF core, the word size of a kdump's kernel
  * @param bigEndian whether the dump's notes are big-endian
  * @param kernelAddresses whether an ELF core gives memory virtual addresses of the upper half, where kernels live

@@ -2,7 +2,7 @@ package dev.guestcore.hypervisor;
 
 import java.util.Map;
 
-/** Facts that not every dump holds and that a format needs for the way back. */
+/** Facts that only some dumps have, and that are needed to write that format again. */
 public sealed interface HypervisorFacts permits VirtualBoxFacts, XenFacts, ElfFacts, VmcoreInfoFacts {
 
     /** The facts for people, in a sensible order: name of the fact, its value. */

@@ -6,7 +6,7 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * What a VMCore says beside memory and registers.
+ * What a VMCore says besides memory and registers.
  *
  * @param version VirtualBox version as the core descriptor holds it: major &lt;&lt; 24 | minor &lt;&lt; 16 | build
  * @param revision Subversion revision of VirtualBox, unsigned

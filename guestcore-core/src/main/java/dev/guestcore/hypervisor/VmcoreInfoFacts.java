@@ -8,7 +8,7 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
- * What the guest's Linux kernel says about itself for whoever reads its dump: the VMCOREINFO note, lines of
+ * What the guest's Linux kernel says about itself for dump analysers: the VMCOREINFO note, lines of
  * {@code KEY=value} as the kernel's crash_core.c writes them.
  *
  * @param vmcoreInfo the text as bytes, as the dump has it; do not modify

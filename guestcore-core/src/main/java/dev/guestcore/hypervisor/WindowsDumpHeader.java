@@ -5,7 +5,7 @@ import java.nio.ByteOrder;
 import java.util.Optional;
 
 /**
- * The head of a Windows crash dump, which the fw_cfg driver of a Windows guest gives QEMU in place of VMCOREINFO, so that
+ * The header of a Windows crash dump, which the fw_cfg driver of a Windows guest gives QEMU in place of VMCOREINFO, so that
  * {@code dump-guest-memory -w} can write one (QEMU, include/qemu/win_dump_defs.h). Little-endian:
  *
  * <pre>

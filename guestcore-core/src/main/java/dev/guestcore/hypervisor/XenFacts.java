@@ -6,7 +6,7 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * What a Xen dump-core says beside memory and registers.
+ * What a Xen dump-core says besides memory and registers.
  *
  * @param paravirtualized whether the guest is PV: its page tables hold machine frames
  * @param guestWidth bytes of a word of the guest, 4 or 8; 4 for a 32-bit PV guest

@@ -1,4 +1,4 @@
-/** What is particular to a hypervisor: facts that its dumps carry and no other's do. */
+/** Facts that only the dumps of one hypervisor or format have. */
 @NullMarked
 package dev.guestcore.hypervisor;
 

@@ -3,7 +3,7 @@ package dev.guestcore.inspect;
 import java.util.List;
 
 /**
- * How much of an area another guest has otherwise. Pages have 4096 bytes and are counted whole.
+ * How much of an area differs in another guest. Pages have 4096 bytes and are counted whole.
  *
  * @param pages pages of the area, holes between put-together regions included
  * @param changedPages how many of them are not the same

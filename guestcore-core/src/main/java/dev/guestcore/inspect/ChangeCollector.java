@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Makes a picture of where memory changed out of the ranges that a comparison reports. Memory in use is fixed. Not
+ * Makes a picture of where memory changed from the ranges that a comparison reports. Uses a fixed amount of memory. Not
  * thread-safe.
  *
  * <pre>{@code

@@ -19,8 +19,8 @@ import java.util.Arrays;
  * </pre>
  *
  * <p>Lines begin at multiples of 16; a byte that was not asked for is blank. {@code ??} is a byte that cannot be read.
- * A {@code *} stands for any number of lines that equal the one before. The last line is the address behind the last
- * byte. Addresses have all 16 digits. Only printable ASCII is written, so no byte of the guest can steer a terminal.
+ * A {@code *} stands for any number of lines that equal the one before. The last line is the address after the last
+ * byte. Addresses have all 16 digits. Only printable ASCII is written, so no byte of the guest can control a terminal.
  */
 public final class HexDump {
 

@@ -14,7 +14,7 @@ import java.util.List;
  * What all pages of a memory hold. A page is 4096 bytes, or what a region has of them. All counts are pages;
  * {@code presentPages + zeroPages + excludedPages + unreadablePages + absentPages == pages}.
  *
- * <p>Equal content is told by a 64-bit hash (XXH64). Two different contents out of n share a hash with a probability of
+ * <p>Equal content is detected by a 64-bit hash (XXH64). Two different contents out of n share a hash with a probability of
  * about n²/2^65: one in a million for 24 GiB of different pages. Up to {@link #EXACT_CONTENTS} different contents are
  * counted exactly; where there are more, {@code distinctContents} and {@code duplicatePages} are unbiased estimates
  * with a standard error of about 0.1 percent of {@code distinctContents}, and {@code exact} is false.
@@ -22,8 +22,8 @@ import java.util.List;
  * @param pages all pages of regions that have content
  * @param presentPages pages that were read and have a byte other than zero
  * @param zeroPages pages that are all zero, stored or not
- * @param excludedPages pages that whoever made the dump left out
- * @param unreadablePages pages that the source could not give, also if that showed only when they were read
+ * @param excludedPages pages that were left out of the dump
+ * @param unreadablePages pages that could not be read
  * @param absentPages pages without backing inside a region of RAM or ROM
  * @param distinctContents how many different contents the present pages have
  * @param duplicatePages present pages whose content occurred before, at a lower address

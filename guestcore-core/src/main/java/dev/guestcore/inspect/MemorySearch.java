@@ -18,9 +18,9 @@ import java.util.function.Consumer;
 
 /**
  * Finds bytes, texts and regular expressions in the memory of a guest, on all processors, in ascending order of
- * addresses. A match may lie across pages and regions that are neighbours by address. Immutable and thread-safe.
+ * addresses. A match may cross pages and adjacent regions. Immutable and thread-safe.
  *
- * <p>Memory in use is fixed, whatever is found: finds are handed on as a stream.
+ * <p>Memory use is fixed: matches are passed on as a stream.
  *
  * <pre>{@code
  * SearchPattern banner = SearchPattern.regex("Linux version [0-9][ -~]+", 512);

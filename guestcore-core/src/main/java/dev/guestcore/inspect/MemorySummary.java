@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What a memory consists of, told without reading a page. Sums of bytes stop at 2^63 - 1.
+ * What a memory consists of, without reading a page. Sums of bytes stop at 2^63 - 1.
  *
  * @param regionCount number of regions
  * @param kinds regions and bytes of each kind; every kind is there

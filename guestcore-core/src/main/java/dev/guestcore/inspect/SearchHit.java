@@ -5,11 +5,11 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * One find.
+ * One match.
  *
  * @param address where it begins: guest-physical or guest-virtual, as was searched
  * @param length bytes of the match
- * @param physical where it begins behind the page tables; empty for a search of physical memory
+ * @param physical where it begins physically; empty for a search of physical memory
  * @param region name or kind of the region it begins in ("pc.ram"), or rights of the page ("rw---")
  * @param context bytes around it and the match itself, as far as they can be read; cut where the match is longer than a
  *     few lines

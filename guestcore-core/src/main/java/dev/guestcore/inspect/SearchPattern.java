@@ -15,8 +15,8 @@ import java.util.Locale;
 /**
  * What {@link MemorySearch} looks for. Immutable.
  *
- * <p>Bytes and texts are found wherever they begin, also where two finds overlap. A regular expression is found as the
- * longest match from the lowest address on, and the next find begins behind it.
+ * <p>Bytes and texts are found at any offset, overlapping matches too. Of a regular expression, the longest match at the
+ * lowest address is found, and the next one starts after it.
  */
 public abstract sealed class SearchPattern permits NeedlePattern, RegexPattern {
 

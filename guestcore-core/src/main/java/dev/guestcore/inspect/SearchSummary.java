@@ -6,11 +6,12 @@ import java.util.OptionalLong;
 /**
  * How a search went.
  *
- * @param hits how many finds were reported
- * @param stoppedAt address from which on was not searched, because enough was found or the page tables never end
+ * @param hits how many matches were reported
+ * @param stoppedAt first address that was not searched, because the limit of matches was reached or the page tables are
+ *     cyclic
  * @param searchedBytes how much memory was looked at
  * @param unreadableBytes how much could not be looked at: left out of the dump, or failed to read
- * @param repeatedBytes how much virtual memory was passed over because it shows one and the same page again and again
+ * @param repeatedBytes how much virtual memory was skipped because it maps the same page repeatedly
  */
 public record SearchSummary(
         long hits, OptionalLong stoppedAt, long searchedBytes, long unreadableBytes, long repeatedBytes) {

@@ -2,7 +2,7 @@ package dev.guestcore.inspect;
 
 import dev.guestcore.AddressRange;
 
-/** Sizes and counts as text for people. The same in every locale. */
+/** Sizes and counts as text for the user. The same in every locale. */
 public final class Sizes {
 
     private static final String[] UNITS = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

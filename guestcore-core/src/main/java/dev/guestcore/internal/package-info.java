@@ -1,4 +1,4 @@
-/** What several rooms share and no user sees. */
+/** Code that several packages share; not exported. */
 @NullMarked
 package dev.guestcore.internal;
 

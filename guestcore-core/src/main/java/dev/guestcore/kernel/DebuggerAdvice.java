@@ -22,9 +22,9 @@ import java.util.stream.Stream;
  * information.
  *
  * @param tool the debugger: "crash", "drgn", "gdb"
- * @param conversion a command to run first, where the debugger does not take the file as it is
+ * @param conversion a command to run first, if the debugger cannot open the file as it is
  * @param command the command that opens it
- * @param reason why so, for people
+ * @param reason the reason, for the user
  */
 public record DebuggerAdvice(String tool, Optional<String> conversion, String command, String reason) {
 

@@ -3,11 +3,11 @@ package dev.guestcore.kernel;
 import java.util.Objects;
 
 /**
- * A fact that no field of the source states, with the way it was found.
+ * A fact that was derived, not read from a field of the source.
  *
  * @param value the fact
- * @param how from what it was concluded, for people
- * @param confidence how sure it is
+ * @param how how it was derived, for the user
+ * @param confidence how certain it is
  */
 public record Derived<T>(T value, String how, Confidence confidence) {
 

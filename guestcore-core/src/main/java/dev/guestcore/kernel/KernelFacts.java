@@ -12,8 +12,8 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * What is known of the guest's kernel. What could not be found is empty; of a guest that shows no sign of Linux nothing
- * is said that holds for Linux only.
+ * What is known about the guest's kernel. What could not be found is empty; facts that only Linux has are empty without a
+ * sign of Linux.
  *
  * @param system which system it is, with its version ("Linux 6.1.0-18-amd64", "Windows 10.0 build 19045")
  * @param banner Linux: the line that {@code /proc/version} shows
@@ -22,12 +22,12 @@ import java.util.Optional;
  * @param physicalBase Linux on x86-64: {@code phys_base}, guest-physical address of what runs at 0xffffffff80000000;
  *     may be negative
  * @param pageTableRoot Linux: table with the kernel's own mappings, in the form of CR3
- * @param vmcoreInfo Linux: the kernel's note for dump analysers; of several that memory holds the one that agrees with page
+ * @param vmcoreInfo Linux: the kernel's note for dump analysers; if memory holds several, the one that agrees with the page
  *     tables
- * @param otherVmcoreInfo Linux: what else was found in memory that is a VMCOREINFO, by address
+ * @param otherVmcoreInfo Linux: other VMCOREINFO texts found in memory, by address
  * @param encryptionMask Linux on x86-64: the address bit that marks encrypted pages, if the kernel uses one
- * @param buildId Linux: the identity of the kernel's file, in hexadecimal digits
- * @param panic Linux: why it is known that the kernel had panicked or crashed
+ * @param buildId Linux: the build ID of the kernel's file, in hexadecimal digits
+ * @param panic Linux: how it is known that the kernel has panicked or crashed
  */
 public record KernelFacts(
         Optional<Derived<String>> system,

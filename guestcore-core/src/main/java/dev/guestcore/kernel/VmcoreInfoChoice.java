@@ -13,14 +13,14 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
- * Which of several VMCOREINFO texts is that of the kernel that runs. Memory may hold those of a kernel that ran before
+ * Which of several VMCOREINFO texts belongs to the running kernel. Memory may hold those of a kernel that ran before
  * (kexec, a crash kernel), of a nested guest, or of a file in the page cache. The one counts whose kernel a vCPU's page
  * tables map where it says to lie; or else the one whose own page tables do so; or else the first, ready notes before bare
  * texts.
  *
  * @param chosen the one that counts
- * @param agreement what speaks for it
- * @param isConfirmed whether something speaks for it that speaks for no other; also true where all say the same
+ * @param agreement what confirms it
+ * @param isConfirmed whether something confirms it and no other; also true if all are equal
  * @param all everything that was found, by address
  */
 public record VmcoreInfoChoice(VmcoreInfo chosen, Agreement agreement, boolean isConfirmed, List<VmcoreInfo> all) {

@@ -9,7 +9,7 @@ import java.util.stream.LongStream;
 
 /**
  * The lines {@code KEY=VALUE} of VMCOREINFO (documentation of Linux, admin-guide/kdump/vmcoreinfo). Immutable. Lines
- * that are no such pair are left out; of a key that occurs twice the first counts, as crash and makedumpfile have it.
+ * that are no such pair are left out; if a key occurs twice, the first counts, as in crash and makedumpfile.
  */
 public final class VmcoreInfoFields {
 

@@ -1,6 +1,6 @@
 /**
- * What the guest's kernel left in memory and registers, found without its symbols: which kernel it is, where it was
- * loaded, and how debuggers must be told. Begin with {@link dev.guestcore.kernel.KernelFacts}.
+ * Facts about the guest's kernel, found in memory and registers without its symbols: which kernel it is, where it was
+ * loaded, and how to open the dump in debuggers. Start with {@link dev.guestcore.kernel.KernelFacts}.
  */
 @NullMarked
 package dev.guestcore.kernel;

@@ -1,4 +1,4 @@
-/** Guests that are not core files: one package below this one for each kind of source; none knows another. */
+/** Guests that are not core files: each kind of source has a package below this one, and none depends on another. */
 @NullMarked
 package dev.guestcore.live;
 

@@ -15,8 +15,8 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /**
- * What a core was when it was written: SHA-256 of the file, of each memory region and, in short, of each page. Immutable
- * and thread-safe.
+ * The digests of a core as it was written: SHA-256 of the file and of each memory region, and shortened ones of each page.
+ * Immutable and thread-safe.
  */
 public final class Manifest {
 

@@ -10,14 +10,14 @@ import java.util.OptionalLong;
 /**
  * How a core compares with a manifest.
  *
- * @param relation what the file is
+ * @param relation how the file relates to the manifest
  * @param expectedSize size in bytes of the file that the manifest is about
- * @param size size in bytes of the file that was looked at
+ * @param size size in bytes of the file that was checked
  * @param expectedSha256 digest of the file that the manifest is about, hexadecimal
- * @param sha256 digest of the file that was looked at, hexadecimal; empty where only its memory was compared
+ * @param sha256 digest of the file that was checked, hexadecimal; empty where only its memory was compared
  * @param changes where it differs: memory upwards, then the rest of the file; at most {@link #MOST_CHANGES}
  * @param changedMemoryPages pages of guest memory that differ, in all
- * @param changedFilePages 4 KiB blocks of the file that differ in what is no guest memory, in all
+ * @param changedFilePages 4 KiB blocks of the file that differ outside guest memory, in all
  * @param companions the files beside it
  * @param modifiedAfterwards when a changed file was last modified, if that was after its manifest was made: then the manifest
  *     may be that of an earlier core of the same name, which this one replaced

@@ -12,7 +12,7 @@ import java.util.Optional;
  * WriteReport report = VmCore.newest().write(guest, Path.of("vm.core"), Progress.none());
  * }</pre>
  *
- * <p>Immutable and thread-safe; the {@code with} methods give a changed copy.
+ * <p>Immutable and thread-safe; the {@code with} methods return a changed copy.
  */
 public final class VmCore implements CoreWriter {
 

@@ -1,6 +1,6 @@
 /**
  * Guestcore's own record: what a target format cannot carry travels in a note or section that other readers skip, so that
- * the way back restores it.
+ * a later conversion restores it.
  */
 @NullMarked
 package dev.guestcore.internal.keep;

@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What holds in the demo guest at every instant between two instructions, and so in every capture of it, live or read
+ * What is true in the demo guest at every instant between two instructions, and so in every capture of it, live or read
  * back from a file of any format.
  *
  * <p>Each vCPU counts rounds in rax and keeps 1 + 2 + … + rax in rbx. In each round it writes all 6,144 words of its 12
@@ -24,7 +24,7 @@ import java.util.Optional;
  * vCPU also increments a counter that all share, which therefore is the sum of all rax, less those that are about to
  * increment it.
  *
- * <p>The vCPU says its own number in r14. Words in pages that the guest reports as not readable are not looked at.
+ * <p>The vCPU has its own number in r14. Words in unreadable pages are not checked.
  */
 public final class DemoInvariant {
 

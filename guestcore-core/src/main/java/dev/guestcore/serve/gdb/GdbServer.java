@@ -14,8 +14,8 @@ import java.util.Optional;
 
 /**
  * Serves a guest to gdb and lldb over the GDB remote protocol (GDB manual, appendix "GDB Remote Serial Protocol"):
- * vCPUs are threads, memory is what the selected vCPU's page tables show. Nothing can be changed and nothing runs; a
- * client that asks for it is told so.
+ * vCPUs are threads, memory is what the selected vCPU's page tables map. The guest cannot be changed and does not run; a
+ * client that tries gets an error.
  *
  * <p>A client may send anything: it gets at most an error reply, and memory in use stays bounded. One that sends
  * nothing but rubbish is left. Thread-safe; valid until the guest is closed, which the server does not do.
