@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.SourceException;
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -17,8 +18,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -105,6 +109,13 @@ class DeputyTest {
         return memory;
     }
 
+    /** Where these tests run with modules, the class path lacks most. */
+    private static String classPath() {
+        return Stream.of("target/test-classes", System.getProperty("jdk.module.path"), System.getProperty("java.class.path"))
+                .filter(Objects::nonNull)
+                .collect(Collectors.joining(File.pathSeparator));
+    }
+
     @Test
     void onlyTheProcessAtTheOtherEndIsRead() throws Exception {
         Path socket = folder.resolve("qmp");
@@ -114,7 +125,7 @@ class DeputyTest {
                             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                             "-XX:TieredStopAtLevel=1",
                             "-cp",
-                            System.getProperty("java.class.path"),
+                            classPath(),
                             Monitor.class.getName(),
                             socket.toString(),
                             Long.toString(ProcessHandle.current().pid()),
