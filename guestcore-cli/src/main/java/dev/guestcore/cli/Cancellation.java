@@ -3,9 +3,11 @@ package dev.guestcore.cli;
 import dev.guestcore.CancelledException;
 import java.io.Closeable;
 import java.io.IOException;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 
 /**
  * The user's wish to stop (Ctrl-C, SIGTERM). Work is not torn down from outside but asked to unwind, so that a frozen
@@ -19,6 +21,7 @@ final class Cancellation {
     private boolean requested;
     private int sections;
     private volatile int exitCode = ExitCode.CANCELLED;
+    private volatile int cancelled = ExitCode.CANCELLED;
     private Closeable blocking = () -> {};
     private Runnable waiting = () -> {};
 
@@ -88,10 +91,24 @@ final class Cancellation {
         Runtime.getRuntime().addShutdownHook(new Thread(this::shutDown, "cancel"));
     }
 
+    /** The exit code of a command that stops because the user wants it to: 128 and the number of the signal. */
+    int exitCode() {
+        return cancelled;
+    }
+
+    /** A shutdown hook is not told why it runs, but the virtual machine's thread for a signal bears that signal's name. */
+    private static int exitCodeOfSignal() {
+        Set<String> threads = Thread.getAllStackTraces().keySet().stream().map(Thread::getName).collect(Collectors.toSet());
+        return threads.contains("SIGTERM handler")
+                ? ExitCode.TERMINATED
+                : threads.contains("SIGHUP handler") ? ExitCode.HUNG_UP : ExitCode.CANCELLED;
+    }
+
     private void shutDown() {
         if (finished.getCount() == 0) {
             return;
         }
+        cancelled = exitCodeOfSignal();
         if (request()) {
             try {
                 finished.await(PATIENCE_SECONDS, TimeUnit.SECONDS);
@@ -104,7 +121,7 @@ final class Cancellation {
             last = waiting;
         }
         last.run();
-        if (exitCode != ExitCode.CANCELLED) {
+        if (exitCode != ExitCode.CANCELLED && exitCode != cancelled) {
             // The work was done, or had failed, before the wish reached it.
             Runtime.getRuntime().halt(exitCode);
         }

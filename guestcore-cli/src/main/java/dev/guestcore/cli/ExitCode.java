@@ -11,8 +11,12 @@ final class ExitCode {
     static final int USAGE = 2;
     /** The input is damaged; what could be read was. */
     static final int DAMAGED = 3;
-    /** The user stopped it with Ctrl-C; with SIGTERM it is 143, as the virtual machine reports it. */
+    /** The user stopped it with Ctrl-C. */
     static final int CANCELLED = 130;
+    /** SIGTERM stopped it. */
+    static final int TERMINATED = 143;
+    /** SIGHUP stopped it: the terminal is gone. */
+    static final int HUNG_UP = 129;
 
     private ExitCode() {}
 }

@@ -41,7 +41,7 @@ final class Failures {
                 || console.cancellation().isRequested() && failure instanceof OutputException;
         String line = cancelled ? "cancelled" : line(failure);
         int code = cancelled
-                ? ExitCode.CANCELLED
+                ? console.cancellation().exitCode()
                 : failure instanceof MalformedDumpException ? ExitCode.DAMAGED : ExitCode.FAILED;
         print(line, code);
         if (trace || alwaysTrace) {

@@ -276,14 +276,14 @@ class FailuresTest {
 
     /** The pipe is full and nobody reads: the program hangs in a write when the signal comes. */
     private void cancelledByWhileThePipeIsFull(String signal, int expected) throws IOException, InterruptedException {
-        Process child = Child.start("capture", "demo:ram=64M", "-o", "-", "--to", "vbox");
+        Process child = Child.start("capture", "demo:ram=64M", "-o", "-", "--to", "vbox", "--json");
         try {
             assertEquals(0x7f, child.getInputStream().read(), "the core has begun");
             signal(child, signal);
             assertTrue(child.waitFor(60, TimeUnit.SECONDS), "ends though nobody reads");
             String err = new String(child.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
             assertEquals(expected, child.exitValue(), err);
-            assertTrue(err.contains("guestcore: cancelled"), err);
+            assertTrue(err.contains("{\"schema\":\"error\",\"version\":1,\"message\":\"cancelled\",\"exitCode\":" + expected + "}"), err);
             assertFalse(err.contains("\tat "), err);
         } finally {
             child.destroyForcibly();
@@ -298,6 +298,11 @@ class FailuresTest {
     @Test
     void terminateEndsAStream() throws IOException, InterruptedException {
         cancelledByWhileThePipeIsFull("TERM", 143);
+    }
+
+    @Test
+    void hangingUpEndsAStream() throws IOException, InterruptedException {
+        cancelledByWhileThePipeIsFull("HUP", 129);
     }
 
     @Test
