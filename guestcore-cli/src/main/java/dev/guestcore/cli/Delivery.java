@@ -37,11 +37,14 @@ final class Delivery {
     /** The name that stands for standard output. */
     static final String STANDARD_OUTPUT = "-";
 
+    private static final String WHY_LESS = "zero pages take no room, and compressed ones less";
+
     private final Console console;
     private final GuestSource source;
     private final CoreWriter writer;
     private final FreezeRequest request;
     private final ManifestChoice manifest;
+    private final boolean anyRoom;
 
     /** Whether a manifest is wanted, and where. */
     record ManifestChoice(boolean wanted, Optional<Path> file) {
@@ -83,13 +86,16 @@ final class Delivery {
      *
      * @param manifest whether to write one beside it
      * @param request how to freeze it; progress and folder are set here
+     * @param anyRoom whether a guest may be frozen although its core may not fit on the disk
      */
     Delivery(
             Console console,
             GuestSource source,
             CoreWriter writer,
             ManifestChoice manifest,
-            FreezeRequest request) {
+            FreezeRequest request,
+            boolean anyRoom) {
+        this.anyRoom = anyRoom;
         this.manifest = manifest;
         this.console = console;
         this.source = source;
@@ -103,15 +109,20 @@ final class Delivery {
         try (OutputFile output = OutputFile.create(file, ifExists);
                 CompanionFiles companions = new CompanionFiles(file, ifExists);
                 Digests digests = new Digests(manifest.beside(file, ifExists))) {
-            if (source.isLive()) {
-                output.requireSpace(expectedBytes(source));
+            if (source.isLive() && !anyRoom) {
+                output.doubtfulSpace(expectedBytes(source)).ifPresent(doubt -> {
+                    throw new OutputException(doubt + "; that is an estimate (" + WHY_LESS + "): free some, choose another"
+                            + " disk, or try it with " + WritingVerb.ANY_ROOM);
+                });
             }
             Outcome outcome;
             FreezeRequest toFolder = request.withProgress(progress).withFolder(folder(file));
             try (Guest guest = source.freeze(toFolder)) {
                 WritePlan plan = plan(guest);
                 companions.begin(plan);
-                output.requireSpace(plan, guest.memory());
+                output.doubtfulSpace(plan, guest.memory())
+                        .ifPresent(doubt -> console.remark(Failures.PREFIX + doubt + "; going on, because that is an estimate ("
+                                + WHY_LESS + "); if the disk fills up, nothing is left under that name"));
                 long begin = System.nanoTime();
                 CoreSink sink = digests.get()
                         .map(files -> files.digesting(output.sink(), guest))

@@ -185,7 +185,8 @@ final class DemoVerb extends Verb {
                             guest,
                             format.writer(Map.of()),
                             Delivery.ManifestChoice.NONE,
-                            FreezeRequest.shortest())
+                            FreezeRequest.shortest(),
+                            false)
                     .toFile(core, false, shown);
         }
     }

@@ -30,6 +30,8 @@ abstract class WritingVerb extends Verb {
     private static final int MOST_LINES = 12;
     /** The option of the formats that can carry what they have no place for. */
     static final String KEEP = "keep";
+    /** The option that has a live guest captured though there may be too little room. */
+    static final String ANY_ROOM = "--no-space-check";
 
     @Option(
             names = {"-o", "--output"},
@@ -48,6 +50,12 @@ abstract class WritingVerb extends Verb {
 
     @Option(names = "--force", description = "Replace the file if it exists.")
     boolean force;
+
+    @Option(
+            names = ANY_ROOM,
+            description = "Freeze a live guest although its core may be larger than the room on the disk, which is not known "
+                    + "before it is written. If the disk fills up, nothing is left.")
+    boolean anyRoom;
 
     @Option(
             names = "--manifest",
@@ -108,7 +116,7 @@ abstract class WritingVerb extends Verb {
                 if (!json) {
                     announce(source, format, report, style);
                 }
-                Delivery delivery = new Delivery(console(), source, writer, manifestChoice, request);
+                Delivery delivery = new Delivery(console(), source, writer, manifestChoice, request, anyRoom);
                 return stream
                         ? delivery.toStandardOutput(force, shown)
                         : delivery.toFile(Delivery.fileToWrite(output), force, shown);

@@ -31,7 +31,7 @@ public interface CoreWriter {
         try (OutputFile output = OutputFile.create(file, OutputFile.IfExists.FAIL);
                 CompanionFiles companions = new CompanionFiles(file, OutputFile.IfExists.FAIL)) {
             companions.begin(plan);
-            output.requireSpace(plan, guest.memory());
+            output.requireLength(plan);
             WriteReport report = plan.write(output.sink(), progress);
             companions.write();
             companions.commit(output, List.of());

@@ -53,7 +53,7 @@ public final class Manifest {
                 CompanionFiles companions = new CompanionFiles(file, ifExists);
                 ManifestFiles manifest = ManifestFiles.create(file, Optional.empty(), ifExists, "guestcore library")) {
             companions.begin(plan);
-            output.requireSpace(plan, guest.memory());
+            output.requireLength(plan);
             WriteReport report = plan.write(manifest.digesting(output.sink(), guest), progress);
             companions.write();
             manifest.written(guest, report, progress);

@@ -145,30 +145,56 @@ public final class OutputFile implements AutoCloseable {
     }
 
     /**
-     * Checks that the disk has room, so that a guest need not be stopped in vain.
+     * Checks that the disk has room.
      *
-     * @param bytes size of the file to come; zero pages become holes, so less may be used
+     * @param bytes size of the file to come, exactly
      * @throws OutputException if there is less room than that
      */
     public void requireSpace(long bytes) {
-        requireSpace(target, partial, bytes);
+        long free = freeSpace(target, partial);
+        if (Long.compareUnsigned(free, bytes) < 0) {
+            throw new OutputException(target + ": needs " + bytes + " bytes, but only " + free
+                    + " are free on that disk; free some or choose another disk");
+        }
     }
 
     /**
-     * The same for a core of {@code memory}, of which what is known to be zero becomes holes and takes no room.
+     * Compares a file to come with the room on the disk, so that nobody waits, and no guest stands still, in vain.
+     *
+     * @param most how many bytes it has at most; zero pages become holes, so less may be used
+     * @return why it may not fit, to begin a sentence with; empty where it fits for sure
+     */
+    public Optional<String> doubtfulSpace(long most) {
+        long free = freeSpace(target, partial);
+        return Long.compareUnsigned(free, most) >= 0
+                ? Optional.empty()
+                : Optional.of(target + ": may need up to " + most + " bytes, but only " + free + " are free on that disk");
+    }
+
+    /**
+     * The same for a core of {@code memory}, of which what is known to be zero becomes holes and takes no room. How much more
+     * is zero, and how far pages can be compressed, only writing tells: it fails cleanly where the disk fills up.
      *
      * @param plan the core to come
-     * @throws OutputException if there is less room than what of it is not known to be zero, or if no file there can be
-     *     that large
+     * @throws OutputException if no file there can be that large
      */
-    public void requireSpace(WritePlan plan, GuestMemory memory) {
-        long bytes = plan.size();
-        try {
-            requireSpace(bytes);
-        } catch (OutputException e) {
-            // Only now, because it takes time to look through all of the memory.
-            requireSpace(storedBytes(plan.storedSize(), memory));
-            requireLength(bytes);
+    public Optional<String> doubtfulSpace(WritePlan plan, GuestMemory memory) {
+        if (doubtfulSpace(plan.size()).isEmpty()) {
+            return Optional.empty();
+        }
+        requireLength(plan);
+        // Only now, because it takes time to look through all of the memory.
+        return doubtfulSpace(storedBytes(plan.storedSize(), memory));
+    }
+
+    /**
+     * Checks what is certain about the room for a core: that the disk can have a file as large.
+     *
+     * @throws OutputException if no file there can be that large
+     */
+    public void requireLength(WritePlan plan) {
+        if (Long.compareUnsigned(freeSpace(target, partial), plan.size()) < 0) {
+            requireLength(plan.size());
         }
     }
 
@@ -178,6 +204,12 @@ public final class OutputFile implements AutoCloseable {
             channel.write(ByteBuffer.allocate(1), bytes - 1);
             channel.truncate(0);
         } catch (IOException | IllegalArgumentException e) {
+            if (e instanceof IOException full && remedy(full).contains("free some")) {
+                throw new OutputException(
+                        target + ": needs up to " + bytes + " bytes, and nothing is free on that disk; free some or choose"
+                                + " another disk",
+                        e);
+            }
             throw new OutputException(
                     target + ": needs " + bytes + " bytes, and no file on that disk can be as large; choose another disk,"
                             + " or a format that leaves zero pages out (--to kdump)",
@@ -213,12 +245,17 @@ public final class OutputFile implements AutoCloseable {
         return sum < 0 ? Long.MAX_VALUE : sum;
     }
 
-    private static void requireSpace(Path target, Path onDisk, long bytes) {
-        long free = freeSpace(target, onDisk);
-        if (Long.compareUnsigned(free, bytes) < 0) {
-            throw new OutputException(target + ": needs " + bytes + " bytes, but only " + free
-                    + " are free on that disk; free some or choose another disk");
+    /**
+     * How much room there is for a file of that name, in bytes.
+     *
+     * @throws OutputException if its folder does not exist
+     */
+    public static long freeSpace(Path target) {
+        Path folder = target.toAbsolutePath().getParent();
+        if (folder == null || !Files.isDirectory(folder)) {
+            throw new OutputException(target + ": the folder " + folder + " does not exist; create it first");
         }
+        return freeSpace(target, folder);
     }
 
     private static long freeSpace(Path target, Path onDisk) {

@@ -6,7 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.AddressRange;
+import dev.guestcore.Guest;
+import dev.guestcore.Guests;
+import dev.guestcore.MemoryRegion;
 import dev.guestcore.OutputException;
+import dev.guestcore.PageState;
+import dev.guestcore.RegionContents;
+import dev.guestcore.format.WritePlan;
 import dev.guestcore.internal.output.OutputFile.IfExists;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -19,6 +26,8 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -234,6 +243,45 @@ class OutputFileTest {
             OutputException error =
                     assertThrows(OutputException.class, () -> output.requireSpace(Long.MAX_VALUE));
             assertTrue(error.getMessage().contains("needs " + Long.MAX_VALUE + " bytes, but only"));
+        }
+    }
+
+    @Test
+    void saysWhereAFileMayNotFit() {
+        try (OutputFile output = OutputFile.create(folder.resolve("core"), IfExists.FAIL)) {
+            assertEquals(Optional.empty(), output.doubtfulSpace(1));
+            String doubt = output.doubtfulSpace(Long.MAX_VALUE).orElseThrow();
+            assertTrue(doubt.contains("core: may need up to " + Long.MAX_VALUE + " bytes, but only "), doubt);
+        }
+        Path missing = folder.resolve("missing").resolve("core");
+        assertTrue(OutputFile.freeSpace(folder.resolve("core")) > 0);
+        assertThrows(OutputException.class, () -> OutputFile.freeSpace(missing));
+    }
+
+    /** Zeros that the source knows of take no room; what is there may be zero as well, and may be compressed. */
+    @Test
+    void aCoreThatMayNotFitIsNoError() throws IOException {
+        long more = Files.getFileStore(folder).getUsableSpace() + (1L << 30) & -4096L;
+        MemoryRegion region = new MemoryRegion(AddressRange.ofSize(0, more), MemoryRegion.Kind.RAM, "ram");
+        for (PageState state : List.of(PageState.ZERO, PageState.PRESENT)) {
+            RegionContents contents = new RegionContents() {
+                @Override
+                public Run runAt(long offset, long remaining) {
+                    return new Run(state, remaining);
+                }
+
+                @Override
+                public long readAvailable(long offset, MemorySegment target) {
+                    target.fill((byte) 0);
+                    return target.byteSize();
+                }
+            };
+            try (Guest guest = Guest.builder().region(region, contents).build();
+                    OutputFile output = OutputFile.create(folder.resolve("core"), IfExists.FAIL)) {
+                WritePlan plan = Guests.format("lime").writer(Map.of()).plan(guest);
+                Optional<String> doubt = output.doubtfulSpace(plan, guest.memory());
+                assertEquals(state == PageState.PRESENT, doubt.isPresent(), () -> state + ": " + doubt);
+            }
         }
     }
 

@@ -37,6 +37,13 @@ final class CommandLine implements AutoCloseable {
             return lines.getFirst();
         }
 
+        /** Checks that it failed, and gives the line that says why, which may stand behind remarks. */
+        String lastLine(int expected) {
+            assertEquals(expected, code, this::toString);
+            assertNoTrace();
+            return err.lines().filter(line -> line.startsWith("guestcore: ")).toList().getLast();
+        }
+
         /** Checks that nobody sees the inside of the program. */
         Ended assertNoTrace() {
             assertFalse(err.contains("\tat ") || err.contains("Exception"), this::toString);
