@@ -6,9 +6,10 @@ import dev.guestcore.FreezeRequest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.inspect.Sizes;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import dev.guestcore.internal.output.OutputFile;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.OptionalLong;
 import java.util.function.Consumer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -80,42 +81,85 @@ final class CaptureVerb extends WritingVerb {
     }
 
     private int rehearse() throws Exception {
-        if (json) {
-            throw usage("--dry-run is for people; leave out --json");
-        }
         CoreFormat format = WriteOptions.format(spec, to);
         WriteOptions.writer(spec, format);
-        Style style = console().style();
         return unwinding(() -> {
             try (GuestSource guest = source(source)) {
-                announce(guest, format, console().out(), style);
-                FreezeChoice choice = guest.choose(freezing(any -> {}));
-                if (guest.isLive()) {
-                    print(style.heading("by") + "    " + Printable.of(line(choice)));
+                Style style = console().style();
+                if (!json) {
+                    announce(guest, format, console().out(), style);
                 }
-                boolean fits = tellRoom(guest, style);
-                if (guest.isLive()) {
-                    print(style.heading("host") + "  " + effects(choice.method()));
+                Rehearsal rehearsal = rehearsal(guest);
+                if (json) {
+                    Json.write(console().out(), Json.document("capture-dry-run", json(guest, format, rehearsal)));
+                } else {
+                    describe(rehearsal, style);
                 }
-                return fits ? ExitCode.DONE : ExitCode.FAILED;
+                return rehearsal.refused() ? ExitCode.FAILED : ExitCode.DONE;
             }
         });
     }
 
-    private boolean tellRoom(GuestSource guest, Style style) throws IOException {
-        long most = Delivery.expectedBytes(guest);
-        String size = style.heading("size") + "  about " + Sizes.human(most)
-                + " at most; less where pages are zero or compressed";
-        if (output.equals(Delivery.STANDARD_OUTPUT)) {
-            print(size);
-            return true;
+    /**
+     * What a capture would do.
+     *
+     * @param live whether a guest would be frozen
+     * @param choice how
+     * @param most bytes of the core, about, at most
+     * @param free bytes on the disk; empty for standard output
+     * @param refused whether the guest would not be frozen, because there may be too little room
+     */
+    private record Rehearsal(boolean live, FreezeChoice choice, long most, OptionalLong free, boolean refused) {
+
+        boolean fits() {
+            return free.isEmpty() || free.getAsLong() >= most;
         }
-        Path folder = Delivery.folder(Delivery.path(output));
-        long room = Files.getFileStore(folder).getUsableSpace();
-        boolean fits = room >= most;
-        print(size + "; " + Sizes.human(room) + " are free in " + Printable.of(folder.toString())
-                + (fits ? "" : ", which may be too little"));
-        return fits;
+    }
+
+    private Rehearsal rehearsal(GuestSource guest) {
+        FreezeChoice choice = guest.choose(freezing(any -> {}));
+        long most = Delivery.expectedBytes(guest);
+        OptionalLong free = output.equals(Delivery.STANDARD_OUTPUT)
+                ? OptionalLong.empty()
+                : OptionalLong.of(OutputFile.freeSpace(Delivery.fileToWrite(output)));
+        boolean refused = guest.isLive() && !anyRoom && free.isPresent() && free.getAsLong() < most;
+        return new Rehearsal(guest.isLive(), choice, most, free, refused);
+    }
+
+    private void describe(Rehearsal rehearsal, Style style) {
+        if (rehearsal.live()) {
+            print(style.heading("by") + "    " + Printable.of(line(rehearsal.choice())));
+        }
+        String size = style.heading("size") + "  about " + Sizes.human(rehearsal.most())
+                + " at most; less where pages are zero or compressed";
+        rehearsal.free().ifPresentOrElse(
+                free -> print(size + "; " + Sizes.human(free) + " are free in "
+                        + Printable.of(Delivery.folder(Delivery.path(output)).toString())
+                        + (rehearsal.fits() ? "" : ", which may be too little")
+                        + (rehearsal.refused() ? ": " + ANY_ROOM + " captures all the same" : "")),
+                () -> print(size));
+        if (rehearsal.live()) {
+            print(style.heading("host") + "  " + effects(rehearsal.choice().method()));
+        }
+    }
+
+    private Map<String, Object> json(GuestSource guest, CoreFormat format, Rehearsal rehearsal) {
+        Map<String, Object> document = new LinkedHashMap<>();
+        document.put("source", guest.description());
+        document.put("output", output);
+        document.put("format", format.name());
+        document.put("live", rehearsal.live());
+        document.put("vcpus", guest.vcpuCount());
+        if (rehearsal.live()) {
+            document.put("freeze", rehearsal.choice().method().label());
+            document.put("freezeReason", rehearsal.choice().reason());
+            document.put("effects", effects(rehearsal.choice().method()));
+        }
+        document.put("mostBytes", rehearsal.most());
+        rehearsal.free().ifPresent(free -> document.put("freeBytes", free));
+        document.put("fits", rehearsal.fits());
+        document.put("refused", rehearsal.refused());
+        return document;
     }
 
     private static String effects(FreezeMethod method) {

@@ -4,16 +4,20 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.Finding;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -22,6 +26,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What each command prints with {@code --json} is what its published schema says. */
 class JsonSchemaTest {
+
+    private static final Pattern SEVERITIES = Pattern.compile("\"severity\": *\\{\\s*\"enum\": *\\[([^]]*)]");
 
     @TempDir
     Path folder;
@@ -101,6 +107,57 @@ class JsonSchemaTest {
     }
 
     @Test
+    void whatACaptureWouldDoIsJsonToo() {
+        String core = file("a.core");
+        Map<?, ?> live = document("capture-dry-run", 0, "capture", "--json", "demo:ram=4M", "-o", core, "--to", "elf", "--dry-run");
+        assertEquals(List.of(true, true, false), List.of(live.get("live"), live.get("fits"), live.get("refused")));
+        assertEquals("buffer", live.get("freeze"));
+        assertTrue((Long) live.get("mostBytes") >= 4 << 20, live.toString());
+        assertTrue((Long) live.get("freeBytes") > 0, live.toString());
+        assertFalse(Files.exists(Path.of(core)));
+        Map<?, ?> file = document("capture-dry-run", 0, "capture", "--json", guest, "-o", "-", "--to", "elf", "--dry-run");
+        assertEquals(false, file.get("live"));
+        assertFalse(file.containsKey("freeBytes") || file.containsKey("freeze"), file.toString());
+        Run nowhere = Run.of("capture", "--json", guest, "-o", file("no/such"), "--to", "elf", "--dry-run").expect(ExitCode.FAILED);
+        assertTrue(remarks(nowhere).getFirst().get("message").toString().contains("does not exist"), nowhere.err());
+    }
+
+    /** Every severity that the library knows, wherever findings are printed. */
+    @Test
+    void schemasListAllSeverities() throws IOException {
+        List<String> severities = Stream.of(Finding.Severity.values()).map(Names::of).toList();
+        List<Path> schemas;
+        try (Stream<Path> files = Files.list(JsonSchema.FOLDER)) {
+            schemas = files.filter(file -> file.getFileName().toString().endsWith(".schema.json")).toList();
+        }
+        int lists = 0;
+        for (Path schema : schemas) {
+            Matcher listed = SEVERITIES.matcher(Files.readString(schema));
+            while (listed.find()) {
+                List<String> values = Stream.of(listed.group(1).split(",")).map(value -> value.replaceAll("[\\s\"]", "")).toList();
+                assertEquals(Set.copyOf(severities), Set.copyOf(values), schema.toString());
+                lists++;
+            }
+        }
+        assertTrue(lists >= 3, "lists " + lists);
+    }
+
+    @Test
+    void whatAFileHoldsAndNobodyReadsIsAFindingToo() throws IOException {
+        String image = file("a.img");
+        Run.of("capture", "demo:ram=4M", "-o", image, "--to", "raw").expect(0);
+        Files.write(Path.of(image), new byte[4096], StandardOpenOption.APPEND);
+        for (List<String> command : List.of(
+                List.of("info", "--json", image),
+                List.of("convert", "--json", image, "-o", file("b"), "--to", "elf"),
+                List.of("capture", "--json", image, "-o", file("c"), "--to", "elf"))) {
+            Map<?, ?> document = document(command.getFirst(), 0, command.toArray(String[]::new));
+            List<?> findings = (List<?>) document.get("findings");
+            assertTrue(findings.stream().anyMatch(one -> ((Map<?, ?>) one).get("severity").equals("omitted")), command.toString());
+        }
+    }
+
+    @Test
     void readGivesPiecesWithTheirState() {
         Map<?, ?> read = document("read", 0, "read", "--json", guest, "0x5000", "8192");
         List<?> pieces = (List<?>) read.get("pieces");
@@ -165,7 +222,7 @@ class JsonSchemaTest {
                     .collect(Collectors.toSet());
         }
         Set<String> expected = new TreeSet<>(Verbs.names());
-        expected.addAll(List.of("error", "remark", "progress", "map-virtual"));
+        expected.addAll(List.of("error", "remark", "progress", "map-virtual", "capture-dry-run"));
         assertEquals(expected, new TreeSet<>(published));
         String guide = Files.readString(JsonSchema.FOLDER.resolve("README.md"));
         published.forEach(name -> assertTrue(guide.contains(name + ".schema.json"), name));
