@@ -241,7 +241,7 @@ public final class Guests {
             throw new UnrecognizedFormatException(file.name() + ": " + inside + (almost != null ? almost : KnownFiles.describe(file)
                     .orElseGet(() -> "no known core format; if it is a raw image of memory, " + KnownFiles.raw(file)
                             + "; `guestcore formats " + ShellWords.quoted(file.name())
-                            + "` shows what each format misses")));
+                            + "` shows why each format does not match")));
         }
         return general;
     }

@@ -7,11 +7,14 @@ import dev.guestcore.MemoryAccessException;
 import dev.guestcore.OutputException;
 import dev.guestcore.PageState;
 import dev.guestcore.address.VirtualAccessException;
+import dev.guestcore.internal.text.Nearest;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
@@ -22,6 +25,11 @@ final class Failures {
 
     /** Begins every line of ours on standard error. */
     static final String PREFIX = "guestcore: ";
+
+    /** How the parser begins a message about a value; in it, what the value is for. */
+    private static final Pattern PARSER_PLACE = Pattern.compile(
+            "^Invalid value for (?:option '([^']+)'(?: \\([^)]*\\))?"
+                    + "|positional parameter at index \\S+ \\(([^)]*)\\)): ");
 
     private final Console console;
     private final boolean alwaysTrace;
@@ -110,13 +118,47 @@ final class Failures {
         return line.toString();
     }
 
+    /** A word that the command line has no place for: a mistyped command or option, a file without a command. */
+    private static String unexpected(UnmatchedArgumentException failure) {
+        CommandLine command = failure.getCommandLine();
+        String word = failure.getUnmatched().getFirst();
+        if (word.startsWith("-") && word.length() > 1) {
+            return "unknown option '" + word + "'" + Nearest.hint(word, command.getCommandSpec().optionsMap().keySet());
+        }
+        if (command.getParent() != null) {
+            return "unexpected argument '" + word + "'";
+        }
+        return "unknown command '" + word + "'" + (mayBeSource(word)
+                ? "; to see what a file or a guest is: " + Text.program() + " info " + Text.quoted(word)
+                : Nearest.hint(word, Verbs.names()));
+    }
+
+    private static boolean mayBeSource(String word) {
+        return word.indexOf('.') >= 0 || word.indexOf('/') >= 0 || word.indexOf(':') >= 0;
+    }
+
+    /** The parser's words without its positions, and as all our messages begin. */
+    private static String plain(String message) {
+        Matcher place = PARSER_PLACE.matcher(message);
+        if (place.find()) {
+            String name = place.group(1) == null ? place.group(2) : place.group(1);
+            return name + ": " + message.substring(place.end())
+                    .replaceFirst(" is not an? (?:int|long)$", " is not a whole number");
+        }
+        return message.replaceFirst("^Error: (.*) are mutually exclusive \\(specify only one\\)$", "choose one of $1")
+                .replaceFirst("^Missing required (?:parameter|option)s?: ", "missing ")
+                .replaceFirst("^Missing ", "missing ")
+                .replaceFirst("^Unknown subcommand '(.*)'\\.$", "unknown command '$1'");
+    }
+
     /** Reports a command line that makes no sense. */
     int reportUsage(ParameterException failure) {
         CommandLine command = failure.getCommandLine();
         PrintStream err = console.err();
-        print(String.valueOf(failure.getMessage()), ExitCode.USAGE);
+        print(failure instanceof UnmatchedArgumentException unmatched
+                ? unexpected(unmatched)
+                : plain(String.valueOf(failure.getMessage())), ExitCode.USAGE);
         if (!console.speaksJson()) {
-            UnmatchedArgumentException.printSuggestions(failure, err);
             err.println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
         }
         if (alwaysTrace) {

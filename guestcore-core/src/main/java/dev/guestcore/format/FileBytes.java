@@ -206,6 +206,9 @@ public final class FileBytes implements AutoCloseable {
     }
 
     private static FileBytes openAsStored(Path path, StoredFile.Reads reads) {
+        if (path.toString().isEmpty()) {
+            throw new SourceException("the name of the file is empty");
+        }
         if (Files.isDirectory(path)) {
             throw new SourceException(path + ": is a directory; name the dump file in it");
         }

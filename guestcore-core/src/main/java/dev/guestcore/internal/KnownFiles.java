@@ -52,9 +52,9 @@ public final class KnownFiles {
             text("\u007fVirtualBox SavedState", "a saved state of VirtualBox (.sav)" + UNREAD,
                     "resume the VM (VBoxManage startvm VM) and dump it (VBoxManage debugvm VM dumpvmcore"
                             + " --filename vm.core)"),
-            // Xen: libxl_internal.h, xc_sr_stream_format.h; libvirt's libxl_conf.h.
-            text("LibxlFmt", "a guest that xl saved" + UNREAD,
-                    "restore it paused (xl restore -p FILE) and dump it (xl dump-core DOMAIN vm.core)"),
+            // Xen: xl.h (what xl save puts first), libxl_internal.h, xc_sr_stream_format.h; libvirt's libxl_conf.h.
+            text("Xen saved domain, xl format\n \0 \r", xl(), xlRemedy()),
+            text("LibxlFmt", xl(), xlRemedy()),
             text("libvirt-xml\n", "a Xen guest that libvirt saved" + UNREAD,
                     "restore it paused (virsh restore FILE --paused) and dump it (virsh dump DOMAIN vm.core)"),
             hex("ffffffffffffffff58454e46", "a Xen migration stream" + UNREAD,
@@ -86,7 +86,7 @@ public final class KnownFiles {
             hex("1122334400000001", "one channel of a QEMU migration with multifd, which has a part of the pages only; ",
                     "the others went elsewhere; migrate the guest to a file"),
             // Disks: qcow2.txt and the other documents of QEMU's block drivers.
-            hex("514649fb", "a disk image (qcow2) and no dump; ",
+            hex("514649fb", "a disk image (qcow2), not a dump; ",
                     "qemu-img snapshot -l FILE lists the states of guests that QEMU saved in it, and QEMU loads one"
                             + " with -loadvm"),
             text("KDMV", disk("VMDK"), diskRemedy()),
@@ -96,9 +96,9 @@ public final class KnownFiles {
             new Kind(64, HexFormat.of().parseHex("7f10dabe"), disk("VDI"), diskRemedy()),
             new Kind(0x8001, "CD001".getBytes(StandardCharsets.ISO_8859_1), disk("ISO 9660"), diskRemedy()),
             // Programs.
-            new Kind(0x202, "HdrS".getBytes(StandardCharsets.ISO_8859_1), "a Linux kernel to boot (bzImage) and no dump; ",
-                    "name the dump, not the kernel"),
-            text("MZ", "a Windows program and no dump; ", "name the dump"));
+            new Kind(0x202, "HdrS".getBytes(StandardCharsets.ISO_8859_1), "a Linux kernel to boot (bzImage), not a dump; ",
+                    "give the name of the dump"),
+            text("MZ", "a Windows program, not a dump; ", "give the name of the dump"));
 
     private KnownFiles() {}
 
@@ -127,6 +127,14 @@ public final class KnownFiles {
                 + " the rest elsewhere), or at the end of this file";
     }
 
+    private static String xl() {
+        return "a guest that xl saved" + UNREAD;
+    }
+
+    private static String xlRemedy() {
+        return "restore it paused (xl restore -p FILE) and dump it (xl dump-core DOMAIN vm.core)";
+    }
+
     private static String crash() {
         return "open it with crash (crash vmlinux FILE)";
     }
@@ -144,7 +152,7 @@ public final class KnownFiles {
     }
 
     private static String disk(String kind) {
-        return "a disk image (" + kind + ") and no dump; ";
+        return "a disk image (" + kind + "), not a dump; ";
     }
 
     private static String diskRemedy() {
@@ -159,7 +167,7 @@ public final class KnownFiles {
      */
     public static Optional<String> describe(FileBytes file) {
         if (file.size() == 0) {
-            return Optional.of("empty; whatever was to write it wrote nothing");
+            return Optional.of("the file is empty; the program that should have written it wrote nothing");
         }
         for (Kind kind : KINDS) {
             if (kind.begins(file)) {
@@ -168,10 +176,10 @@ public final class KnownFiles {
         }
         byte[] first = file.bytes(0, (int) Math.min(LOOKED_AT, file.size()), "first bytes");
         if (Arrays.equals(first, new byte[first.length])) {
-            return Optional.of((first.length == file.size() ? "nothing but zeros" : "zeros at its beginning")
+            return Optional.of((first.length == file.size() ? "nothing but zeros" : "zeros at the beginning")
                     + "; if it is a raw image of memory, " + raw(file));
         }
-        return isText(first) ? Optional.of("a text and no dump; name the dump") : Optional.empty();
+        return isText(first) ? Optional.of("a text file, not a dump; give the name of the dump") : Optional.empty();
     }
 
     /** How to open a file as a raw image. */

@@ -44,6 +44,7 @@ class KnownFilesTest {
             0     | d1bad1ba0800000003000000         | a VMware suspended state that was resumed | raw:NAME.vmem@0x0
             0     | 1420280100000000                 | a Hyper-V file | dump the guest
             0     | 7f5669727475616c426f7820536176656453746174652056322e300a | a saved state of VirtualBox | dumpvmcore
+            0     | 58656e20736176656420646f6d61696e2c20786c20666f726d61740a2000200d0403020103000000 | a guest that xl saved | xl restore -p FILE
             0     | 4c6962786c466d7400000002         | a guest that xl saved | xl restore -p FILE
             0     | 6c6962766972742d786d6c0a20002020 | a Xen guest that libvirt saved | virsh restore FILE --paused
             0     | ffffffffffffffff58454e4600000002 | a Xen migration stream | xl dump-core
@@ -61,7 +62,7 @@ class KnownFilesTest {
             0     | 4b444d5601000000                 | a disk image (VMDK) | no memory
             64    | 7f10dabe                         | a disk image (VDI) | no memory
             32769 | 4344303031                       | a disk image (ISO 9660) | no memory
-            514   | 48647253                         | a Linux kernel to boot | name the dump
+            514   | 48647253                         | a Linux kernel to boot | the name of the dump
             """)
     void namesTheFileAndTheNextStep(int offset, String magic, String what, String remedy) throws IOException {
         byte[] content = new byte[40000];
@@ -79,19 +80,20 @@ class KnownFilesTest {
 
     @Test
     void tellsWhatHasNoMagic() throws IOException {
-        assertEquals("empty; whatever was to write it wrote nothing", refusal("empty", new byte[0]));
+        assertEquals("the file is empty; the program that should have written it wrote nothing",
+                refusal("empty", new byte[0]));
         assertEquals("nothing but zeros; if it is a raw image of memory, open it with raw:FILE@0x0",
                 refusal("zeros", new byte[5000]));
         byte[] late = new byte[(1 << 20) + 1];
         late[1 << 20] = 7;
-        assertEquals("zeros at its beginning; if it is a raw image of memory, open it with raw:FILE@0x0",
+        assertEquals("zeros at the beginning; if it is a raw image of memory, open it with raw:FILE@0x0",
                 refusal("late", late));
-        assertEquals("a text and no dump; name the dump",
+        assertEquals("a text file, not a dump; give the name of the dump",
                 refusal("log", "[    0.000000] Linux version 6.1 \u00e4\n".repeat(300).getBytes(StandardCharsets.UTF_8)));
         byte[] noise = new byte[10000];
         new Random(1).nextBytes(noise);
         assertEquals("no known core format; if it is a raw image of memory, open it with raw:FILE@0x0; `guestcore formats"
-                + " FILE` shows what each format misses", refusal("noise", noise));
+                + " FILE` shows why each format does not match", refusal("noise", noise));
     }
 
     @Test

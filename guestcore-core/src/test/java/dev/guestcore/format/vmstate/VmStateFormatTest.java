@@ -375,7 +375,7 @@ class VmStateFormatTest {
     void recognizesByContent() throws IOException {
         byte[] other = gzip("no stream".getBytes(StandardCharsets.US_ASCII));
         assertTrue(assertThrows(UnrecognizedFormatException.class, () -> Guests.open(write(other)))
-                .getMessage().contains("compressed by gzip; inside, a text and no dump"));
+                .getMessage().contains("compressed by gzip; inside, a text file, not a dump"));
         byte[] torn = Arrays.copyOf(gzip(stream()), 12);
         assertThrows(MalformedDumpException.class, () -> Guests.open(write(torn)));
     }
