@@ -13,6 +13,7 @@ import java.io.PrintStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -41,13 +42,17 @@ final class Failures {
         this.alwaysTrace = alwaysTrace;
     }
 
-    /** Reports what a command threw. */
-    int report(Throwable failure, boolean trace) {
+    /**
+     * Reports what a command threw.
+     *
+     * @param source what the command looked at, for commands that help
+     */
+    int report(Throwable failure, boolean trace, Optional<String> source) {
         PrintStream err = console.err();
         reported = failure.getCause();
         boolean cancelled = failure instanceof CancelledException
                 || console.cancellation().isRequested() && failure instanceof OutputException;
-        String line = cancelled ? "cancelled" : line(failure);
+        String line = cancelled ? "cancelled" : line(failure, source);
         int code = cancelled
                 ? console.cancellation().exitCode()
                 : failure instanceof MalformedDumpException ? ExitCode.DAMAGED : ExitCode.FAILED;
@@ -82,9 +87,9 @@ final class Failures {
                 && "Broken pipe".equals(cause.getMessage());
     }
 
-    private static String line(Throwable failure) {
+    private static String line(Throwable failure, Optional<String> source) {
         return switch (failure) {
-            case GuestcoreException known -> withWhatFollowed(known) + howToGoOn(known);
+            case GuestcoreException known -> withWhatFollowed(known) + howToGoOn(known, source);
             case OutOfMemoryError e -> "out of memory (" + e.getMessage()
                     + "); give more with GUESTCORE_JAVA_OPTIONS=-Xmx512m, and please report the input that needs it";
             case StackOverflowError e -> "the input is nested too deeply to make sense";
@@ -96,13 +101,15 @@ final class Failures {
     }
 
     /** What helps at the command line only: the library does not know its options and verbs. */
-    private static String howToGoOn(GuestcoreException failure) {
+    private static String howToGoOn(GuestcoreException failure, Optional<String> source) {
         return switch (failure) {
             case OutputException taken when taken.getCause() instanceof FileAlreadyExistsException ->
                 ", or say --force to replace it";
-            case VirtualAccessException unmapped -> "; `guestcore translate` shows the walk";
+            case VirtualAccessException unmapped -> source.map(typed -> "; `guestcore translate " + Text.quoted(typed)
+                            + " " + Json.address(unmapped.address()) + "` shows the walk")
+                    .orElse("");
             case MemoryAccessException missing when missing.state() == PageState.ABSENT ->
-                "; `guestcore map` shows what there is";
+                source.map(typed -> "; `guestcore map " + Text.quoted(typed) + "` shows what there is").orElse("");
             default -> "";
         };
     }

@@ -17,12 +17,14 @@ import dev.guestcore.cpu.CpuMode;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
 import dev.guestcore.inspect.Sizes;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -273,6 +275,11 @@ final class InfoText {
         heading("next");
         Table commands = new Table("", "");
         boolean isFile = Guests.providers().stream().noneMatch(kind -> source.startsWith(kind.scheme() + ":"));
+        if (isFile && FileBytes.isStream(Path.of(source))) {
+            next(commands, "convert", " -o vm.core --to elf", "keeps it as a file, if the pipe brings it once more");
+            commands.lines(style).forEach(print);
+            return;
+        }
         if (!Findings.damage(guest.findings()).isEmpty() && isFile) {
             next(commands, "verify --deep", "", "shows what is damaged, and where");
         }
@@ -291,7 +298,8 @@ final class InfoText {
     }
 
     private void next(Table commands, String verb, String rest, String purpose) {
-        String command = Text.program() + " " + verb + " " + Text.quoted(source) + rest;
+        String named = source.equals("-") ? source : Text.quoted(source);
+        String command = Text.program() + " " + verb + " " + named + rest;
         commands.row(style.command(command), style.faint(purpose));
     }
 

@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.OutputException;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import picocli.CommandLine;
 
 /** The program. */
@@ -40,13 +41,24 @@ public final class Main {
             CommandLine line = Verbs.commandLine(console, arguments);
             line.setExecutionExceptionHandler((failure, command, parsed) -> {
                 boolean debug = command.getCommand() instanceof Verb verb && verb.debug;
-                return failures.report(failure, debug);
+                return failures.report(failure, debug, source(command));
             });
             line.setParameterExceptionHandler((failure, rejected) -> failures.reportUsage(failure));
             return flush(console, line.execute(arguments), failures);
         } catch (StackOverflowError | OutOfMemoryError | InternalError e) {
-            return failures.report(e, false);
+            return failures.report(e, false, Optional.empty());
         }
+    }
+
+    /** What a command looks at, as it was typed; empty where it is none or several. */
+    private static Optional<String> source(CommandLine command) {
+        return command.getCommandSpec().positionalParameters().stream()
+                .filter(parameter -> parameter.paramLabel().equals("<source>"))
+                .map(parameter -> parameter.getValue())
+                .filter(String.class::isInstance)
+                .map(String.class::cast)
+                .filter(source -> !source.isEmpty())
+                .findFirst();
     }
 
     private static int flush(Console console, int code, Failures failures) {
@@ -58,7 +70,7 @@ public final class Main {
                 return code;
             }
             if (!Failures.isBrokenPipe(e)) {
-                int failed = failures.isReported(e) ? code : failures.report(e, false);
+                int failed = failures.isReported(e) ? code : failures.report(e, false, Optional.empty());
                 return code == ExitCode.DONE ? failed : code;
             }
             // As quiet as every other program whose reader (head, less) has seen enough.

@@ -57,7 +57,7 @@ final class WatchedGuest implements Guest {
         }
         List<Finding> all = new ArrayList<>(findings);
         all.add(Finding.damage(guest.provenance().source() + ": memory cannot be read, first at guest-physical address "
-                + Json.address(address) + "; `guestcore info --scan` says how much"));
+                + Json.address(address) + "; info --scan says how much"));
         return List.copyOf(all);
     }
 

@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
@@ -8,15 +9,24 @@ import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.internal.output.OutputFile;
 import dev.guestcore.testing.MadeUpKernel;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The commands of our own that {@code info} advises are run on the very kind of file that they are advised for. */
 class AdviceTest {
@@ -83,5 +93,96 @@ class AdviceTest {
         }
         assertTrue(conversions >= 7, "conversions " + conversions);
         assertEquals(7, servings);
+    }
+
+    private Path zipped(String core) throws IOException {
+        Path file = folder.resolve("x.core.gz");
+        try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file))) {
+            Files.copy(Path.of(core), out);
+        }
+        return file;
+    }
+
+    /** Other programs read no compressed file, so what they are given is made first. */
+    @ParameterizedTest
+    @ValueSource(strings = {"elf", "kdump", "xen"})
+    void ofACompressedFileOthersGetAConvertedOne(String format) throws IOException {
+        Path file = zipped(write(format));
+        List<?> next = (List<?>) Run.of("info", "--json", "--scan", file.toString()).expect(0).json().get("next");
+        assertEquals(3, next.size());
+        for (Object one : next.subList(0, 2)) {
+            Map<?, ?> advice = (Map<?, ?>) one;
+            Matcher typed = CONVERSION.matcher(advice.get("conversion").toString());
+            assertTrue(typed.matches(), advice::toString);
+            assertEquals(file.toString(), typed.group(2));
+            Path target = folder.resolve("x.core.elf");
+            assertEquals(target.toString(), typed.group(3));
+            assertTrue(advice.get("command").toString().endsWith("vmlinux " + target)
+                    || advice.get("command").toString().endsWith("vmlinux -c " + target), advice::toString);
+            Files.deleteIfExists(target);
+            Run.of("convert", typed.group(2), "-o", target.toString(), "--to", typed.group(4)).expect(0);
+            assertEquals("7f454c46", HexFormat.of().formatHex(Files.readAllBytes(target), 0, 4));
+        }
+        assertEquals("gdb", ((Map<?, ?>) next.getLast()).get("tool"));
+    }
+
+    /** What came through a pipe is gone: no command on "-" finds it again. */
+    @Test
+    void ofAPipeThereIsNoSecondLook() throws IOException {
+        byte[] bytes = Files.readAllBytes(Path.of(write("elf")));
+        assertFalse(fed(bytes, "info", "--json", "-").json().containsKey("next"));
+        String text = fed(bytes, "info", "-").out();
+        assertTrue(text.contains("6.1.0-9-example"), text);
+        String next = text.substring(text.indexOf("\nnext\n"));
+        Matcher command = Pattern.compile("(?m)^ +\\S+ (convert - -o (vm\\.core) --to elf) ").matcher(next);
+        assertTrue(command.find(), next);
+        assertFalse(text.replace(command.group(1), "").contains(" - "), text);
+        Path target = folder.resolve(command.group(2));
+        fed(bytes, "convert", "-", "-o", target.toString(), "--to", "elf");
+        Run.of("info", target.toString()).expect(0);
+    }
+
+    private static Run fed(byte[] input, String... arguments) {
+        InputStream before = System.in;
+        System.setIn(new ByteArrayInputStream(input));
+        try {
+            return Run.of(arguments).expect(0);
+        } finally {
+            System.setIn(before);
+        }
+    }
+
+    /** Commands and sources in the error of a command, without the name of the program. */
+    private static List<List<String>> advised(Run failed) {
+        List<List<String>> commands = new ArrayList<>();
+        Matcher quoted = Pattern.compile("`guestcore ([^`]+)`").matcher(failed.err());
+        while (quoted.find()) {
+            commands.add(List.of(quoted.group(1).split(" ")));
+        }
+        Matcher source = Pattern.compile("open it with (raw:\\S+?)(?=[,;\\s])").matcher(failed.err());
+        while (source.find()) {
+            commands.add(List.of("info", source.group(1)));
+        }
+        return commands;
+    }
+
+    private static void follow(Run failed, int commands) {
+        assertTrue(failed.code() != 0, failed::err);
+        List<List<String>> advised = advised(failed);
+        assertEquals(commands, advised.size(), failed::err);
+        for (List<String> command : advised) {
+            Run typed = Run.of(command.toArray(String[]::new));
+            // A look at formats of which none matches ends by 1, and shows what was asked for.
+            assertTrue(typed.code() <= ExitCode.FAILED && typed.out().lines().count() > 1, typed::toString);
+        }
+    }
+
+    @Test
+    void whatErrorsAdviseCanBeTyped() throws IOException {
+        Path zeros = Files.write(folder.resolve("zeros"), kernel.bytes());
+        follow(Run.of("info", zeros.toString()), 1);
+        byte[] noise = new byte[8192];
+        new Random(1).nextBytes(noise);
+        follow(Run.of("info", Files.write(folder.resolve("unknown"), noise).toString()), 2);
     }
 }

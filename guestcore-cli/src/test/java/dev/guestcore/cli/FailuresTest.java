@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -151,10 +152,10 @@ class FailuresTest {
         for (Throwable fault : faults) {
             ByteArrayOutputStream err = new ByteArrayOutputStream();
             Console console = new Console(new ByteArrayOutputStream(), err, Console.Terminal.none());
-            assertEquals(ExitCode.FAILED, new Failures(console, false).report(fault, false));
+            assertEquals(ExitCode.FAILED, new Failures(console, false).report(fault, false, Optional.empty()));
             String line = err.toString(StandardCharsets.UTF_8);
             assertEquals(1, line.lines().count(), line);
-            new Failures(console, true).report(fault, false);
+            new Failures(console, true).report(fault, false, Optional.empty());
             assertTrue(err.toString(StandardCharsets.UTF_8).contains("\tat "), "traces for those who set the variable");
         }
     }

@@ -1,6 +1,7 @@
 package dev.guestcore.format;
 
 import dev.guestcore.Finding;
+import dev.guestcore.GuestcoreException;
 import dev.guestcore.MalformedDumpException;
 import dev.guestcore.SourceException;
 import dev.guestcore.internal.IoReason;
@@ -194,6 +195,23 @@ public final class FileBytes implements AutoCloseable {
      */
     public FileBytes reopen() {
         return copy == null ? open(path) : assembled(over(path, copy.share()));
+    }
+
+    /** Whether a name stands for standard input or an open pipe, which can be read only once. */
+    public static boolean isStream(Path path) {
+        return SpecialFile.isStream(path);
+    }
+
+    /** Whether {@link #open(Path)} decompresses the file of that name; false if there is none that can be read. */
+    public static boolean isCompressed(Path path) {
+        if (!Files.isRegularFile(path)) {
+            return false;
+        }
+        try (FileBytes stored = openAsStored(path)) {
+            return Compression.of(stored) != Compression.NONE;
+        } catch (GuestcoreException e) {
+            return false;
+        }
     }
 
     /**

@@ -44,7 +44,7 @@ public final class Opening {
         String found = switch (damage.size()) {
             case 0 -> "no damage";
             case 1 -> damage.getFirst().message();
-            default -> damage.size() + " findings of damage, which `guestcore info` lists; the first: "
+            default -> damage.size() + " findings of damage, which info lists; the first: "
                     + damage.getFirst().message();
         };
         return check(name, damage.isEmpty() ? Check.Result.PASS : Check.Result.FAIL, found);

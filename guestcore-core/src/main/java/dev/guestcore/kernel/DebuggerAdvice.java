@@ -3,11 +3,14 @@ package dev.guestcore.kernel;
 import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.internal.ShellWords;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -37,6 +40,9 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
     /** Of a source that is named by more than a path. */
     private static final Pattern SCHEME = Pattern.compile("(raw|split):");
 
+    /** What the names of compressed files end with, which is left out of the name of what comes of them. */
+    private static final Pattern COMPRESSED = Pattern.compile("(.+)\\.(gz|bz2|xz|lzo|zst|lz4)");
+
     /** Checks for null. */
     public DebuggerAdvice {
         Objects.requireNonNull(tool);
@@ -46,13 +52,14 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
     }
 
     /**
-     * Advice for a Linux guest; empty for any other, for which these tools have no use.
+     * Advice for a Linux guest; empty for any other, for which these tools have no use, and for what came through a pipe,
+     * which nobody can read again.
      *
      * @param guest its provenance tells the format
      * @param location what was opened: path of the file, or a live source
      */
     public static List<DebuggerAdvice> of(Guest guest, String location, KernelFacts facts) {
-        if (facts.release().isEmpty()) {
+        if (facts.release().isEmpty() || isPath(location) && FileBytes.isStream(Path.of(location))) {
             return List.of();
         }
         String format = guest.provenance().format();
@@ -64,10 +71,15 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         boolean note = guest.facts(VmcoreInfoFacts.class).isPresent();
         if (guest.machineMemory().isPresent() && xen.isPresent()) {
             // Its page tables hold machine frames: only a dump-core carries them, and drgn reads none.
-            advice.add(format.equals("xen")
+            advice.add(format.equals("xen") && !isCompressed(guest, location)
                     ? crashOfParavirtualized(location, xen.get(), Optional.empty())
                     : crashOfParavirtualized(
                             target(format, location, "xen"), xen.get(), Optional.of(conversion(format, location, "xen"))));
+        } else if (isCompressed(guest, location)) {
+            String options = note ? "" : crashOptions(facts);
+            advice.add(converted(
+                    "crash", format, location, "crash " + options + "vmlinux ", "crash reads no compressed file"));
+            advice.add(converted("drgn", format, location, "drgn -s vmlinux -c ", "drgn reads no compressed file"));
         } else {
             advice.add(format.equals("raw") && flat.lookingAt()
                     ? crashOfRawImage(guest.provenance().source() + "@" + flat.group(1), facts)
@@ -81,6 +93,26 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         }
         gdb(guest, location, facts).ifPresent(advice::add);
         return advice;
+    }
+
+    private static boolean isPath(String location) {
+        try {
+            Path.of(location);
+            return true;
+        } catch (InvalidPathException e) {
+            return false;
+        }
+    }
+
+    /** Whether any of the files that were opened is. */
+    private static boolean isCompressed(Guest guest, String location) {
+        Matcher split = SPLIT.matcher(location);
+        String files = split.matches()
+                ? split.group(1)
+                : SCHEME.matcher(location).lookingAt() ? guest.provenance().source() : location;
+        return Stream.of(split.matches() ? files.split(",") : new String[] {files})
+                .filter(DebuggerAdvice::isPath)
+                .anyMatch(file -> FileBytes.isCompressed(Path.of(file)));
     }
 
     private static DebuggerAdvice crash(String format, String location, KernelFacts facts, boolean note) {
@@ -214,7 +246,11 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
     }
 
     private static String target(String format, String location, String to) {
-        return (isFile(format) && !SCHEME.matcher(location).lookingAt() ? location : "guest") + "." + to;
+        if (!isFile(format) || SCHEME.matcher(location).lookingAt()) {
+            return "guest." + to;
+        }
+        Matcher compressed = COMPRESSED.matcher(location);
+        return (compressed.matches() ? compressed.group(1) : location) + "." + to;
     }
 
     private static boolean isFile(String format) {
