@@ -41,7 +41,7 @@ final class InfoText {
     private static final int MOST_REGIONS = 16;
     private static final int MOST_VCPUS = 16;
     private static final int MOST_FINDINGS = 40;
-    private static final int LABEL_WIDTH = 14;
+    private static final int LABEL_WIDTH = 20;
     private static final DateTimeFormatter TIME =
             DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss 'UTC'", Locale.ROOT).withZone(ZoneOffset.UTC);
 
@@ -213,7 +213,7 @@ final class InfoText {
             return;
         }
         String label = Printable.of(name);
-        String start = label + " ".repeat(Math.max(0, LABEL_WIDTH - label.length()));
+        String start = label + " ".repeat(Math.max(2, LABEL_WIDTH - label.length()));
         for (String line : Text.wrap(Printable.of(value), width - LABEL_WIDTH - 2)) {
             print.accept("  " + start + line);
             start = " ".repeat(LABEL_WIDTH);

@@ -152,7 +152,10 @@ public final class SvgMap {
     }
 
     private String heading() {
-        return Labels.cut(map.title(), TITLE_CHARACTERS, "…") + (map.isCompared() ? ": changed physical memory" : ": physical memory");
+        String of = Labels.cut(map.title(), TITLE_CHARACTERS, "…");
+        // A scheme alone, such as "demo:", has its colon.
+        String colon = of.endsWith(":") ? " " : ": ";
+        return of + colon + (map.isCompared() ? "changed physical memory" : "physical memory");
     }
 
     /** A zigzag across the bar. */
