@@ -80,7 +80,7 @@ class AdviceTest {
                         assertEquals(typed.group(4), guest.provenance().format());
                     }
                     // The debugger is given the file that the conversion makes.
-                    assertTrue(command.endsWith(" " + typed.group(3)), command);
+                    assertTrue((command + " ").contains(" " + typed.group(3) + " "), command);
                     conversions++;
                 }
                 Matcher served = SERVED.matcher(command);
@@ -91,7 +91,7 @@ class AdviceTest {
                 }
             }
         }
-        assertTrue(conversions >= 7, "conversions " + conversions);
+        assertTrue(conversions >= 10, "conversions " + conversions);
         assertEquals(7, servings);
     }
 
@@ -109,7 +109,8 @@ class AdviceTest {
     void ofACompressedFileOthersGetAConvertedOne(String format) throws IOException {
         Path file = zipped(write(format));
         List<?> next = (List<?>) Run.of("info", "--json", "--scan", file.toString()).expect(0).json().get("next");
-        assertEquals(3, next.size());
+        // Beside crash, drgn and gdb: Volatility 3, of the formats that it may not read as they are.
+        assertEquals(format.equals("elf") ? 3 : 4, next.size());
         for (Object one : next.subList(0, 2)) {
             Map<?, ?> advice = (Map<?, ?>) one;
             Matcher typed = CONVERSION.matcher(advice.get("conversion").toString());

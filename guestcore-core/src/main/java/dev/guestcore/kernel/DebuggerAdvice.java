@@ -2,6 +2,7 @@ package dev.guestcore.kernel;
 
 import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
+import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
@@ -24,7 +25,7 @@ import java.util.stream.Stream;
  * How to open a guest in one debugger. {@code vmlinux} in a command stands for the kernel's file with debug
  * information.
  *
- * @param tool the debugger: "crash", "drgn", "gdb"
+ * @param tool the debugger: "crash", "drgn", "volatility3", "gdb"
  * @param conversion a command to run first, if the debugger cannot open the file as it is
  * @param command the command that opens it
  * @param reason the reason, for the user
@@ -33,6 +34,8 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
 
     /** A raw image that is one piece of memory, and where that begins. */
     private static final Pattern FLAT = Pattern.compile("flat at (0x[0-9a-f]+)");
+
+    private static final long CR4_LA57 = 1L << 12;
 
     /** Several files of one dump. */
     private static final Pattern SPLIT = Pattern.compile("split:(.+)");
@@ -91,6 +94,11 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                             "drgn", format, location, "drgn -s vmlinux -c ", "drgn does not read a flattened dump")
                     : drgn(format, location, note, unseen));
         }
+        if (fiveLevels(guest, facts)) {
+            advice.set(0, advice.getFirst().alsoBecause("Volatility 3 does not read page tables of five levels"));
+        } else if (guest.machineMemory().isEmpty()) {
+            volatility(format, location).ifPresent(advice::add);
+        }
         gdb(guest, location, facts).ifPresent(advice::add);
         return advice;
     }
@@ -113,6 +121,37 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         return Stream.of(split.matches() ? files.split(",") : new String[] {files})
                 .filter(DebuggerAdvice::isPath)
                 .anyMatch(file -> FileBytes.isCompressed(Path.of(file)));
+    }
+
+    private DebuggerAdvice alsoBecause(String more) {
+        return new DebuggerAdvice(tool, conversion, command, reason + "; " + more);
+    }
+
+    private static boolean fiveLevels(Guest guest, KernelFacts facts) {
+        boolean told = facts.vmcoreInfo()
+                .flatMap(note -> VmcoreInfoFields.parse(note.value().text()).fiveLevels())
+                .orElse(false);
+        return guest.architecture() == Architecture.X86
+                && (told || guest.vcpus().stream()
+                        .map(Vcpu::registers)
+                        .anyMatch(registers -> registers.knows(X86.CR4) && (registers.get(X86.CR4) & CR4_LA57) != 0));
+    }
+
+    /** Only where the file that there is would not do: Volatility finds the kernel by its banner. */
+    private static Optional<DebuggerAdvice> volatility(String format, String location) {
+        String reason = switch (format) {
+            case "avml" -> "its scanner misses a banner that crosses two of the 64 KiB pieces of an AVML image";
+            case "xen" -> "its scanner misses a banner that crosses two pages of a Xen dump-core";
+            case "kdump" -> "it does not read kdumps";
+            default -> "";
+        };
+        return reason.isEmpty()
+                ? Optional.empty()
+                : Optional.of(new DebuggerAdvice(
+                        "volatility3",
+                        Optional.of(conversion(format, location, "lime")),
+                        "vol -f " + ShellWords.quoted(target(format, location, "lime")) + " banners.Banners",
+                        reason));
     }
 
     private static DebuggerAdvice crash(String format, String location, KernelFacts facts, boolean note) {

@@ -250,6 +250,36 @@ class KernelFactsTest {
                 advice("raw", "raw:a.img@0x1000", true).get(1));
     }
 
+    /** Volatility finds the kernel by its banner, and searches some files in pieces. */
+    @Test
+    void advisesWhichFormatToGiveToVolatility() {
+        for (String format : List.of("avml", "xen", "kdump")) {
+            assertTrue(
+                    advice(format, "a b." + format, false)
+                            .contains("guestcore convert 'a b." + format + "' -o 'a b." + format + ".lime' --to lime"
+                                    + " && vol -f 'a b." + format + ".lime' banners.Banners"),
+                    format);
+        }
+        for (String format : List.of("elf", "lime", "raw", "vbox")) {
+            assertTrue(advice(format, "a", false).stream().noneMatch(line -> line.contains("vol -f")), format);
+        }
+    }
+
+    @Test
+    void advisesNoVolatilityWithFiveLevels() {
+        MadeUpKernel known = MadeUpKernel.at(0x1a00_0000, 8 << 20).withNoteAt(0x10_0000);
+        Guest plain = known.guest().provenance(Provenance.of("a.core", "avml")).build();
+        KernelFacts facts = KernelFacts.search(plain, Progress.none());
+        assertEquals(List.of("crash", "drgn", "volatility3", "gdb"), tools(plain, facts));
+        Guest five = known.guest()
+                .vcpu(RegisterState.builder().set(X86.CR4, 0x1020).build())
+                .provenance(Provenance.of("a.core", "avml"))
+                .build();
+        assertEquals(List.of("crash", "drgn", "gdb"), tools(five, facts));
+        String reason = DebuggerAdvice.of(five, "a.core", facts).getFirst().reason();
+        assertTrue(reason.contains("Volatility 3 does not read page tables of five levels"), reason);
+    }
+
     @Test
     void advisesWhatThisFileAndToolCanFollow() {
         assertEquals(
