@@ -13,10 +13,10 @@ import picocli.CommandLine.Option;
 @Command(
         name = "completion",
         description = {
-            "Print a script that completes commands, options, their values, files and sources in a shell.",
+            "Print a completion script for a shell: commands, options, their values, files and sources.",
             "",
-            "The packages install these scripts; who uses the archive or a checkout sources them, or puts them where the "
-                    + "shell looks for them."
+            "The packages install these scripts. If you use the archive or a checkout, source the script, or put it where "
+                    + "the shell looks for such scripts."
         },
         footer = {
             "",

@@ -37,10 +37,11 @@ import picocli.CommandLine.Option;
 @Command(
         name = "demo",
         description = {
-            "Show what Guestcore does, on a guest that it brings along.",
+            "Show what Guestcore does, using a small guest that it brings along.",
             "",
             "Starts the embedded guest, freezes and captures it as VMCore and dump-core, verifies the files, turns one into "
-                    + "the other, and compares. Nothing has to be installed. The files stay, so that you can try the rest."
+                    + "the other, and compares. Nothing has to be installed. The files are kept, so that you "
+                    + "can try the other commands."
         },
         footer = {"", "Example:", "  guestcore demo"})
 final class DemoVerb extends Verb {
@@ -279,7 +280,7 @@ final class DemoVerb extends Verb {
     }
 
     private void map(Path core) {
-        step("What lies where.");
+        step("What lies where in memory.");
         command("map " + Text.quoted(core.toString()));
         try (Guest guest = Guests.open(core)) {
             TextMap.render(MemoryMap.of(guest), json ? PICTURE : MapVerb.style(console())).lines().forEach(this::detail);

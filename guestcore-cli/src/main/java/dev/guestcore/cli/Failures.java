@@ -92,7 +92,7 @@ final class Failures {
             case GuestcoreException known -> withWhatFollowed(known) + howToGoOn(known, source);
             case OutOfMemoryError e -> "out of memory (" + e.getMessage()
                     + "); give more with GUESTCORE_JAVA_OPTIONS=-Xmx512m, and please report the input that needs it";
-            case StackOverflowError e -> "the input is nested too deeply to make sense";
+            case StackOverflowError e -> "the input is nested too deeply";
             case InternalError e -> "a file became shorter or its disk failed while it was read (" + e.getMessage()
                     + "); let whoever writes it finish, then try again";
             default -> "an error in Guestcore itself: " + failure
@@ -119,7 +119,7 @@ final class Failures {
         StringBuilder line = new StringBuilder(String.valueOf(failure.getMessage()));
         for (Throwable suppressed : failure.getSuppressed()) {
             if (suppressed instanceof GuestcoreException known) {
-                line.append("; moreover: ").append(known.getMessage());
+                line.append("; also: ").append(known.getMessage());
             }
         }
         return line.toString();

@@ -20,14 +20,14 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "formats",
         description = {
-            "List formats and kinds of sources.",
+            "List the formats and the kinds of sources.",
             "",
-            "With a file, show what each format says about it."
+            "With a file, show which format matches and why the others do not."
         },
         footer = {"", "Example:", "  guestcore formats vm.core"})
 final class FormatsVerb extends Verb {
 
-    @Parameters(arity = "0..1", paramLabel = "<file>", description = "A file to show to all formats.")
+    @Parameters(arity = "0..1", paramLabel = "<file>", description = "A file to try all formats on.")
     @Nullable
     String file;
 

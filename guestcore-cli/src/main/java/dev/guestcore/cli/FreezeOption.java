@@ -19,8 +19,8 @@ final class FreezeOption {
             names = "--freeze",
             paramLabel = "<way>",
             completionCandidates = FreezeWays.class,
-            description = "How to freeze a live guest: ${COMPLETION-CANDIDATES}, as in 'guestcore capture'. If not given, "
-                    + "so that it stands still as briefly as possible.")
+            description = "How to freeze a live guest: ${COMPLETION-CANDIDATES}, as in 'guestcore capture'. Default: "
+                    + "the way that stops it for the shortest time.")
     String way = "";
 
     @Mixin

@@ -37,7 +37,7 @@ import picocli.CommandLine.Parameters;
             "  guestcore gdb vm.core --port 1234",
             "  guestcore gdb qemu:/run/vm.qmp --socket /run/vm.gdb",
             "",
-            "In gdb, 'monitor help' lists the commands that a debugger does not have."
+            "In gdb, 'monitor help' lists commands that gdb itself does not have."
         })
 final class GdbVerb extends Verb {
 
@@ -50,14 +50,15 @@ final class GdbVerb extends Verb {
             description = "A core file, or a live source such as demo: or qemu:SOCKET.")
     String source = "";
 
-    @Option(names = "--port", paramLabel = "<number>", description = "TCP port. Default: 1234; 0 takes a free one.")
+    @Option(names = "--port", paramLabel = "<number>", description = "TCP port. Default: 1234; 0 chooses a free one.")
     @Nullable
     Integer port;
 
     @Option(
             names = "--listen",
             paramLabel = "<address>",
-            description = "Address to listen on instead of this machine's own. Whoever reaches it reads all memory.")
+            description = "Address to listen on instead of this machine's own. "
+                    + "Anyone who can reach it can read all memory.")
     @Nullable
     String listen;
 

@@ -207,7 +207,7 @@ final class Hits {
         }
         if (!enough && summary.stoppedAt().isPresent()) {
             console.out().println(style.bad(
-                    "gave up at " + Json.address(summary.stoppedAt().getAsLong()) + ": the page tables never end"));
+                    "gave up at " + Json.address(summary.stoppedAt().getAsLong()) + ": the page tables do not end"));
         }
     }
 

@@ -86,7 +86,7 @@ final class InfoText {
     private void headline(MemorySummary summary, KernelSection kernel) {
         Provenance origin = guest.provenance();
         List<String> what = new ArrayList<>();
-        what.add(kernel.system().orElse("Guest with an unknown system"));
+        what.add(kernel.system().orElse("Unknown operating system"));
         machine(kernel).ifPresent(what::add);
         kernel.panic().ifPresent(panic -> what.add("panicked"));
         origin.takenAt().ifPresent(time -> what.add("captured " + time(time)));
@@ -153,7 +153,7 @@ final class InfoText {
                 .filter(register -> register.label().equals("pc"))
                 .findFirst();
         String position = counter.map(register -> "pc " + registers.hex(register)).orElse("");
-        String kept = vcpu.rawContexts().isEmpty() ? "registers unknown" : "registers kept as bytes";
+        String kept = vcpu.rawContexts().isEmpty() ? "registers unknown" : "registers kept as raw bytes";
         return new String[] {number, counter.isPresent() ? "" : kept, position, ""};
     }
 

@@ -76,7 +76,7 @@ final class InfoVerb extends Verb {
     @Override
     public Integer call() throws Exception {
         if (vmcoreInfo && (scan || all || json)) {
-            throw usage("--vmcoreinfo prints a text and nothing else; --scan --json has it too");
+            throw usage("--vmcoreinfo prints nothing but the text; with --json use --scan, whose output contains it");
         }
         return unwinding(() -> {
             try (FreezeOption.Look look = freeze.look(this);

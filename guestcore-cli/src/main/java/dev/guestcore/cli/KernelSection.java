@@ -107,7 +107,7 @@ final class KernelSection {
             rows.add("", "another at guest-physical " + Json.address(other.address()) + ", which is not used");
         }
         if (facts.vmcoreInfo().isEmpty() && facts.release().isPresent()) {
-            rows.add("VMCOREINFO", searched ? "none in memory" : "not looked for; --scan does");
+            rows.add("VMCOREINFO", searched ? "none in memory" : "not searched for; use --scan");
         }
         return lines;
     }

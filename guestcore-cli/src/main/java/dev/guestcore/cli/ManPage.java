@@ -33,7 +33,7 @@ final class ManPage {
         request(".nh");
         request(".ad l");
         section("NAME");
-        text("guestcore - capture, convert and explore core dumps of virtual machines");
+        text("guestcore - capture, convert, check and explore core dumps of virtual machines");
         section("SYNOPSIS");
         for (CommandLine verb : verbs(root)) {
             paragraph(bold(verb.getCommandSpec().qualifiedName()) + " " + synopsis(verb.getCommandSpec()));

@@ -10,6 +10,6 @@ final class ProgressOption {
             paramLabel = "<how>",
             converter = ProgressMode.Choice.class,
             completionCandidates = ProgressMode.Choice.class,
-            description = "Show progress on standard error: ${COMPLETION-CANDIDATES}; auto is a bar on a terminal.")
+            description = "Show progress on standard error: ${COMPLETION-CANDIDATES}; auto shows a bar on a terminal.")
     ProgressMode mode = ProgressMode.AUTO;
 }

@@ -25,8 +25,8 @@ import picocli.CommandLine.Parameters;
         description = {
             "Read guest-physical or guest-virtual memory: a hex dump, or the bytes themselves.",
             "",
-            "In a hex dump ?? is a byte that cannot be read; where all bytes are, the exit code is 1. --raw stops with an "
-                    + "error at the first one. With --json, memory comes in pieces, each with its state, and those that "
+            "In a hex dump, ?? is a byte that cannot be read; if no byte can be read, the exit code is 1. --raw stops with "
+                    + "an error at the first one. With --json, memory comes in pieces, each with its state, and those that "
                     + "are present with their bytes."
         },
         footer = {
@@ -119,10 +119,10 @@ final class ReadVerb extends Verb {
             throw usage("standard output is a terminal; send it to a pipe or a file, or name a file with -o");
         }
         if (length > 0 && Long.compareUnsigned(address + (length - 1), address) < 0) {
-            throw usage("the range passes the end of the address space");
+            throw usage("the range extends past the end of the address space");
         }
         if (virtual && machine) {
-            throw usage("an address is either --virtual or --machine");
+            throw usage("choose one of --virtual and --machine");
         }
         addressSpace.check(this, virtual);
         if (stream) {
@@ -155,7 +155,7 @@ final class ReadVerb extends Verb {
                 printJson(ReadJson.of(memory, source, address, length, console().cancellation()));
             } else if (!HexDump.write(memory, address, length, new Attentive(console()))) {
                 int damage = report(guest.findings());
-                remark("guestcore: none of this can be read: " + why(memory));
+                remark("guestcore: none of these bytes can be read: " + why(memory));
                 return damage == ExitCode.DONE ? ExitCode.FAILED : damage;
             }
             return report(guest.findings());
@@ -179,7 +179,7 @@ final class ReadVerb extends Verb {
         if (canonical && guest.memory().regionAt(address).isEmpty()) {
             boolean translates = guest.architecture() == Architecture.X86;
             throw new UnsupportedRequestException(source + ": " + Json.address(address)
-                    + " is no guest-physical address, but looks like a virtual one of the kernel's"
+                    + " is not a guest-physical address but looks like a virtual address of the kernel"
                     + (translates
                             ? "; read it with --virtual"
                             : "; virtual addresses are translated for x86 guests only"));
@@ -194,14 +194,14 @@ final class ReadVerb extends Verb {
         } catch (GuestcoreException e) {
             boolean mayBeVirtual = !virtual && !machine && memory.regionAt(address).isEmpty();
             return Printable.of(String.valueOf(e.getMessage()))
-                    + (mayBeVirtual ? "; a virtual address is read with --virtual" : "");
+                    + (mayBeVirtual ? "; to read a virtual address, use --virtual" : "");
         }
     }
 
     private GuestMemory machineMemory(Guest guest) {
         return guest.machineMemory()
                 .orElseThrow(() -> new UnsupportedRequestException(
-                        source + ": has no machine addresses, only a Xen PV guest has; leave --machine out"));
+                        source + ": has no machine addresses (only Xen PV guests have); leave out --machine"));
     }
 
     private void copyToFile(GuestMemory memory, String name) {

@@ -91,7 +91,7 @@ final class RegsVerb extends Verb {
         if (groups.isEmpty()) {
             String raw = vcpu.rawContexts().isEmpty()
                     ? ""
-                    : "; its context is kept as bytes: "
+                    : "; the source has them as raw bytes only: "
                             + String.join(", ", vcpu.rawContexts().stream().map(RawContext::toString).toList());
             print("  no register is known" + Printable.of(raw));
         }

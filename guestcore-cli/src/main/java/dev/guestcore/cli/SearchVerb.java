@@ -22,14 +22,14 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "search",
         description = {
-            "Find a text, bytes or a regular expression in memory.",
+            "Search memory for text, bytes or a regular expression.",
             "",
             "Each match comes with its address, the region or the rights of the page, and the bytes around it. With "
                     + "--json each is a line of its own, and the last line a summary. Exit code 0 if something was "
                     + "found, 1 if nothing was, 3 if the source is damaged.",
             "",
-            "Regular expressions are over bytes: . [a-z] [^x] \\d \\w \\s \\xHH | ( ) * + ? {m,n}, in front (?i) for "
-                    + "any case and (?s) for a dot that matches line feeds. A match has at most 4096 bytes."
+            "Regular expressions match bytes: . [a-z] [^x] \\d \\w \\s \\xHH | ( ) * + ? {m,n}, in front (?i) for "
+                    + "any case and (?s) for a dot that matches line feeds. A match is at most 4096 bytes long."
         },
         footer = {
             "",
@@ -48,7 +48,10 @@ final class SearchVerb extends Verb {
             description = "A core file, or a live source such as demo: or qemu:SOCKET.")
     String source = "";
 
-    @Parameters(index = "1", paramLabel = "<pattern>", description = "What to find: a text in UTF-8, unless an option says otherwise.")
+    @Parameters(
+            index = "1",
+            paramLabel = "<pattern>",
+            description = "What to find: text in UTF-8 unless an option says otherwise.")
     String pattern = "";
 
     @ArgGroup(exclusive = true, multiplicity = "0..1")
@@ -92,7 +95,7 @@ final class SearchVerb extends Verb {
         @Option(names = "--hex", description = "The pattern is bytes as hexadecimal digits; spaces are ignored.")
         boolean hex;
 
-        @Option(names = "--regex", description = "The pattern is a regular expression over bytes.")
+        @Option(names = "--regex", description = "The pattern is a regular expression that matches bytes.")
         boolean regex;
 
         @Option(

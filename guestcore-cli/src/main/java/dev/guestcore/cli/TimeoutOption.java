@@ -14,7 +14,7 @@ final class TimeoutOption {
     @Option(
             names = "--timeout",
             paramLabel = "<seconds>",
-            description = "How long a live guest's hypervisor may take to answer at first. Default: 30.")
+            description = "How long to wait for the first answer of a live guest's hypervisor. Default: 30.")
     @Nullable
     Integer seconds;
 

@@ -22,7 +22,7 @@ abstract class Verb implements Callable<Integer> {
     @Spec
     CommandSpec spec;
 
-    @Option(names = "--debug", description = "On an error, show where in the program it occurred.")
+    @Option(names = "--debug", description = "On an error, print a stack trace.")
     boolean debug;
 
     @Option(

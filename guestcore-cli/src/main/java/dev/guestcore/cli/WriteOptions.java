@@ -120,7 +120,7 @@ final class WriteOptions {
                 .orElseThrow(() -> {
                     List<String> names = formats.stream().map(CoreFormat::name).toList();
                     return new ParameterException(command.commandLine(), "--to " + name
-                            + ": no such format can be written; there are " + String.join(", ", names)
+                            + ": not a format that can be written; choose one of " + String.join(", ", names)
                             + Nearest.hint(name, names));
                 });
     }

@@ -176,7 +176,7 @@ abstract class WritingVerb extends Verb {
                 + Text.time(outcome.writing())));
         if (written.unreadableBytes() > 0) {
             report.println(style.odd("unreadable") + "  " + Sizes.human(written.unreadableBytes())
-                    + " of memory could not be read and stand as zeros in the file:");
+                    + " of memory could not be read and are zeros in the file:");
             list(written.unreadable().stream().map(AddressRange::toString).toList(), report);
         }
         List<Loss> losses = written.losses();

@@ -57,7 +57,7 @@ class InfoVerbTest {
     @Test
     void anUnknownSystemIsSaidToBeUnknownAndHowToLookForIt() {
         String out = Run.of("info", sample()).expect(0).out();
-        assertTrue(out.startsWith("Guest with an unknown system, x86"), out);
+        assertTrue(out.startsWith("Unknown operating system, x86"), out);
         assertTrue(out.contains("guestcore info --scan " + sample()), out);
         assertFalse(Run.of("info", "--scan", "demo:ram=4M").expect(0).out().contains("info --scan"), "it was searched");
     }

@@ -31,7 +31,7 @@ class KernelInfoTest {
         assertTrue(out.contains("  system       Linux " + PagedGuest.RELEASE), out);
         assertTrue(out.contains("  phys_base    -0xe00000"), out);
         assertTrue(out.contains("likely: image at 0xffffffff81000000"), out);
-        assertTrue(out.contains("  VMCOREINFO   not looked for; --scan does"), out);
+        assertTrue(out.contains("  VMCOREINFO   not searched for; use --scan"), out);
         assertTrue(out.lines().allMatch(line -> line.length() <= 80 || line.contains(folder.toString()) || line.startsWith("  damage")), out);
         Map<?, ?> kernel = (Map<?, ?>) Run.of("info", "--json", guest).expect(ExitCode.DAMAGED).json().get("kernel");
         assertEquals(PagedGuest.RELEASE, value(kernel, "release", "certain"));

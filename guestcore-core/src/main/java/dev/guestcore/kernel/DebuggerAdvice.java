@@ -89,10 +89,13 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                     : crash(format, location, facts, note));
             boolean unseen = format.equals("elf")
                     && !guest.facts(ElfFacts.class).map(ElfFacts::kernelAddresses).orElse(false);
-            advice.add(flattened
-                    ? converted(
-                            "drgn", format, location, "drgn -s vmlinux -c ", "drgn does not read a flattened dump")
-                    : drgn(format, location, note, unseen));
+            // We know the kernel's addresses of x86 only: for others a conversion would not put them into the headers.
+            if (!note || !unseen || guest.architecture() == Architecture.X86) {
+                advice.add(flattened
+                        ? converted(
+                                "drgn", format, location, "drgn -s vmlinux -c ", "drgn does not read a flattened dump")
+                        : drgn(format, location, note, unseen));
+            }
         }
         if (fiveLevels(guest, facts)) {
             advice.set(0, advice.getFirst().alsoBecause("Volatility 3 does not read page tables of five levels"));
@@ -174,19 +177,19 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                     "crash " + (note ? "" : crashOptions(facts)) + "vmlinux " + ShellWords.quoted(location),
                     note
                             ? "crash takes the load address from VMCOREINFO"
-                            : "without a VMCOREINFO note crash must be told");
+                            : "without a VMCOREINFO note, crash must be told where the kernel is");
             case "xen" -> new DebuggerAdvice(
                     "crash",
                     Optional.empty(),
                     "crash " + crashOptions(facts) + "vmlinux " + ShellWords.quoted(location),
-                    "crash derives no load address from a dump-core");
+                    "crash cannot derive the load address from a dump-core");
             default -> converted(
                     "crash",
                     format,
                     location,
                     "crash " + crashOptions(facts) + "vmlinux ",
                     format.equals("vbox")
-                            ? "crash wants EI_VERSION 1, a VMCore has 0"
+                            ? "crash needs EI_VERSION 1, and a VMCore has 0"
                             : "crash does not know this kind of source");
         };
     }
@@ -207,8 +210,8 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                 conversion,
                 "crash vmlinux " + ShellWords.quoted(location),
                 dense
-                        ? "crash finds its way through .xen_p2m"
-                        : "crash takes the place in .xen_p2m for the frame number and may fail: this table has holes");
+                        ? "crash reads the memory through .xen_p2m"
+                        : "crash takes the index in .xen_p2m for the frame number and may fail: this table has holes");
     }
 
     private static boolean isDense(FrameTable frames) {
@@ -227,7 +230,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         }
         if (note && unseen) {
             return converted(
-                    "drgn", format, location, open, "drgn wants the kernel's virtual address in a program header");
+                    "drgn", format, location, open, "drgn needs the kernel's virtual address in a program header");
         }
         return switch (format) {
             case "elf", "kdump" -> new DebuggerAdvice(
@@ -236,8 +239,8 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                     open + ShellWords.quoted(location),
                     note
                             ? "drgn takes the load address from VMCOREINFO"
-                            : "without a VMCOREINFO note drgn reads physical memory only");
-            case "vbox" -> converted("drgn", format, location, open, "libelf wants EI_VERSION 1, a VMCore has 0");
+                            : "without a VMCOREINFO note, drgn reads physical memory only");
+            case "vbox" -> converted("drgn", format, location, open, "libelf needs EI_VERSION 1, and a VMCore has 0");
             case "xen" -> converted("drgn", format, location, open, "drgn finds no memory in a dump-core");
             default -> converted("drgn", format, location, open, "drgn does not know this kind of source");
         };
@@ -269,7 +272,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                 "gdb",
                 Optional.empty(),
                 "gdb -ex " + symbols + " -ex " + ShellWords.quoted(remote),
-                "guestcore answers gdb with " + what));
+                "guestcore gives gdb " + what));
     }
 
     private static DebuggerAdvice converted(

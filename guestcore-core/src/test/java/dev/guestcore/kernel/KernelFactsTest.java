@@ -310,7 +310,7 @@ class KernelFactsTest {
                 .provenance(Provenance.of("a.elf", "elf"))
                 .facts(new VmcoreInfoFacts(known.vmcoreInfo().getBytes(StandardCharsets.US_ASCII)))
                 .build();
-        assertEquals(List.of("crash", "drgn"), tools(arm, KernelFacts.glance(arm)));
+        assertEquals(List.of("crash"), tools(arm, KernelFacts.glance(arm)));
     }
 
     @Test
