@@ -15,8 +15,8 @@ import picocli.CommandLine.Option;
         description = {
             "Print a completion script for a shell: commands, options, their values, files and sources.",
             "",
-            "The packages install these scripts. If you use the archive or a checkout, source the script, or put it where "
-                    + "the shell looks for such scripts."
+            "The packages install these scripts. If you use the archive or a checkout, source the script, or put it "
+                    + "where the shell looks for such scripts."
         },
         footer = {
             "",

@@ -25,9 +25,9 @@ import picocli.CommandLine.Parameters;
         description = {
             "Read guest-physical or guest-virtual memory: a hex dump, or the bytes themselves.",
             "",
-            "In a hex dump, ?? is a byte that cannot be read; if no byte can be read, the exit code is 1. --raw stops with "
-                    + "an error at the first one. With --json, memory comes in pieces, each with its state, and those that "
-                    + "are present with their bytes."
+            "In a hex dump, ?? is a byte that cannot be read; if no byte can be read, the exit code is 1. --raw stops "
+                    + "with an error at the first one. With --json, memory comes in pieces, each with its state, and those "
+                    + "that are present with their bytes."
         },
         footer = {
             "",
