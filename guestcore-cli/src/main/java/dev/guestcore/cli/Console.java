@@ -122,8 +122,23 @@ final class Console {
         return json;
     }
 
+    /** Does work of which nobody sees what it prints, because it is done again. */
+    void unheard(Runnable work) {
+        out.flush();
+        outBytes.unheard = true;
+        try {
+            work.run();
+        } finally {
+            out.flush();
+            outBytes.unheard = false;
+        }
+    }
+
     /** Prints a line beside the result; for people it begins with the name of the program where it is a warning. */
     void remark(String line) {
+        if (outBytes.unheard) {
+            return;
+        }
         if (json) {
             String message = line.startsWith(Failures.PREFIX) ? line.substring(Failures.PREFIX.length()) : line;
             Json.writeLine(err, Json.document("remark", Map.of("message", message)));
@@ -240,6 +255,9 @@ final class Console {
 
     /** Prints a line on standard error; while a pager has the terminal, the line waits for it. */
     void complain(String line) {
+        if (outBytes.unheard) {
+            return;
+        }
         if (pager.map(Pager::hasTerminal).orElse(false)) {
             deferred.add(line);
         } else {
@@ -270,11 +288,12 @@ final class Console {
     /** A print stream swallows errors; this one is asked for them. */
     private static final class NotingStream extends OutputStream {
 
-        private static final int MOST_HELD = 1 << 20;
+        private static final int MOST_HELD = 8 << 20;
 
         private OutputStream target;
         private @Nullable ByteArrayOutputStream held;
         private @Nullable IOException failure;
+        private boolean unheard;
 
         NotingStream(OutputStream target) {
             this.target = target;
@@ -303,6 +322,9 @@ final class Console {
 
         @Override
         public void write(byte[] bytes, int offset, int length) throws IOException {
+            if (unheard) {
+                return;
+            }
             if (held != null && held.size() + length <= MOST_HELD) {
                 held.write(bytes, offset, length);
                 return;

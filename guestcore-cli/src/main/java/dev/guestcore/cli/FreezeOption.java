@@ -7,6 +7,8 @@ import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.Guests;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
@@ -36,6 +38,14 @@ final class FreezeOption {
         MUCH
     }
 
+    /** Shows something of a guest, and gives the exit code. */
+    @FunctionalInterface
+    interface Showing {
+
+        /** Shows it. */
+        int on(Guest guest) throws IOException;
+    }
+
     /** A look of a command at one guest. Close it after the guest: it tells how long that stood still. */
     static final class Look implements AutoCloseable {
 
@@ -53,13 +63,22 @@ final class FreezeOption {
             this.method = method;
         }
 
-        /** Opens a core file or a live guest. */
+        /** Opens a core file or a live guest, to look at much of it or at its registers. */
         Guest open(String source, Need need, ProgressMode progress) {
+            return open(source, need, progress, guest -> 0);
+        }
+
+        /**
+         * Opens a core file or a live guest.
+         *
+         * @param show what is going to be done with it; if that needs little of a guest, it is rehearsed before the guest stops
+         */
+        Guest open(String source, Need need, ProgressMode progress, Showing show) {
             forPrograms = progress == ProgressMode.JSON;
             GuestSource found = timeout.source(verb, source);
             Guest opened;
             try (ShownProgress shown = verb.progress(progress)) {
-                opened = Guests.open(found, request(found.isLive() ? need : Need.MUCH).withProgress(shown));
+                opened = Guests.open(found, request(found.isLive() ? need : Need.MUCH, show).withProgress(shown));
             }
             guest = opened;
             boolean frozen = opened.freeze()
@@ -73,11 +92,27 @@ final class FreezeOption {
             return WatchedGuest.of(opened);
         }
 
-        private FreezeRequest request(Need need) {
+        private FreezeRequest request(Need need, Showing show) {
             return method.map(FreezeRequest::only).orElseGet(() -> switch (need) {
                 case REGISTERS -> FreezeRequest.forRegisters();
-                case LITTLE -> FreezeRequest.only(FreezeMethod.DIRECT);
+                case LITTLE -> FreezeRequest.forLook(guest -> rehearse(show, guest));
                 case MUCH -> FreezeRequest.shortest();
+            });
+        }
+
+        /** Whether the guest stands still until it is closed. */
+        boolean isHolding() {
+            return holding;
+        }
+
+        /** Nobody shall see it; whatever goes wrong goes wrong again, when it counts. */
+        private void rehearse(Showing show, Guest guest) {
+            verb.console().unheard(() -> {
+                try {
+                    show.on(WatchedGuest.of(guest));
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
             });
         }
 

@@ -45,6 +45,9 @@ final class InfoVerb extends Verb {
     /** A search of memory that takes no longer is made unasked. */
     private static final Duration QUICK = Duration.ofMillis(900);
 
+    /** The same where a guest stands still meanwhile. */
+    private static final Duration LIVE = Duration.ofMillis(100);
+
     @Parameters(paramLabel = "<source>", description = "A core file, or a live source such as demo: or qemu:SOCKET.")
     String source = "";
 
@@ -80,26 +83,31 @@ final class InfoVerb extends Verb {
         }
         return unwinding(() -> {
             try (FreezeOption.Look look = freeze.look(this);
-                    Guest guest = look.open(source, FreezeOption.Need.MUCH, progress.mode)) {
-                if (vmcoreInfo) {
-                    return printVmcoreInfo(guest);
-                }
-                MemorySummary summary = MemorySummary.of(guest.memory(), MOST_RUNS);
-                if (scan) {
-                    // Once for the pages, and once for the kernel.
-                    progress(progress.mode).expect(2 * readableBytes(guest));
-                }
-                Optional<MemoryScan> scanned = scan ? Optional.of(scan(guest)) : Optional.empty();
-                KernelSection kernel = kernel(guest);
-                if (json) {
-                    printJson(json(guest, summary, scanned, kernel));
-                } else {
-                    InfoText text = new InfoText(guest, source, all, console(), this::print);
-                    text.print(summary, scanned, kernel);
-                }
-                return exitCode(guest);
+                    Guest guest = look.open(source, need(), progress.mode, this::show)) {
+                return vmcoreInfo ? printVmcoreInfo(guest) : show(guest);
             }
         });
+    }
+
+    private FreezeOption.Need need() {
+        return scan || vmcoreInfo ? FreezeOption.Need.MUCH : FreezeOption.Need.LITTLE;
+    }
+
+    private int show(Guest guest) {
+        MemorySummary summary = MemorySummary.of(guest.memory(), MOST_RUNS);
+        if (scan) {
+            // Once for the pages, and once for the kernel.
+            progress(progress.mode).expect(2 * readableBytes(guest));
+        }
+        Optional<MemoryScan> scanned = scan ? Optional.of(scan(guest)) : Optional.empty();
+        KernelSection kernel = kernel(guest);
+        if (json) {
+            printJson(json(guest, summary, scanned, kernel));
+        } else {
+            InfoText text = new InfoText(guest, source, all, console(), this::print);
+            text.print(summary, scanned, kernel);
+        }
+        return exitCode(guest);
     }
 
     /** The findings stand in the output already; a script that throws that away still learns of the damage. */
@@ -115,11 +123,11 @@ final class InfoVerb extends Verb {
 
     private KernelSection kernel(Guest guest) {
         if (!scan) {
-            // Where there are registers, a glance finds what there is; a guest without is no live one that stands still.
+            // Where there are registers, a glance finds what there is.
             boolean registers = guest.vcpus().stream().anyMatch(vcpu -> !vcpu.registers().known().isEmpty());
             return registers || guest.facts(VmcoreInfoFacts.class).isPresent()
                     ? KernelSection.glance(guest, source)
-                    : KernelSection.searchWithin(guest, source, QUICK, Progress.none());
+                    : KernelSection.searchWithin(guest, source, guest.freeze().isPresent() ? LIVE : QUICK, Progress.none());
         }
         try (ShownProgress shown = progress(progress.mode)) {
             shown.begin("searching for the kernel", readableBytes(guest));

@@ -93,22 +93,36 @@ final class MapVerb extends Verb {
             return list();
         }
         return unwinding(() -> {
-            try (FreezeOption.Look look = freeze.look(this);
-                    Guest guest = look.open(
-                            source, scan ? FreezeOption.Need.MUCH : FreezeOption.Need.LITTLE, progress.mode)) {
-                MemoryMap map = scan ? MemoryMap.of(guest, scan(guest)) : MemoryMap.of(guest);
-                if (json) {
-                    printJson(MapJson.of(map, source));
-                } else if (svg == null) {
-                    console().out().print(TextMap.render(map, style(console())));
-                } else if (svg.equals(Delivery.STANDARD_OUTPUT)) {
-                    console().out().print(SvgMap.render(map));
-                } else {
-                    Pictures.write(svg, force, SvgMap.render(map));
+            FreezeOption.Need need = scan ? FreezeOption.Need.MUCH : FreezeOption.Need.LITTLE;
+            try (FreezeOption.Look look = freeze.look(this)) {
+                String picture;
+                int code;
+                try (Guest guest = look.open(source, need, progress.mode, this::show)) {
+                    if (svg == null || svg.equals(Delivery.STANDARD_OUTPUT)) {
+                        return show(guest);
+                    }
+                    picture = SvgMap.render(map(guest));
+                    code = report(guest.findings());
                 }
-                return report(guest.findings());
+                // A live guest need not wait for the file.
+                Pictures.write(svg, force, picture);
+                return code;
             }
         });
+    }
+
+    private int show(Guest guest) {
+        MemoryMap map = map(guest);
+        if (json) {
+            printJson(MapJson.of(map, source));
+        } else {
+            console().out().print(svg == null ? TextMap.render(map, style(console())) : SvgMap.render(map));
+        }
+        return report(guest.findings());
+    }
+
+    private MemoryMap map(Guest guest) {
+        return scan ? MemoryMap.of(guest, scan(guest)) : MemoryMap.of(guest);
     }
 
     private int list() throws Exception {

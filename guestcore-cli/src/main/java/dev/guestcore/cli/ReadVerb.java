@@ -12,7 +12,9 @@ import dev.guestcore.internal.output.OutputFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -39,6 +41,13 @@ import picocli.CommandLine.Parameters;
 final class ReadVerb extends Verb {
 
     private static final int CHUNK = 1 << 20;
+
+    /** Bytes up to which a dump is made while a guest stands still; what is printed is longer, and is held back. */
+    private static final long MOST_SHOWN = 1 << 20;
+
+    /** Bytes up to which memory is put aside, which takes milliseconds. */
+    private static final long MOST_KEPT = 64 << 20;
+
     private static final int PAGE = 4096;
 
     /** With page tables of four levels, and of five. */
@@ -129,36 +138,91 @@ final class ReadVerb extends Verb {
             return streaming(this::toStandardOutput);
         }
         return unwinding(() -> {
-            try (FreezeOption.Look look = freeze.look(this);
-                    Guest guest = look.open(source, need(), progress.mode)) {
-                copyToFile(memory(guest), Optional.ofNullable(output).orElseThrow());
-                return report(guest.findings());
-            }
+            String name = Optional.ofNullable(output).orElseThrow();
+            return write(bytes -> copyToFile(bytes, name));
         });
     }
 
-    /** What goes to a pipe as it is has to wait for the pipe. */
     private FreezeOption.Need need() {
-        boolean waits = raw && (output == null || output.equals(Delivery.STANDARD_OUTPUT));
-        return waits || length > CHUNK ? FreezeOption.Need.MUCH : FreezeOption.Need.LITTLE;
+        return length > (raw ? MOST_KEPT : MOST_SHOWN) ? FreezeOption.Need.MUCH : FreezeOption.Need.LITTLE;
     }
 
     private int toStandardOutput() throws IOException {
-        try (FreezeOption.Look look = freeze.look(this);
-                Guest guest = look.open(source, need(), progress.mode)) {
-            GuestMemory memory = memory(guest);
-            if (raw) {
+        if (raw) {
+            return write(bytes -> {
                 ChannelSink sink = new ChannelSink(console().outChannel(), "standard output");
-                copy(memory, sink);
+                copy(bytes, sink);
                 sink.flush();
-            } else if (json) {
-                printJson(ReadJson.of(memory, source, address, length, console().cancellation()));
-            } else if (!HexDump.write(memory, address, length, new Attentive(console()))) {
-                int damage = report(guest.findings());
-                remark("guestcore: none of these bytes can be read: " + why(memory));
-                return damage == ExitCode.DONE ? ExitCode.FAILED : damage;
+            });
+        }
+        try (FreezeOption.Look look = freeze.look(this);
+                Guest guest = look.open(source, need(), progress.mode, this::show)) {
+            return show(guest);
+        }
+    }
+
+    private int show(Guest guest) throws IOException {
+        GuestMemory memory = memory(guest);
+        if (json) {
+            printJson(ReadJson.of(memory, source, address, length, console().cancellation()));
+        } else if (!HexDump.write(memory, address, length, new Attentive(console()))) {
+            int damage = report(guest.findings());
+            remark("guestcore: none of these bytes can be read: " + why(memory));
+            return damage == ExitCode.DONE ? ExitCode.FAILED : damage;
+        }
+        return report(guest.findings());
+    }
+
+    /** Where the bytes come from that are written. */
+    @FunctionalInterface
+    private interface Bytes {
+
+        /** Fills a segment from so many bytes behind the address on. */
+        void read(long offset, MemorySegment target);
+    }
+
+    /** Bytes of a live guest, so that it need not wait until they are written. */
+    private final class Aside implements Bytes {
+
+        private final Arena arena;
+        private @Nullable MemorySegment kept;
+
+        Aside(Arena arena) {
+            this.arena = arena;
+        }
+
+        int fill(Guest guest) {
+            MemorySegment target = kept;
+            if (target == null) {
+                target = arena.allocate(length, PAGE);
+                kept = target;
             }
-            return report(guest.findings());
+            memory(guest).read(address, target);
+            return ExitCode.DONE;
+        }
+
+        @Override
+        public void read(long offset, MemorySegment target) {
+            target.copyFrom(Objects.requireNonNull(kept).asSlice(offset, target.byteSize()));
+        }
+    }
+
+    private int write(Consumer<Bytes> writing) {
+        try (Arena arena = Arena.ofConfined();
+                FreezeOption.Look look = freeze.look(this)) {
+            Aside aside = new Aside(arena);
+            int code;
+            try (Guest guest = look.open(source, need(), progress.mode, aside::fill)) {
+                if (!look.isHolding() || need() != FreezeOption.Need.LITTLE) {
+                    GuestMemory memory = memory(guest);
+                    writing.accept((offset, target) -> memory.read(address + offset, target));
+                    return report(guest.findings());
+                }
+                aside.fill(guest);
+                code = report(guest.findings());
+            }
+            writing.accept(aside);
+            return code;
         }
     }
 
@@ -204,16 +268,16 @@ final class ReadVerb extends Verb {
                         source + ": has no machine addresses (only Xen PV guests have); leave out --machine"));
     }
 
-    private void copyToFile(GuestMemory memory, String name) {
+    private void copyToFile(Bytes bytes, String name) {
         OutputFile.IfExists ifExists = force ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
         try (OutputFile file = OutputFile.create(Delivery.fileToWrite(name), ifExists)) {
             file.requireSpace(length);
-            copy(memory, file.sink());
+            copy(bytes, file.sink());
             file.commit();
         }
     }
 
-    private void copy(GuestMemory memory, CoreSink sink) {
+    private void copy(Bytes bytes, CoreSink sink) {
         try (Arena arena = Arena.ofConfined();
                 ShownProgress shown = progress(progress.mode)) {
             MemorySegment buffer = arena.allocate(CHUNK, PAGE);
@@ -221,7 +285,7 @@ final class ReadVerb extends Verb {
             long done = 0;
             while (done < length) {
                 MemorySegment chunk = buffer.asSlice(0, Math.min(CHUNK, length - done));
-                memory.read(address + done, chunk);
+                bytes.read(done, chunk);
                 sink.write(chunk);
                 done += chunk.byteSize();
                 shown.advance(chunk.byteSize());

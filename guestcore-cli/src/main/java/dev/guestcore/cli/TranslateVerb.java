@@ -63,18 +63,22 @@ final class TranslateVerb extends Verb {
         addressSpace.check(this, true);
         return unwinding(() -> {
             try (FreezeOption.Look look = freeze.look(this);
-                    Guest guest = look.open(source, FreezeOption.Need.LITTLE, ProgressMode.NONE)) {
-                AddressSpace space = addressSpace.shown(guest, source, this);
-                Translation translation = space.translate(address);
-                if (json) {
-                    printJson(json(space, translation));
-                } else {
-                    describe(guest, space, translation);
-                }
-                int code = report(guest.findings());
-                return code != ExitCode.DONE || translation.isMapped() ? code : ExitCode.FAILED;
+                    Guest guest = look.open(source, FreezeOption.Need.LITTLE, ProgressMode.NONE, this::show)) {
+                return show(guest);
             }
         });
+    }
+
+    private int show(Guest guest) {
+        AddressSpace space = addressSpace.shown(guest, source, this);
+        Translation translation = space.translate(address);
+        if (json) {
+            printJson(json(space, translation));
+        } else {
+            describe(guest, space, translation);
+        }
+        int code = report(guest.findings());
+        return code != ExitCode.DONE || translation.isMapped() ? code : ExitCode.FAILED;
     }
 
     private void describe(Guest guest, AddressSpace space, Translation translation) {

@@ -78,9 +78,22 @@ abstract class Verb implements Callable<Integer> {
     /** Runs work that must unwind by itself when the user stops it. */
     final <T> T unwinding(Callable<T> work) throws Exception {
         T result = console.cancellation().unwinding(work);
-        afterwards.forEach(this::remark);
-        afterwards.clear();
+        remarkAfterwards();
         return result;
+    }
+
+    /** If the result does not arrive, that is all there is to say, and it is said when the program ends. */
+    private void remarkAfterwards() {
+        if (!afterwards.isEmpty()) {
+            try {
+                console.flush();
+                afterwards.forEach(this::remark);
+            } catch (OutputException e) {
+                assert e.getMessage() != null;
+            } finally {
+                afterwards.clear();
+            }
+        }
     }
 
     /** A remark for when the work is done; if it fails, its error is all that is said. */

@@ -1,6 +1,7 @@
 package dev.guestcore.live.qemu;
 
 import dev.guestcore.AddressRange;
+import dev.guestcore.CancelledException;
 import dev.guestcore.Finding;
 import dev.guestcore.FreezeChoice;
 import dev.guestcore.FreezeMethod;
@@ -23,6 +24,7 @@ import java.io.IOException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -45,6 +47,9 @@ final class QemuSource implements GuestSource {
 
     /** Bytes of memory that a rehearsal reads: enough for the compiler to notice. */
     private static final long REHEARSAL = 64 << 20;
+
+    /** Once to load the code, and again because what is loaded is not fast yet. */
+    private static final int LOOK_REHEARSALS = 2;
 
     /** More than any machine of QEMU's has. */
     static final int MOST_VCPUS = 8192;
@@ -212,6 +217,11 @@ final class QemuSource implements GuestSource {
                 KernelGsBase.rehearse(qmp);
                 return freeze(true);
             }
+            if (request.rehearsal().isPresent() && state.running()) {
+                request.onChoice().accept(new FreezeChoice(FreezeMethod.DIRECT, ""));
+                rehearse(request.rehearsal().get());
+                return freeze();
+            }
             Optional<String> noSnapshot = Optional.empty();
             if (wanted.isEmpty() || wanted.get() == FreezeMethod.SNAPSHOT) {
                 noSnapshot = Snapshot.refusal(qmp, watchdog);
@@ -227,6 +237,32 @@ final class QemuSource implements GuestSource {
             return BufferOrDirect.take(this, request, noSnapshot, this::lookAtRunning);
         } catch (IOException e) {
             throw new SourceException("qemu:" + locator + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** Lets that be done with the guest while it runs that is going to be done with it when it stands still. */
+    private void rehearse(Consumer<Guest> look) throws IOException {
+        try (MemoryAccess access = look()) {
+            GuestBuilder builder = Guest.builder()
+                    .provenance(new Provenance(
+                            "qemu:" + locator,
+                            "qemu",
+                            "",
+                            Optional.of("QEMU"),
+                            Optional.of(version),
+                            Optional.of(Instant.now())));
+            RegisterDump.parse(qmp.monitor("info registers -a", COMMAND))
+                    .forEach((number, state) -> builder.vcpu(number, state, List.of()));
+            KernelGsBase.rehearse(qmp);
+            Guest running = builder.build(access.memory());
+            for (int i = 0; i < LOOK_REHEARSALS; i++) {
+                look.accept(running);
+            }
+        } catch (CancelledException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            // Memory of a guest that runs contradicts itself. What is wrong will show when it stands still.
+            return;
         }
     }
 
