@@ -271,10 +271,12 @@ final class MemoryAccess implements AutoCloseable {
             map = PageMap.of(process.process());
             pageMap = map;
         }
+        long size = region.range().size();
         return new ProcessContents(
                 process,
                 hostAddress,
-                map.filter(known -> known.covers(hostAddress, region.range().size())));
+                map.filter(known -> known.covers(hostAddress, size)),
+                map.filter(known -> known.isShared(hostAddress, size)).isPresent());
     }
 
     /** A flash chip that cannot be had is no reason to give up all the rest; if it is all there is to have, it is. */

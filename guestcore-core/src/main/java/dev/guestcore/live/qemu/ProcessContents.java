@@ -19,6 +19,7 @@ final class ProcessContents implements RegionContents {
     private final ProcessMemory process;
     private final long address;
     private final Optional<PageMap> pageMap;
+    private final boolean skipsUntouched;
 
     /**
      * What the page map says of some pages.
@@ -35,16 +36,36 @@ final class ProcessContents implements RegionContents {
      * @param address where the region starts in QEMU's process
      * @param pageMap tells which pages nobody has ever touched, if that can be known. What it says is used for as long as
      *     this object: the guest must stand still, or it must not matter
+     * @param skipsUntouched whether such pages are not even touched by a read, as it would take memory of the host's
      */
-    ProcessContents(ProcessMemory process, long address, Optional<PageMap> pageMap) {
+    ProcessContents(ProcessMemory process, long address, Optional<PageMap> pageMap, boolean skipsUntouched) {
         this.process = process;
         this.address = address;
         this.pageMap = pageMap;
+        this.skipsUntouched = skipsUntouched && pageMap.isPresent();
     }
 
     @Override
     public long readAvailable(long offset, MemorySegment target) {
-        return process.read(address + offset, target);
+        if (!skipsUntouched) {
+            return process.read(address + offset, target);
+        }
+        long done = 0;
+        while (done < target.byteSize()) {
+            Run run = known(pageMap.orElseThrow(), offset + done, target.byteSize() - done);
+            MemorySegment part = target.asSlice(done, run.size());
+            if (run.state() == PageState.ZERO) {
+                part.fill((byte) 0);
+                done += run.size();
+            } else {
+                long read = process.read(address + offset + done, part);
+                done += read;
+                if (read < run.size()) {
+                    break;
+                }
+            }
+        }
+        return done;
     }
 
     /** Only a page that is asked for is tried: which pages fail is not known before, and may change. */
@@ -53,8 +74,14 @@ final class ProcessContents implements RegionContents {
         if (pageMap.isEmpty()) {
             return tried(offset, remaining);
         }
+        Run run = known(pageMap.get(), offset, remaining);
+        return run.state() == PageState.ZERO ? run : tried(offset, run.size());
+    }
+
+    /** A run that was never touched is ZERO here, and any other one PRESENT, though it may be unreadable. */
+    private Run known(PageMap map, long offset, long remaining) {
         long page = address + offset >>> PAGE_SHIFT;
-        Window window = window(pageMap.get(), page);
+        Window window = window(map, page);
         int index = (int) (page - window.first());
         int end = index + 1;
         while (end < window.untouched().length && window.untouched()[end] == window.untouched()[index]) {
@@ -63,7 +90,7 @@ final class ProcessContents implements RegionContents {
         long toEnd = (window.first() + end << PAGE_SHIFT) - (address + offset);
         // Negative is unsigned here: a region may be longer than 2^63 bytes.
         long size = remaining < 0 ? toEnd : Math.min(toEnd, remaining);
-        return window.untouched()[index] ? new Run(PageState.ZERO, size) : tried(offset, size);
+        return new Run(window.untouched()[index] ? PageState.ZERO : PageState.PRESENT, size);
     }
 
     private Window window(PageMap map, long page) {
