@@ -1,7 +1,7 @@
 package dev.guestcore.internal.spool;
 
 import dev.guestcore.SourceException;
-import dev.guestcore.internal.memory.SteadyReads;
+import dev.guestcore.internal.memory.SteadyFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -16,6 +16,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +47,7 @@ public final class Spool implements AutoCloseable {
     private long bufferAt;
     private int buffered;
     private long untilLook;
+    private @Nullable SteadyFile steady;
 
     /**
      * Makes the file in the folder of temporary files.
@@ -155,8 +157,13 @@ public final class Spool implements AutoCloseable {
                 + (remedy.isEmpty() ? "" : ", or " + remedy));
     }
 
-    /** Ends the writing. */
+    /** Ends the writing; now it can be read. */
     public void finish() {
+        endWriting();
+        steady = new SteadyFile(file);
+    }
+
+    private void endWriting() {
         flush();
         buffer = null;
         arena.close();
@@ -168,7 +175,7 @@ public final class Spool implements AutoCloseable {
      * @param size of the file: bytes up to there that were not written are zero
      */
     void finish(long size) {
-        finish();
+        endWriting();
         try {
             if (file.size() < size) {
                 file.write(ByteBuffer.allocate(1), size - 1);
@@ -184,7 +191,7 @@ public final class Spool implements AutoCloseable {
             long done = 0;
             while (done < target.byteSize()) {
                 long length = Math.min(target.byteSize() - done, LARGEST_READ);
-                int count = SteadyReads.read(file, target.asSlice(done, length).asByteBuffer(), offset + done);
+                int count = Objects.requireNonNull(steady).read(target.asSlice(done, length), offset + done);
                 if (count < 0) {
                     throw new SourceException(stream + ": the temporary file of its memory became shorter");
                 }
@@ -200,6 +207,9 @@ public final class Spool implements AutoCloseable {
         try {
             if (arena.scope().isAlive()) {
                 arena.close();
+            }
+            if (steady != null) {
+                steady.close();
             }
             file.close();
         } catch (IOException e) {
