@@ -105,6 +105,10 @@ final class InfoText {
     }
 
     private Optional<String> machine(KernelSection kernel) {
+        if (guest.vcpus().isEmpty() && guest.facts(ElfFacts.class).isEmpty()) {
+            // Nothing but memory: the source does not say of which machine.
+            return kernel.machine();
+        }
         if (guest.architecture() != Architecture.X86) {
             return guest.facts(ElfFacts.class)
                     .flatMap(ElfFacts::machineName)

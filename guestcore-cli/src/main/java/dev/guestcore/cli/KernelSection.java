@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** What {@code info} tells of the guest's kernel, and which debugger opens this very source with which words. */
 final class KernelSection {
@@ -21,6 +23,9 @@ final class KernelSection {
     private static final String PROGRAM = "guestcore ";
     private static final String PIPE = "| guestcore ";
     private static final int LABEL_WIDTH = 13;
+
+    private static final Pattern MACHINE = Pattern.compile(
+            "[-.](amd64|x86_64|arm64|aarch64|armmp|riscv64|s390x|ppc64le|powerpc64le|loongarch64|mips64el|i686|686)\\b");
 
     private final KernelFacts facts;
     private final boolean searched;
@@ -72,6 +77,20 @@ final class KernelSection {
     /** What is known of a panic of the kernel. */
     Optional<String> panic() {
         return facts.panic().map(Derived::value);
+    }
+
+    /**
+     * The machine that the kernel was built for: as its release says, in which distributions name it ("6.1.0-9-arm64",
+     * "5.14.0-1.el9.x86_64"), or x86-64 where page tables of that machine map it.
+     */
+    Optional<String> machine() {
+        String release = facts.release().map(Derived::value).orElse("");
+        Matcher named = MACHINE.matcher(release);
+        if (named.find()) {
+            String machine = named.group(1);
+            return Optional.of(machine.equals("amd64") || machine.equals("x86_64") ? "x86-64" : machine);
+        }
+        return facts.pageTableRoot().isPresent() ? Optional.of("x86-64") : Optional.empty();
     }
 
     /** Whether the kernel is known to be one of x86-64. */

@@ -93,7 +93,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
             search = VmcoreInfoChoice.search(guest, LONGEST_VMCOREINFO, Progress.none());
             vmcoreInfo = search.map(found -> found.chosen().bytes());
         }
-        Notes wanted = new Notes(guest, chosen, order, others);
+        Notes wanted = new Notes(guest, chosen, machine.isEmpty() && isUnnamed(guest), order, others);
         boolean isOpen = record.isEmpty() && vmcoreInfo.isEmpty();
         if (isNarrow(facts, chosen) && segments.last(segments.count() - 1) >>> Integer.SIZE == 0) {
             Plan narrow = new Plan(guest, ElfClass.ELF32, content, segments, wanted, vmcoreInfo, isOpen, search, record);
@@ -105,7 +105,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
     }
 
     /** What the notes will be made of, but for VMCOREINFO. */
-    private record Notes(Guest guest, int machine, ByteOrder order, List<ElfFacts.Note> others) {
+    private record Notes(Guest guest, int machine, boolean isAssumed, ByteOrder order, List<ElfFacts.Note> others) {
 
         /** A Xen PV guest's page tables hold machine addresses, so they do not show where its own memory is mapped. */
         OptionalLong directMap(Optional<byte[]> vmcoreInfo) {
@@ -219,6 +219,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
         if (machine.isPresent()) {
             int wanted = machine.get().code();
             boolean contradicts = isX86(wanted) != x86
+                    && !isUnnamed(guest)
                     && (x86 || guest.architecture() != Architecture.OTHER || own.isPresent());
             if (contradicts || !x86 && own.isPresent() && own.get() != wanted) {
                 throw new UnsupportedRequestException("this guest is " + (x86 ? "x86" : own.flatMap(ElfMachine::ofCode)
@@ -237,6 +238,13 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
             case OTHER -> own.orElseThrow(() -> new UnsupportedRequestException("this guest's processor is not known, and an"
                     + " ELF core must name it; say which it is: --machine " + String.join("|", ElfMachine.labels())));
         };
+    }
+
+    /** Nothing but memory, as in a raw or a LiME image: the source does not say of which machine. */
+    private static boolean isUnnamed(Guest guest) {
+        return guest.architecture() == Architecture.X86
+                && guest.vcpus().isEmpty()
+                && guest.facts().stream().allMatch(VmcoreInfoFacts.class::isInstance);
     }
 
     /** A core is of the class of the dump that it comes from, as its readers expect registers by class and machine. */
@@ -346,6 +354,12 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
                     PageState.UNREADABLE, "the file has only 'left out', so they come back as excluded"));
             losses.addAll(content.stateLoss(PageState.ZERO, "they are stored as zeros, and come back as present"));
             losses.addAll(CoreNotes.registerLosses(guest, notes.machine()));
+            if (notes.isAssumed()) {
+                losses.add(new Loss(
+                        "machine",
+                        "the source does not name one, and an ELF core must; it says x86-64, and --machine another",
+                        false));
+            }
             if (elfClass == ElfClass.ELF64 && isNarrow(guest.facts(ElfFacts.class), notes.machine())) {
                 losses.add(new Loss(
                         "ELF class 32-bit",

@@ -75,6 +75,23 @@ class ElfCoreWriterTest {
     }
 
     @Test
+    void aMachineThatNobodyNamedIsALossOrStated() {
+        Path named = folder.resolve("named");
+        try (Guest bare = Guest.builder().ram(0x40000000, MemorySegment.ofArray(Patterns.bytes(0x2000, 5))).build()) {
+            ElfCoreFormat elf = new ElfCoreFormat();
+            assertTrue(elf.writer(Map.of()).plan(bare).losses().stream().anyMatch(loss -> loss.what().equals("machine")));
+            elf.writer(Map.of("machine", "aarch64")).write(bare, named, Progress.none());
+            assertTrue(elf.writer(Map.of("machine", "aarch64")).plan(bare).losses().stream()
+                    .noneMatch(loss -> loss.what().equals("machine")));
+        }
+        try (Guest copy = Guests.open(named); Guest known = guest()) {
+            assertEquals(183, copy.facts(ElfFacts.class).orElseThrow().machine());
+            assertTrue(new ElfCoreFormat().writer(Map.of()).plan(known).losses().stream()
+                    .noneMatch(loss -> loss.what().equals("machine")));
+        }
+    }
+
+    @Test
     void keepsMemoryRegistersAndFacts() {
         try (Guest guest = guest();
                 Guest copy = Guests.open(write(guest, "core"))) {
