@@ -242,7 +242,7 @@ class AddressVerbsTest {
         Run.of("translate", guest, "0", "--physical-bits", "53").refuses("--physical-bits", "32 to 52");
         Run.of("translate", guest, "0", "--paging", "6-level").refuses("6-level", "5-level");
         Run.of("read", guest, "0", "--cpu", "1").refuses("--virtual");
-        Run.of("read", guest, "0", "--virtual", "--machine").refuses("--virtual or --machine");
+        Run.of("read", guest, "0", "--virtual", "--machine").refuses("--virtual and --machine");
         Run.of("map", guest, "--cr3", "0").refuses("--virtual");
         Run.of("map", guest, "--range", "0-1").refuses("--virtual");
         Run.of("map", guest, "--virtual", "--scan").refuses("--scan");

@@ -27,13 +27,13 @@ class KernelInfoTest {
     @Test
     void aGlanceShowsTheKernel() throws IOException {
         String guest = PagedGuest.withLinux(folder);
-        String out = Run.of("info", guest).expect(ExitCode.DAMAGED).out();
+        String out = Run.of("info", guest).expect(0).out();
         assertTrue(out.contains("  system       Linux " + PagedGuest.RELEASE), out);
         assertTrue(out.contains("  phys_base    -0xe00000"), out);
         assertTrue(out.contains("likely: image at 0xffffffff81000000"), out);
         assertTrue(out.contains("  VMCOREINFO   not searched for; use --scan"), out);
         assertTrue(out.lines().allMatch(line -> line.length() <= 80 || line.contains(folder.toString()) || line.startsWith("  damage")), out);
-        Map<?, ?> kernel = (Map<?, ?>) Run.of("info", "--json", guest).expect(ExitCode.DAMAGED).json().get("kernel");
+        Map<?, ?> kernel = (Map<?, ?>) Run.of("info", "--json", guest).expect(0).json().get("kernel");
         assertEquals(PagedGuest.RELEASE, value(kernel, "release", "certain"));
         assertEquals("0x0", value(kernel, "kaslrOffset", "likely"));
         assertEquals("-0xe00000", value(kernel, "physicalBase", "likely"));
@@ -44,18 +44,18 @@ class KernelInfoTest {
     @Test
     void aScanConfirmsIt() throws IOException {
         String guest = PagedGuest.withLinux(folder);
-        Map<?, ?> kernel = (Map<?, ?>) Run.of("info", "--scan", "--json", guest).expect(ExitCode.DAMAGED).json().get("kernel");
+        Map<?, ?> kernel = (Map<?, ?>) Run.of("info", "--scan", "--json", guest).expect(0).json().get("kernel");
         assertEquals("-0xe00000", value(kernel, "physicalBase", "certain"));
         assertEquals("0x203000", value(kernel, "pageTableRoot", "certain"));
         assertEquals(PagedGuest.VMCOREINFO, value(kernel, "vmcoreInfo", "certain"));
         assertEquals(true, kernel.get("searched"));
-        String out = Run.of("info", "--scan", guest).expect(ExitCode.DAMAGED).out();
+        String out = Run.of("info", "--scan", guest).expect(0).out();
         assertTrue(out.contains("  VMCOREINFO   " + PagedGuest.VMCOREINFO.length() + " bytes"), out);
     }
 
     @Test
     void vmcoreInfoIsAText() throws IOException {
-        Run run = Run.of("info", "--vmcoreinfo", PagedGuest.withLinux(folder)).expect(ExitCode.DAMAGED);
+        Run run = Run.of("info", "--vmcoreinfo", PagedGuest.withLinux(folder)).expect(0);
         assertEquals(PagedGuest.VMCOREINFO.lines().toList(), run.out().lines().toList());
         Run.of("info", "--vmcoreinfo", PagedGuest.in(folder)).failsWith(ExitCode.FAILED, "no VMCOREINFO");
         Run.of("info", "--vmcoreinfo", "--scan", "demo:").refuses("--vmcoreinfo");
@@ -88,7 +88,7 @@ class KernelInfoTest {
 
     @Test
     void nothingIsSaidOfAnUnknownKernel() throws IOException {
-        assertFalse(Run.of("info", "--scan", PagedGuest.in(folder)).expect(ExitCode.DAMAGED).out().contains("kernel"));
+        assertFalse(Run.of("info", "--scan", PagedGuest.in(folder)).expect(0).out().contains("kernel"));
         Map<?, ?> json = Run.of("info", "--json", "demo:").expect(0).json();
         assertFalse(json.containsKey("kernel") || json.containsKey("next"), json.toString());
     }
