@@ -7,14 +7,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.Progress;
+import dev.guestcore.cpu.Register;
+import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.X86;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
-import dev.guestcore.internal.elf.ProcessStatus;
 import dev.guestcore.internal.output.OutputFile;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.MadeUpKernel;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -57,13 +60,24 @@ class KernelAddressesTest {
         return core.toString();
     }
 
+    /** A struct elf_prstatus of x86-64: the process at 32, rip at 240, cs, rflags and rsp behind it. */
+    private static byte[] processStatus(int process, RegisterState registers) {
+        ByteBuffer status = ByteBuffer.allocate(336).order(ByteOrder.LITTLE_ENDIAN);
+        status.putInt(32, process);
+        List<Register> order = List.of(X86.RIP, X86.CS, X86.RFLAGS, X86.RSP);
+        for (int i = 0; i < order.size(); i++) {
+            status.putLong(240 + i * Long.BYTES, registers.getOrElse(order.get(i), 0));
+        }
+        return status.array();
+    }
+
     /** As /proc/vmcore is: NT_PRSTATUS for each CPU and VMCOREINFO, and nothing about control registers. */
     private String vmcore(MadeUpKernel kernel) throws IOException {
         ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, MadeUpKernel.SIZE + 0x2000);
         ByteArrayOutputStream notes = new ByteArrayOutputStream();
         for (int cpu = 0; cpu < 2; cpu++) {
             notes.writeBytes(
-                    elf.note("CORE", 1, ProcessStatus.X86_64.write(cpu + 1, kernel.generalRegisters())));
+                    elf.note("CORE", 1, processStatus(cpu + 1, kernel.generalRegisters())));
         }
         notes.writeBytes(elf.note("VMCOREINFO", 0, kernel.vmcoreInfo().getBytes(StandardCharsets.US_ASCII)));
         int size = notes.size();
@@ -159,7 +173,7 @@ class KernelAddressesTest {
         Run.of("read", core, "0xff11000000000000").failsWith(ExitCode.FAILED, "read it with --virtual");
         Run hole = Run.of("read", core, "0x7ffe1000");
         assertEquals(ExitCode.FAILED, hole.code());
-        assertTrue(hole.err().contains("a virtual address is read with --virtual"), hole.err());
+        assertTrue(hole.err().contains("to read a virtual address, use --virtual"), hole.err());
         // Where a part can be read, that is the answer.
         Run.of("read", core, "0xfffff0", "32").expect(0);
     }
