@@ -2,6 +2,7 @@ package dev.guestcore.format;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
@@ -9,6 +10,7 @@ import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
+import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
@@ -18,8 +20,10 @@ import dev.guestcore.testing.Patterns;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -65,6 +69,29 @@ class RoundTripTest {
             try (Guest last = Guests.open(previous)) {
                 assertEquals("avml", last.provenance().format());
                 assertEquals(expected, Patterns.contents(last.memory()));
+            }
+        }
+    }
+
+    @Test
+    void theTimeOfTheCaptureComesBackOrIsALoss() {
+        Instant taken = Instant.parse("2026-01-31T12:00:00Z");
+        for (CoreFormat format : Guests.formats()) {
+            if (!format.canWrite()) {
+                continue;
+            }
+            Provenance origin =
+                    new Provenance("test", "test", "", Optional.empty(), Optional.empty(), Optional.of(taken));
+            try (Guest guest = Guest.builder()
+                    .ram(0, MemorySegment.ofArray(Patterns.bytes(0x4000, 1)))
+                    .vcpu(Patterns.longMode(1))
+                    .provenance(origin)
+                    .build()) {
+                List<Loss> losses = format.writer(Map.of()).plan(guest).losses();
+                boolean isLoss = losses.stream().anyMatch(loss -> loss.what().contains(taken.toString()));
+                try (Guest back = Guests.open(write(format.name(), guest, "timed." + format.name()))) {
+                    assertTrue(isLoss || back.provenance().takenAt().equals(Optional.of(taken)), format.name());
+                }
             }
         }
     }

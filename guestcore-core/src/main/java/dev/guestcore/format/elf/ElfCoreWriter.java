@@ -354,12 +354,6 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
                     PageState.UNREADABLE, "the file has only 'left out', so they come back as excluded"));
             losses.addAll(content.stateLoss(PageState.ZERO, "they are stored as zeros, and come back as present"));
             losses.addAll(CoreNotes.registerLosses(guest, notes.machine()));
-            if (notes.isAssumed()) {
-                losses.add(new Loss(
-                        "machine",
-                        "the source does not name one, and an ELF core must; it says x86-64, and --machine another",
-                        false));
-            }
             if (elfClass == ElfClass.ELF64 && isNarrow(guest.facts(ElfFacts.class), notes.machine())) {
                 losses.add(new Loss(
                         "ELF class 32-bit",
@@ -368,11 +362,18 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
                         false));
             }
             losses.addAll(CommonLosses.ofFacts(guest, Set.of(ElfFacts.class, VmcoreInfoFacts.class)));
+            losses.addAll(CommonLosses.ofTime(guest));
             List<Loss> doubt = CommonLosses.ofDoubt(search);
             if (keep.isPresent()) {
                 losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
             }
             losses.addAll(doubt);
+            if (notes.isAssumed()) {
+                losses.add(new Loss(
+                        "machine",
+                        "the source does not name one, and an ELF core must; it says x86-64, and --machine another",
+                        false));
+            }
             return losses;
         }
 

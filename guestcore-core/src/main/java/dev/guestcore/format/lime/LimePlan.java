@@ -90,6 +90,7 @@ final class LimePlan implements WritePlan {
         losses.addAll(content.stateLoss(PageState.ZERO, "they are stored as zeros, and come back as present"));
         losses.addAll(CommonLosses.ofVcpus(guest));
         losses.addAll(CommonLosses.ofFacts(guest, Set.of()));
+        losses.addAll(CommonLosses.ofTime(guest));
         return losses;
     }
 

@@ -102,6 +102,7 @@ final class RawPlan implements WritePlan {
         }
         losses.addAll(CommonLosses.ofVcpus(guest));
         losses.addAll(CommonLosses.ofFacts(guest, Set.of()));
+        losses.addAll(CommonLosses.ofTime(guest));
         return losses;
     }
 

@@ -370,7 +370,9 @@ final class Ranges {
         }
         judgePlaces(file);
         if (!survey.sorted) {
-            findings.add(Finding.note(file.name() + ": the ranges are not in ascending order; sorted on reading"));
+            // PGM lists its ranges by address, so a core in another order was changed since.
+            findings.add(Finding.damage(file.name() + ": the ranges are not in ascending order, in which VirtualBox writes"
+                    + " them; a p_paddr may be wrong, and its memory shown at another address"));
         }
         long expected = survey.expectedEnd(core.noteSegment());
         if (expected > file.size()) {

@@ -39,6 +39,7 @@ final class Losses {
         addRegisters(guest, layoutOf, losses);
         addContexts(guest, keptKind, losses);
         losses.addAll(CommonLosses.ofVcpuNumbers(guest, false));
+        losses.addAll(CommonLosses.ofTime(guest));
         if (guest.facts(VirtualBoxFacts.class).isPresent()) {
             losses.add(new Loss("facts about VirtualBox", "a dump-core has room for facts about Xen only", false));
         }

@@ -66,6 +66,14 @@ public final class CommonLosses {
         return losses;
     }
 
+    /** When the guest stood still, for a format that has no place for it. */
+    public static List<Loss> ofTime(Guest guest) {
+        return guest.provenance()
+                .takenAt()
+                .map(time -> List.of(new Loss("time of the capture " + time, "the format has no place for it", false)))
+                .orElse(List.of());
+    }
+
     /**
      * The numbers of vCPUs, for a format that counts them from 0.
      *
