@@ -15,8 +15,10 @@ import dev.guestcore.GuestSource;
 import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.inspect.MemoryScan;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -327,6 +329,35 @@ class QemuFreezeTest {
 
     private static List<FreezeMethod> methods(List<FreezeChoice> choices) {
         return choices.stream().map(FreezeChoice::method).toList();
+    }
+
+    /** Whoever reads a hole of shared memory fills it: a host may have more guests than memory. */
+    @Test
+    void sharedMemoryThatTheGuestNeverTouchedTakesNoMemoryOfTheHost() throws IOException {
+        try (QemuGuest other = QemuGuest.bootSector("pae", "qemu64",
+                "-object", "memory-backend-memfd,id=memory,size=64M,share=on", "-machine", "pc,memory-backend=memory")) {
+            long before = sharedKilobytes(other);
+            try (GuestSource source = Guests.source(other.location())) {
+                for (FreezeMethod method : List.of(FreezeMethod.DIRECT, FreezeMethod.BUFFER)) {
+                    try (Guest guest = source.freeze(FreezeRequest.only(method))) {
+                        // Both ways of reading all of it.
+                        MemoryScan scan = MemoryScan.run(guest.memory(), Progress.none());
+                        assertTrue(scan.zeroPages() > 10_000, scan::toString);
+                        guest.memory().readAvailable(1 << 20, MemorySegment.ofArray(new byte[32 << 20]));
+                    }
+                }
+            }
+            long after = sharedKilobytes(other);
+            assertTrue(after < before + 8_192, "of 64 MiB it had " + before + " KiB and has " + after);
+        }
+    }
+
+    private static long sharedKilobytes(QemuGuest guest) throws IOException {
+        return Files.readAllLines(Path.of("/proc/" + guest.process().pid() + "/status")).stream()
+                .filter(line -> line.startsWith("RssShmem:"))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+                .findFirst()
+                .orElseThrow();
     }
 
     @Test
