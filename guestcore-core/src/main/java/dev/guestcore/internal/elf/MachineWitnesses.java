@@ -24,8 +24,8 @@ final class MachineWitnesses {
 
     /** Sizes of struct elf_prstatus, with and without pr_fpvalid at its end (Linux, arch/&#42;/include/asm/elf.h). */
     private static final Map<Integer, Set<ElfMachine>> STATUS_SIZES = Map.ofEntries(
-            Map.entry(336, EnumSet.of(ElfMachine.X86_64, ElfMachine.I386, ElfMachine.S390)),
-            Map.entry(328, EnumSet.of(ElfMachine.X86_64, ElfMachine.I386, ElfMachine.S390)),
+            Map.entry(336, EnumSet.of(ElfMachine.X86_64, ElfMachine.S390)),
+            Map.entry(328, EnumSet.of(ElfMachine.X86_64, ElfMachine.S390)),
             Map.entry(144, EnumSet.of(ElfMachine.I386, ElfMachine.X86_64)),
             Map.entry(140, EnumSet.of(ElfMachine.I386, ElfMachine.X86_64)),
             Map.entry(392, EnumSet.of(ElfMachine.AARCH64)),

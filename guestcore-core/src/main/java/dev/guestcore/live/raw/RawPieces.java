@@ -46,14 +46,26 @@ record RawPieces(Path path, long base) {
                 }
             }
             if (found == null) {
-                throw new SourceException(missing == null
-                        ? "'" + locator.substring(from) + "' does not end in a base address; " + WANTED
-                        : missing.path + ": no such file");
+                throw new SourceException(
+                        missing == null ? noBase(locator.substring(from)) : missing.path + ": no such file");
             }
             pieces.add(found);
             from = next;
         }
         return pieces;
+    }
+
+    private static String noBase(String text) {
+        String base = text.substring(text.lastIndexOf('@') + 1);
+        String reason = "";
+        if (base.length() < text.length()) {
+            try {
+                Quantities.read(base);
+            } catch (NumberFormatException e) {
+                reason = e.getMessage().startsWith("it ") ? ": " + e.getMessage() : "";
+            }
+        }
+        return "'" + text + "' does not end in a base address" + reason + "; " + WANTED;
     }
 
     private static int end(String locator, int from) {

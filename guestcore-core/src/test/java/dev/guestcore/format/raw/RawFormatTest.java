@@ -217,6 +217,8 @@ class RawFormatTest {
                 () -> Guests.open("raw:" + low + "@0," + folder.resolve("none") + "@4G")).getMessage());
         assertTrue(assertThrows(SourceException.class, () -> Guests.open("raw:" + low + "@0," + high)).getMessage()
                 .contains("does not end in a base address"));
+        assertTrue(assertThrows(SourceException.class, () -> Guests.open("raw:" + low + "@00100")).getMessage()
+                .contains("write 0x00100 if it is hexadecimal"));
     }
 
     /** Whatever a name looks like, the file that exists is meant. */

@@ -122,6 +122,16 @@ class MachineWitnessesTest {
         }
     }
 
+    /** Registers of 64 bits are not those of a 386, whatever the header says. */
+    @Test
+    void wideRegistersBesideA386AreAFinding() {
+        try (Guest doubtful = core(true, 3, ByteOrder.LITTLE_ENDIAN, 336, false, "");
+                Guest wide = core(true, 3, ByteOrder.LITTLE_ENDIAN, 336, true, "")) {
+            assertTrue(messages(doubtful, Finding.Severity.DAMAGE).getFirst().contains("NT_PRSTATUS of 336 bytes"));
+            assertTrue(messages(wide, Finding.Severity.DAMAGE).getFirst().contains("NT_PRSTATUS of 336 bytes"));
+        }
+    }
+
     /** pr_fpvalid, the last field, is not written by everybody, and says nothing of a machine. */
     @ParameterizedTest
     @CsvSource({"true, 62, 328", "true, 62, 336", "false, 3, 140", "false, 3, 144", "true, 62, 140"})
