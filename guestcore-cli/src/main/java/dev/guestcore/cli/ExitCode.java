@@ -9,7 +9,7 @@ final class ExitCode {
     static final int FAILED = 1;
     /** The command line makes no sense. */
     static final int USAGE = 2;
-    /** The input is damaged; what could be read was. */
+    /** The input is damaged; the rest was read. */
     static final int DAMAGED = 3;
     /** The user stopped it with Ctrl-C. */
     static final int CANCELLED = 130;

@@ -117,7 +117,7 @@ final class InfoVerb extends Verb {
             return ExitCode.DONE;
         }
         remark("guestcore: " + Printable.of(source) + " is damaged in " + Text.counted(damages, "place")
-                + ", see above; what could be read was");
+                + ", see above; the rest was read");
         return ExitCode.DAMAGED;
     }
 

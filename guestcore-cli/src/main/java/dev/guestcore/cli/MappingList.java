@@ -109,7 +109,7 @@ final class MappingList {
             line(style.odd("tables that the source does not have: " + Sizes.count(summary.unreadableTables())));
         }
         summary.stoppedAt().ifPresent(address -> line(style.bad("gave up at " + Json.address(address) + ": more than "
-                + Sizes.count(AddressSpace.MOST_TABLES) + " tables; they refer to each other, or are none")));
+                + Sizes.count(AddressSpace.MOST_TABLES) + " tables; they refer to each other, or are not page tables")));
     }
 
     private static Map<String, Object> json(Mapping mapping) {

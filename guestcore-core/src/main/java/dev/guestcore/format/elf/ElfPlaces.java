@@ -131,7 +131,7 @@ record ElfPlaces(String sharing, String unused, String lost) {
                     + " addresses show the same bytes"));
         }
         if (!lost.isEmpty()) {
-            findings.add(Finding.damage(file.name() + ": " + lost + " stands behind those that e_phnum counts, and no other"
+            findings.add(Finding.damage(file.name() + ": " + lost + " follows those that e_phnum counts, and no other"
                     + " names the end of the file; that memory is not shown"));
         } else if (!unused.isEmpty()) {
             findings.add(Finding.note(file.name() + ": nothing refers to " + unused

@@ -99,7 +99,7 @@ final class MachineWitnesses {
         }
         String unknown = stated.text().isEmpty()
                 ? "the header does not name the machine"
-                : "the header says '" + stated.text() + "' as the machine, which says nothing";
+                : "the header says '" + stated.text() + "' as the machine, which names none";
         Optional<ElfMachine> machine = mostAllowed();
         if (machine.isPresent()) {
             String how = allowing(machine.get()).map(Witness::what).collect(Collectors.joining(", "));

@@ -111,7 +111,7 @@ class ElfPlacesTest {
         byte[] whole = Arrays.copyOf(core.build(64), 0x3000);
         assertEquals(List.of(), findings(whole));
         ByteBuffer.wrap(whole).order(ByteOrder.LITTLE_ENDIAN).putShort(56, (short) 1);
-        assertDamage(whole, "program header 1 for 0x1000 bytes at 0x8000 stands behind those that e_phnum counts");
+        assertDamage(whole, "program header 1 for 0x1000 bytes at 0x8000 follows those that e_phnum counts");
         assertEquals(List.of("elf-00"), failed(whole, false));
     }
 
