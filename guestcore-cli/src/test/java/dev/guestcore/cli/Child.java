@@ -12,8 +12,8 @@ final class Child {
     /** Starts the program with modules or without, as these tests run. */
     static Process start(String... arguments) throws IOException {
         List<String> command = new ArrayList<>();
-        // A shell ignores SIGINT in its background jobs, and what those start inherits it.
-        command.addAll(List.of("env", "--default-signal=INT"));
+        // A shell ignores SIGINT in its background jobs, nohup SIGHUP, and what those start inherits it.
+        command.addAll(List.of("env", "--default-signal=INT,HUP"));
         command.add(ProcessHandle.current().info().command().orElseThrow());
         command.addAll(List.of("-Xmx128m", "-XX:MaxDirectMemorySize=2g"));
         String modules = System.getProperty("jdk.module.path");

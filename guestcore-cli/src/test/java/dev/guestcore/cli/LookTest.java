@@ -22,14 +22,15 @@ class LookTest {
 
     private static void stoodStill(String way, String... arguments) {
         String err = Run.of(arguments).expect(0).err();
-        assertTrue(err.matches("the guest stood still for [0-9.]+ m?s \\(" + way + "\\)\\R"), err);
+        assertTrue(err.matches("the guest stood still for [0-9.]+ [mµ]?s \\(" + way + "\\)\\R"), err);
     }
 
     @Test
     void theyTellHowLongItStoodStill() {
         stoodStill("direct", "regs", "demo:");
         stoodStill("direct", "read", "demo:", "0x1000", "16");
-        stoodStill("buffer", "info", "demo:");
+        stoodStill("direct", "info", "demo:");
+        stoodStill("buffer", "info", "--scan", "demo:");
         stoodStill("buffer", "read", "demo:", "0x1000", "16", "--freeze", "buffer");
         stoodStill("direct", "map", "demo:", "--freeze", "direct");
     }
@@ -55,9 +56,9 @@ class LookTest {
         console.flush();
         assertEquals("a", out.toString(StandardCharsets.UTF_8));
         console.hold();
-        console.out().print("b".repeat(3 << 20));
+        console.out().print("b".repeat(9 << 20));
         console.flush();
-        assertEquals(1 + (3 << 20), out.size(), "not without end");
+        assertEquals(1 + (9 << 20), out.size(), "not without end");
     }
 
     @Test

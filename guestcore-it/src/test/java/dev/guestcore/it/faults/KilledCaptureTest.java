@@ -119,7 +119,9 @@ class KilledCaptureTest {
             }
             int kill = i;
             assertTrue(soon(qemu::isRunning), () -> "after kill " + kill);
-            assertTrue(soon(() -> !migrates() && settings().equals(before)), () -> "after kill " + kill);
+            assertTrue(
+                    soon(() -> !migrates() && settings().equals(before)),
+                    () -> "after kill " + kill + ": " + qemu.qmp("query-migrate", Map.of()) + settings() + before);
             // A guest whose memory stayed protected is "running" and hangs.
             String progress = qemu.monitor("xp /2wx 0x6000");
             assertTrue(soon(() -> !qemu.monitor("xp /2wx 0x6000").equals(progress)), () -> "hangs after " + kill);
