@@ -244,7 +244,7 @@ class DebuggerTest {
                     "bt");
             contains(
                     shown,
-                    "(vCPU 0: 32-bit protected, ring 0, rip 0x7c00) 0x00007c00 in ?? ()",
+                    "(vCPU 0: 32-bit protected ring 0, rip 0x7c00) 0x00007c00 in ?? ()",
                     "edi            0x88888880 ",
                     "eip            0x7c00              0x7c00\n",
                     "eflags         0x2                 [ ]",

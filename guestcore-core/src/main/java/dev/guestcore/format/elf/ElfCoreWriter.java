@@ -6,6 +6,8 @@ import dev.guestcore.Guest;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.Vcpu;
+import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.cpu.X86Mode;
 import dev.guestcore.format.CoreSink;
@@ -66,6 +68,8 @@ import org.jspecify.annotations.Nullable;
 record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements CoreWriter {
 
     private static final long PAGE = 4096;
+
+    private static final long CR0_PG = 1L << 31;
 
     /** The kernel has a page for it (VMCOREINFO_BYTES), of 4 KiB on most machines. */
     private static final int LONGEST_VMCOREINFO = 2 * (int) PAGE;
@@ -269,7 +273,14 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
             if (guest.vcpus().isEmpty()) {
                 return Elf.EM_X86_64;
             }
-            X86Mode mode = X86Mode.of(guest.vcpus().getFirst(), guest.vcpus());
+            Vcpu first = guest.vcpus().getFirst();
+            // Without paging, EFER and attributes of CS it may be a 64-bit processor that is starting, and 64-bit notes hold all it has.
+            RegisterState registers = first.registers();
+            boolean isTold = registers.knows(X86.EFER) || registers.knows(X86.CS_ATTRIBUTES);
+            if (!isTold && (registers.getOrElse(X86.CR0, 0) & CR0_PG) == 0) {
+                return Elf.EM_X86_64;
+            }
+            X86Mode mode = X86Mode.of(first, guest.vcpus());
             return mode.width() == X86Mode.Width.LEGACY ? Elf.EM_386 : Elf.EM_X86_64;
         });
     }

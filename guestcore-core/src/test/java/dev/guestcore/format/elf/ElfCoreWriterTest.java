@@ -91,6 +91,24 @@ class ElfCoreWriterTest {
         }
     }
 
+    /** As Xen shows a PVH guest that starts: no paging yet, and EFER is not in its context. */
+    @Test
+    void aProcessorThatMayBeOneOf64BitsKeepsAllItsRegisters() {
+        RegisterState starting = RegisterState.builder()
+                .set(X86.RIP, 0x100037)
+                .set(X86.R8, 8)
+                .set(X86.CR0, 0x11)
+                .build();
+        try (Guest guest = Guest.builder()
+                        .ram(0, MemorySegment.ofArray(Patterns.bytes(0x2000, 5)))
+                        .vcpu(starting)
+                        .build();
+                Guest copy = Guests.open(write(guest, "starting"))) {
+            assertEquals(62, copy.facts(ElfFacts.class).orElseThrow().machine());
+            assertEquals(8, copy.vcpus().getFirst().registers().get(X86.R8));
+        }
+    }
+
     @Test
     void keepsMemoryRegistersAndFacts() {
         try (Guest guest = guest();
