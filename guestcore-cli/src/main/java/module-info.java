@@ -2,6 +2,7 @@
 module dev.guestcore.cli {
     requires static org.jspecify;
     requires dev.guestcore;
+    requires dev.guestcore.linux;
     requires info.picocli;
     requires tools.jackson.core;
 

@@ -31,7 +31,9 @@ class LauncherTest {
         checkout = Files.createDirectories(folder.resolve("a checkout"));
         copy("guestcore");
         copy("guestcore-cli/src/main/launcher/launch.sh");
-        Files.createDirectories(checkout.resolve("guestcore-core/src/main"));
+        for (String module : List.of("guestcore-core", "guestcore-linux")) {
+            Files.createDirectories(checkout.resolve(module).resolve("src/main"));
+        }
         programs = Files.createDirectories(folder.resolve("bin"));
         for (String name : List.of(
                 "cat", "dirname", "find", "flock", "grep", "head", "mkdir", "mv", "readlink", "rm", "sed", "sleep", "stty",

@@ -99,7 +99,7 @@ class ReproducibleBuildIT {
     /** What is handed out of a checkout, by its path in it. */
     private static Map<String, Path> products(Path checkout) throws IOException {
         Map<String, Path> products = new TreeMap<>();
-        for (String module : List.of("guestcore-core", "guestcore-cli", "guestcore-dist")) {
+        for (String module : List.of("guestcore-core", "guestcore-linux", "guestcore-cli", "guestcore-dist")) {
             try (Stream<Path> files = Files.list(checkout.resolve(module).resolve("target"))) {
                 files.filter(file -> PRODUCTS.stream().anyMatch(file.toString()::endsWith))
                         .forEach(file -> products.put(checkout.relativize(file).toString(), file));

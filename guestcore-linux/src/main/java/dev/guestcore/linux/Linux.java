@@ -1,0 +1,54 @@
+package dev.guestcore.linux;
+
+import dev.guestcore.Guest;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.linux.symbols.KernelSymbols;
+import dev.guestcore.linux.types.KernelTypes;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * The Linux kernel that runs in a guest, as its memory shows it. What it gives is valid until the guest is closed. Safe for use
+ * by several threads at once.
+ */
+public final class Linux {
+
+    private final Guest guest;
+    private final KernelImage image;
+    private final GuestMemory memory;
+    private final KernelSymbols symbols;
+    private final Optional<KernelTypes> types;
+
+    Linux(Guest guest, KernelImage image, GuestMemory memory, KernelSymbols symbols, Optional<KernelTypes> types) {
+        this.guest = Objects.requireNonNull(guest);
+        this.image = Objects.requireNonNull(image);
+        this.memory = Objects.requireNonNull(memory);
+        this.symbols = Objects.requireNonNull(symbols);
+        this.types = Objects.requireNonNull(types);
+    }
+
+    /** The guest that it runs in. */
+    public Guest guest() {
+        return guest;
+    }
+
+    /** Where it is. */
+    public KernelImage image() {
+        return image;
+    }
+
+    /** Memory by the kernel's virtual addresses. Pages that were read lately are kept, so small reads are cheap. */
+    public GuestMemory memory() {
+        return memory;
+    }
+
+    /** Its symbols. */
+    public KernelSymbols symbols() {
+        return symbols;
+    }
+
+    /** Its types; empty if it holds no description of them (older than 5.4, or built without). */
+    public Optional<KernelTypes> types() {
+        return types;
+    }
+}

@@ -1,0 +1,72 @@
+package dev.guestcore.linux.types;
+
+import java.util.List;
+import java.util.Optional;
+
+/** A C type of the kernel. Immutable and safe for use by several threads at once; equal if it is the same type. */
+public interface KernelType {
+
+    /** The kinds of C types. {@code const}, {@code volatile}, {@code restrict} and type tags are left out everywhere. */
+    enum Kind {
+        /** {@code void}. */
+        VOID,
+        /** An integer, also {@code bool} and {@code char}. */
+        INTEGER,
+        /** A floating-point number. */
+        FLOAT,
+        /** A pointer. */
+        POINTER,
+        /** An array. */
+        ARRAY,
+        /** A structure. */
+        STRUCT,
+        /** A union. */
+        UNION,
+        /** An enumeration. */
+        ENUM,
+        /** A structure, union or enumeration of which only the name is known. */
+        FORWARD,
+        /** Another name for a type. */
+        TYPEDEF,
+        /** The type of a function. */
+        FUNCTION
+    }
+
+    /** Its kind. */
+    Kind kind();
+
+    /** Its name without {@code struct}, {@code union} or {@code enum}; empty for a type without one. */
+    String name();
+
+    /** Its size in bytes; 0 for {@code void}, functions, and types of which only the name is known. */
+    long size();
+
+    /** The same type without names given by {@code typedef}. */
+    KernelType resolved();
+
+    /** Of a pointer the type that it points to, of an array that of its elements, of a typedef the type named. */
+    Optional<KernelType> target();
+
+    /** Of an array, the number of its elements; 0 where the declaration does not say it. */
+    long count();
+
+    /** Of an integer or enumeration, whether it may be negative. */
+    boolean isSigned();
+
+    /** Of a structure or union (also through a typedef), its own members in order, those without a name too. */
+    List<KernelMember> members();
+
+    /** Of an enumeration (also through a typedef), its constants in order. */
+    List<KernelConstant> constants();
+
+    /**
+     * A member of a structure or union (also through a typedef) by its path: {@code mm}, {@code thread.sp},
+     * {@code numbers[0].nr}. Members of members without a name are found as C finds them. Its offset counts from the start of
+     * this type.
+     */
+    Optional<KernelMember> member(String path);
+
+    /** As C writes it: {@code struct task_struct *}. */
+    @Override
+    String toString();
+}

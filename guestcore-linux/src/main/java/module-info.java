@@ -1,0 +1,9 @@
+/** A Linux guest explained from its memory: symbols, types, tasks, log, modules, stacks. */
+module dev.guestcore.linux {
+    requires static org.jspecify;
+    requires transitive dev.guestcore;
+
+    exports dev.guestcore.linux;
+    exports dev.guestcore.linux.symbols;
+    exports dev.guestcore.linux.types;
+}
