@@ -11,6 +11,7 @@ module dev.guestcore {
     exports dev.guestcore;
     exports dev.guestcore.address;
     exports dev.guestcore.cpu;
+    exports dev.guestcore.error;
     exports dev.guestcore.format;
     exports dev.guestcore.format.vbox;
     exports dev.guestcore.format.xen;

@@ -32,7 +32,7 @@ public interface GuestSource extends AutoCloseable {
      * Stops the guest if it runs and gives it, {@link FreezeMethod#DIRECT directly}. The guest holds the freeze until it is
      * closed; several guests of one source may be had one after the other.
      *
-     * @throws SourceException if the source fails; the guest runs on then
+     * @throws dev.guestcore.error.SourceException if the source fails; the guest runs on then
      */
     Guest freeze();
 
@@ -40,9 +40,10 @@ public interface GuestSource extends AutoCloseable {
      * Gives the guest of one instant by the way that is asked for, or by the shortest one that is possible, and lets it run
      * again as soon as that way allows. Prepares by itself. A source that stops nothing is not asked for a way.
      *
-     * @throws UnsupportedRequestException if the way that is asked for cannot be taken; says why, and which others can
-     * @throws SourceException if the source fails; the guest runs on then
-     * @throws CancelledException if the progress says so; the guest runs on then
+     * @throws dev.guestcore.error.UnsupportedRequestException if the way that is asked for cannot be taken; says why,
+     *     and which others can
+     * @throws dev.guestcore.error.SourceException if the source fails; the guest runs on then
+     * @throws dev.guestcore.error.CancelledException if the progress says so; the guest runs on then
      */
     default Guest freeze(FreezeRequest request) {
         return BufferOrDirect.take(this, request);
@@ -52,8 +53,9 @@ public interface GuestSource extends AutoCloseable {
      * The way that {@link #freeze(FreezeRequest)} would take now, and why no shorter one. Nothing is frozen, nothing is kept;
      * what changes later may change the way.
      *
-     * @throws UnsupportedRequestException if the way that is asked for cannot be taken; says why, and which others can
-     * @throws SourceException if the source fails
+     * @throws dev.guestcore.error.UnsupportedRequestException if the way that is asked for cannot be taken; says why,
+     *     and which others can
+     * @throws dev.guestcore.error.SourceException if the source fails
      */
     default FreezeChoice choose(FreezeRequest request) {
         return BufferOrDirect.choose(this, request);

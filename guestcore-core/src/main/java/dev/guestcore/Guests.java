@@ -1,5 +1,8 @@
 package dev.guestcore;
 
+import dev.guestcore.error.SourceException;
+import dev.guestcore.error.UnrecognizedFormatException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.FileBytes;
@@ -63,7 +66,7 @@ public final class Guests {
      * Finds a guest without freezing it.
      *
      * @param location {@code scheme:locator} of a live source, or the path of a core file
-     * @throws GuestcoreException if there is nothing there that can be opened
+     * @throws dev.guestcore.error.GuestcoreException if there is nothing there that can be opened
      */
     public static GuestSource source(String location) {
         return source(location, Optional.empty());
@@ -72,7 +75,8 @@ public final class Guests {
     /**
      * The same, with a limit to how long a live source may take until it answers.
      *
-     * @throws GuestcoreException if there is nothing there that can be opened, or it does not answer in time
+     * @throws dev.guestcore.error.GuestcoreException if there is nothing there that can be opened, or it does not
+     *     answer in time
      */
     public static GuestSource source(String location, Duration timeout) {
         return source(location, Optional.of(timeout));
@@ -103,7 +107,7 @@ public final class Guests {
      * Opens a guest; a live one is frozen until the result is closed.
      *
      * @param location {@code scheme:locator} of a live source, or the path of a core file
-     * @throws GuestcoreException if there is nothing there that can be opened
+     * @throws dev.guestcore.error.GuestcoreException if there is nothing there that can be opened
      */
     public static Guest open(String location) {
         GuestSource source = source(location);
@@ -120,7 +124,7 @@ public final class Guests {
      *
      * @param location {@code scheme:locator} of a live source, or the path of a core file
      * @throws UnsupportedRequestException if the way of freezing that is asked for cannot be taken
-     * @throws GuestcoreException if there is nothing there that can be opened
+     * @throws dev.guestcore.error.GuestcoreException if there is nothing there that can be opened
      */
     public static Guest open(String location, FreezeRequest request) {
         return open(source(location), request);
@@ -140,7 +144,7 @@ public final class Guests {
      * Opens a core file, whatever its format.
      *
      * @throws UnrecognizedFormatException if no format claims it
-     * @throws MalformedDumpException if it is damaged beyond use
+     * @throws dev.guestcore.error.MalformedDumpException if it is damaged beyond use
      */
     public static Guest open(Path path) {
         FileBytes file = FileBytes.open(path);
@@ -170,7 +174,7 @@ public final class Guests {
      * @param location path of a core file, or {@code scheme:locator} of a source that consists of files
      * @param deep also rules that need all of the memory to be read
      * @throws UnsupportedRequestException if it is a live source
-     * @throws GuestcoreException if there is no such file or source
+     * @throws dev.guestcore.error.GuestcoreException if there is no such file or source
      */
     public static Verification verify(String location, boolean deep, Progress progress) {
         Optional<SourceProvider> provider = provider(location);

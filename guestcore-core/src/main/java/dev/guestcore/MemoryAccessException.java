@@ -1,5 +1,6 @@
 package dev.guestcore;
 
+import dev.guestcore.error.GuestcoreException;
 import java.io.Serial;
 
 /** A read of guest memory met an address that gives no bytes. */

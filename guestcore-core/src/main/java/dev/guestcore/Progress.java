@@ -15,7 +15,7 @@ public interface Progress {
      * Some more bytes are done.
      *
      * @param bytes how many since the last call
-     * @throws CancelledException to stop the operation in an orderly way
+     * @throws dev.guestcore.error.CancelledException to stop the operation in an orderly way
      */
     void advance(long bytes);
 

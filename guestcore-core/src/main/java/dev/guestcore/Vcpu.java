@@ -1,5 +1,6 @@
 package dev.guestcore;
 
+import dev.guestcore.cpu.Processor;
 import dev.guestcore.cpu.RegisterState;
 import java.util.List;
 import java.util.Objects;
@@ -13,7 +14,7 @@ import java.util.Optional;
  * @param registers what the source knows of its registers
  * @param rawContexts the source's own structures, byte for byte, for lossless rewriting
  */
-public record Vcpu(int index, RegisterState registers, List<RawContext> rawContexts) {
+public record Vcpu(int index, RegisterState registers, List<RawContext> rawContexts) implements Processor {
 
     /** Copies the list. */
     public Vcpu {

@@ -47,7 +47,15 @@ class ArchitectureTest {
             .resideInAPackage("dev.guestcore.cpu")
             .should()
             .onlyDependOnClassesThat()
-            .resideInAnyPackage("dev.guestcore", "dev.guestcore.cpu", "java..", "org.jspecify..");
+            .resideInAnyPackage("dev.guestcore.cpu", "dev.guestcore.error", "java..", "org.jspecify..");
+
+    @ArchTest
+    static final ArchRule ERRORS_STAND_ALONE = classes()
+            .that()
+            .resideInAPackage("dev.guestcore.error")
+            .should()
+            .onlyDependOnClassesThat()
+            .resideInAnyPackage("dev.guestcore.error", "java..", "org.jspecify..");
 
     /** The library's native code is unpacked into the folder for temporary files, where others may write, and loaded. */
     @ArchTest

@@ -1,12 +1,12 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
-import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.EncryptionBitException;
 import dev.guestcore.address.UnknownRegisterException;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import dev.guestcore.kernel.Derived;
 import java.util.Optional;

@@ -1,6 +1,6 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.CancelledException;
+import dev.guestcore.error.CancelledException;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.Set;

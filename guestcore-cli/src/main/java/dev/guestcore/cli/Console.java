@@ -1,7 +1,7 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.GuestcoreException;
-import dev.guestcore.OutputException;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.OutputException;
 import java.io.BufferedOutputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.FileDescriptor;

@@ -1,12 +1,12 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.CancelledException;
-import dev.guestcore.GuestcoreException;
-import dev.guestcore.MalformedDumpException;
 import dev.guestcore.MemoryAccessException;
-import dev.guestcore.OutputException;
 import dev.guestcore.PageState;
 import dev.guestcore.address.VirtualAccessException;
+import dev.guestcore.error.CancelledException;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.OutputException;
 import dev.guestcore.internal.text.Nearest;
 import java.io.IOException;
 import java.io.PrintStream;

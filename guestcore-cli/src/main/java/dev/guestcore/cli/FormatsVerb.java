@@ -1,8 +1,8 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.GuestSource;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Probe;

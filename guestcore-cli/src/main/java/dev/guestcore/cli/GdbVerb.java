@@ -2,7 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import dev.guestcore.serve.gdb.GdbListener;
 import dev.guestcore.serve.gdb.GdbServer;

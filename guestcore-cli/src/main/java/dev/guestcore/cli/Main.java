@@ -1,6 +1,6 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.OutputException;
+import dev.guestcore.error.OutputException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;

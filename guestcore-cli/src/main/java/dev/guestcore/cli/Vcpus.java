@@ -1,7 +1,7 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.Vcpu;
+import dev.guestcore.error.UnsupportedRequestException;
 import java.util.List;
 
 /** Chooses vCPUs by the number that the user typed. */

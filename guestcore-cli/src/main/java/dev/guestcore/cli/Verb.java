@@ -1,7 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Finding;
-import dev.guestcore.OutputException;
+import dev.guestcore.error.OutputException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

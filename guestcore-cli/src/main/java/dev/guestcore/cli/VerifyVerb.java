@@ -1,12 +1,12 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
-import dev.guestcore.SourceException;
-import dev.guestcore.MalformedDumpException;
-import dev.guestcore.UnrecognizedFormatException;
 import dev.guestcore.Verification;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.SourceException;
+import dev.guestcore.error.UnrecognizedFormatException;
 import dev.guestcore.format.Check;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.manifest.Manifest;

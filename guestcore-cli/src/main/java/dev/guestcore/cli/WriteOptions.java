@@ -1,7 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guests;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WriteOption;

@@ -1,6 +1,6 @@
 package dev.guestcore.address;
 
-import dev.guestcore.GuestcoreException;
+import dev.guestcore.error.GuestcoreException;
 import java.io.Serial;
 
 /** The page-table root has an address bit for which the guest has no memory, as where pages are encrypted. */

@@ -1,10 +1,10 @@
 package dev.guestcore.address;
 
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.cpu.X86Mode;
+import dev.guestcore.error.GuestcoreException;
 import java.util.List;
 import java.util.Objects;
 

@@ -2,7 +2,7 @@ package dev.guestcore.address;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
-import dev.guestcore.GuestcoreException;
+import dev.guestcore.error.GuestcoreException;
 import java.io.Serial;
 import java.lang.foreign.MemorySegment;
 import java.util.OptionalLong;

@@ -1,7 +1,7 @@
 package dev.guestcore.address;
 
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.cpu.Register;
+import dev.guestcore.error.GuestcoreException;
 import java.io.Serial;
 
 /** A virtual address cannot be translated because the source does not say what a control register held. */

@@ -5,7 +5,7 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.internal.memory.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,6 +1,6 @@
 package dev.guestcore.cpu;
 
-import dev.guestcore.GuestcoreException;
+import dev.guestcore.error.GuestcoreException;
 import java.math.BigInteger;
 import java.util.Arrays;
 import java.util.Collections;

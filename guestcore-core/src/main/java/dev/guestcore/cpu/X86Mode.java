@@ -1,6 +1,5 @@
 package dev.guestcore.cpu;
 
-import dev.guestcore.Vcpu;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -159,7 +158,7 @@ public record X86Mode(Width width, String how, Optional<String> contradiction) {
     }
 
     /** What the registers of a vCPU show and, where they leave it open, those of the guest's other vCPUs. */
-    public static X86Mode of(Vcpu vcpu, List<Vcpu> all) {
+    public static X86Mode of(Processor vcpu, List<? extends Processor> all) {
         X86Mode own = of(vcpu.registers());
         if (own.width != Width.UNKNOWN) {
             return own;

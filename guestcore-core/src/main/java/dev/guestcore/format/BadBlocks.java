@@ -1,7 +1,7 @@
 package dev.guestcore.format;
 
 import dev.guestcore.Finding;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentSkipListSet;

@@ -1,9 +1,9 @@
 package dev.guestcore.format;
 
 import dev.guestcore.Guest;
-import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Progress;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.UnsupportedRequestException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -27,7 +27,7 @@ public interface CoreFormat {
      * {@linkplain Guest#findings() finding}.
      *
      * @param file is closed with the guest, and by the caller if this method throws
-     * @throws dev.guestcore.MalformedDumpException if nothing useful can be read
+     * @throws dev.guestcore.error.MalformedDumpException if nothing useful can be read
      */
     Guest open(FileBytes file);
 

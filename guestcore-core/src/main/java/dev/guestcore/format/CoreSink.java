@@ -11,7 +11,7 @@ public interface CoreSink {
     /**
      * Writes all of {@code bytes}.
      *
-     * @throws dev.guestcore.OutputException if the output fails
+     * @throws dev.guestcore.error.OutputException if the output fails
      */
     void write(MemorySegment bytes);
 

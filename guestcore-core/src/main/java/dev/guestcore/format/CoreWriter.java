@@ -1,9 +1,9 @@
 package dev.guestcore.format;
 
 import dev.guestcore.Guest;
-import dev.guestcore.OutputException;
 import dev.guestcore.Progress;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.OutputException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.internal.output.ChannelSink;
 import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;

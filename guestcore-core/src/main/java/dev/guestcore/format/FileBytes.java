@@ -1,9 +1,9 @@
 package dev.guestcore.format;
 
 import dev.guestcore.Finding;
-import dev.guestcore.GuestcoreException;
-import dev.guestcore.MalformedDumpException;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.IoReason;
 import dev.guestcore.internal.flat.FlattenedStream;
 import dev.guestcore.internal.memory.Arenas;

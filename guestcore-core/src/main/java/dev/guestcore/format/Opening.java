@@ -2,7 +2,7 @@ package dev.guestcore.format;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.GuestcoreException;
+import dev.guestcore.error.GuestcoreException;
 import java.util.List;
 import java.util.OptionalLong;
 

@@ -1,6 +1,6 @@
 package dev.guestcore.format;
 
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.ShellWords;
 import java.io.IOException;
 import java.io.InputStream;

@@ -26,8 +26,8 @@ public interface WritePlan {
     /**
      * Writes the core, strictly forward.
      *
-     * @throws dev.guestcore.OutputException if the output fails
-     * @throws dev.guestcore.CancelledException if {@code progress} says so
+     * @throws dev.guestcore.error.OutputException if the output fails
+     * @throws dev.guestcore.error.CancelledException if {@code progress} says so
      */
     WriteReport write(CoreSink sink, Progress progress);
 

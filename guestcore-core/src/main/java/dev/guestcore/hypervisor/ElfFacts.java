@@ -72,7 +72,7 @@ public record ElfFacts(
         /**
          * Reads from {@code offset} on, as many bytes as {@code target} has.
          *
-         * @throws dev.guestcore.SourceException if the dump has become shorter meanwhile
+         * @throws dev.guestcore.error.SourceException if the dump has become shorter meanwhile
          */
         void read(long offset, MemorySegment target);
 

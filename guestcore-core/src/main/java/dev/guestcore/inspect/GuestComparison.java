@@ -97,7 +97,7 @@ public record GuestComparison(
      * @param a the first guest
      * @param b the second guest
      * @param progress is told of each byte in regions that both have; called in this thread
-     * @throws dev.guestcore.CancelledException if {@code progress} says so
+     * @throws dev.guestcore.error.CancelledException if {@code progress} says so
      */
     public static GuestComparison compare(Guest a, Guest b, Progress progress) {
         return compare(a, b, range -> {}, progress);
@@ -110,7 +110,7 @@ public record GuestComparison(
      * @param b the second guest
      * @param changed gets every range, in this thread, but not sorted
      * @param progress is told of each byte in regions that both have; called in this thread
-     * @throws dev.guestcore.CancelledException if {@code progress} says so
+     * @throws dev.guestcore.error.CancelledException if {@code progress} says so
      */
     public static GuestComparison compare(Guest a, Guest b, Consumer<AddressRange> changed, Progress progress) {
         MemoryDifferences memory = new MemoryDifferences(a.memory(), b.memory(), changed, progress);

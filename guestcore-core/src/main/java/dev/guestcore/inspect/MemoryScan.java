@@ -65,7 +65,7 @@ public record MemoryScan(
      *
      * @param memory any memory
      * @param progress is told of each byte, also of those that need not be read; called in this thread
-     * @throws dev.guestcore.CancelledException if {@code progress} says so
+     * @throws dev.guestcore.error.CancelledException if {@code progress} says so
      */
     public static MemoryScan run(GuestMemory memory, Progress progress) {
         return run(memory, progress, MOST_SLOTS);

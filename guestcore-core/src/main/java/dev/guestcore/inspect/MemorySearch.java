@@ -2,12 +2,12 @@ package dev.guestcore.inspect;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.MappingSummary;
 import dev.guestcore.address.Translation;
+import dev.guestcore.error.GuestcoreException;
 import java.io.Serial;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;

@@ -1,6 +1,6 @@
 package dev.guestcore.inspect;
 
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;

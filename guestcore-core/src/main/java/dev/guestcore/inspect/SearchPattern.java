@@ -1,6 +1,6 @@
 package dev.guestcore.inspect;
 
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;

@@ -1,7 +1,7 @@
 package dev.guestcore.internal;
 
 import dev.guestcore.Finding;
-import dev.guestcore.MalformedDumpException;
+import dev.guestcore.error.MalformedDumpException;
 import java.util.ArrayList;
 import java.util.List;
 

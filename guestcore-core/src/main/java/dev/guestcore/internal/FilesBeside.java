@@ -1,6 +1,6 @@
 package dev.guestcore.internal;
 
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;

@@ -4,7 +4,6 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
-import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.EncryptionBitException;
@@ -14,6 +13,7 @@ import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.address.UnknownRegisterException;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchHit;
 import dev.guestcore.inspect.VmcoreInfo;
@@ -65,7 +65,7 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
     /**
      * The same without searching memory: what neither registers nor a note of the dump tell counts as unknown.
      *
-     * @throws dev.guestcore.GuestcoreException as {@link #of} throws it
+     * @throws dev.guestcore.error.GuestcoreException as {@link #of} throws it
      */
     public static AddressSpaceChoice glance(Guest guest, Optional<Vcpu> vcpu, TranslationOptions stated) {
         return new Chooser(guest, stated, Optional.empty()).choose(vcpu.orElse(null));

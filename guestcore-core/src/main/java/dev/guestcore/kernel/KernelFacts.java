@@ -1,9 +1,9 @@
 package dev.guestcore.kernel;
 
-import dev.guestcore.CancelledException;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.address.PhysicalAddress;
+import dev.guestcore.error.CancelledException;
 import dev.guestcore.inspect.VmcoreInfo;
 import java.time.Duration;
 import java.util.Arrays;

@@ -20,7 +20,7 @@ public interface SourceProvider {
      * Finds the guest without freezing it.
      *
      * @param locator what stands behind the colon
-     * @throws dev.guestcore.SourceException if there is no such guest
+     * @throws dev.guestcore.error.SourceException if there is no such guest
      */
     GuestSource connect(String locator);
 
@@ -28,7 +28,7 @@ public interface SourceProvider {
      * The same, for a source that has to be waited for.
      *
      * @param timeout how long it may take until it answers; a source that answers at once does without
-     * @throws dev.guestcore.SourceException if there is no such guest, or it does not answer in time
+     * @throws dev.guestcore.error.SourceException if there is no such guest, or it does not answer in time
      */
     default GuestSource connect(String locator, Duration timeout) {
         return connect(locator);
@@ -40,7 +40,7 @@ public interface SourceProvider {
      *
      * @param locator what stands behind the colon
      * @param deep also rules that need all of the memory to be read
-     * @throws dev.guestcore.SourceException if there is no such source
+     * @throws dev.guestcore.error.SourceException if there is no such source
      */
     default Optional<List<Check>> verify(String locator, boolean deep, Progress progress) {
         return Optional.empty();

@@ -44,7 +44,8 @@ public final class Manifest {
      * Writes a core as {@link CoreWriter#write(Guest, Path, Progress)} does, its manifest, and a file for
      * {@code sha256sum -c}. The digests are made while writing.
      *
-     * @throws dev.guestcore.OutputException if one of the files exists or cannot be written; nothing is left behind then
+     * @throws dev.guestcore.error.OutputException if one of the files exists or cannot be written; nothing is left
+     *     behind then
      */
     public static WriteReport write(CoreWriter writer, Guest guest, Path file, Progress progress) {
         WritePlan plan = writer.plan(guest);
@@ -66,8 +67,8 @@ public final class Manifest {
     /**
      * Reads a manifest.
      *
-     * @throws dev.guestcore.MalformedDumpException if it is damaged, or contradicts itself
-     * @throws dev.guestcore.SourceException if it cannot be read
+     * @throws dev.guestcore.error.MalformedDumpException if it is damaged, or contradicts itself
+     * @throws dev.guestcore.error.SourceException if it cannot be read
      */
     public static Manifest read(Path file) {
         return new Manifest(ManifestContent.read(file));
@@ -115,7 +116,7 @@ public final class Manifest {
     /**
      * Reads {@code file} and compares. A core of another format, layout or compression is compared by its memory.
      *
-     * @throws dev.guestcore.SourceException if the file cannot be read
+     * @throws dev.guestcore.error.SourceException if the file cannot be read
      */
     public ManifestReport verify(Path file, Progress progress) {
         return ManifestCheck.check(content, file, progress);

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

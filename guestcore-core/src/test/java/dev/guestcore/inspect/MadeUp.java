@@ -1,7 +1,6 @@
 package dev.guestcore.inspect;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.CancelledException;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
@@ -9,6 +8,7 @@ import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.RegionContents;
+import dev.guestcore.error.CancelledException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.AbstractList;

@@ -6,10 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
 import dev.guestcore.Progress;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.manifest.Manifest;
 import dev.guestcore.manifest.ManifestReport;
 import java.io.IOException;

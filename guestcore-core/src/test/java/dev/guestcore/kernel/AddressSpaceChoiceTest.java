@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
-import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.address.EncryptionBitException;
 import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.address.UnknownRegisterException;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.testing.MadeUpKernel;
 import java.lang.foreign.MemorySegment;

@@ -1,10 +1,10 @@
 package dev.guestcore.fuzz;
 
 import dev.guestcore.Guest;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
-import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Progress;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.FileBytes;

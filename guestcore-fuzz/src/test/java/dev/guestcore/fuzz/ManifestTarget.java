@@ -1,8 +1,8 @@
 package dev.guestcore.fuzz;
 
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
 import dev.guestcore.Progress;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.manifest.Manifest;
 import dev.guestcore.manifest.ManifestReport;
 import java.io.IOException;

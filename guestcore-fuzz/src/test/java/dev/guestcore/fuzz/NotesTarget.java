@@ -1,8 +1,8 @@
 package dev.guestcore.fuzz;
 
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Register;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.elf.CoreNotes;

@@ -2,12 +2,12 @@ package dev.guestcore.fuzz;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.RegionContents;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.testing.Patterns;

@@ -1,8 +1,8 @@
 package dev.guestcore.fuzz;
 
 import dev.guestcore.Guest;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Progress;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.VmcoreInfo;
 import dev.guestcore.kernel.DebuggerAdvice;

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.CancelledException;
 import dev.guestcore.Freeze;
 import dev.guestcore.FreezeChoice;
 import dev.guestcore.FreezeMethod;
@@ -14,7 +13,8 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.Guests;
 import dev.guestcore.Progress;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.CancelledException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.inspect.MemoryScan;
 import java.io.IOException;
 import java.io.UncheckedIOException;

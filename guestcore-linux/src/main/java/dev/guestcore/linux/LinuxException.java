@@ -1,6 +1,6 @@
 package dev.guestcore.linux;
 
-import dev.guestcore.GuestcoreException;
+import dev.guestcore.error.GuestcoreException;
 
 /** Something of the guest's kernel cannot be told: what, why, and what to do is in the message. */
 public class LinuxException extends GuestcoreException {

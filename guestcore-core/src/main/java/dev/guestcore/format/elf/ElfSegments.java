@@ -1,6 +1,6 @@
 package dev.guestcore.format.elf;
 
-import dev.guestcore.MalformedDumpException;
+import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.elf.Elf;

@@ -1,8 +1,8 @@
 package dev.guestcore.format.kdump;
 
 import dev.guestcore.Finding;
-import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Progress;
+import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.CappedFindings;

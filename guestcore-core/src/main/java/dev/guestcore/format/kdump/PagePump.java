@@ -2,10 +2,10 @@ package dev.guestcore.format.kdump;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.internal.memory.Extents;

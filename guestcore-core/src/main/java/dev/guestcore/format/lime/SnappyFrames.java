@@ -1,6 +1,6 @@
 package dev.guestcore.format.lime;
 
-import dev.guestcore.MalformedDumpException;
+import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.FileBytes;
 import io.airlift.compress.v3.MalformedInputException;

@@ -1,9 +1,9 @@
 package dev.guestcore.format.raw;
 
 import dev.guestcore.Guest;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Progress;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;

@@ -8,7 +8,7 @@ import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.CappedFindings;
 import dev.guestcore.internal.ShellWords;
@@ -37,7 +37,7 @@ public final class RawImage {
      * Opens an image by the map beside it.
      *
      * @param file is closed with the guest, and by the caller if this method throws
-     * @throws dev.guestcore.MalformedDumpException if the map breaks a rule
+     * @throws dev.guestcore.error.MalformedDumpException if the map breaks a rule
      */
     public static Guest openWithMap(FileBytes file) {
         Arena arena = Arena.ofShared();

@@ -2,10 +2,10 @@ package dev.guestcore.format.raw;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Architecture;
-import dev.guestcore.MalformedDumpException;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.FilesBeside;
 import dev.guestcore.internal.IoReason;
 import dev.guestcore.internal.memory.Extents;

@@ -3,7 +3,7 @@ package dev.guestcore.format.raw;
 import dev.guestcore.AddressRange;
 import dev.guestcore.PageRun;
 import dev.guestcore.RegionContents;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;

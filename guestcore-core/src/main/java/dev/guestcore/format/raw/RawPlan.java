@@ -5,7 +5,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.CompanionFile;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.Loss;

@@ -2,13 +2,13 @@ package dev.guestcore.format.vbox;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
-import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.Vcpu;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
-import dev.guestcore.kernel.VmcoreInfoChoice;
+import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ProcessStatus;
+import dev.guestcore.kernel.VmcoreInfoChoice;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

@@ -1,7 +1,7 @@
 package dev.guestcore.format.vbox;
 
 import dev.guestcore.Finding;
-import dev.guestcore.MalformedDumpException;
+import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;

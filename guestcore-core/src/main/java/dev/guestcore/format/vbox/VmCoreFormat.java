@@ -1,9 +1,9 @@
 package dev.guestcore.format.vbox;
 
 import dev.guestcore.Guest;
-import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Progress;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;

@@ -1,10 +1,10 @@
 package dev.guestcore.format.vbox;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.MalformedDumpException;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
+import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.Check.Result;
 import dev.guestcore.format.FileBytes;

@@ -2,7 +2,7 @@ package dev.guestcore.format.vmstate;
 
 import dev.guestcore.PageState;
 import dev.guestcore.RegionContents;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;

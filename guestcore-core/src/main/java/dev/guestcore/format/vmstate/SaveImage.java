@@ -1,6 +1,6 @@
 package dev.guestcore.format.vmstate;
 
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.migration.OtherWays;
 import dev.guestcore.internal.migration.PcMemoryMap;

@@ -2,10 +2,10 @@ package dev.guestcore.format.vmstate;
 
 import dev.guestcore.Finding;
 import dev.guestcore.GuestBuilder;
-import dev.guestcore.MalformedDumpException;
 import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Probe;
 import dev.guestcore.internal.memory.Arenas;
@@ -58,7 +58,7 @@ record SavedStream(
      * Reads a file.
      *
      * @throws MalformedDumpException if there is no memory in it
-     * @throws dev.guestcore.UnsupportedRequestException if it is written in a way that is not known
+     * @throws dev.guestcore.error.UnsupportedRequestException if it is written in a way that is not known
      */
     static SavedStream read(FileBytes file) {
         SaveImage image = SaveImage.read(file);

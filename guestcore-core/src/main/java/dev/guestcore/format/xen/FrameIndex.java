@@ -1,6 +1,6 @@
 package dev.guestcore.format.xen;
 
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.internal.memory.Extents;
 import java.lang.foreign.Arena;

@@ -1,10 +1,10 @@
 package dev.guestcore.format.xen;
 
 import dev.guestcore.Guest;
-import dev.guestcore.MalformedDumpException;
 import dev.guestcore.Progress;
-import dev.guestcore.SourceException;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.SourceException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;

@@ -1,6 +1,6 @@
 package dev.guestcore.format.xen;
 
-import dev.guestcore.MalformedDumpException;
+import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.internal.elf.ElfNote;

@@ -1,6 +1,6 @@
 package dev.guestcore.format.xenlegacy;
 
-import dev.guestcore.MalformedDumpException;
+import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.xen.ContextLayout;
 import java.nio.ByteOrder;

@@ -58,7 +58,7 @@ public record ElfHeader(
     /**
      * Reads the header of a file for which {@link #isElf} holds.
      *
-     * @throws dev.guestcore.MalformedDumpException if the file ends within the header
+     * @throws dev.guestcore.error.MalformedDumpException if the file ends within the header
      */
     public static ElfHeader read(FileBytes file) {
         ElfClass elfClass = file.u8(4, "EI_CLASS") == 1 ? ElfClass.ELF32 : ElfClass.ELF64;

@@ -24,7 +24,7 @@ public record ElfNote(long offset, String name, long type, long descriptorOffset
      * Reads the note at {@code offset}, with the usual four-byte padding.
      *
      * @param limit where its segment or section ends
-     * @throws dev.guestcore.MalformedDumpException if the note runs past {@code limit} or the end of the file
+     * @throws dev.guestcore.error.MalformedDumpException if the note runs past {@code limit} or the end of the file
      */
     public static ElfNote read(FileBytes file, ByteOrder order, long offset, long limit) {
         requireWithin(file, offset, HEADER, limit, "note header");

@@ -58,7 +58,7 @@ public final class FlattenedStream {
      * Finds all pieces of a file for which {@link #isFlattened} holds. A stream that is cut short gives what it holds.
      *
      * @param arena how long the table of pieces lives
-     * @throws dev.guestcore.MalformedDumpException if it is of an unknown type or version, or holds no piece
+     * @throws dev.guestcore.error.MalformedDumpException if it is of an unknown type or version, or holds no piece
      */
     public static Assembly index(FileBytes stored, Arena arena) {
         requireOne(stored, 16, "type of the flattened stream");

@@ -1,6 +1,6 @@
 package dev.guestcore.internal.freeze;
 
-import dev.guestcore.GuestcoreException;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.internal.memory.Arenas;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;

@@ -8,7 +8,7 @@ import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.GuestSource;
 import dev.guestcore.RegionContents;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.internal.memory.RegionMemory;
 import java.util.Objects;
 import java.util.Optional;

@@ -1,7 +1,7 @@
 package dev.guestcore.internal.freeze;
 
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Progress;
+import dev.guestcore.error.GuestcoreException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Semaphore;

@@ -237,7 +237,8 @@ public final class KeepRecord {
      * @param file holds the record
      * @param offset where the record begins
      * @param size how long it is
-     * @throws dev.guestcore.MalformedDumpException if the record is damaged, or contradicts the core that carries it
+     * @throws dev.guestcore.error.MalformedDumpException if the record is damaged, or contradicts the core that carries
+     *     it
      */
     public static Guest restore(Guest read, FileBytes file, long offset, long size) {
         return new KeepReader(file, offset, size).restore(read);

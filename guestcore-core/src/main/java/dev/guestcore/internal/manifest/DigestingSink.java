@@ -1,7 +1,7 @@
 package dev.guestcore.internal.manifest;
 
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Progress;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.internal.memory.Extents;
 import java.lang.foreign.Arena;

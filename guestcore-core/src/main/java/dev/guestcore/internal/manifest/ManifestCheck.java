@@ -1,11 +1,11 @@
 package dev.guestcore.internal.manifest;
 
-import dev.guestcore.CancelledException;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
 import dev.guestcore.Progress;
+import dev.guestcore.error.CancelledException;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.FilesBeside;
 import dev.guestcore.internal.memory.Extents;

@@ -42,8 +42,8 @@ public record ManifestContent(
     /**
      * Reads a manifest.
      *
-     * @throws dev.guestcore.MalformedDumpException if it is damaged
-     * @throws dev.guestcore.SourceException if it cannot be read
+     * @throws dev.guestcore.error.MalformedDumpException if it is damaged
+     * @throws dev.guestcore.error.SourceException if it cannot be read
      */
     public static ManifestContent read(Path path) {
         return new ManifestReader(path).read();

@@ -1,8 +1,8 @@
 package dev.guestcore.internal.manifest;
 
-import dev.guestcore.MalformedDumpException;
 import dev.guestcore.MemoryRegion;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.IoReason;
 import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.manifest.Manifest;

@@ -1,7 +1,7 @@
 package dev.guestcore.internal.manifest;
 
-import dev.guestcore.OutputException;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.OutputException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.IoReason;
 import dev.guestcore.internal.output.OutputFile;
 import java.io.IOException;

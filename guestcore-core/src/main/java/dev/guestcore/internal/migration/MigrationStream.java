@@ -1,7 +1,7 @@
 package dev.guestcore.internal.migration;
 
-import dev.guestcore.MalformedDumpException;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.UnsupportedRequestException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -142,7 +142,7 @@ public final class MigrationStream {
      * @return what the stream holds beside memory
      * @throws MalformedDumpException if it breaks off or breaks a rule before its memory is complete
      * @throws UnsupportedRequestException if QEMU wrote it in a way that this reader does not know
-     * @throws dev.guestcore.SourceException if reading fails
+     * @throws dev.guestcore.error.SourceException if reading fails
      */
     public MachineState read() {
         try (Arena arena = Arena.ofConfined()) {

@@ -3,7 +3,7 @@ package dev.guestcore.internal.migration;
 import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
 import dev.guestcore.MemoryRegion;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;

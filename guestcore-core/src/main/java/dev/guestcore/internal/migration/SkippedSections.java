@@ -1,6 +1,6 @@
 package dev.guestcore.internal.migration;
 
-import dev.guestcore.MalformedDumpException;
+import dev.guestcore.error.MalformedDumpException;
 import java.util.HashSet;
 import java.util.Set;
 

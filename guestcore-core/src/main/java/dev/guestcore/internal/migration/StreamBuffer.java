@@ -1,7 +1,7 @@
 package dev.guestcore.internal.migration;
 
-import dev.guestcore.MalformedDumpException;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.SourceException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,6 +1,6 @@
 package dev.guestcore.internal.output;
 
-import dev.guestcore.OutputException;
+import dev.guestcore.error.OutputException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

@@ -1,6 +1,6 @@
 package dev.guestcore.internal.output;
 
-import dev.guestcore.OutputException;
+import dev.guestcore.error.OutputException;
 import dev.guestcore.format.CompanionFile;
 import dev.guestcore.format.WritePlan;
 import java.nio.file.Path;

@@ -1,7 +1,7 @@
 package dev.guestcore.internal.spool;
 
-import dev.guestcore.GuestcoreException;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.FileBytes;
 import java.io.BufferedInputStream;
 import java.io.IOException;

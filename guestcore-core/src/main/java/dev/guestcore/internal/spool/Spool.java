@@ -1,6 +1,6 @@
 package dev.guestcore.internal.spool;
 
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.memory.SteadyFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;

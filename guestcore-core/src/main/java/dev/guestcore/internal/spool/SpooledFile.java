@@ -1,9 +1,9 @@
 package dev.guestcore.internal.spool;
 
 import dev.guestcore.Finding;
-import dev.guestcore.MalformedDumpException;
-import dev.guestcore.SourceException;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.SourceException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.memory.Extents;
 import java.io.IOException;

@@ -1,6 +1,6 @@
 package dev.guestcore.live.demo;
 
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.internal.text.Quantities;
 import java.util.Set;
 import java.util.TreeSet;

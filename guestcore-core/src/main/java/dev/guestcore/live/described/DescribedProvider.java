@@ -1,7 +1,7 @@
 package dev.guestcore.live.described;
 
 import dev.guestcore.GuestSource;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.live.SourceProvider;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;

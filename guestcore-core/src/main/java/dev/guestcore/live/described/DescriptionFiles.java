@@ -1,6 +1,6 @@
 package dev.guestcore.live.described;
 
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.FilesBeside;
 import java.nio.file.InvalidPathException;

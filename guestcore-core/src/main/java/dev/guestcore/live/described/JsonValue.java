@@ -1,6 +1,6 @@
 package dev.guestcore.live.described;
 
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.text.Quantities;
 import java.math.BigInteger;
 import java.util.ArrayList;

@@ -2,7 +2,7 @@ package dev.guestcore.live.qemu;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.MemoryRegion;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;

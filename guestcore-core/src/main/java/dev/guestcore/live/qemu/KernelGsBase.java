@@ -1,6 +1,6 @@
 package dev.guestcore.live.qemu;
 
-import dev.guestcore.GuestcoreException;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfHeader;

@@ -2,7 +2,7 @@ package dev.guestcore.live.qemu;
 
 import dev.guestcore.Finding;
 import dev.guestcore.MemoryRegion;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.inspect.Sizes;
 import java.io.IOException;
 import java.util.ArrayList;

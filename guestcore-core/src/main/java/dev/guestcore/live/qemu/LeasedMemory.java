@@ -1,9 +1,9 @@
 package dev.guestcore.live.qemu;
 
-import dev.guestcore.CancelledException;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
+import dev.guestcore.error.CancelledException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;

@@ -4,7 +4,7 @@ import dev.guestcore.Finding;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.RegionContents;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.memory.RegionMemory;
 import java.io.IOException;
 import java.lang.foreign.Arena;

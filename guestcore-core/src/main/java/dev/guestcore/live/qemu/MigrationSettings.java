@@ -1,6 +1,6 @@
 package dev.guestcore.live.qemu;
 
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

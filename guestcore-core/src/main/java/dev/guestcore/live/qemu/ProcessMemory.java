@@ -1,6 +1,6 @@
 package dev.guestcore.live.qemu;
 
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;

@@ -2,7 +2,7 @@ package dev.guestcore.live.qemu;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;

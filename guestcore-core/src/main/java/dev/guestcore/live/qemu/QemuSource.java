@@ -1,7 +1,6 @@
 package dev.guestcore.live.qemu;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.CancelledException;
 import dev.guestcore.Finding;
 import dev.guestcore.FreezeChoice;
 import dev.guestcore.FreezeMethod;
@@ -14,9 +13,10 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
-import dev.guestcore.SourceException;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.error.CancelledException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.freeze.BufferOrDirect;
 import dev.guestcore.internal.output.ForgetfulSink;
 import dev.guestcore.internal.output.MemoryCopier;

@@ -1,6 +1,6 @@
 package dev.guestcore.live.qemu;
 
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.Serial;

@@ -1,8 +1,8 @@
 package dev.guestcore.live.qemu;
 
-import dev.guestcore.SourceException;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.error.SourceException;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Locale;

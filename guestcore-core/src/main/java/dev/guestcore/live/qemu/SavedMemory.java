@@ -1,6 +1,6 @@
 package dev.guestcore.live.qemu;
 
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.memory.SteadyReads;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

@@ -1,17 +1,17 @@
 package dev.guestcore.live.qemu;
 
-import dev.guestcore.CancelledException;
 import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
 import dev.guestcore.FreezeMethod;
 import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.CancelledException;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.migration.MachineState;
 import dev.guestcore.internal.migration.MigrationStream;
 import dev.guestcore.internal.migration.RamBlock;

@@ -3,7 +3,7 @@ package dev.guestcore.live.qemu;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.RegionContents;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.freeze.AnonymousMemory;
 import dev.guestcore.internal.memory.SteadyReads;
 import dev.guestcore.internal.migration.RamBlock;

@@ -1,6 +1,6 @@
 package dev.guestcore.live.qemu;
 
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.inspect.Sizes;
 import dev.guestcore.internal.freeze.FreezeBuffer;
 import java.io.IOException;

@@ -1,6 +1,6 @@
 package dev.guestcore.live.raw;
 
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.text.Quantities;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;

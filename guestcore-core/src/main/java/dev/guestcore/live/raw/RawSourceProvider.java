@@ -2,7 +2,7 @@ package dev.guestcore.live.raw;
 
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.raw.RawImage;
 import dev.guestcore.live.SourceProvider;

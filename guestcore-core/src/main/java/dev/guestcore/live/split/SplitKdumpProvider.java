@@ -3,7 +3,7 @@ package dev.guestcore.live.split;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestSource;
 import dev.guestcore.Progress;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.kdump.KdumpFormat;
 import dev.guestcore.live.SourceProvider;

@@ -1,7 +1,7 @@
 package dev.guestcore.serve.gdb;
 
-import dev.guestcore.SourceException;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.SourceException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.internal.IoReason;
 import java.io.IOException;
 import java.io.InputStream;

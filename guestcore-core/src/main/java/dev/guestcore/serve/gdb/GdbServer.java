@@ -2,9 +2,9 @@ package dev.guestcore.serve.gdb;
 
 import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
-import dev.guestcore.GuestcoreException;
-import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.address.TranslationOptions;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import java.io.IOException;
 import java.io.InputStream;

@@ -79,7 +79,7 @@ final class GuestView {
     /**
      * The address space of the vCPU that is looked at.
      *
-     * @throws dev.guestcore.GuestcoreException if the source does not say how it translates
+     * @throws dev.guestcore.error.GuestcoreException if the source does not say how it translates
      */
     AddressSpace space() {
         AddressSpace space = spaces.get(selected);

@@ -2,7 +2,6 @@ package dev.guestcore.serve.gdb;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.PageRun;
 import dev.guestcore.Provenance;
 import dev.guestcore.Vcpu;
@@ -13,6 +12,7 @@ import dev.guestcore.cpu.CpuMode;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.MemorySummary;
 import dev.guestcore.inspect.SearchHit;

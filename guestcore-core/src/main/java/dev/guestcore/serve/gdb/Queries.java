@@ -1,11 +1,11 @@
 package dev.guestcore.serve.gdb;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.CancelledException;
 import dev.guestcore.PageRun;
 import dev.guestcore.Progress;
 import dev.guestcore.address.Translation;
 import dev.guestcore.cpu.CpuMode;
+import dev.guestcore.error.CancelledException;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchHit;
 import dev.guestcore.inspect.SearchPattern;

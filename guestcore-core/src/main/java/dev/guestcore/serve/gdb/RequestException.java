@@ -1,6 +1,6 @@
 package dev.guestcore.serve.gdb;
 
-import dev.guestcore.GuestcoreException;
+import dev.guestcore.error.GuestcoreException;
 import java.io.Serial;
 
 /** A client asked for something that it does not get. Becomes an error reply, never leaves this package. */

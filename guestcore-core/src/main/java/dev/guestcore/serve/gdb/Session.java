@@ -1,7 +1,7 @@
 package dev.guestcore.serve.gdb;
 
 import dev.guestcore.GuestMemory;
-import dev.guestcore.GuestcoreException;
+import dev.guestcore.error.GuestcoreException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.Progress;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.elf.ElfCoreFormat;
 import dev.guestcore.testing.ElfFiles;

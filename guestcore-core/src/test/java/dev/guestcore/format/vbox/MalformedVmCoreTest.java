@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.GuestcoreException;
-import dev.guestcore.MalformedDumpException;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Probe;
 import java.io.IOException;

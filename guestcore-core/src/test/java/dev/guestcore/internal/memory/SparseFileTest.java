@@ -11,7 +11,7 @@ import dev.guestcore.Guests;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.inspect.MemoryScan;
@@ -31,8 +31,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 

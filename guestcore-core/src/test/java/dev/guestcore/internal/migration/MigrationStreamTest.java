@@ -7,11 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
-import dev.guestcore.GuestcoreException;
-import dev.guestcore.MalformedDumpException;
-import dev.guestcore.UnsupportedRequestException;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.testing.MigrationFiles;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;

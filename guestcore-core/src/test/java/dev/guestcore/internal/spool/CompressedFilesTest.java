@@ -8,10 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
-import dev.guestcore.MalformedDumpException;
-import dev.guestcore.UnsupportedRequestException;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.ForeignTools;

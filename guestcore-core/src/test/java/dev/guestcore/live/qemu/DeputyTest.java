@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;

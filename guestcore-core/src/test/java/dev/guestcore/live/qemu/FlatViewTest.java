@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.guestcore.AddressRange;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.MemoryRegion.Kind;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 

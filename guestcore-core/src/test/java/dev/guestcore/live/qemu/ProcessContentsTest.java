@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.guestcore.PageState;
 import dev.guestcore.RegionContents;
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.SourceException;
+import dev.guestcore.error.SourceException;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 

@@ -1,8 +1,8 @@
 package dev.guestcore.live.qemu;
 
 import dev.guestcore.MemoryRegion;
-import dev.guestcore.SourceException;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.fuzz.Target;
 import java.io.IOException;
 import java.io.InputStream;

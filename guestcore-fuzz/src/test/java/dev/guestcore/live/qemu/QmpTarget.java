@@ -1,8 +1,8 @@
 package dev.guestcore.live.qemu;
 
 import dev.guestcore.GuestSource;
-import dev.guestcore.GuestcoreException;
 import dev.guestcore.Guests;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.fuzz.Target;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;

@@ -1,4 +1,4 @@
-package dev.guestcore;
+package dev.guestcore.error;
 
 import java.io.Serial;
 
