@@ -211,6 +211,11 @@ final class Watchdog implements AutoCloseable {
         tell();
     }
 
+    /** What would be undone now. */
+    synchronized Undo undo() {
+        return undo;
+    }
+
     /** Notes that there is nothing to undo any more; call it when that is certain. */
     void disarm() {
         arm(Undo.NOTHING);

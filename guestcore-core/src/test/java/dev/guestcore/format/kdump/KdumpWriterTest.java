@@ -46,6 +46,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -64,6 +65,12 @@ class KdumpWriterTest {
 
     private static byte[] pages(int count, int seed) {
         byte[] bytes = Patterns.bytes(count * PAGE, seed);
+        Random random = new Random(seed);
+        byte[] incompressible = new byte[PAGE];
+        for (int page = 0; page < count; page += 6) {
+            random.nextBytes(incompressible);
+            System.arraycopy(incompressible, 0, bytes, page * PAGE, PAGE);
+        }
         for (int page = 0; page < count; page++) {
             if (page % 3 == 1) {
                 Arrays.fill(bytes, page * PAGE, (page + 1) * PAGE, (byte) 0);

@@ -49,6 +49,33 @@ class MemoryCopierTest {
         assertEquals(content.length, copier.memoryBytes());
     }
 
+    /** What a dump left out is lost; only what is known to be zero counts as that. */
+    @Test
+    void tellsPagesThatWereLeftOutFromZeroPages() {
+        AddressRange range = AddressRange.ofSize(0x10000, 3 * 4096);
+        RegionContents contents = new RegionContents() {
+            @Override
+            public Run runAt(long offset, long remaining) {
+                return offset < 4096
+                        ? new Run(PageState.EXCLUDED, 4096 - offset)
+                        : new Run(PageState.ZERO, remaining);
+            }
+
+            @Override
+            public long readAvailable(long offset, MemorySegment target) {
+                return 0;
+            }
+        };
+        Guest guest = Guest.builder()
+                .region(new MemoryRegion(range, MemoryRegion.Kind.RAM, "ram"), contents)
+                .build();
+        MemoryCopier copier = new MemoryCopier(guest.memory(), new ForgetfulSink(), Progress.none());
+        copier.copy(range);
+        assertEquals(List.of(new AddressRange(0x10000, 0x10fff)), copier.unreadable());
+        assertEquals(2 * 4096, copier.zeroBytes());
+        assertEquals(3 * 4096, copier.memoryBytes());
+    }
+
     @Test
     void copiesAnyRangeOfSparseMemoryExactly() {
         Random random = new Random(1);

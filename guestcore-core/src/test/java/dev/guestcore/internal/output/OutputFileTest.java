@@ -25,6 +25,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -295,6 +296,22 @@ class OutputFileTest {
             output.commit();
         }
         assertEquals(size, Files.size(target));
+    }
+
+    /** A hole at the end is no write; the file has its length all the same, also if the hole is one page. */
+    @Test
+    void aZeroPageAtTheEndBelongsToTheFile() throws IOException {
+        for (int zeros : new int[] {1, 4095, 4096, 4097, 1 << 20}) {
+            Path target = folder.resolve("core-" + zeros);
+            try (OutputFile output = OutputFile.create(target, IfExists.FAIL)) {
+                byte[] page = new byte[4096];
+                Arrays.fill(page, (byte) 1);
+                output.sink().writeMemory(0, MemorySegment.ofArray(page));
+                output.sink().writeZeroMemory(4096, zeros);
+                output.commit();
+            }
+            assertEquals(4096 + zeros, Files.size(target));
+        }
     }
 
     private List<String> names() throws IOException {

@@ -24,8 +24,10 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.locks.LockSupport;
 import java.util.regex.Matcher;
@@ -132,6 +134,35 @@ class GdbServerTest {
         assertEquals("7f030000", register(guest, "fctrl"));
         // TOP is 6: register 6 holds ST0 = 1 (valid), register 7 ST1 = 0 (zero), all others are empty.
         assertEquals("ff4f0000", register(guest, "ftag"));
+    }
+
+    /** Two registers that swap places are two wrong answers that nothing else would notice. */
+    @Test
+    void everyRegisterHasItsOwnName() {
+        List<String> names = List.of("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12",
+                "r13", "r14", "r15", "rip", "cs", "ss", "ds", "es", "fs", "gs", "fs_base", "gs_base", "cr0", "cr2", "cr3",
+                "cr4");
+        RegisterState.Builder registers = RegisterState.builder();
+        // As its own mode needs them: a vCPU in long mode.
+        Map<String, Long> values = new HashMap<>(Map.of("cr0", 0x8005_0033L, "cr4", 0xa0L, "cs", 0x10L, "ss", 0x18L));
+        for (int i = 0; i < names.size(); i++) {
+            values.putIfAbsent(names.get(i), names.get(i).length() == 2 && names.get(i).endsWith("s")
+                    ? 0x20L + 8L * i
+                    : 0x0102_0304_0506_0708L * 3 + i);
+        }
+        values.put("cr3", 0x1000L);
+        values.forEach((name, value) ->
+                registers.set(X86.ofLabel(name.replace("_base", ".base")).orElseThrow(), value));
+        registers.set(X86.CS_ATTRIBUTES, 0xa09b).set(X86.EFER, 0xd01);
+        Guest distinct = Guest.builder()
+                .ram(0, MemorySegment.ofArray(new byte[0x2000]))
+                .vcpu(registers.build())
+                .provenance(Provenance.of("made up", "test"))
+                .build();
+        for (String name : names) {
+            String shown = register(distinct, name);
+            assertEquals(littleEndian(values.get(name)).substring(0, shown.length()), shown, name);
+        }
     }
 
     @Test
