@@ -10,7 +10,6 @@ module dev.guestcore {
 
     exports dev.guestcore;
     exports dev.guestcore.address;
-    exports dev.guestcore.arch;
     exports dev.guestcore.cpu;
     exports dev.guestcore.error;
     exports dev.guestcore.format;

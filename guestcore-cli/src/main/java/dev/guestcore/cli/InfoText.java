@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.AddressRange;
+import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
@@ -11,8 +12,6 @@ import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.UnknownRegisterException;
-import dev.guestcore.arch.Architectures;
-import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.CpuMode;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
@@ -110,12 +109,12 @@ final class InfoText {
             // Nothing but memory: the source does not say of which machine.
             return kernel.machine();
         }
-        if (guest.architecture() != Architectures.X86) {
+        if (guest.architecture() != Architecture.X86) {
             return guest.facts(ElfFacts.class)
                     .flatMap(ElfFacts::machineName)
-                    .or(() -> guest.architecture() == Architecture.UNKNOWN
+                    .or(() -> guest.architecture() == Architecture.OTHER
                             ? Optional.empty()
-                            : Optional.of(guest.architecture().title()));
+                            : Optional.of(Names.of(guest.architecture())));
         }
         boolean wide = kernel.isWide() || guest.vcpus().stream().anyMatch(this::isWide);
         return Optional.of(wide ? "x86-64" : "x86");

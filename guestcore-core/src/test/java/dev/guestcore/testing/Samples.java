@@ -37,6 +37,9 @@ public final class Samples {
     /** Other dump-cores from Xen 4.17. The last one is cut short. */
     public static final List<String> XEN_OTHERS = List.of("xen/pv64-1", "xen/pvhgrub", "xen/pv64-mini-diskfull");
 
+    /** Memory of a Linux guest on arm64 from 0x40000000 on, whose kernel names code only, and what the guest said itself. */
+    public static final String LINUX_ARM64 = "linux/m510";
+
     private static final Map<String, Path> UNPACKED = new ConcurrentHashMap<>();
     private static final Path FOLDER = temporaryFolder();
 
@@ -68,7 +71,9 @@ public final class Samples {
     }
 
     private static Path unpack(String sample) {
-        String packed = sample.startsWith("vbox/") ? "vmcore.elf.zst" : "core.zst";
+        String packed = sample.startsWith("vbox/")
+                ? "vmcore.elf.zst"
+                : sample.startsWith("linux/") ? "mem.raw.zst" : "core.zst";
         Path target = FOLDER.resolve(sample.replace('/', '_'));
         if (Samples.class.getResource("/samples/" + sample + "/" + packed) == null) {
             return unpackWithTool(shared(sample).resolve(packed), target);
@@ -97,6 +102,29 @@ public final class Samples {
             throw new IllegalStateException(e);
         }
         return target;
+    }
+
+    /**
+     * A file that a Linux guest wrote about itself, from the archive beside its memory.
+     *
+     * @param entry in the archive ("gt/kallsyms")
+     */
+    public static byte[] truth(String sample, String entry) {
+        try {
+            Process tar = new ProcessBuilder(
+                            "tar", "--zstd", "-xOf", shared(sample).resolve("truth.tar.zst").toString(), entry)
+                    .redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start();
+            byte[] content = tar.getInputStream().readAllBytes();
+            if (tar.waitFor() != 0) {
+                throw new IOException("tar could not unpack " + entry + " of " + sample);
+            }
+            return content;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     /** A text file beside a sample ("truth.txt", "input.json"). */

@@ -2,6 +2,7 @@ package dev.guestcore.linux;
 
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
+import dev.guestcore.Progress;
 import dev.guestcore.linux.symbols.KernelSymbols;
 import dev.guestcore.linux.types.KernelTypes;
 import java.util.Objects;
@@ -27,12 +28,46 @@ public final class Linux {
         this.types = Objects.requireNonNull(types);
     }
 
+    /**
+     * The kernel of a guest.
+     *
+     * @throws LinuxException if none is found, or none whose page tables can be read
+     */
+    public static Linux of(Guest guest) {
+        return of(guest, Progress.none());
+    }
+
+    /**
+     * The kernel of a guest. Looks first where registers and notes of the dump lead, then searches all memory.
+     *
+     * @param progress of a search of memory; may cancel
+     * @throws LinuxException if none is found, or none whose page tables can be read
+     */
+    public static Linux of(Guest guest, Progress progress) {
+        KernelFinder finder = new KernelFinder(guest, progress);
+        return finder.find().orElseThrow(() -> new LinuxException(finder.why()));
+    }
+
+    /** The kernel of a guest; empty if none is found, or none whose page tables can be read. */
+    public static Optional<Linux> find(Guest guest) {
+        return find(guest, Progress.none());
+    }
+
+    /**
+     * The kernel of a guest; empty if none is found, or none whose page tables can be read.
+     *
+     * @param progress of a search of memory; may cancel
+     */
+    public static Optional<Linux> find(Guest guest, Progress progress) {
+        return new KernelFinder(guest, progress).find();
+    }
+
     /** The guest that it runs in. */
     public Guest guest() {
         return guest;
     }
 
-    /** Where it is. */
+    /** Where it is, and which it is. */
     public KernelImage image() {
         return image;
     }

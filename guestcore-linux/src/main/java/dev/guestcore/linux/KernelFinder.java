@@ -1,0 +1,138 @@
+package dev.guestcore.linux;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.Architecture;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.Progress;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.inspect.MemorySearch;
+import dev.guestcore.inspect.SearchPattern;
+import dev.guestcore.kernel.KernelFacts;
+import dev.guestcore.linux.symbols.Kallsyms;
+import dev.guestcore.linux.symbols.KernelSymbols;
+import java.io.Serial;
+import java.util.HashSet;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Finds the running kernel by its tables of symbols, and takes the first one whose page tables map it where it lies: memory may
+ * hold those of a kernel that ran before, of a nested guest, or of a file in the page cache.
+ */
+final class KernelFinder {
+
+    /** Where the image is mapped on x86-64 (documentation of Linux, arch/x86/x86_64/mm). */
+    private static final AddressRange WINDOW = X86Image.WINDOW;
+
+    /** What the kernel is linked for begins so far above that unless configured otherwise. */
+    private static final long LINKED_OFFSET = X86Image.LINKED - WINDOW.first();
+
+    /** No image is larger. */
+    private static final long LARGEST_IMAGE = 128L << 20;
+
+    private final Guest guest;
+    private final Progress progress;
+    private final Set<Long> tried = new HashSet<>();
+    private @Nullable String miss;
+
+    KernelFinder(Guest guest, Progress progress) {
+        this.guest = guest;
+        this.progress = progress;
+    }
+
+    /** Why none was found, for the user. */
+    String why() {
+        return miss != null
+                ? miss
+                : "no Linux kernel found: memory holds no table of kernel symbols (kallsyms); it was left out of the dump, is"
+                        + " encrypted, or the guest is none of Linux";
+    }
+
+    Optional<Linux> find() {
+        return likelyPlace().flatMap(this::search).or(() -> search(new AddressRange(0, -1L)));
+    }
+
+    /** Where registers and notes of the dump say that the image lies. */
+    private Optional<AddressRange> likelyPlace() {
+        if (guest.architecture() != Architecture.X86) {
+            return Optional.empty();
+        }
+        KernelFacts facts = KernelFacts.glance(guest);
+        return facts.physicalBase().flatMap(base -> {
+            long slide = facts.kaslrOffset().map(offset -> offset.value()).orElse(0L);
+            long start = base.value() + LINKED_OFFSET + slide;
+            return start < 0 ? Optional.empty() : Optional.of(AddressRange.ofSize(start, LARGEST_IMAGE));
+        });
+    }
+
+    private Optional<Linux> search(AddressRange range) {
+        try {
+            MemorySearch.of(SearchPattern.bytes(Kallsyms.searched()))
+                    .context(0)
+                    .in(range)
+                    .physical(guest.memory(), hit -> look(hit.address()), progress);
+            return Optional.empty();
+        } catch (Found found) {
+            return Optional.of(found.linux);
+        }
+    }
+
+    /** Stops the search when the kernel is found. Never leaves this class. */
+    private static final class Found extends GuestcoreException {
+
+        @Serial
+        private static final long serialVersionUID = 1L;
+
+        private final transient Linux linux;
+
+        Found(Linux linux) {
+            super("found");
+            this.linux = linux;
+        }
+    }
+
+    private void look(long hit) {
+        if (!tried.add(hit)) {
+            return;
+        }
+        Optional<Kallsyms> kallsyms = Kallsyms.around(guest.memory(), hit);
+        Optional<Linux> linux = kallsyms.flatMap(this::check);
+        if (linux.isPresent()) {
+            throw new Found(linux.get());
+        }
+    }
+
+    private Optional<Linux> check(Kallsyms kallsyms) {
+        if (guest.architecture() != Architecture.X86) {
+            miss = "the symbols of a Linux kernel lie at guest-physical 0x" + Long.toHexString(kallsyms.place())
+                    + ", but page tables of " + guest.architecture() + " cannot be read yet";
+            return Optional.empty();
+        }
+        Optional<X86Image.Place> place = new X86Image(guest, kallsyms).find();
+        if (place.isEmpty()) {
+            miss = "the symbols of a Linux kernel lie at guest-physical 0x" + Long.toHexString(kallsyms.place())
+                    + ", but no x86-64 page tables were found that map them: it is not the kernel that runs, or its tables"
+                    + " are missing or of another processor";
+        }
+        return place.map(found -> linux(kallsyms, found));
+    }
+
+    private Linux linux(Kallsyms kallsyms, X86Image.Place place) {
+        GuestMemory memory = new CachedMemory(place.space().memory());
+        KernelSymbols symbols = kallsyms.symbols(place.shift(), place.range());
+        KernelIdentity identity = new KernelIdentity(memory, symbols);
+        KernelImage image = new KernelImage(
+                place.range().first(),
+                place.physical(),
+                place.range().size(),
+                identity.slide(place.range().first() - X86Image.LINKED),
+                identity.banner(),
+                identity.release(),
+                identity.buildId(),
+                place.space(),
+                place.how());
+        return new Linux(guest, image, memory, symbols, Optional.empty());
+    }
+}

@@ -1,0 +1,112 @@
+package dev.guestcore.linux;
+
+import dev.guestcore.GuestMemory;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.kernel.VmcoreInfoFields;
+import dev.guestcore.linux.symbols.KernelSymbols;
+import dev.guestcore.linux.symbols.Symbol;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.HexFormat;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Which kernel it is, as its own variables say. What cannot be read is unknown. */
+final class KernelIdentity {
+
+    private static final int LONGEST_BANNER = 512;
+    private static final Pattern BANNER = Pattern.compile("Linux version (\\S{1,128}) [ -~]+");
+
+    /** The kernel makes it of one page at most. */
+    private static final int MOST_VMCOREINFO = 4096;
+
+    /** Notes of a kernel take less than 1 KiB. */
+    private static final int MOST_NOTES = 1 << 16;
+
+    private static final int NOTE_HEADER = 3 * Integer.BYTES;
+    private static final int BUILD_ID = 3;
+    private static final int GNU = 0x00554e47;
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final GuestMemory memory;
+    private final KernelSymbols symbols;
+
+    KernelIdentity(GuestMemory memory, KernelSymbols symbols) {
+        this.memory = memory;
+        this.symbols = symbols;
+    }
+
+    Optional<String> banner() {
+        return at("linux_banner", address -> memory.readString(address, LONGEST_BANNER).strip())
+                .filter(text -> BANNER.matcher(text).matches());
+    }
+
+    Optional<String> release() {
+        return banner().map(BANNER::matcher).filter(Matcher::matches).map(matcher -> matcher.group(1));
+    }
+
+    /** How far the image was moved: as VMCOREINFO says, or else as it is usual. */
+    long slide(long usual) {
+        OptionalLong stated = at("vmcoreinfo_data", pointer -> memory.readLong(pointer))
+                .flatMap(address -> read(() -> memory.readString(address, MOST_VMCOREINFO)))
+                .map(text -> VmcoreInfoFields.parse(text).kernelOffset())
+                .orElse(OptionalLong.empty());
+        return stated.orElse(usual);
+    }
+
+    Optional<String> buildId() {
+        Optional<Symbol> start = symbols.find("__start_notes");
+        Optional<Symbol> stop = symbols.find("__stop_notes");
+        if (start.isEmpty() || stop.isEmpty()) {
+            return Optional.empty();
+        }
+        long size = stop.get().address() - start.get().address();
+        return size < NOTE_HEADER || size > MOST_NOTES
+                ? Optional.empty()
+                : read(() -> {
+                    byte[] notes = new byte[(int) size];
+                    memory.read(start.get().address(), notes);
+                    return MemorySegment.ofArray(notes);
+                }).flatMap(KernelIdentity::buildId);
+    }
+
+    private static Optional<String> buildId(MemorySegment notes) {
+        long at = 0;
+        while (at + NOTE_HEADER <= notes.byteSize()) {
+            long nameSize = Integer.toUnsignedLong(notes.get(INT, at));
+            long size = Integer.toUnsignedLong(notes.get(INT, at + Integer.BYTES));
+            int type = notes.get(INT, at + 2 * Integer.BYTES);
+            long name = at + NOTE_HEADER;
+            long content = name + align(nameSize);
+            if (content + size > notes.byteSize()) {
+                return Optional.empty();
+            }
+            if (type == BUILD_ID && nameSize == Integer.BYTES && notes.get(INT, name) == GNU && size <= 64) {
+                return Optional.of(HexFormat.of().formatHex(notes.asSlice(content, size).toArray(ValueLayout.JAVA_BYTE)));
+            }
+            at = content + align(size);
+        }
+        return Optional.empty();
+    }
+
+    private static long align(long size) {
+        return size + Integer.BYTES - 1 & -Integer.BYTES;
+    }
+
+    private <T> Optional<T> at(String name, Function<Long, T> reader) {
+        return symbols.find(name).flatMap(symbol -> read(() -> reader.apply(symbol.address())));
+    }
+
+    private static <T> Optional<T> read(Supplier<T> reader) {
+        try {
+            return Optional.of(reader.get());
+        } catch (GuestcoreException e) {
+            return Optional.empty();
+        }
+    }
+}

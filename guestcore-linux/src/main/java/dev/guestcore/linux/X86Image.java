@@ -1,0 +1,223 @@
+package dev.guestcore.linux;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.Guest;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.Vcpu;
+import dev.guestcore.address.AddressSpace;
+import dev.guestcore.address.Paging;
+import dev.guestcore.address.PagingMode;
+import dev.guestcore.address.PhysicalAddress;
+import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.linux.symbols.Kallsyms;
+import dev.guestcore.linux.symbols.KernelSymbols;
+import dev.guestcore.linux.symbols.Symbol;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a kernel of x86-64 lies whose symbols were found, and its page tables. Facts (documentation of Linux,
+ * arch/x86/x86_64/mm, arch/x86/boot.rst): the image is mapped from 0xffffffff80000000 on, in at most 1 GiB; both its virtual and
+ * its physical address are multiples of 2 MiB; it is contiguous in physical memory. With page-table isolation the root of user
+ * mode lies 4 KiB behind the kernel's.
+ */
+final class X86Image {
+
+    /** Where images are mapped. */
+    static final AddressRange WINDOW = AddressRange.ofSize(0xffff_ffff_8000_0000L, 1L << 30);
+
+    /** Where {@code _text} is linked unless configured otherwise. */
+    static final long LINKED = 0xffff_ffff_8100_0000L;
+
+    private static final long ALIGNMENT = 2L << 20;
+    private static final long PAGE = 4096;
+    private static final long ISOLATION_BIT = 0x1000;
+    private static final long MOST_TABLES = 1 << 12;
+    private static final int PHYSICAL_BITS = 52;
+    private static final long ADDRESS_BITS = 0x000f_ffff_ffff_f000L;
+
+    /** From 4.13, in between, before. */
+    private static final List<String> ROOTS = List.of("init_top_pgt", "swapper_pg_dir", "init_level4_pgt");
+
+    private static final byte[] BANNER = "Linux version ".getBytes(StandardCharsets.US_ASCII);
+
+    private final Guest guest;
+    private final GuestMemory memory;
+    private final Kallsyms kallsyms;
+    /** Of addresses as the tables have them, which may be physical. */
+    private final KernelSymbols symbols;
+
+    X86Image(Guest guest, Kallsyms kallsyms) {
+        this.guest = guest;
+        this.memory = guest.memory();
+        this.kallsyms = kallsyms;
+        this.symbols = kallsyms.symbols(0, new AddressRange(0, -1L));
+    }
+
+    /**
+     * Where it is.
+     *
+     * @param range virtual addresses from {@code _text} to {@code _end}
+     * @param physical guest-physical address of its first byte
+     * @param shift what to add to an address of the tables of symbols to make it virtual
+     * @param space the kernel's address space
+     * @param how how it was found, for the user
+     */
+    record Place(AddressRange range, long physical, long shift, AddressSpace space, String how) {}
+
+    /** An address space that may be the kernel's, and where it comes from. */
+    private record Root(AddressSpace space, String from) {}
+
+    Optional<Place> find() {
+        return kallsyms.isPhysical() ? findByPlace() : findByAddress();
+    }
+
+    /** The tables tell physical addresses: page tables tell where these are mapped. */
+    private Optional<Place> findByPlace() {
+        OptionalLong start = address("_text");
+        for (Root root : start.isPresent() ? roots(0) : List.<Root>of()) {
+            long[] virtual = {0};
+            try {
+                root.space.pieces(WINDOW, MOST_TABLES, (mapped, physical, size, pageSize, repeated) -> {
+                    if (Long.compareUnsigned(start.getAsLong() - physical, size) < 0 && virtual[0] == 0) {
+                        virtual[0] = mapped + start.getAsLong() - physical;
+                    }
+                });
+            } catch (GuestcoreException e) {
+                continue;
+            }
+            long shift = virtual[0] - start.getAsLong();
+            if (virtual[0] != 0 && maps(root.space, shift)) {
+                return place(shift, root, shift);
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** The tables tell virtual addresses: try all places that the tables themselves may have in the image. */
+    private Optional<Place> findByAddress() {
+        OptionalLong start = address("_text", "_stext");
+        long end = address("_end", "__bss_stop", "_etext").orElse(0);
+        if (start.isEmpty() || !WINDOW.contains(start.getAsLong()) || !WINDOW.contains(end)) {
+            return Optional.empty();
+        }
+        long first = start.getAsLong() & -ALIGNMENT | kallsyms.place() & ALIGNMENT - 1;
+        OptionalLong banner = address("linux_banner");
+        for (long virtual = first; virtual < end; virtual += ALIGNMENT) {
+            long delta = virtual - kallsyms.place();
+            if (banner.isPresent() && !holdsBanner(banner.getAsLong() - delta)) {
+                continue;
+            }
+            for (Root root : roots(delta)) {
+                if (maps(root.space, delta)) {
+                    return place(delta, root, 0);
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    private boolean holdsBanner(long physical) {
+        byte[] bytes = new byte[BANNER.length];
+        return memory.readAvailable(physical, MemorySegment.ofArray(bytes)) == bytes.length
+                && Arrays.equals(bytes, BANNER);
+    }
+
+    /**
+     * Page tables to try.
+     *
+     * @param delta what to take from an address of the tables of symbols to make it physical
+     */
+    private List<Root> roots(long delta) {
+        List<Root> roots = new ArrayList<>();
+        if (guest.machineMemory().isEmpty()) {
+            long mask = encryptionMask(delta);
+            for (String name : ROOTS) {
+                OptionalLong symbol = address(name);
+                if (symbol.isPresent()) {
+                    roots.addAll(ofRoot(symbol.getAsLong() - delta, mask, "the kernel's own page tables (" + name + ")"));
+                }
+            }
+        }
+        for (Vcpu vcpu : guest.vcpus()) {
+            AddressSpace space = ofVcpu(vcpu);
+            if (space != null) {
+                String from = "page tables of vCPU " + vcpu.index();
+                roots.add(new Root(space, from));
+                roots.add(new Root(space.withRoot(space.paging().root() & ~ISOLATION_BIT), from));
+            }
+        }
+        return roots;
+    }
+
+    private List<Root> ofRoot(long physical, long mask, String from) {
+        return List.of(PagingMode.FOUR_LEVEL, PagingMode.FIVE_LEVEL).stream()
+                .map(mode -> new Paging(mode, physical, true, true, false, mask, PHYSICAL_BITS, from))
+                .map(paging -> new Root(AddressSpace.of(memory, paging), from))
+                .toList();
+    }
+
+    private @Nullable AddressSpace ofVcpu(Vcpu vcpu) {
+        try {
+            AddressSpace space = AddressSpace.of(guest, vcpu);
+            return space.paging().mode().isLong() ? space : null;
+        } catch (GuestcoreException e) {
+            return null;
+        }
+    }
+
+    /** The address bit that marks encrypted pages (AMD SME, SEV), which the kernel keeps in a variable. */
+    private long encryptionMask(long delta) {
+        OptionalLong variable = address("sme_me_mask");
+        byte[] bytes = new byte[Long.BYTES];
+        if (variable.isEmpty()
+                || memory.readAvailable(variable.getAsLong() - delta, MemorySegment.ofArray(bytes)) < bytes.length) {
+            return 0;
+        }
+        long mask = 0;
+        for (int i = bytes.length - 1; i >= 0; i--) {
+            mask = mask << Byte.SIZE | Byte.toUnsignedInt(bytes[i]);
+        }
+        return Long.bitCount(mask) == 1 ? mask & ADDRESS_BITS : 0;
+    }
+
+    private OptionalLong address(String... names) {
+        for (String name : names) {
+            Optional<Symbol> symbol = symbols.find(name);
+            if (symbol.isPresent()) {
+                return OptionalLong.of(symbol.get().address());
+            }
+        }
+        return OptionalLong.empty();
+    }
+
+    /** Whether the image is mapped as the difference of virtual and physical addresses says, at its start and at its tables. */
+    private boolean maps(AddressSpace space, long delta) {
+        long table = kallsyms.place();
+        OptionalLong text = address("_stext", "_text");
+        long code = text.orElse(0) + PAGE - (kallsyms.isPhysical() ? 0 : delta);
+        return text.isPresent() && leads(space, table + delta, table) && leads(space, code + delta, code);
+    }
+
+    private static boolean leads(AddressSpace space, long virtual, long physical) {
+        Optional<PhysicalAddress> found = space.translate(virtual).guestPhysical();
+        return found.isPresent() && found.get().value() == physical;
+    }
+
+    private Optional<Place> place(long delta, Root root, long shift) {
+        long start = address("_text", "_stext").orElseThrow() + shift;
+        long end = address("_end", "__bss_stop", "_etext").orElse(start) + shift;
+        if (Long.compareUnsigned(end, start) <= 0 || !WINDOW.contains(start) || !WINDOW.contains(end - 1)) {
+            return Optional.empty();
+        }
+        String how = "kallsyms (" + kallsyms.form().title() + ") at guest-physical 0x"
+                + Long.toHexString(kallsyms.place()) + ", mapped by " + root.from;
+        return Optional.of(new Place(new AddressRange(start, end - 1), start - delta, shift, root.space, how));
+    }
+}

@@ -1,0 +1,43 @@
+package dev.guestcore.linux.symbols;
+
+import dev.guestcore.AddressRange;
+import java.util.Optional;
+
+/** The kernel's own symbols. */
+final class KallsymsSymbols extends StoredSymbols {
+
+    private final Kallsyms kallsyms;
+    private final long shift;
+    private final AddressRange image;
+
+    KallsymsSymbols(Kallsyms kallsyms, long shift, AddressRange image) {
+        this.kallsyms = kallsyms;
+        this.shift = shift;
+        this.image = image;
+    }
+
+    @Override
+    public int size() {
+        return kallsyms.size();
+    }
+
+    @Override
+    long address(int symbol) {
+        return kallsyms.address(symbol) + shift;
+    }
+
+    @Override
+    int expand(int symbol, byte[] target) {
+        return kallsyms.expand(symbol, target);
+    }
+
+    @Override
+    Optional<String> module(int symbol) {
+        return Optional.empty();
+    }
+
+    @Override
+    boolean covers(long address) {
+        return image.contains(address);
+    }
+}
