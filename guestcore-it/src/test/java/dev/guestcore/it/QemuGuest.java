@@ -38,7 +38,7 @@ import tools.jackson.databind.json.JsonMapper;
  */
 public final class QemuGuest implements AutoCloseable {
 
-    private static final Duration STARTING = Duration.ofSeconds(90);
+    private static final Duration STARTING = Duration.ofSeconds(180);
     private static final int DISK = 2 << 20;
     private static final long LARGE_DISK = 256 << 20;
     private static final String DISK_IMAGE = "disk.img";
@@ -178,11 +178,44 @@ public final class QemuGuest implements AutoCloseable {
     private static QemuGuest linux(String needle, String memory, Map<String, byte[]> modules, String... more) {
         Path kernel = Tools.requireKernel();
         Path module = Tools.requireKernelModule();
+        Map<String, byte[]> files = new HashMap<>(modules);
+        files.put("init", resource("/boot/needle-init"));
+        try {
+            files.put("qemu_fw_cfg.ko", Files.readAllBytes(module));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return linux(kernel, files, "-- " + needle, "NEEDLE READY", memory, more);
+    }
+
+    /**
+     * A Linux guest with 512 MiB, two vCPUs and an NVMe disk, of the caller's own making; ready when it has said so.
+     *
+     * @param kernel its kernel
+     * @param files executable files of its first file system; {@code init} is its first process
+     * @param words on the kernel's command line
+     * @param ready what appears on its console when it is ready
+     * @param cpu model with its options ("max")
+     */
+    public static QemuGuest linux(Path kernel, Map<String, byte[]> files, String words, String ready, String cpu) {
+        return linux(
+                kernel,
+                files,
+                words,
+                ready,
+                "512M",
+                "-cpu",
+                cpu,
+                "-drive",
+                "file=" + DISK_IMAGE + ",if=none,id=disk,format=raw",
+                "-device",
+                "nvme,drive=disk,serial=1");
+    }
+
+    private static QemuGuest linux(
+            Path kernel, Map<String, byte[]> files, String words, String ready, String memory, String... more) {
         return start(folder -> {
             Path initrd = folder.resolve("initrd.cpio");
-            Map<String, byte[]> files = new HashMap<>(modules);
-            files.put("init", resource("/boot/needle-init"));
-            files.put("qemu_fw_cfg.ko", Files.readAllBytes(module));
             Files.write(initrd, cpio(files));
             if (more.length > 0) {
                 try (RandomAccessFile disk = new RandomAccessFile(folder.resolve(DISK_IMAGE).toFile(), "rw")) {
@@ -208,12 +241,12 @@ public final class QemuGuest implements AutoCloseable {
                     "-initrd",
                     initrd.toString(),
                     "-append",
-                    "console=ttyS0 -- " + needle,
+                    "console=ttyS0 " + words,
                     "-serial",
                     "file:" + folder.resolve("console.txt")));
             arguments.addAll(List.of(more));
             return arguments;
-        }, guest -> guest.console().contains("NEEDLE READY"));
+        }, guest -> guest.console().contains(ready));
     }
 
     private interface Arguments {

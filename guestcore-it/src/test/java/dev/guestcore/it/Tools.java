@@ -58,7 +58,24 @@ public final class Tools {
         return missing("no readable vmlinuz-* in any of " + folders + "; run .ci/fetch-kernel");
     }
 
-    /** That kernel with its debug information, from the folder in which it lies. */
+    /** A second kernel, newer than the first, from where {@code .ci/fetch-newer-kernel} puts it. */
+    public static Path requireNewerKernel() {
+        Path folder = Path.of(System.getProperty("user.home"), ".cache", "guestcore", "newer-kernel", "boot");
+        if (Files.isDirectory(folder)) {
+            try (Stream<Path> files = Files.list(folder)) {
+                Optional<Path> kernel =
+                        files.filter(file -> file.getFileName().toString().startsWith("vmlinuz-")).findFirst();
+                if (kernel.isPresent()) {
+                    return kernel.get();
+                }
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+        return missing("no vmlinuz-* in " + folder + "; run .ci/fetch-newer-kernel");
+    }
+
+    /** The first kernel with its debug information, from the folder in which it lies. */
     public static Path requireKernelWithDebugInformation() {
         Path kernel = requireKernel();
         Path vmlinux = kernel.resolveSibling(kernel.getFileName().toString().replaceFirst("vmlinuz-", "vmlinux-"));
@@ -76,7 +93,11 @@ public final class Tools {
     }
 
     private static Path requireModule(String name) {
-        Path kernel = requireKernel();
+        return requireModule(requireKernel(), name);
+    }
+
+    /** A module of a kernel that one of these methods gave, by its name below {@code lib/modules/RELEASE}. */
+    public static Path requireModule(Path kernel, String name) {
         String release = kernel.getFileName().toString().substring("vmlinuz-".length());
         Path module = kernel.resolveSibling(Path.of("..", "lib", "modules", release))
                 .resolve(name)
