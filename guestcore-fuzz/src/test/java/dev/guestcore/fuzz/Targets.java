@@ -32,6 +32,7 @@ final class Targets {
     private static final Map<String, Maker> MAKERS = new TreeMap<>(Map.ofEntries(
             Map.entry("avml", () -> new FormatTarget(
                     "avml", "avml", Seeds::none, Seeds.words("AVML", "EMiL", "\u00ff\u0006~~sNaPpY"))),
+            Map.entry("btf", BtfTarget::new),
             Map.entry("described", DescribedTarget::new),
             Map.entry("flattened", FlattenedTarget::new),
             Map.entry("gdb", GdbTarget::new),

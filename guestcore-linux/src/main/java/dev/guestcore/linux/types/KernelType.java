@@ -41,10 +41,17 @@ public interface KernelType {
     /** Its size in bytes; 0 for {@code void}, functions, and types of which only the name is known. */
     long size();
 
-    /** The same type without names given by {@code typedef}. */
+    /**
+     * The same type without names given by {@code typedef}.
+     *
+     * @throws TypesException if the description is damaged there, as everything below may say too
+     */
     KernelType resolved();
 
-    /** Of a pointer the type that it points to, of an array that of its elements, of a typedef the type named. */
+    /**
+     * Of a pointer the type that it points to, of an array that of its elements, of a typedef the type named, of a function
+     * that of its result.
+     */
     Optional<KernelType> target();
 
     /** Of an array, the number of its elements; 0 where the declaration does not say it. */
@@ -63,8 +70,13 @@ public interface KernelType {
      * A member of a structure or union (also through a typedef) by its path: {@code mm}, {@code thread.sp},
      * {@code numbers[0].nr}. Members of members without a name are found as C finds them. Its offset counts from the start of
      * this type.
+     *
+     * @throws TypesException if the path is not one
      */
     Optional<KernelMember> member(String path);
+
+    /** Of a function (not of a pointer to it), its parameters in order. */
+    List<KernelParameter> parameters();
 
     /** As C writes it: {@code struct task_struct *}. */
     @Override

@@ -9,10 +9,41 @@ public interface KernelTypes {
     /**
      * The type of a C name: {@code struct task_struct}, {@code union fpregs_state}, {@code enum pid_type}, {@code u64},
      * {@code unsigned long}, {@code struct list_head *}, {@code char[16]}. A structure's name without {@code struct} is
-     * found too where no other type has it.
+     * found too where no other type has it. Of several types of one name the largest is meant.
+     *
+     * @throws TypesException if the description is damaged where it is read
      */
     Optional<KernelType> find(String name);
 
+    /**
+     * The same for whoever cannot go on without the type.
+     *
+     * @throws TypesException if there is none
+     */
+    default KernelType get(String name) {
+        return find(name).orElseThrow(() -> new TypesException("the kernel has no type '" + name + "'"));
+    }
+
     /** All named types, in the order of the description. */
     Stream<KernelType> stream();
+
+    /** The type of a function, if the description names it. */
+    default Optional<KernelType> function(String name) {
+        return functions().filter(each -> each.name().equals(name)).findFirst().map(KernelDeclaration::type);
+    }
+
+    /** The type of a variable, if the description names it. BTF does so for per-CPU variables only. */
+    default Optional<KernelType> variable(String name) {
+        return variables().filter(each -> each.name().equals(name)).findFirst().map(KernelDeclaration::type);
+    }
+
+    /** All functions that the description names, in its order. */
+    default Stream<KernelDeclaration> functions() {
+        return Stream.empty();
+    }
+
+    /** All variables that the description names, in its order. */
+    default Stream<KernelDeclaration> variables() {
+        return Stream.empty();
+    }
 }
