@@ -10,6 +10,7 @@ module dev.guestcore {
 
     exports dev.guestcore;
     exports dev.guestcore.address;
+    exports dev.guestcore.arch;
     exports dev.guestcore.cpu;
     exports dev.guestcore.error;
     exports dev.guestcore.format;

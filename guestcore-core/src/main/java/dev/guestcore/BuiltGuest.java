@@ -1,5 +1,6 @@
 package dev.guestcore;
 
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import java.util.List;
 import java.util.Optional;

@@ -1,7 +1,8 @@
 package dev.guestcore;
 
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86Mode;
+import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import dev.guestcore.internal.memory.RegionMemory;
 import java.lang.foreign.MemorySegment;
@@ -26,7 +27,7 @@ public final class GuestBuilder {
     private @Nullable ByteOrder byteOrder;
     private Supplier<List<Finding>> laterFindings = List::of;
     private Provenance provenance = Provenance.of("builder", "memory");
-    private Architecture architecture = Architecture.X86;
+    private Architecture architecture = X86Architecture.INSTANCE;
     private Optional<GuestMemory> machineMemory = Optional.empty();
     private Optional<Freeze> freeze = Optional.empty();
     private Runnable onClose = () -> {};
@@ -172,13 +173,9 @@ public final class GuestBuilder {
 
     /** Registers that cannot be true together, wherever they come from. */
     private List<Finding> contradictions() {
-        if (architecture != Architecture.X86) {
-            return List.of();
-        }
         List<Finding> found = new ArrayList<>();
         for (Vcpu vcpu : vcpus) {
-            X86Mode.of(vcpu.registers())
-                    .contradiction()
+            architecture.contradiction(vcpu.registers())
                     .ifPresent(text -> found.add(Finding.damage(provenance.source() + ": vCPU " + vcpu.index()
                             + ": registers contradict each other: " + text)));
             if (found.size() == MOST_CONTRADICTIONS) {

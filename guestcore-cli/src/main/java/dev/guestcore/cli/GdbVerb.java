@@ -1,7 +1,7 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import dev.guestcore.serve.gdb.GdbListener;
@@ -114,7 +114,7 @@ final class GdbVerb extends Verb {
 
     /** For vCPUs whose registers do not lead to one; a guest without is still good for registers and physical memory. */
     private Optional<AddressSpaceChoice> addressSpace(Guest guest) {
-        if (guest.architecture() != Architecture.X86) {
+        if (guest.architecture() != Architectures.X86) {
             return Optional.empty();
         }
         try {

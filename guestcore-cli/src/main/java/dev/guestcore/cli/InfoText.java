@@ -1,7 +1,6 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
@@ -12,6 +11,8 @@ import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.UnknownRegisterException;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.CpuMode;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
@@ -109,12 +110,12 @@ final class InfoText {
             // Nothing but memory: the source does not say of which machine.
             return kernel.machine();
         }
-        if (guest.architecture() != Architecture.X86) {
+        if (guest.architecture() != Architectures.X86) {
             return guest.facts(ElfFacts.class)
                     .flatMap(ElfFacts::machineName)
-                    .or(() -> guest.architecture() == Architecture.OTHER
+                    .or(() -> guest.architecture() == Architecture.UNKNOWN
                             ? Optional.empty()
-                            : Optional.of(Names.of(guest.architecture())));
+                            : Optional.of(guest.architecture().title()));
         }
         boolean wide = kernel.isWide() || guest.vcpus().stream().anyMatch(this::isWide);
         return Optional.of(wide ? "x86-64" : "x86");

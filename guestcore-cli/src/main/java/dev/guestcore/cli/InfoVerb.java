@@ -185,7 +185,7 @@ final class InfoVerb extends Verb {
         origin.hypervisor().ifPresent(name -> document.put("hypervisor", name));
         origin.hypervisorVersion().ifPresent(version -> document.put("hypervisorVersion", version));
         origin.takenAt().ifPresent(time -> document.put("takenAt", time.toString()));
-        document.put("architecture", Names.of(guest.architecture()));
+        document.put("architecture", guest.architecture().name());
         document.put("vcpus", guest.vcpus().size());
         Map<String, Object> memory = new LinkedHashMap<>();
         for (MemoryRegion.Kind kind : MemoryRegion.Kind.values()) {

@@ -1,6 +1,5 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
 import dev.guestcore.Guest;
@@ -11,6 +10,7 @@ import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
 import dev.guestcore.Vcpu;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

@@ -1,10 +1,10 @@
 package dev.guestcore.address;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.hypervisor.XenFacts;
@@ -71,9 +71,9 @@ public final class AddressSpace {
      * @throws UnsupportedRequestException if the guest is not an x86, or a Xen PV guest without its machine frames
      */
     public static AddressSpace of(Guest guest, Vcpu vcpu, TranslationOptions options) {
-        if (guest.architecture() != Architecture.X86) {
+        if (guest.architecture() != Architectures.X86) {
             throw new UnsupportedRequestException(
-                    "virtual addresses can be translated for x86 guests only, this one is " + guest.architecture());
+                    "virtual addresses can be translated for x86 guests only, this one is " + guest.architecture().title());
         }
         Optional<XenFacts> xen = guest.facts(XenFacts.class);
         Optional<GuestMemory> machineMemory = guest.machineMemory();

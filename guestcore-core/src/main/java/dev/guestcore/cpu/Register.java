@@ -12,6 +12,9 @@ public interface Register {
     /** Which part of the processor the register belongs to, for grouping. */
     Group group();
 
+    /** The architecture whose register it is. */
+    Architecture architecture();
+
     /** Parts of a processor. */
     enum Group {
         /** General-purpose registers, instruction pointer, flags. */

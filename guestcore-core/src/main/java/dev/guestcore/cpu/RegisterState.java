@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 
@@ -37,6 +38,11 @@ public final class RegisterState {
     /** The registers that are known, in the architecture's order. */
     public Set<Register> known() {
         return values.keySet();
+    }
+
+    /** The architecture whose registers they are; empty if none is known. */
+    public Optional<Architecture> architecture() {
+        return values.keySet().stream().findFirst().map(Register::architecture);
     }
 
     /** Whether the source knows {@code register}. */

@@ -222,6 +222,11 @@ public enum X86 implements Register {
         return group;
     }
 
+    @Override
+    public Architecture architecture() {
+        return X86Architecture.INSTANCE;
+    }
+
     /** The register of that lower-case name. */
     public static Optional<X86> ofLabel(String label) {
         return Optional.ofNullable(BY_LABEL.get(label));

@@ -1,5 +1,7 @@
 package dev.guestcore.hypervisor;
 
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.ElfMachine;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.LinkedHashMap;
@@ -37,23 +39,9 @@ public record ElfFacts(
         this(machine, 0, 64, order == ByteOrder.BIG_ENDIAN, false, notes);
     }
 
-    /** What people call the machine ("x86-64", "RISC-V"); empty for one that hypervisors do not run. */
+    /** What people call the machine ("x86-64", "RISC-V"); empty for one that is not known. */
     public Optional<String> machineName() {
-        return Optional.ofNullable(switch (machine) {
-            case 3 -> "x86";
-            case 8 -> "MIPS";
-            case 20 -> "PowerPC";
-            case 21 -> "PowerPC64";
-            case 22 -> "s390x";
-            case 40 -> "Arm";
-            case 43 -> "SPARC64";
-            case 50 -> "Itanium";
-            case 62 -> "x86-64";
-            case 183 -> "AArch64";
-            case 243 -> "RISC-V";
-            case 258 -> "LoongArch";
-            default -> null;
-        });
+        return Architectures.machine(machine).map(ElfMachine::title);
     }
 
     /** Byte order of the dump's notes. */

@@ -1,13 +1,14 @@
 package dev.guestcore.inspect;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86Mode;
@@ -123,7 +124,7 @@ public record GuestComparison(
                 compareVcpus(
                         a.vcpus(),
                         b.vcpus(),
-                        a.architecture() == Architecture.X86 && b.architecture() == Architecture.X86),
+                        a.architecture() == Architectures.X86 && b.architecture() == Architectures.X86),
                 memory.comparedBytes,
                 memory.differing.finish(),
                 memory.differingBytes,

@@ -1,7 +1,6 @@
 package dev.guestcore.kernel;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Progress;
@@ -11,6 +10,7 @@ import dev.guestcore.address.Mapping;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.Translation;
 import dev.guestcore.address.TranslationOptions;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.WindowsDumpHeader;
@@ -114,7 +114,7 @@ final class KernelExaminer {
         Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> VmcoreInfoFields.parse(info.value().text()));
         Optional<KernelTables.Own> own = fields.flatMap(known -> KernelTables.named(guest, known));
         List<AddressSpace> spaces = new ArrayList<>();
-        Optional<Image> image = guest.architecture() == Architecture.X86
+        Optional<Image> image = guest.architecture() == Architectures.X86
                 ? findImage(spaces, fields.map(VmcoreInfoFields::encryptionMask).orElse(0L))
                 : Optional.empty();
         image = image.or(() -> own.filter(KernelTables.Own::confirmed)

@@ -1,7 +1,6 @@
 package dev.guestcore.kernel;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
@@ -12,6 +11,7 @@ import dev.guestcore.address.Paging;
 import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.TranslationOptions;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.hypervisor.XenFacts;
 import java.lang.foreign.Arena;
@@ -73,7 +73,7 @@ final class KernelTables {
 
     /** Whether addresses of this guest can be looked up here: x86, and no Xen PV guest, whose tables hold machine frames. */
     static boolean apply(Guest guest) {
-        return guest.architecture() == Architecture.X86
+        return guest.architecture() == Architectures.X86
                 && guest.machineMemory().isEmpty()
                 && !guest.facts(XenFacts.class).map(XenFacts::paravirtualized).orElse(false);
     }
@@ -151,7 +151,7 @@ final class KernelTables {
 
     /** The vCPU whose page tables map the kernel where this VMCOREINFO says that it lies. */
     static Optional<Vcpu> vcpuThatMaps(Guest guest, VmcoreInfoFields fields) {
-        if (guest.architecture() != Architecture.X86) {
+        if (guest.architecture() != Architectures.X86) {
             return Optional.empty();
         }
         for (Vcpu vcpu : guest.vcpus()) {

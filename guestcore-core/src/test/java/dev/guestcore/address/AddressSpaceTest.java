@@ -7,10 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.GuestcoreException;
@@ -316,7 +316,7 @@ class AddressSpaceTest {
     @Test
     void otherProcessorsAreRefused() {
         Guest arm = Guest.builder()
-                .architecture(Architecture.ARM)
+                .architecture(Architectures.ARM)
                 .vcpu(RegisterState.unknown())
                 .build();
         assertThrows(

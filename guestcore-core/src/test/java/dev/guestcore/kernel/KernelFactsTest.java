@@ -3,11 +3,11 @@ package dev.guestcore.kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.hypervisor.ElfFacts;
@@ -306,7 +306,7 @@ class KernelFactsTest {
         assertEquals("gdb", gdb.tool());
         assertTrue(gdb.reason().contains("no registers"), gdb.reason());
         Guest arm = known.guest()
-                .architecture(Architecture.ARM)
+                .architecture(Architectures.ARM)
                 .provenance(Provenance.of("a.elf", "elf"))
                 .facts(new VmcoreInfoFacts(known.vmcoreInfo().getBytes(StandardCharsets.US_ASCII)))
                 .build();

@@ -1,12 +1,13 @@
 package dev.guestcore.format.elf;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.ElfMachine;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.Check;
@@ -22,7 +23,6 @@ import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
-import dev.guestcore.internal.elf.ElfMachine;
 import dev.guestcore.internal.elf.ElfNote;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.elf.StatedMachine;
@@ -50,6 +50,7 @@ public final class ElfCoreFormat implements CoreFormat {
     static final String NAME = "elf";
 
     private static final String MACHINE = "machine";
+    static final List<String> MACHINES = Architectures.machines().stream().map(ElfMachine::label).toList();
     private static final String KEEP = "keep";
 
     /** Creates the format; for {@link java.util.ServiceLoader}. */
@@ -161,7 +162,7 @@ public final class ElfCoreFormat implements CoreFormat {
     private static GuestBuilder guest(
             FileBytes file, ElfHeader elf, ElfSegments segments, CoreNotes notes, CappedFindings findings) {
         GuestBuilder builder = Guest.builder()
-                .architecture(architecture(notes.machine()))
+                .architecture(Architectures.ofElf(notes.machine(), elf.elfClass().addressBits()))
                 .provenance(new Provenance(
                         file.name(), NAME, layout(file, elf), Optional.empty(), Optional.empty(), Optional.empty()))
                 .findings(findings.list())
@@ -181,16 +182,6 @@ public final class ElfCoreFormat implements CoreFormat {
         return (elf.elfClass() == ElfClass.ELF64 ? "ELF64" : "ELF32")
                 + (elf.order() == ByteOrder.BIG_ENDIAN ? " big-endian" : "")
                 + (file.isFlattened() ? ", flattened" : "");
-    }
-
-    private static Architecture architecture(int machine) {
-        return switch (machine) {
-            case Elf.EM_386, Elf.EM_X86_64 -> Architecture.X86;
-            case Elf.EM_ARM, Elf.EM_AARCH64 -> Architecture.ARM;
-            case Elf.EM_IA_64 -> Architecture.IA64;
-            case Elf.EM_PPC, Elf.EM_PPC64 -> Architecture.POWERPC;
-            default -> Architecture.OTHER;
-        };
     }
 
     /** Whether NT_PRPSINFO names the program so, as Linux names itself in /proc/kcore. */
@@ -244,7 +235,7 @@ public final class ElfCoreFormat implements CoreFormat {
         return List.of(
                 new WriteOption(
                         MACHINE,
-                        ElfMachine.labels(),
+                        MACHINES,
                         "processor that the core names (e_machine); by default the guest's own, of an x86 guest as its"
                                 + " first vCPU runs: x86-64 or 386"),
                 WriteOption.flag(KEEP, "keep what the format cannot carry, in a note of Guestcore's own"));
@@ -268,9 +259,9 @@ public final class ElfCoreFormat implements CoreFormat {
                 throw new UnsupportedRequestException(
                         "the elf format has no option '" + option.getKey() + "'; it has: " + MACHINE + ", " + KEEP);
             }
-            machine = Optional.of(ElfMachine.ofLabel(option.getValue())
+            machine = Optional.of(Architectures.machineOfLabel(option.getValue())
                     .orElseThrow(() -> new UnsupportedRequestException("'" + option.getValue()
-                            + "' is no machine of the elf format; it has " + String.join(", ", ElfMachine.labels()))));
+                            + "' is no machine of the elf format; it has " + String.join(", ", MACHINES))));
         }
         return new ElfCoreWriter(machine, keep);
     }

@@ -1,11 +1,13 @@
 package dev.guestcore.format.elf;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
+import dev.guestcore.cpu.ElfMachine;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.cpu.X86Mode;
@@ -22,7 +24,6 @@ import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
-import dev.guestcore.internal.elf.ElfMachine;
 import dev.guestcore.internal.elf.NoteList;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.elf.SectionHeader;
@@ -219,34 +220,32 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
 
     private int machineOf(Guest guest) {
         Optional<Integer> own = guest.facts(ElfFacts.class).map(ElfFacts::machine).filter(code -> code != 0);
-        boolean x86 = guest.architecture() == Architecture.X86;
+        boolean x86 = guest.architecture() == Architectures.X86;
         if (machine.isPresent()) {
             int wanted = machine.get().code();
             boolean contradicts = isX86(wanted) != x86
                     && !isUnnamed(guest)
-                    && (x86 || guest.architecture() != Architecture.OTHER || own.isPresent());
+                    && (x86 || guest.architecture() != Architecture.UNKNOWN || own.isPresent());
             if (contradicts || !x86 && own.isPresent() && own.get() != wanted) {
-                throw new UnsupportedRequestException("this guest is " + (x86 ? "x86" : own.flatMap(ElfMachine::ofCode)
+                throw new UnsupportedRequestException("this guest is " + (x86 ? "x86" : own.flatMap(Architectures::machine)
                                 .map(ElfMachine::label)
-                                .orElse(guest.architecture().toString()))
+                                .orElse(guest.architecture().title()))
                         + ", and a core of it that says " + machine.get().label()
                         + " would show wrong registers; write without --machine");
             }
             return wanted;
         }
-        return switch (guest.architecture()) {
-            case X86 -> machineByMode(guest, own);
-            case ARM -> own.orElse(Elf.EM_AARCH64);
-            case IA64 -> Elf.EM_IA_64;
-            case POWERPC -> own.orElse(Elf.EM_PPC64);
-            case OTHER -> own.orElseThrow(() -> new UnsupportedRequestException("this guest's processor is not known, and an"
-                    + " ELF core must name it; say which it is: --machine " + String.join("|", ElfMachine.labels())));
-        };
+        if (x86) {
+            return machineByMode(guest, own);
+        }
+        return own.or(() -> guest.architecture().machines().stream().map(ElfMachine::code).findFirst())
+                .orElseThrow(() -> new UnsupportedRequestException("this guest's processor is not known, and an ELF core"
+                        + " must name it; say which it is: --machine " + String.join("|", ElfCoreFormat.MACHINES)));
     }
 
     /** Nothing but memory, as in a raw or a LiME image: the source does not say of which machine. */
     private static boolean isUnnamed(Guest guest) {
-        return guest.architecture() == Architecture.X86
+        return guest.architecture() == Architectures.X86
                 && guest.vcpus().isEmpty()
                 && guest.facts().stream().allMatch(VmcoreInfoFacts.class::isInstance);
     }

@@ -1,16 +1,15 @@
 package dev.guestcore.format.kdump;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Provenance;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.internal.CappedFindings;
-import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.Arenas;
 import dev.guestcore.internal.memory.Extents;
@@ -201,7 +200,7 @@ final class KdumpFile {
         KdumpHeader header = header();
         String names = String.join(",", files.stream().map(FileBytes::name).toList());
         GuestBuilder builder = Guest.builder()
-                .architecture(architecture(notes.machine()))
+                .architecture(Architectures.ofElf(notes.machine(), header.layout().word * Byte.SIZE))
                 .provenance(new Provenance(
                         files.size() == 1 ? names : SPLIT + ":" + names,
                         KdumpFormat.NAME,
@@ -243,16 +242,6 @@ final class KdumpFile {
             layout.append(", flattened");
         }
         return layout.toString();
-    }
-
-    private static Architecture architecture(int machine) {
-        return switch (machine) {
-            case Elf.EM_386, Elf.EM_X86_64 -> Architecture.X86;
-            case Elf.EM_ARM, Elf.EM_AARCH64 -> Architecture.ARM;
-            case Elf.EM_IA_64 -> Architecture.IA64;
-            case Elf.EM_PPC, Elf.EM_PPC64 -> Architecture.POWERPC;
-            default -> Architecture.OTHER;
-        };
     }
 
     private void note(CappedFindings findings) {

@@ -1,10 +1,10 @@
 package dev.guestcore.format.kdump;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.Loss;
@@ -94,9 +94,9 @@ final class KdumpPlan implements WritePlan {
     private final long dataOffset;
 
     KdumpPlan(Guest guest, PageCodec codec, boolean keeps) {
-        if (guest.architecture() != Architecture.X86) {
+        if (guest.architecture() != Architectures.X86) {
             throw new UnsupportedRequestException("a kdump is written for x86 guests only, and this one is "
-                    + guest.architecture() + "; write an ELF core instead (--to elf)");
+                    + guest.architecture().title() + "; write an ELF core instead (--to elf)");
         }
         this.guest = guest;
         this.codec = codec;

@@ -1,10 +1,11 @@
 package dev.guestcore.format.lime;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreWriter;
@@ -51,7 +52,7 @@ final class LimeImages {
             }
             boolean bigEndian = Dialect.order(file, 0) == ByteOrder.BIG_ENDIAN;
             return Guest.builder()
-                    .architecture(bigEndian ? Architecture.OTHER : Architecture.X86)
+                    .architecture(bigEndian ? Architecture.UNKNOWN : Architectures.X86)
                     .byteOrder(Dialect.order(file, 0))
                     .provenance(new Provenance(
                             file.name(), dialect.label(),

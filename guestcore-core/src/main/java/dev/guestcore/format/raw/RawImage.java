@@ -1,13 +1,14 @@
 package dev.guestcore.format.raw;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.SourceException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.internal.CappedFindings;
@@ -88,7 +89,7 @@ public final class RawImage {
             CappedFindings findings = new CappedFindings();
             findings.addAll(file.findings());
             overHole(file, piece.range()).ifPresent(findings::add);
-            return guest(file, arena, piece.memory(), findings, flatAt(base), Architecture.X86);
+            return guest(file, arena, piece.memory(), findings, flatAt(base), Architectures.X86);
         } catch (RuntimeException | Error e) {
             arena.close();
             throw e;

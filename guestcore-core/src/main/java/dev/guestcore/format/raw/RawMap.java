@@ -1,9 +1,10 @@
 package dev.guestcore.format.raw;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.FilesBeside;
@@ -169,7 +170,7 @@ record RawMap(
             String format = "";
             long version = -1;
             long imageSize = -1;
-            Architecture architecture = Architecture.X86;
+            Architecture architecture = Architectures.X86;
             while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
                 String name = parser.currentName();
                 JsonToken value = parser.nextToken();
@@ -177,7 +178,7 @@ record RawMap(
                     case "format" -> format = text(value, name);
                     case "version" -> version = number(value, name);
                     case "imageSize" -> imageSize = number(value, name);
-                    case "architecture" -> architecture = choice(Architecture.values(), text(value, name), name);
+                    case "architecture" -> architecture = architecture(text(value, name), name);
                     case "ranges" -> readRanges(value);
                     default -> parser.skipChildren();
                 }
@@ -305,6 +306,11 @@ record RawMap(
             } catch (NumberFormatException e) {
                 throw malformed(field, "a number such as \"0x1000\"", "\"" + parser.getString() + "\"");
             }
+        }
+
+        private Architecture architecture(String text, String field) {
+            return Architectures.named(text).orElseThrow(() ->
+                    malformed(field, "one of " + String.join(", ", Architectures.names()), "\"" + text + "\""));
         }
 
         private <T extends Enum<T>> T choice(T[] values, String text, String field) {

@@ -162,7 +162,7 @@ final class RawPlan implements WritePlan {
 
         void write() {
             text("{\n  \"format\": " + JSON.writeValueAsString(RawMap.FORMAT) + ",\n  \"version\": " + RawMap.VERSION
-                    + ",\n  \"architecture\": " + JSON.writeValueAsString(lower(guest.architecture()))
+                    + ",\n  \"architecture\": " + JSON.writeValueAsString(guest.architecture().name())
                     + ",\n  \"imageSize\": " + JSON.writeValueAsString(hex(size)) + ",\n  \"ranges\": [");
             long run = 0;
             for (MemoryRegion region : guest.memory().regions()) {

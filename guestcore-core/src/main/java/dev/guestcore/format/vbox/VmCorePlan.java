@@ -1,10 +1,10 @@
 package dev.guestcore.format.vbox;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.Loss;
@@ -68,8 +68,8 @@ final class VmCorePlan implements WritePlan {
 
     static VmCorePlan of(
             Guest guest, Optional<Layout> wanted, boolean largePhnum, boolean analystNotes, boolean keeps) {
-        if (guest.architecture() != Architecture.X86) {
-            throw new UnsupportedRequestException("a VMCore holds x86 guests only; this one is " + guest.architecture()
+        if (guest.architecture() != Architectures.X86) {
+            throw new UnsupportedRequestException("a VMCore holds x86 guests only; this one is " + guest.architecture().title()
                     + "; choose another format");
         }
         if (guest.vcpus().size() > Notes.MOST_VCPUS) {

@@ -1,8 +1,8 @@
 package dev.guestcore.format.xen;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Check;
@@ -271,7 +271,7 @@ final class DumpChecks {
                 reader.pageCount() + " pages and " + reader.tableCount() + " entries, below 2^32",
                 Long.toUnsignedString(header.pages()), "crash takes the note's number, in 32 bits");
         long entry = dump.section(DumpFile.PAGES).map(pages -> pages.header().entrySize()).orElse(0L);
-        long usual = reader.architecture() == Architecture.IA64 ? 16384 : 4096;
+        long usual = reader.architecture().pageSize();
         boolean consistent = XenNotes.isPageSize(header.pageSize()) && entry == header.pageSize();
         add(22, "the page size is that of .xen_pages", "section 3",
                 !consistent ? Result.FAIL : header.pageSize() == usual ? Result.PASS : Result.NOTE,
@@ -320,11 +320,7 @@ final class DumpChecks {
         }
         long size = section.get().header().entrySize();
         boolean whole = size > 0 && Long.remainderUnsigned(section.get().size(), size) == 0;
-        boolean known = switch (reader.architecture()) {
-            case X86 -> size == ContextLayout.ELEMENT;
-            case ARM -> size == 352;
-            case IA64, POWERPC, OTHER -> true;
-        };
+        boolean known = reader.isX86() ? size == ContextLayout.ELEMENT : !reader.isArm() || size == 352;
         add(26, "contexts have the size of vcpu_guest_context", "section 4",
                 !whole ? Result.FAIL : known ? Result.PASS : Result.NOTE,
                 OptionalLong.of(section.get().headerOffset()), "elements of 5168 bytes (x86) or 352 (ARM)",
@@ -375,7 +371,7 @@ final class DumpChecks {
                 table.map(Section::headerOffset).orElse(0L), Long.toString(reader.tableEntry()),
                 Long.toUnsignedString(entry), "gdbserver-xen refuses the file");
         Optional<Section> mapped = dump.section(DumpFile.MAPPED_REGISTERS);
-        boolean fits = mapped.isEmpty() || reader.architecture() == Architecture.IA64
+        boolean fits = mapped.isEmpty() || reader.architecture() == Architectures.IA64
                 && mapped.get().size() == mapped.get().header().entrySize() * reader.declaredVcpus();
         add(31, "mapped registers are there for ia64 only, one slot a vCPU", 2, fits, Result.FAIL,
                 mapped.map(Section::offset).orElse(0L), "one slot a vCPU, or none",

@@ -1,10 +1,11 @@
 package dev.guestcore.format.xen;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.RawContext;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.CoreSink;
 import dev.guestcore.format.Loss;
@@ -204,7 +205,7 @@ final class DumpPlan implements WritePlan {
     // --- anew ---
 
     private static DumpPlan anew(Guest guest, boolean pv, Optional<XenFacts> facts, boolean keeps) {
-        boolean x86 = guest.architecture() == Architecture.X86;
+        boolean x86 = guest.architecture() == Architectures.X86;
         boolean samePlace = facts.map(known -> known.paravirtualized() == pv).orElse(true);
         int width = pv ? facts.orElseThrow().guestWidth() : 8;
         ContextLayout contextLayout = width == 4 ? ContextLayout.X86_32 : ContextLayout.X86_64;
@@ -222,7 +223,7 @@ final class DumpPlan implements WritePlan {
             throw new UnsupportedRequestException(
                     "the vCPUs' raw contexts differ in size, which a Xen dump-core cannot hold; choose another format");
         }
-        long pageSize = guest.architecture() == Architecture.IA64 ? 16384 : 4096;
+        long pageSize = guest.architecture().pageSize();
         int pageShift = Long.numberOfTrailingZeros(pageSize);
         XenFacts.Version version = facts.map(XenFacts::version)
                 .filter(known -> known.major() != 0 || !known.capabilities().isEmpty())
@@ -284,7 +285,7 @@ final class DumpPlan implements WritePlan {
 
         XenNotes.Header header = new XenNotes.Header(
                 0, pv ? XenNotes.MAGIC_PV : XenNotes.MAGIC_HVM, contexts.size(), pages, pageSize);
-        long alignment = guest.architecture() == Architecture.IA64 ? 16 : 8;
+        long alignment = guest.architecture() == Architectures.IA64 ? 16 : 8;
         int entry = pv ? FileFrameTable.P2M_ENTRY : FileFrameTable.PFN_ENTRY;
         List<NewSection> sections = new ArrayList<>();
         sections.add(NewSection.of(
@@ -312,13 +313,17 @@ final class DumpPlan implements WritePlan {
     }
 
     private static int machine(Architecture architecture, boolean narrow) {
-        return switch (architecture) {
-            case X86 -> narrow ? Elf.EM_386 : Elf.EM_X86_64;
-            case ARM -> Elf.EM_ARM;
-            case IA64 -> Elf.EM_IA_64;
-            case POWERPC, OTHER -> throw new UnsupportedRequestException(
-                    "a dump-core of this processor can only be written as it was read, and this one was damaged or changed");
-        };
+        if (architecture == Architectures.X86) {
+            return narrow ? Elf.EM_386 : Elf.EM_X86_64;
+        }
+        if (architecture == Architectures.IA64) {
+            return Elf.EM_IA_64;
+        }
+        if (Architectures.ARM.machines().containsAll(architecture.machines()) && !architecture.machines().isEmpty()) {
+            return Elf.EM_ARM;
+        }
+        throw new UnsupportedRequestException(
+                "a dump-core of this processor can only be written as it was read, and this one was damaged or changed");
     }
 
     private static byte[] newContext(Vcpu vcpu, ContextLayout layout, boolean pv, boolean sameFlavour) {
@@ -337,7 +342,7 @@ final class DumpPlan implements WritePlan {
         return xenContext(vcpu)
                 .map(RawContext::bytes)
                 .orElseThrow(() -> new UnsupportedRequestException("vCPU " + vcpu.index() + " is of processor family "
-                        + guest.architecture() + ", whose registers Guestcore writes into a Xen dump-core only from one"
+                        + guest.architecture().title() + ", whose registers Guestcore writes into a Xen dump-core only from one"
                         + " that it has read; choose another format"));
     }
 

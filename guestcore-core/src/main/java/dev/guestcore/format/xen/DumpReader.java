@@ -1,12 +1,13 @@
 package dev.guestcore.format.xen;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Provenance;
 import dev.guestcore.RawContext;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.FileBytes;
@@ -204,16 +205,23 @@ final class DumpReader {
     }
 
     boolean isX86() {
-        return architecture() == Architecture.X86;
+        return architecture() == Architectures.X86;
     }
 
     Architecture architecture() {
-        return switch (dump.elf().machine()) {
-            case Elf.EM_ARM, Elf.EM_AARCH64 -> Architecture.ARM;
-            case Elf.EM_IA_64 -> Architecture.IA64;
-            case Elf.EM_PPC64 -> Architecture.POWERPC;
-            default -> Architecture.X86;
-        };
+        // Xen writes the machine of 32-bit Arm for both widths.
+        return dump.elf().machine() == Elf.EM_ARM
+                ? Architectures.ARM
+                : Architectures.ofElf(dump.elf().machine(), dump.elf().elfClass().addressBits());
+    }
+
+    /** Both widths of Arm and of PowerPC have one context each. */
+    private String familyName() {
+        return isArm() ? "arm" : architecture() == Architectures.POWERPC64 ? "powerpc" : architecture().name();
+    }
+
+    boolean isArm() {
+        return architecture() == Architectures.ARM || architecture() == Architectures.ARM64;
     }
 
     private int guestWidth() {
@@ -230,7 +238,7 @@ final class DumpReader {
         if (XenNotes.isPageSize(entry)) {
             return entry;
         }
-        return architecture() == Architecture.IA64 ? 16384 : 4096;
+        return architecture().pageSize();
     }
 
     // --- vCPUs ---
@@ -251,7 +259,7 @@ final class DumpReader {
         long vcpus = notes.flatMap(XenNotes::header).map(XenNotes.Header::vcpus).orElse(0L);
         boolean divides = vcpus > 0 && Long.remainderUnsigned(section, vcpus) == 0;
         long share = divides ? Long.divideUnsigned(section, vcpus) : section;
-        List<Integer> known = architecture() == Architecture.ARM
+        List<Integer> known = isArm()
                 ? List.of(ARM_ELEMENT)
                 : Stream.of(ContextLayout.values()).map(ContextLayout::size).toList();
         return known.stream().anyMatch(size -> size == share)
@@ -315,12 +323,7 @@ final class DumpReader {
                     + (general ? "; the registers that lie in them are read" : "; no register can be read")));
             decodable = general;
         }
-        String kind = switch (architecture()) {
-            case X86 -> layout.kind();
-            case ARM -> "xen.vcpu_guest_context.arm";
-            case IA64 -> "xen.vcpu_guest_context.ia64";
-            case POWERPC, OTHER -> "xen.vcpu_guest_context.powerpc";
-        };
+        String kind = isX86() ? layout.kind() : "xen.vcpu_guest_context." + familyName();
         for (int i = 0; i < Math.min(count, MOST_VCPUS); i++) {
             byte[] element = file.bytes(section.get().offset() + (long) i * size, size, "vCPU " + i);
             RegisterState registers = decodable

@@ -1,12 +1,13 @@
 package dev.guestcore.format.xenlegacy;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.RawContext;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.UnsupportedRequestException;
@@ -96,7 +97,7 @@ public final class XenLegacyFormat implements CoreFormat {
             }
             Optional<ContextLayout> layout = dump.contextLayout();
             GuestBuilder guest = Guest.builder()
-                    .architecture(layout.isPresent() ? Architecture.X86 : Architecture.OTHER)
+                    .architecture(layout.isPresent() ? Architectures.X86 : Architecture.UNKNOWN)
                     .provenance(new Provenance(
                             file.name(), NAME, dump.hvm() ? "hvm" : "pv", Optional.of("Xen"), Optional.empty(),
                             Optional.empty()))

@@ -1,10 +1,10 @@
 package dev.guestcore.internal.elf;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.RawContext;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
@@ -409,7 +409,7 @@ public record CoreNotes(
 
     /** The registers that the notes of {@link #write} cannot hold; vCPUs that lose the same are told of together. */
     public static List<Loss> registerLosses(Guest guest, int machine) {
-        if (guest.architecture() != Architecture.X86 || machine != Elf.EM_X86_64 && machine != Elf.EM_386) {
+        if (guest.architecture() != Architectures.X86 || machine != Elf.EM_X86_64 && machine != Elf.EM_386) {
             return guest.vcpus().stream()
                     .filter(vcpu -> vcpu.rawContext(STATUS_CONTEXT).isEmpty())
                     .findFirst()

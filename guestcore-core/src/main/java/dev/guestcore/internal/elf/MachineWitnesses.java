@@ -1,13 +1,15 @@
 package dev.guestcore.internal.elf;
 
 import dev.guestcore.Finding;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.ElfMachine;
+import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.internal.CappedFindings;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.EnumSet;
+import java.util.Collections;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -22,33 +24,7 @@ import java.util.stream.Stream;
  */
 final class MachineWitnesses {
 
-    /** Sizes of struct elf_prstatus, with and without pr_fpvalid at its end (Linux, arch/&#42;/include/asm/elf.h). */
-    private static final Map<Integer, Set<ElfMachine>> STATUS_SIZES = Map.ofEntries(
-            Map.entry(336, EnumSet.of(ElfMachine.X86_64, ElfMachine.S390)),
-            Map.entry(328, EnumSet.of(ElfMachine.X86_64, ElfMachine.S390)),
-            Map.entry(144, EnumSet.of(ElfMachine.I386, ElfMachine.X86_64)),
-            Map.entry(140, EnumSet.of(ElfMachine.I386, ElfMachine.X86_64)),
-            Map.entry(392, EnumSet.of(ElfMachine.AARCH64)),
-            Map.entry(376, EnumSet.of(ElfMachine.RISCV)),
-            Map.entry(480, EnumSet.of(ElfMachine.MIPS, ElfMachine.LOONGARCH)),
-            Map.entry(504, EnumSet.of(ElfMachine.PPC64)),
-            Map.entry(268, EnumSet.of(ElfMachine.PPC)),
-            Map.entry(148, EnumSet.of(ElfMachine.ARM)));
-
-    /** Lines of VMCOREINFO that the code of one machine alone writes (Linux, arch/&#42;/kernel/vmcore_info.c). */
-    private static final Map<String, ElfMachine> VMCOREINFO_KEYS = Map.ofEntries(
-            Map.entry("SYMBOL(init_top_pgt)", ElfMachine.X86_64),
-            Map.entry("SYMBOL(init_level4_pgt)", ElfMachine.X86_64),
-            Map.entry("NUMBER(pgtable_l5_enabled)", ElfMachine.X86_64),
-            Map.entry("CONFIG_X86_PAE", ElfMachine.I386),
-            Map.entry("NUMBER(kimage_voffset)", ElfMachine.AARCH64),
-            Map.entry("NUMBER(TCR_EL1_T1SZ)", ElfMachine.AARCH64),
-            Map.entry("CONFIG_ARM_LPAE", ElfMachine.ARM),
-            Map.entry("NUMBER(va_kernel_pa_offset)", ElfMachine.RISCV),
-            Map.entry("SYMBOL(lowcore_ptr)", ElfMachine.S390),
-            Map.entry("SYMBOL(cur_cpu_spec)", ElfMachine.PPC64));
-
-    private static final Set<ElfMachine> X86 = EnumSet.of(ElfMachine.X86_64, ElfMachine.I386);
+    private static final Set<ElfMachine> X86 = Set.copyOf(Architectures.X86.machines());
 
     private final String file;
     private final StatedMachine stated;
@@ -56,7 +32,7 @@ final class MachineWitnesses {
     private final List<Witness> witnesses = new ArrayList<>();
 
     /** Something in the dump, and the machines that it allows. */
-    private record Witness(String what, Set<ElfMachine> machines) {
+    private record Witness(String what, List<ElfMachine> machines) {
         String says() {
             return what + ": " + machines.stream().map(ElfMachine::label).collect(Collectors.joining(" or "));
         }
@@ -70,18 +46,26 @@ final class MachineWitnesses {
 
     /** Takes QEMU's own notes about vCPUs, which it writes for x86 only. */
     void qemuNotes() {
-        witnesses.add(new Witness("QEMU's notes about vCPUs", X86));
+        witnesses.add(new Witness("QEMU's notes about vCPUs", Architectures.X86.machines()));
     }
 
     /** Takes the size of an NT_PRSTATUS note. */
     void statusSize(int size) {
-        Set<ElfMachine> machines = STATUS_SIZES.getOrDefault(size, Set.of()).stream()
-                .filter(machine -> machine != ElfMachine.S390 || order == ByteOrder.BIG_ENDIAN || stated.is(machine))
-                .collect(Collectors.toSet());
+        List<ElfMachine> machines = Architectures.machines().stream()
+                .filter(machine -> machine.statusSizes().contains(size))
+                .filter(machine -> isPossible(machine) || stated.is(machine))
+                .toList();
         String what = "NT_PRSTATUS of " + size + " bytes";
         if (!machines.isEmpty() && witnesses.stream().noneMatch(witness -> witness.what().equals(what))) {
             witnesses.add(new Witness(what, machines));
         }
+    }
+
+    /** Whether a processor of that machine may have the byte order of the dump. */
+    private boolean isPossible(ElfMachine machine) {
+        return Architectures.all().stream()
+                .filter(family -> family.machines().contains(machine))
+                .anyMatch(family -> family.byteOrder().orElse(order) == order);
     }
 
     /**
@@ -108,7 +92,7 @@ final class MachineWitnesses {
             return machine.get().code();
         }
         if (stated.isBlank() && order == ByteOrder.LITTLE_ENDIAN && witnesses.isEmpty()) {
-            ElfMachine usual = stated.isWide() ? ElfMachine.X86_64 : ElfMachine.I386;
+            ElfMachine usual = stated.isWide() ? X86Architecture.X86_64 : X86Architecture.I386;
             findings.add(Finding.note(file + ": " + unknown + "; it is taken for " + usual.label()
                     + ", by word size and byte order only"));
             return usual.code();
@@ -119,7 +103,7 @@ final class MachineWitnesses {
     }
 
     private int confirmed(CappedFindings findings) {
-        Optional<ElfMachine> own = ElfMachine.ofCode(stated.code());
+        Optional<ElfMachine> own = Architectures.machine(stated.code());
         long votes = 1 + own.stream().flatMap(this::allowing).count();
         Optional<ElfMachine> other = mostAllowed().filter(machine -> allowing(machine).count() > votes);
         if (other.isPresent()) {
@@ -150,18 +134,18 @@ final class MachineWitnesses {
 
     /** The machine that most witnesses allow; empty if none does, or several machines are left that are not both x86. */
     private Optional<ElfMachine> mostAllowed() {
-        int most = Stream.of(ElfMachine.values())
+        int most = Architectures.machines().stream()
                 .mapToInt(machine -> Math.toIntExact(allowing(machine).count()))
                 .max()
                 .orElse(0);
-        Set<ElfMachine> left = Stream.of(ElfMachine.values())
+        Set<ElfMachine> left = Architectures.machines().stream()
                 .filter(machine -> allowing(machine).count() == most)
                 .collect(Collectors.toSet());
         if (most == 0) {
             return Optional.empty();
         }
         if (left.equals(X86)) {
-            return Optional.of(isNarrow() ? ElfMachine.I386 : ElfMachine.X86_64);
+            return Optional.of(isNarrow() ? X86Architecture.I386 : X86Architecture.X86_64);
         }
         return left.size() == 1 ? left.stream().findFirst() : Optional.empty();
     }
@@ -172,10 +156,13 @@ final class MachineWitnesses {
     }
 
     private static Optional<Witness> named(byte[] vmcoreInfo) {
-        Set<ElfMachine> machines = new String(vmcoreInfo, StandardCharsets.ISO_8859_1)
+        Set<String> keys = new String(vmcoreInfo, StandardCharsets.ISO_8859_1)
                 .lines()
-                .flatMap(line -> Optional.ofNullable(VMCOREINFO_KEYS.get(line.replaceFirst("=.*", ""))).stream())
+                .map(line -> line.replaceFirst("=.*", ""))
                 .collect(Collectors.toSet());
+        List<ElfMachine> machines = Architectures.machines().stream()
+                .filter(machine -> !Collections.disjoint(machine.vmcoreInfoKeys(), keys))
+                .toList();
         return machines.size() == 1 ? Optional.of(new Witness("VMCOREINFO", machines)) : Optional.empty();
     }
 }

@@ -1,5 +1,7 @@
 package dev.guestcore.internal.elf;
 
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.ElfMachine;
 import java.util.Objects;
 
 /**
@@ -26,7 +28,7 @@ public record StatedMachine(int code, String text, boolean isWide) {
 
     /** By the name that Linux gives it. */
     public static StatedMachine ofLinuxName(String name, boolean isWide) {
-        return new StatedMachine(ElfMachine.ofLinuxName(name).map(ElfMachine::code).orElse(0), name, isWide);
+        return new StatedMachine(Architectures.machineOfLinuxName(name).map(ElfMachine::code).orElse(0), name, isWide);
     }
 
     boolean isKnown() {
@@ -45,7 +47,7 @@ public record StatedMachine(int code, String text, boolean isWide) {
     /** For people. */
     String label() {
         return text.isEmpty()
-                ? ElfMachine.ofCode(code).map(ElfMachine::label).orElse("machine " + code)
+                ? Architectures.machine(code).map(ElfMachine::label).orElse("machine " + code)
                 : text;
     }
 }

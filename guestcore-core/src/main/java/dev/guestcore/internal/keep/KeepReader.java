@@ -1,6 +1,5 @@
 package dev.guestcore.internal.keep;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
@@ -8,6 +7,8 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.Provenance;
 import dev.guestcore.RawContext;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.MalformedDumpException;
@@ -29,9 +30,9 @@ import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -155,9 +156,7 @@ final class KeepReader {
 
     private Architecture architecture() {
         String name = json.path("architecture").asString("");
-        return Stream.of(Architecture.values())
-                .filter(architecture -> architecture.name().equals(name))
-                .findFirst()
+        return Architectures.named(name.toLowerCase(Locale.ROOT))
                 .orElseThrow(() -> malformed("architecture", "a known name", name));
     }
 

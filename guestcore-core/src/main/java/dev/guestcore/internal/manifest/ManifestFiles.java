@@ -156,7 +156,7 @@ public final class ManifestFiles implements AutoCloseable {
     private static Map<String, Object> facts(Guest guest) {
         Map<String, Object> facts = new LinkedHashMap<>();
         Provenance provenance = guest.provenance();
-        facts.put("architecture", lower(guest.architecture()));
+        facts.put("architecture", guest.architecture().name());
         facts.put("vcpus", guest.vcpus().size());
         facts.put("source", provenance.source());
         facts.put("sourceFormat", provenance.format());

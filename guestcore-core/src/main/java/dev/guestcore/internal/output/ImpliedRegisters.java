@@ -1,10 +1,10 @@
 package dev.guestcore.internal.output;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
@@ -46,7 +46,7 @@ public final class ImpliedRegisters {
     private ImpliedRegisters(Guest guest, Set<? extends Register> places) {
         this.guest = guest;
         this.places = places;
-        if (guest.architecture() != Architecture.X86) {
+        if (guest.architecture() != Architectures.X86) {
             return;
         }
         List<Vcpu> lacking = new ArrayList<>();
@@ -119,7 +119,7 @@ public final class ImpliedRegisters {
      * @param keepable whether a record of our own says that they were unknown
      */
     public List<Loss> losses(Predicate<Vcpu> written, String format, boolean keepable) {
-        if (guest.architecture() != Architecture.X86) {
+        if (guest.architecture() != Architectures.X86) {
             return List.of();
         }
         List<Vcpu> vcpus = guest.vcpus().stream().filter(written).toList();

@@ -1,9 +1,9 @@
 package dev.guestcore.live.described;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Provenance;
 import dev.guestcore.Vcpu;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.hypervisor.XenFacts;
 import java.util.List;

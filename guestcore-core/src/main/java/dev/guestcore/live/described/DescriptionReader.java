@@ -1,12 +1,13 @@
 package dev.guestcore.live.described;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
 import dev.guestcore.RawContext;
 import dev.guestcore.RegionContents;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.SourceException;
@@ -104,8 +105,9 @@ final class DescriptionReader {
     private Description description(JsonValue root) {
         root.only("architecture", "provenance", "background", "regions", "vcpus", "virtualbox", "xen");
         Architecture architecture = root.find("architecture")
-                .map(value -> oneOf(value, Architecture.values()))
-                .orElse(Architecture.X86);
+                .map(value -> Architectures.named(value.text())
+                        .orElseThrow(() -> value.wrong("one of " + String.join(", ", Architectures.names()))))
+                .orElse(Architectures.X86);
         List<RegionMemory.Part> parts = regions(root);
         List<Vcpu> vcpus = new ArrayList<>();
         for (JsonValue vcpu : root.elements("vcpus")) {
@@ -212,9 +214,9 @@ final class DescriptionReader {
             for (String label : values.keys()) {
                 JsonValue value = values.get(label);
                 X86 register = X86.ofLabel(label)
-                        .filter(known -> architecture == Architecture.X86)
+                        .filter(known -> architecture == Architectures.X86)
                         .orElseThrow(() -> value.error(
-                                architecture == Architecture.X86
+                                architecture == Architectures.X86
                                         ? "the name of a register as in the manuals, such as rip, cs.base, cr3 or xmm0"
                                         : "no registers by name, only rawContexts, for this architecture",
                                 "found this key"));

@@ -1,8 +1,8 @@
 package dev.guestcore.serve.gdb;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.address.TranslationOptions;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.kernel.AddressSpaceChoice;
@@ -66,9 +66,9 @@ public final class GdbServer {
         this.stated = mask == 0 || stated.encryptionMask() != 0
                 ? stated
                 : stated.withEncryptionBit(Long.numberOfTrailingZeros(mask));
-        if (guest.architecture() != Architecture.X86) {
+        if (guest.architecture() != Architectures.X86) {
             throw new UnsupportedRequestException(
-                    "only x86 guests can be served to a debugger, this one is " + guest.architecture());
+                    "only x86 guests can be served to a debugger, this one is " + guest.architecture().title());
         }
     }
 

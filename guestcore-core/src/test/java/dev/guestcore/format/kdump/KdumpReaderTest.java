@@ -6,13 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.MemoryAccessException;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.SourceException;
@@ -120,9 +121,10 @@ class KdumpReaderTest {
     void theMachineIsNamedByTheHeader() {
         for (KdumpImage.Machine machine : KdumpImage.Machine.values()) {
             Architecture expected = switch (machine) {
-                case X86_64, I686 -> Architecture.X86;
-                case ARM -> Architecture.ARM;
-                case PPC, PPC64 -> Architecture.POWERPC;
+                case X86_64, I686 -> Architectures.X86;
+                case ARM -> Architectures.ARM32;
+                case PPC -> Architectures.POWERPC;
+                case PPC64 -> Architectures.POWERPC64;
             };
             try (Guest guest = Guests.open(usual(machine, 6, PAGE).write(folder.resolve(machine.name())))) {
                 assertEquals(expected, guest.architecture());
@@ -139,7 +141,7 @@ class KdumpReaderTest {
         for (String name : List.of("Unknown", "", "x86_64")) {
             KdumpImage image = usual(KdumpImage.Machine.X86_64, 6, PAGE).machine(name).notes(note);
             try (Guest guest = Guests.open(image.write(folder.resolve("named" + name)))) {
-                assertEquals(Architecture.X86, guest.architecture());
+                assertEquals(Architectures.X86, guest.architecture());
                 assertEquals(62, guest.facts(ElfFacts.class).orElseThrow().machine());
                 assertEquals(0xffffffff81000000L, guest.vcpus().getFirst().registers().get(X86.RIP));
                 assertEquals(

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.Guests;
@@ -16,6 +15,7 @@ import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.MalformedDumpException;
@@ -603,7 +603,7 @@ class KdumpWriterTest {
         assertThrows(UnsupportedRequestException.class, () -> format.writer(Map.of("compression", "rar")));
         assertThrows(UnsupportedRequestException.class, () -> format.writer(Map.of("exclude", "zero")));
         assertThrows(UnsupportedRequestException.class, () -> format.writer(Map.of("nonsense", "1")));
-        try (Guest arm = small().architecture(Architecture.ARM).build();
+        try (Guest arm = small().architecture(Architectures.ARM).build();
                 Guest empty = Guest.builder().build();
                 Guest far = Guest.builder().ram(1L << 50, segment(new byte[PAGE])).build()) {
             for (Guest guest : List.of(arm, empty, far)) {

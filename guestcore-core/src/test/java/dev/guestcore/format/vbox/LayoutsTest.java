@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
@@ -17,6 +16,7 @@ import dev.guestcore.Provenance;
 import dev.guestcore.RawContext;
 import dev.guestcore.RegionContents;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.UnsupportedRequestException;
@@ -341,9 +341,9 @@ class LayoutsTest {
 
     @Test
     void refusesWhatCannotBeWritten() {
-        Guest arm = SmallCore.builder().architecture(Architecture.ARM).build();
+        Guest arm = SmallCore.builder().architecture(Architectures.ARM).build();
         assertEquals(
-                "a VMCore holds x86 guests only; this one is ARM; choose another format",
+                "a VMCore holds x86 guests only; this one is Arm; choose another format",
                 refusal(() -> VmCore.newest().plan(arm)));
         MemoryRegion huge = new MemoryRegion(new AddressRange(0, Long.MAX_VALUE), MemoryRegion.Kind.RAM, "");
         Guest tooLarge = Guest.builder().region(huge, RegionContents.zeros()).build();

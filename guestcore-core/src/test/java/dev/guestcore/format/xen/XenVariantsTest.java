@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.Architecture;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Guests;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.MalformedDumpException;
@@ -180,7 +180,7 @@ class XenVariantsTest {
         image.vcpus = new byte[][] {new byte[1000]};
         try (Guest guest = open(image)) {
             assertEquals(List.of(), guest.findings());
-            assertEquals(Architecture.POWERPC, guest.architecture());
+            assertEquals(Architectures.POWERPC64, guest.architecture());
             assertPage(guest, 5, 4096, 4);
             assertTrue(guest.vcpus().getFirst().registers().known().isEmpty());
             assertEquals("4.17.7", guest.provenance().hypervisorVersion().orElseThrow());
@@ -196,7 +196,7 @@ class XenVariantsTest {
         image.vcpus = new byte[][] {new byte[352], new byte[352]};
         try (Guest guest = open(image)) {
             assertEquals(List.of(), guest.findings());
-            assertEquals(Architecture.ARM, guest.architecture());
+            assertEquals(Architectures.ARM, guest.architecture());
             assertFalse(guest.facts(XenFacts.class).orElseThrow().paravirtualized());
             assertEquals("xen.vcpu_guest_context.arm", guest.vcpus().get(1).rawContexts().getFirst().kind());
             assertRewritten(guest);

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.Guests;
@@ -15,6 +14,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.RegionContents;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.UnsupportedRequestException;
@@ -254,12 +254,12 @@ class XenWriterTest {
                         + " another format, or give it a vCPU",
                 refusal(XenDumpCore.hvm(), idle));
         Guest arm = Guest.builder()
-                .architecture(Architecture.ARM)
+                .architecture(Architectures.ARM)
                 .ram(0, MemorySegment.ofArray(new byte[4096]))
                 .vcpu(RegisterState.unknown())
                 .build();
         assertEquals(
-                "vCPU 0 is of processor family ARM, whose registers Guestcore writes into a Xen dump-core only"
+                "vCPU 0 is of processor family Arm, whose registers Guestcore writes into a Xen dump-core only"
                         + " from one that it"
                         + " has read; choose another format",
                 refusal(XenDumpCore.asSource(), arm));

@@ -288,7 +288,7 @@ class DescribedGuestTest {
         assertRefused("{\"regions\":[],\"cpus\":[]}", "found 'cpus'");
         assertRefused("{}", "top level: expected the key 'regions'");
         assertRefused("{\"regions\":3}", "regions: expected an array, found 3");
-        assertRefused("{\"regions\":[],\"architecture\":\"mips\"}", "architecture: expected one of x86, arm");
+        assertRefused("{\"regions\":[],\"architecture\":\"vax\"}", "architecture: expected one of x86, arm64");
         assertRegion("\"address\":0,\"size\":1", "regions[0]: expected the key 'kind'");
         assertRegion("\"kind\":\"flash\",\"address\":0,\"size\":1", "regions[0].kind: expected one of ram, rom,");
         assertRegion("\"kind\":\"ram\",\"address\":-1,\"size\":1", "regions[0].address: expected an unsigned 64-bit");

@@ -7,11 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.UnsupportedRequestException;
@@ -469,7 +469,7 @@ class GdbServerTest {
 
     @Test
     void servesX86Only() {
-        Guest arm = Guest.builder().architecture(Architecture.ARM).build();
+        Guest arm = Guest.builder().architecture(Architectures.ARM).build();
         assertThrows(UnsupportedRequestException.class, () -> new GdbServer(arm));
     }
 

@@ -1,0 +1,84 @@
+package dev.guestcore.cpu;
+
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/**
+ * A family of processors: how it is called, and what is known of it. There is one object for each, so that they are compared
+ * with {@code ==}; {@code dev.guestcore.arch.Architectures} has them all. What an architecture does not know of itself is
+ * empty, and whoever asks then says so. Immutable.
+ */
+public interface Architecture {
+
+    /** That of a guest whose source does not tell it: its memory can be read. */
+    Architecture UNKNOWN = new UnknownArchitecture();
+
+    /** Short lower-case name, as our files have it ("x86", "arm64"). */
+    String name();
+
+    /** What people call it ("x86", "AArch64"). */
+    String title();
+
+    /** How ELF files and Linux name it; the first is the usual one. Empty for {@link #UNKNOWN}. */
+    List<ElfMachine> machines();
+
+    /** How many bits an address has, 32 or 64; empty where both are the same family, as for x86. */
+    default OptionalInt addressBits() {
+        return OptionalInt.empty();
+    }
+
+    /** Byte order; empty if the family has both. */
+    default Optional<ByteOrder> byteOrder() {
+        return Optional.empty();
+    }
+
+    /** Bytes of a page, a power of two: what operating systems use unless a dump says otherwise. */
+    default int pageSize() {
+        return 4096;
+    }
+
+    /** All registers that have a name here, in the order in which they are shown; empty if none is known. */
+    default List<Register> registers() {
+        return List.of();
+    }
+
+    /** The register of that lower-case name. */
+    default Optional<Register> register(String label) {
+        return registers().stream()
+                .filter(register -> register.label().equals(label))
+                .findFirst();
+    }
+
+    /** Whether Guestcore can walk its page tables. */
+    default boolean hasPageTables() {
+        return false;
+    }
+
+    /** The mode of a vCPU, for people ({@code 64-bit ring 0}); {@code mode unknown} if its registers do not tell. */
+    default String mode(RegisterState registers) {
+        return "mode unknown";
+    }
+
+    /** Where a vCPU is, as its mode has it, for people ({@code rip 0xffffffff81000000}); empty if it is not known. */
+    default String position(RegisterState registers) {
+        return "";
+    }
+
+    /** Mode and position in one line. */
+    default String describe(RegisterState registers) {
+        String position = position(registers);
+        return position.isEmpty() ? "registers unknown" : mode(registers) + ", " + position;
+    }
+
+    /** Why registers cannot be true together, and which of them is believed; empty if they can. */
+    default Optional<String> contradiction(RegisterState registers) {
+        return Optional.empty();
+    }
+
+    /** Whether a guest of this architecture may turn out to be one of {@code other}: it is, or nobody knows. */
+    default boolean mayBe(Architecture other) {
+        return this == other || this == UNKNOWN;
+    }
+}

@@ -1,0 +1,83 @@
+package dev.guestcore.cpu;
+
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * 16, 32 and 64-bit Intel and AMD: one architecture, since the mode of a vCPU follows from its registers and one guest may
+ * have vCPUs in several.
+ */
+public final class X86Architecture implements Architecture {
+
+    /** 64-bit x86. */
+    public static final ElfMachine X86_64 = new ElfMachine(62, "x86-64", "x86-64", "x86_64")
+            .knownBy(
+                    // Those of 32 bits: QEMU writes them of a vCPU that is not in long mode.
+                    List.of(336, 328, 144, 140),
+                    List.of("SYMBOL(init_top_pgt)", "SYMBOL(init_level4_pgt)", "NUMBER(pgtable_l5_enabled)"));
+
+    /** 32-bit x86. */
+    public static final ElfMachine I386 =
+            new ElfMachine(3, "386", "x86", "i[3-6]86").knownBy(List.of(144, 140), List.of("CONFIG_X86_PAE"));
+
+    /** The architecture. */
+    public static final X86Architecture INSTANCE = new X86Architecture();
+
+    private X86Architecture() {}
+
+    @Override
+    public String name() {
+        return "x86";
+    }
+
+    @Override
+    public String title() {
+        return "x86";
+    }
+
+    @Override
+    public List<ElfMachine> machines() {
+        return List.of(X86_64, I386);
+    }
+
+    @Override
+    public Optional<ByteOrder> byteOrder() {
+        return Optional.of(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    @Override
+    public List<Register> registers() {
+        return List.of(X86.values());
+    }
+
+    @Override
+    public Optional<Register> register(String label) {
+        return X86.ofLabel(label).map(Register.class::cast);
+    }
+
+    @Override
+    public boolean hasPageTables() {
+        return true;
+    }
+
+    @Override
+    public String mode(RegisterState registers) {
+        return CpuMode.mode(registers);
+    }
+
+    @Override
+    public String position(RegisterState registers) {
+        return CpuMode.position(registers);
+    }
+
+    @Override
+    public Optional<String> contradiction(RegisterState registers) {
+        return X86Mode.of(registers).contradiction();
+    }
+
+    @Override
+    public String toString() {
+        return name();
+    }
+}
