@@ -1,10 +1,10 @@
 package dev.guestcore.linux;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Architecture;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchPattern;
@@ -56,7 +56,7 @@ final class KernelFinder {
 
     /** Where registers and notes of the dump say that the image lies. */
     private Optional<AddressRange> likelyPlace() {
-        if (guest.architecture() != Architecture.X86) {
+        if (guest.architecture() != Architectures.X86) {
             return Optional.empty();
         }
         KernelFacts facts = KernelFacts.glance(guest);
@@ -105,9 +105,9 @@ final class KernelFinder {
     }
 
     private Optional<Linux> check(Kallsyms kallsyms) {
-        if (guest.architecture() != Architecture.X86) {
+        if (guest.architecture() != Architectures.X86) {
             miss = "the symbols of a Linux kernel lie at guest-physical 0x" + Long.toHexString(kallsyms.place())
-                    + ", but page tables of " + guest.architecture() + " cannot be read yet";
+                    + ", but page tables of " + guest.architecture().title() + " cannot be read yet";
             return Optional.empty();
         }
         Optional<X86Image.Place> place = new X86Image(guest, kallsyms).find();
