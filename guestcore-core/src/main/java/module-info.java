@@ -19,10 +19,11 @@ module dev.guestcore {
     exports dev.guestcore.hypervisor;
     exports dev.guestcore.inspect;
     exports dev.guestcore.kernel;
-    exports dev.guestcore.live;
-    exports dev.guestcore.live.demo;
     exports dev.guestcore.manifest;
+    exports dev.guestcore.open;
     exports dev.guestcore.serve.gdb;
+    exports dev.guestcore.source;
+    exports dev.guestcore.source.demo;
     // The command line decides itself when to thaw and when to commit; not for others.
     exports dev.guestcore.internal.manifest to
             dev.guestcore.cli;
@@ -32,7 +33,7 @@ module dev.guestcore {
             dev.guestcore.cli;
 
     uses dev.guestcore.format.CoreFormat;
-    uses dev.guestcore.live.SourceProvider;
+    uses dev.guestcore.source.SourceProvider;
 
     provides dev.guestcore.format.CoreFormat with
             dev.guestcore.format.elf.ElfCoreFormat,
@@ -44,10 +45,10 @@ module dev.guestcore {
             dev.guestcore.format.vmstate.VmStateFormat,
             dev.guestcore.format.xen.XenDumpCoreFormat,
             dev.guestcore.format.xenlegacy.XenLegacyFormat;
-    provides dev.guestcore.live.SourceProvider with
-            dev.guestcore.live.demo.DemoProvider,
-            dev.guestcore.live.described.DescribedProvider,
-            dev.guestcore.live.qemu.QemuSourceProvider,
-            dev.guestcore.live.raw.RawSourceProvider,
-            dev.guestcore.live.split.SplitKdumpProvider;
+    provides dev.guestcore.source.SourceProvider with
+            dev.guestcore.source.demo.DemoProvider,
+            dev.guestcore.source.described.DescribedProvider,
+            dev.guestcore.source.qemu.QemuSourceProvider,
+            dev.guestcore.source.raw.RawSourceProvider,
+            dev.guestcore.source.split.SplitKdumpProvider;
 }

@@ -1,11 +1,11 @@
 package example;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.format.WriteReport;
+import dev.guestcore.open.Guests;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -4,7 +4,6 @@ import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.hypervisor.HypervisorFacts;
-import dev.guestcore.internal.memory.RegionMemory;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.ArrayList;

@@ -1,8 +1,8 @@
 /**
- * The model: a {@link dev.guestcore.Guest} is a virtual machine frozen at one instant. {@link dev.guestcore.Guests}
- * opens one from a file or a live source; everything else in the library takes one.
+ * The model: a {@link dev.guestcore.Guest} is a virtual machine frozen at one instant. {@code
+ * dev.guestcore.open.Guests} opens one from a file or a live source; everything else in the library takes one.
  *
- * <p>The model depends on no format and no source; they depend on the model.
+ * <p>The model depends on nothing else in the library but registers, errors and the facts of hypervisors.
  */
 @NullMarked
 package dev.guestcore;

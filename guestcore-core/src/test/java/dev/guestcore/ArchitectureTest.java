@@ -23,15 +23,15 @@ class ArchitectureTest {
 
     @ArchTest
     static final ArchRule SOURCES_DO_NOT_KNOW_EACH_OTHER =
-            slices().matching("dev.guestcore.live.(*)..").should().notDependOnEachOther();
+            slices().matching("dev.guestcore.source.(*)..").should().notDependOnEachOther();
 
     @ArchTest
     static final ArchRule NOTHING_KNOWS_A_PARTICULAR_FORMAT_OR_SOURCE = noClasses()
             .that()
-            .resideOutsideOfPackages("dev.guestcore.format.(*)..", "dev.guestcore.live.(*)..")
+            .resideOutsideOfPackages("dev.guestcore.format.(*)..", "dev.guestcore.source.(*)..")
             .should()
             .dependOnClassesThat()
-            .resideInAnyPackage("dev.guestcore.format.(*)..", "dev.guestcore.live.(*)..");
+            .resideInAnyPackage("dev.guestcore.format.(*)..", "dev.guestcore.source.(*)..");
 
     @ArchTest
     static final ArchRule FORMATS_AND_SOURCES_DO_NOT_KNOW_EACH_OTHER = noClasses()
@@ -39,7 +39,7 @@ class ArchitectureTest {
             .resideInAPackage("dev.guestcore.format..")
             .should()
             .dependOnClassesThat()
-            .resideInAPackage("dev.guestcore.live..");
+            .resideInAPackage("dev.guestcore.source..");
 
     @ArchTest
     static final ArchRule REGISTERS_STAND_ALONE = classes()

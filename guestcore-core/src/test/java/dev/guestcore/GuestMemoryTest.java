@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;

@@ -3,6 +3,7 @@ package dev.guestcore;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
+import dev.guestcore.open.Guests;
 import java.io.InputStream;
 import java.lang.module.ModuleDescriptor;
 import java.net.URI;

@@ -2,11 +2,11 @@ package dev.guestcore.bench;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,10 +1,10 @@
 package dev.guestcore.bench;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchPattern;
+import dev.guestcore.open.Guests;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,12 +1,12 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.FreezeChoice;
 import dev.guestcore.FreezeMethod;
-import dev.guestcore.FreezeRequest;
-import dev.guestcore.GuestSource;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.inspect.Sizes;
 import dev.guestcore.internal.output.OutputFile;
+import dev.guestcore.source.FreezeChoice;
+import dev.guestcore.source.FreezeRequest;
+import dev.guestcore.source.GuestSource;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.OptionalLong;

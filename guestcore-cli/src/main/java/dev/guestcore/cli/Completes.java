@@ -1,7 +1,7 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.Guests;
-import dev.guestcore.live.SourceProvider;
+import dev.guestcore.open.Guests;
+import dev.guestcore.source.SourceProvider;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.StreamSupport;

@@ -1,9 +1,6 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
-import dev.guestcore.GuestSource;
-import dev.guestcore.Guests;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.error.OutputException;
 import dev.guestcore.error.UnsupportedRequestException;
@@ -18,7 +15,10 @@ import dev.guestcore.inspect.SearchHit;
 import dev.guestcore.inspect.SearchPattern;
 import dev.guestcore.inspect.Sizes;
 import dev.guestcore.inspect.TextMap;
-import dev.guestcore.live.demo.DemoInvariant;
+import dev.guestcore.open.Guests;
+import dev.guestcore.source.FreezeRequest;
+import dev.guestcore.source.GuestSource;
+import dev.guestcore.source.demo.DemoInvariant;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;

@@ -1,7 +1,7 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.Guests;
 import dev.guestcore.format.CoreFormat;
+import dev.guestcore.open.Guests;
 
 /** Full names of formats. */
 final class FormatNames {

@@ -1,12 +1,12 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.GuestSource;
-import dev.guestcore.Guests;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Probe;
-import dev.guestcore.live.SourceProvider;
+import dev.guestcore.open.Guests;
+import dev.guestcore.source.GuestSource;
+import dev.guestcore.source.SourceProvider;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

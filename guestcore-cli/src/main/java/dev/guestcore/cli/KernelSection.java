@@ -1,12 +1,12 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.inspect.VmcoreInfo;
 import dev.guestcore.kernel.DebuggerAdvice;
 import dev.guestcore.kernel.Derived;
 import dev.guestcore.kernel.KernelFacts;
+import dev.guestcore.open.Guests;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -1,7 +1,7 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.GuestSource;
-import dev.guestcore.Guests;
+import dev.guestcore.open.Guests;
+import dev.guestcore.source.GuestSource;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;

@@ -1,8 +1,6 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
-import dev.guestcore.Verification;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.SourceException;
@@ -11,6 +9,8 @@ import dev.guestcore.format.Check;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.manifest.Manifest;
 import dev.guestcore.manifest.ManifestReport;
+import dev.guestcore.open.Guests;
+import dev.guestcore.open.Verification;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -1,11 +1,11 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.Guests;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WriteOption;
 import dev.guestcore.internal.text.Nearest;
+import dev.guestcore.open.Guests;
 import java.io.Serial;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.internal.output.OutputFile;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.MadeUpKernel;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;

@@ -7,13 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.format.CoreFormat;
-import dev.guestcore.live.SourceProvider;
-import dev.guestcore.testing.ForeignTools;
+import dev.guestcore.open.Guests;
+import dev.guestcore.source.SourceProvider;
 import dev.guestcore.testing.ElfFiles;
+import dev.guestcore.testing.ForeignTools;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

@@ -5,13 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.output.OutputFile;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.MadeUpKernel;
 import java.io.ByteArrayOutputStream;

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.Guests;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

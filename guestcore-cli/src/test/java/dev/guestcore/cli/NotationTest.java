@@ -7,9 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.inspect.Sizes;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.X86;
@@ -14,6 +13,7 @@ import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchPattern;
 import dev.guestcore.kernel.Derived;
 import dev.guestcore.kernel.KernelFacts;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Samples;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;

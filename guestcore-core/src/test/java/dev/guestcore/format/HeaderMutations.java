@@ -1,9 +1,9 @@
 package dev.guestcore.format;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.open.Guests;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;

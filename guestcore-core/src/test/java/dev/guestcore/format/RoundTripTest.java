@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
@@ -16,6 +15,7 @@ import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Patterns;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
@@ -16,6 +15,7 @@ import dev.guestcore.cpu.X86;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.inspect.VcpuDifference;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Patterns;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -5,12 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.output.OutputFile;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.MadeUpKernel;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
@@ -23,6 +22,7 @@ import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.manifest.ManifestReport.Change;
 import dev.guestcore.manifest.ManifestReport.Part;
 import dev.guestcore.manifest.ManifestReport.Relation;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ForeignTools;
 import dev.guestcore.testing.Patterns;
 import java.io.IOException;

@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ForeignTools;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,8 +1,8 @@
 package dev.guestcore.fuzz;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Patterns;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -1,9 +1,9 @@
 package dev.guestcore.fuzz;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.FlattenedFiles;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

@@ -1,13 +1,13 @@
 package dev.guestcore.fuzz;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;

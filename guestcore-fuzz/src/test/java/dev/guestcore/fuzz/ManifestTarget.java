@@ -1,10 +1,10 @@
 package dev.guestcore.fuzz;
 
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.manifest.Manifest;
 import dev.guestcore.manifest.ManifestReport;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;

@@ -2,7 +2,6 @@ package dev.guestcore.fuzz;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
@@ -10,6 +9,7 @@ import dev.guestcore.RegionContents;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Patterns;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;

@@ -1,9 +1,9 @@
 package dev.guestcore.fuzz;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.format.kdump.KdumpSeeds;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;

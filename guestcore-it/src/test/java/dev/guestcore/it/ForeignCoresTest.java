@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assumptions.abort;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ForeignTools;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

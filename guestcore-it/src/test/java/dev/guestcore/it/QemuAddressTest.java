@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.MappingSummary;
@@ -16,6 +15,7 @@ import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchPattern;
 import dev.guestcore.kernel.Derived;
 import dev.guestcore.kernel.KernelFacts;
+import dev.guestcore.open.Guests;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Iterator;

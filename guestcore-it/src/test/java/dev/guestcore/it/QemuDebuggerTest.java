@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.kernel.KernelFacts;
+import dev.guestcore.open.Guests;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

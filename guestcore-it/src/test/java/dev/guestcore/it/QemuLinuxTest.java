@@ -5,13 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.format.CoreFormat;
+import dev.guestcore.open.Guests;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;

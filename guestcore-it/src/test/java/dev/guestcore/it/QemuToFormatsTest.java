@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.cpu.Register;
@@ -13,6 +12,7 @@ import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.WriteReport;
+import dev.guestcore.open.Guests;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Map;

@@ -46,7 +46,7 @@ public final class FreezeBuffer implements AutoCloseable {
     private static final long TAKEN_QUARTERS = 3;
 
     /** Name of the system property that lowers what is taken, in bytes. */
-    static final String LIMIT_PROPERTY = "dev.guestcore.buffer.limit";
+    public static final String LIMIT_PROPERTY = "dev.guestcore.buffer.limit";
 
     private final Map<AddressRange, Slot> slots = new HashMap<>();
 
@@ -78,7 +78,7 @@ public final class FreezeBuffer implements AutoCloseable {
      * @param running the guest's memory while it still runs; its states tell how much will be needed
      * @throws NoRoom if there is not enough memory
      */
-    static FreezeBuffer plan(GuestMemory running) {
+    public static FreezeBuffer plan(GuestMemory running) {
         long room = room();
         FreezeBuffer buffer = new FreezeBuffer();
         try {
@@ -107,7 +107,7 @@ public final class FreezeBuffer implements AutoCloseable {
     }
 
     /** Takes memory for what the guest used when this was planned, and rehearses the copy. */
-    void prepare(GuestMemory running, Progress progress) {
+    public void prepare(GuestMemory running, Progress progress) {
         progress.begin("making room for memory", needed);
         Workers.run(used.size(), number -> {
             Job job = used.get(number);
@@ -180,7 +180,7 @@ public final class FreezeBuffer implements AutoCloseable {
      * Copies all memory of a frozen guest, closes that guest, and gives one that is the same but lies here. This buffer
      * belongs to that guest then.
      */
-    Guest take(Guest frozen, Progress progress) {
+    public Guest take(Guest frozen, Progress progress) {
         long begin = System.nanoTime();
         GuestMemory memory = frozen.memory();
         List<Job> jobs;
@@ -281,7 +281,7 @@ public final class FreezeBuffer implements AutoCloseable {
     }
 
     /** There is not enough memory for a buffer; the message says why in one line. */
-    static final class NoRoom extends RuntimeException {
+    public static final class NoRoom extends RuntimeException {
 
         @Serial
         private static final long serialVersionUID = 1L;

@@ -1,7 +1,4 @@
-/**
- * Keeps the memory of one instant while the guest runs on: where the way is chosen that lets it stand still the least, and
- * where its memory is put meanwhile.
- */
+/** Keeps the memory of one instant while the guest runs on. */
 @NullMarked
 package dev.guestcore.internal.freeze;
 

@@ -2,7 +2,6 @@ package dev.guestcore.internal.manifest;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
@@ -15,6 +14,7 @@ import dev.guestcore.manifest.ManifestReport.Change;
 import dev.guestcore.manifest.ManifestReport.Companion;
 import dev.guestcore.manifest.ManifestReport.Part;
 import dev.guestcore.manifest.ManifestReport.Relation;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
@@ -20,6 +19,7 @@ import dev.guestcore.format.Loss;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ForeignTools;
 import dev.guestcore.testing.LinuxPages;
 import dev.guestcore.testing.Patterns;

@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

@@ -5,11 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.kernel.KernelFacts;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

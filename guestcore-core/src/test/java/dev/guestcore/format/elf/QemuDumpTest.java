@@ -6,13 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Patterns;
 import dev.guestcore.testing.QemuGuest;
 import java.nio.file.Files;

@@ -5,11 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.elf.ElfCoreFormat;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.Patterns;
 import java.nio.ByteBuffer;

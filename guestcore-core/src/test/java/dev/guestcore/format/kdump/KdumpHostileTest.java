@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
@@ -15,6 +14,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

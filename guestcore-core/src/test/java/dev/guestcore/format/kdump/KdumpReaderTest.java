@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryAccessException;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
@@ -21,6 +20,7 @@ import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.FlattenedFiles;
 import java.lang.foreign.MemorySegment;

@@ -6,11 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.format.elf.ElfCoreFormat;
 import dev.guestcore.format.xen.XenDumpCoreFormat;
 import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.Patterns;
 import java.io.ByteArrayOutputStream;

@@ -5,11 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Patterns;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
@@ -25,6 +24,7 @@ import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Loss;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
+import dev.guestcore.open.Guests;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.cpu.RegisterState;
@@ -13,6 +12,7 @@ import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Samples;
 import java.lang.foreign.MemorySegment;
 import java.math.BigInteger;

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
@@ -17,6 +16,7 @@ import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Probe;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

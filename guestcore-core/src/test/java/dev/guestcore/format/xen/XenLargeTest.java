@@ -3,14 +3,14 @@ package dev.guestcore.format.xen;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.Guest;
-import dev.guestcore.Guests;
-import dev.guestcore.MemoryRegion;
 import dev.guestcore.AddressRange;
+import dev.guestcore.Guest;
+import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.RegionContents;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

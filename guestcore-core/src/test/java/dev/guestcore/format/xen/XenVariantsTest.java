@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.arch.Architectures;
@@ -18,6 +17,7 @@ import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.XenFacts;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

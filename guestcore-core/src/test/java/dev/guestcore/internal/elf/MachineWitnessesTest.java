@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;

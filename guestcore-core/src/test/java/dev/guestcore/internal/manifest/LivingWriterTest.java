@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.internal.output.OutputFile;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;

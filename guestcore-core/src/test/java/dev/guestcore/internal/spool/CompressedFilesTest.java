@@ -8,11 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.FileBytes;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.ForeignTools;
 import java.io.ByteArrayOutputStream;

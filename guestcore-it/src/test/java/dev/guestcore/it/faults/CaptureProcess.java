@@ -1,11 +1,11 @@
 package dev.guestcore.it.faults;
 
 import dev.guestcore.FreezeMethod;
-import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
-import dev.guestcore.GuestSource;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
+import dev.guestcore.open.Guests;
+import dev.guestcore.source.FreezeRequest;
+import dev.guestcore.source.GuestSource;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -20,7 +20,7 @@ import java.util.stream.Stream;
 /** Another JVM with a live guest in its hands. Closing kills it. */
 final class CaptureProcess implements AutoCloseable {
 
-    private static final String WATCHDOG = "dev.guestcore.live.qemu.WatchdogProcess";
+    private static final String WATCHDOG = "dev.guestcore.source.qemu.WatchdogProcess";
 
     private final Process process;
 

@@ -3,9 +3,9 @@ package dev.guestcore.it.faults;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.Guests;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.it.Tools;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

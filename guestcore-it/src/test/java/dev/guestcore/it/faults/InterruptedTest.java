@@ -3,8 +3,8 @@ package dev.guestcore.it.faults;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
-import dev.guestcore.Guests;
 import dev.guestcore.format.CoreFormat;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;

@@ -6,10 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.FreezeMethod;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.it.QemuGuest;
 import dev.guestcore.it.Tools;
 import dev.guestcore.it.Undisturbed;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

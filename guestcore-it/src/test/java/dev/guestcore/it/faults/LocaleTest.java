@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.format.CoreFormat;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

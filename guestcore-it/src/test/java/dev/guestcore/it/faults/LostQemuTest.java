@@ -6,14 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.FreezeMethod;
-import dev.guestcore.FreezeRequest;
 import dev.guestcore.Guest;
-import dev.guestcore.GuestSource;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.it.QemuGuest;
 import dev.guestcore.it.Undisturbed;
+import dev.guestcore.open.Guests;
+import dev.guestcore.source.FreezeRequest;
+import dev.guestcore.source.GuestSource;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;

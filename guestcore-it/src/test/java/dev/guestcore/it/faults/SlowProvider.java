@@ -2,12 +2,12 @@ package dev.guestcore.it.faults;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.GuestSource;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.RegionContents;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
-import dev.guestcore.live.SourceProvider;
+import dev.guestcore.source.GuestSource;
+import dev.guestcore.source.SourceProvider;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;

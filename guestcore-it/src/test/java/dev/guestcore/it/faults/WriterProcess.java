@@ -1,7 +1,6 @@
 package dev.guestcore.it.faults;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
@@ -9,6 +8,7 @@ import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;
+import dev.guestcore.open.Guests;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;

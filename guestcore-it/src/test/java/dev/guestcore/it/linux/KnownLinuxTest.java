@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
+import dev.guestcore.open.Guests;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Tag;

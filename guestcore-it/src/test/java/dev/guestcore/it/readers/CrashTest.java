@@ -4,12 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.it.Tools;
 import dev.guestcore.it.readers.WrittenCore.Kind;
 import dev.guestcore.kernel.DebuggerAdvice;
 import dev.guestcore.kernel.KernelFacts;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.it.QemuGuest;
 import dev.guestcore.it.Tools;
 import dev.guestcore.kernel.KernelFacts;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

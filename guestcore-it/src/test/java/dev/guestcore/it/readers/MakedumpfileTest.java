@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.it.ComparedGuests;
 import dev.guestcore.it.readers.WrittenCore.Origin;
+import dev.guestcore.open.Guests;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;

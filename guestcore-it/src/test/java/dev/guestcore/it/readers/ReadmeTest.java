@@ -3,8 +3,8 @@ package dev.guestcore.it.readers;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
-import dev.guestcore.Guests;
 import dev.guestcore.format.CoreFormat;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;

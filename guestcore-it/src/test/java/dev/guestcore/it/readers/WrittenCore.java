@@ -1,7 +1,6 @@
 package dev.guestcore.it.readers;
 
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
@@ -15,6 +14,7 @@ import dev.guestcore.format.vbox.Layout;
 import dev.guestcore.format.vbox.VmCore;
 import dev.guestcore.format.xen.XenDumpCore;
 import dev.guestcore.it.QemuGuest;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.io.InputStream;

@@ -2,11 +2,11 @@ package dev.guestcore.it.readers;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.it.readers.WrittenCore.Kind;
+import dev.guestcore.open.Guests;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;

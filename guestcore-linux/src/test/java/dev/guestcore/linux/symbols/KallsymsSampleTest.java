@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
-import dev.guestcore.Guests;
 import dev.guestcore.Progress;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchPattern;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Samples;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

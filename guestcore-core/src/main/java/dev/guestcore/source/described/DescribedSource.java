@@ -1,0 +1,110 @@
+package dev.guestcore.source.described;
+
+import dev.guestcore.Guest;
+import dev.guestcore.GuestBuilder;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.MemoryRegion;
+import dev.guestcore.PageRun;
+import dev.guestcore.source.GuestSource;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/** A described guest. It does not run, so any number of guests may be had from it at a time. */
+final class DescribedSource implements GuestSource {
+
+    private final Description description;
+    private final AtomicBoolean disconnected = new AtomicBoolean();
+
+    DescribedSource(Description description) {
+        this.description = description;
+    }
+
+    @Override
+    public String description() {
+        return "guest described by " + description.file();
+    }
+
+    @Override
+    public List<MemoryRegion> regions() {
+        return description.memory().regions();
+    }
+
+    @Override
+    public int vcpuCount() {
+        return description.vcpus().size();
+    }
+
+    @Override
+    public boolean isLive() {
+        return false;
+    }
+
+    @Override
+    public Guest freeze() {
+        AtomicBoolean closed = new AtomicBoolean();
+        GuestBuilder builder = Guest.builder()
+                .architecture(description.architecture())
+                .provenance(description.provenance())
+                .onClose(() -> closed.set(true));
+        description.vcpus().forEach(vcpu -> builder.vcpu(vcpu.index(), vcpu.registers(), vcpu.rawContexts()));
+        description.virtualBox().ifPresent(builder::facts);
+        description.xen().ifPresent(builder::facts);
+        description.machineMemory().ifPresent(memory -> builder.machineMemory(guarded(memory, closed)));
+        return builder.build(guarded(description.memory(), closed));
+    }
+
+    private GuestMemory guarded(GuestMemory memory, AtomicBoolean closed) {
+        return new Guarded(memory, closed, disconnected);
+    }
+
+    @Override
+    public void close() {
+        if (disconnected.compareAndSet(false, true)) {
+            description.files().close();
+        }
+    }
+
+    /** Memory until the guest is closed. */
+    private record Guarded(GuestMemory memory, AtomicBoolean closed, AtomicBoolean disconnected)
+            implements GuestMemory {
+
+        private GuestMemory open() {
+            if (closed.get() || disconnected.get()) {
+                throw new IllegalStateException("the guest is closed");
+            }
+            return memory;
+        }
+
+        @Override
+        public List<MemoryRegion> regions() {
+            return open().regions();
+        }
+
+        @Override
+        public Optional<MemoryRegion> regionAt(long address) {
+            return open().regionAt(address);
+        }
+
+        @Override
+        public PageRun runAt(long address) {
+            return open().runAt(address);
+        }
+
+        @Override
+        public PageRun contentRunAt(long address) {
+            return open().contentRunAt(address);
+        }
+
+        @Override
+        public long readAvailable(long address, MemorySegment target) {
+            return open().readAvailable(address, target);
+        }
+
+        @Override
+        public Optional<MemorySegment> view(long address, long size) {
+            return open().view(address, size);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+package dev.guestcore.source.qemu;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Numbers of files and sockets of this process. */
+@EnabledOnOs(OS.LINUX)
+class DescriptorsTest {
+
+    @Test
+    void theRightSocketIsFoundAndADescriptorGoesThroughIt(@TempDir Path folder) throws Exception {
+        assertTrue(Descriptors.areSupported());
+        UnixDomainSocketAddress address = UnixDomainSocketAddress.of(folder.resolve("socket"));
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX).bind(address);
+                SocketChannel first = SocketChannel.open(address);
+                SocketChannel firstServed = server.accept();
+                SocketChannel second = SocketChannel.open(address);
+                SocketChannel secondServed = server.accept()) {
+            int ofFirst = Descriptors.of(first).orElseThrow();
+            int ofSecond = Descriptors.of(second).orElseThrow();
+            assertTrue(ofFirst != ofSecond);
+            int passed = Descriptors.memoryFile();
+            byte[] line = "{\"execute\": \"getfd\"}\n".getBytes(StandardCharsets.UTF_8);
+            assertTrue(Descriptors.send(ofSecond, line, passed));
+            Descriptors.close(passed);
+            ByteBuffer received = ByteBuffer.allocate(100);
+            assertEquals(line.length, secondServed.read(received));
+            firstServed.configureBlocking(false);
+            assertEquals(0, firstServed.read(received), "nothing went the other way");
+        }
+    }
+
+    @Test
+    void aLockEndsWithTheDescriptorThatHasIt() throws Exception {
+        int file = Descriptors.memoryFile();
+        int again = Descriptors.again(file);
+        try (FileChannel channel = FileChannel.open(Descriptors.path(again), StandardOpenOption.WRITE)) {
+            assertTrue(Descriptors.lock(file));
+            assertFalse(Descriptors.lock(again));
+            assertEquals(3, channel.write(ByteBuffer.wrap(new byte[] {1, 2, 3})));
+            Descriptors.close(file);
+            assertTrue(Descriptors.lock(again));
+        } finally {
+            Descriptors.close(again);
+        }
+    }
+}
