@@ -335,6 +335,37 @@ class ManifestTest {
         }
     }
 
+    /** A segment of zeros whose header is lost reads as nothing; so the file is not a second layout of the same guest. */
+    @Test
+    void aLostSegmentOfZerosIsNoOtherLayout() throws Exception {
+        Path core;
+        try (Guest guest = Guest.builder()
+                .ram(0, MemorySegment.ofArray(Patterns.bytes(PAGE, 1)))
+                .ram(0x3000, MemorySegment.ofArray(new byte[PAGE]))
+                .build()) {
+            core = write(guest, "elf");
+        }
+        Manifest manifest = Manifest.read(Manifest.beside(core));
+        int header;
+        try (RandomAccessFile bytes = new RandomAccessFile(core.toFile(), "rw")) {
+            header = 64;
+            while (loadAddress(bytes, header) != 0x3000) {
+                header += 56;
+            }
+            bytes.seek(header + 2);
+            bytes.write(0x6c);
+        }
+        flip(core, Files.size(core) - 1, 1);
+        ManifestReport report = manifest.verify(core, Progress.none());
+        assertEquals(Relation.CHANGED_FILE, report.relation());
+        assertEquals(0x3000, report.changes().getFirst().first());
+    }
+
+    private static long loadAddress(RandomAccessFile file, int header) throws IOException {
+        file.seek(header + 24);
+        return Long.reverseBytes(file.readLong());
+    }
+
     /** The frames of a PV guest may be stored in any order: 600 of them here, two pieces and a bit, every third first. */
     @Test
     void digestsMemoryThatIsNotStoredInOrder() throws Exception {
@@ -495,7 +526,9 @@ class ManifestTest {
             }
         }
         assertTrue(refused > 150, "refused " + refused);
-        for (String text : List.of("", "[]", "{}", "{\"format\":\"guestcore-manifest\",\"version\":2}", "[".repeat(5000))) {
+        for (String text : List.of(
+                "", "[]", "{}", "{\"format\":\"guestcore-manifest\",\"version\":2}", "{\"memoryInOtherForm\":[]}",
+                "[".repeat(5000))) {
             Files.writeString(manifest, text);
             assertThrows(MalformedDumpException.class, () -> Manifest.read(manifest));
         }

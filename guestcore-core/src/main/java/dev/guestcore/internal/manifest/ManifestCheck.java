@@ -2,6 +2,8 @@ package dev.guestcore.internal.manifest;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
+import dev.guestcore.GuestMemory;
+import dev.guestcore.PageRun;
 import dev.guestcore.Progress;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
@@ -113,10 +115,33 @@ public final class ManifestCheck {
         }
     }
 
-    /** A file that its format finds damaged is no other layout of the same guest, even where no page of it is lost. */
-    private boolean isDamaged() {
+    /**
+     * Whether the file can be another layout of the same guest: its format finds no damage, and has all memory that the
+     * first layout stored. A page that lost its segment reads as nothing, which would be taken for a page of zeros.
+     */
+    private boolean isWhole() {
         try (Guest guest = Guests.open(path)) {
-            return guest.findings().stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE);
+            Extents stored = manifest.segments();
+            boolean whole = guest.findings().stream().noneMatch(finding -> finding.severity() == Finding.Severity.DAMAGE);
+            for (long i = 0; whole && i < stored.count(); i++) {
+                whole = isReadable(guest.memory(), stored.value(i), stored.last(i) - stored.first(i));
+            }
+            return whole;
+        }
+    }
+
+    private static boolean isReadable(GuestMemory memory, long address, long lessOne) {
+        long done = 0;
+        while (true) {
+            PageRun run = memory.runAt(address + done);
+            if (!run.state().isReadable()) {
+                return false;
+            }
+            long left = run.range().last() - (address + done);
+            if (Long.compareUnsigned(left, lessOne - done) >= 0) {
+                return true;
+            }
+            done += left + 1;
         }
     }
 
@@ -173,7 +198,7 @@ public final class ManifestCheck {
         boolean maybeMoved = manifest.otherForm() ? rest.isMostlyChanged() : memory.changedPages() > 0;
         if (manifest.otherForm() || maybeMoved) {
             Optional<PieceComparison> read = inGuest();
-            if (maybeMoved && read.isPresent() && read.get().changedPages() == 0 && !isDamaged()) {
+            if (maybeMoved && read.isPresent() && read.get().changedPages() == 0 && isWhole()) {
                 return otherForm(file, read.get());
             }
             if (manifest.otherForm() && read.isPresent()) {

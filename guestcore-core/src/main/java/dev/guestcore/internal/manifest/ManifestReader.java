@@ -109,7 +109,7 @@ final class ManifestReader {
 
     private void document(JsonParser parser) {
         expect(parser, parser.nextToken(), JsonToken.START_OBJECT, "the manifest");
-        while (parser.nextToken() != JsonToken.END_OBJECT) {
+        while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
             String name = parser.currentName();
             JsonToken value = parser.nextToken();
             switch (name) {
@@ -119,7 +119,7 @@ final class ManifestReader {
                 case "file" -> fileFacts = facts(parser, name);
                 case "written" -> written = Optional.of(time(parser, name));
                 case "companions" -> each(parser, value, name, this::companion);
-                case "memoryInOtherForm" -> otherForm = value == JsonToken.VALUE_TRUE;
+                case "memoryInOtherForm" -> otherForm = truth(parser, name);
                 case "segments" -> each(parser, value, name, this::segment);
                 case "regions" -> each(parser, value, name, this::region);
                 default -> parser.skipChildren();
@@ -176,11 +176,19 @@ final class ManifestReader {
         return parser.getLongValue();
     }
 
+    private boolean truth(JsonParser parser, String field) {
+        JsonToken value = parser.currentToken();
+        if (value != JsonToken.VALUE_TRUE && value != JsonToken.VALUE_FALSE) {
+            throw malformed(parser, field, "true or false", String.valueOf(value));
+        }
+        return value == JsonToken.VALUE_TRUE;
+    }
+
     /** An object of texts and numbers. */
     private Map<String, String> facts(JsonParser parser, String field) {
         expect(parser, parser.currentToken(), JsonToken.START_OBJECT, field);
         Map<String, String> facts = new HashMap<>();
-        while (parser.nextToken() != JsonToken.END_OBJECT) {
+        while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
             String name = parser.currentName();
             JsonToken value = parser.nextToken();
             if (!value.isScalarValue() || facts.size() > 20) {
