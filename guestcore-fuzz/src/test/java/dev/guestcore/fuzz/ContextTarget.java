@@ -65,4 +65,9 @@ final class ContextTarget implements Target {
     public int longest() {
         return 5400;
     }
+
+    @Override
+    public int runsInCi() {
+        return 10_000;
+    }
 }

@@ -77,4 +77,9 @@ final class DescribedTarget implements Target {
     public int longest() {
         return 4096;
     }
+
+    @Override
+    public int runsInCi() {
+        return 4_000;
+    }
 }

@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
@@ -28,6 +29,12 @@ public final class Fuzz {
 
     /** A line for each run. */
     private static final String RUNS = "runs.tsv";
+
+    /** Larger inputs are not printed. */
+    private static final int MOST_PRINTED = 16 << 10;
+
+    /** What broke a rule, and where: the first lines of the trace. */
+    private static final Pattern EXCEPTION = Pattern.compile("(?m)^== Java Exception: .*\n(?:\\s+at .*\n|Caused by: .*\n){0,12}");
 
     private static final Pattern STATUS =
             Pattern.compile("(?m)^#(\\d+)\\s.*\\bcov: (\\d+) ft: (\\d+) corp: (\\d+)/.*$");
@@ -70,14 +77,22 @@ public final class Fuzz {
                     + findings.size() + " findings";
         }
 
-        /** What is wrong, and how to see it again. */
-        String failure() {
+        /** What is wrong, and how to see it again, also where nothing is left of a run but its output. */
+        String failure() throws IOException {
             StringBuilder text = new StringBuilder(summary() + ", exit code " + exitCode + "; see " + log);
+            Matcher exceptions = EXCEPTION.matcher(Files.readString(log, StandardCharsets.ISO_8859_1));
+            while (exceptions.find()) {
+                text.append("\n  ").append(exceptions.group().strip().replace("\n", "\n  "));
+            }
             for (Path finding : findings) {
                 text.append("\n  reproduce with: guestcore-fuzz/run reproduce ")
                         .append(target)
                         .append(' ')
                         .append(finding);
+                byte[] input = Files.readAllBytes(finding);
+                if (input.length <= MOST_PRINTED) {
+                    text.append("\n  in base64: ").append(Base64.getEncoder().encodeToString(input));
+                }
             }
             return text.toString();
         }
@@ -165,13 +180,19 @@ public final class Fuzz {
         System.exit(clean ? 0 : 1);
     }
 
-    /** Runs one target. */
-    Run run(String name, int seconds) throws IOException, InterruptedException {
+    /**
+     * Runs one target.
+     *
+     * @param seconds at most
+     * @param more options for Jazzer in this run
+     */
+    Run run(String name, int seconds, String... more) throws IOException, InterruptedException {
         Target target = Targets.of(name);
         Path seeds = Files.createDirectories(folder.resolve("seeds").resolve(name));
-        int number = 0;
+        List<String> seedFiles = new ArrayList<>();
         for (byte[] seed : target.seeds()) {
-            Files.write(seeds.resolve(String.format(Locale.ROOT, "seed-%03d", number++)), seed);
+            Path file = seeds.resolve(String.format(Locale.ROOT, "seed-%03d", seedFiles.size()));
+            seedFiles.add(Files.write(file, seed).toString());
         }
         Path corpus = Files.createDirectories(folder.resolve("corpus").resolve(name));
         Path findings = Files.createDirectories(folder.resolve("findings").resolve(name));
@@ -212,9 +233,11 @@ public final class Fuzz {
             Path dictionary = Files.writeString(seeds.resolveSibling(name + ".dict"), dictionary(target));
             command.add("-dict=" + dictionary);
         }
+        // Of a folder they would be taken in the order in which its file system has them.
+        command.add("-seed_inputs=@" + Files.writeString(seeds.resolveSibling(name + ".list"), String.join(",", seedFiles)));
         command.addAll(options);
+        command.addAll(List.of(more));
         command.add(corpus.toString());
-        command.add(seeds.toString());
         long begun = System.nanoTime();
         try {
             Process process = new ProcessBuilder(command)

@@ -115,11 +115,19 @@ final class ManifestTarget implements Target {
         GuestWalk.require(report.matches() == same, "a core that " + (same ? "was not" : "was") + " changed", report);
     }
 
+    /** Seeds are the same each time. */
+    private static byte[] atFixedTime(byte[] manifest) {
+        return whole(new String(manifest, StandardCharsets.ISO_8859_1)
+                .replaceFirst("\"written\": \"[^\"]*\"", "\"written\": \"2026-01-31T12:00:00Z\"")
+                .getBytes(StandardCharsets.ISO_8859_1));
+    }
+
     @Override
     public List<byte[]> seeds() {
         List<byte[]> seeds = new ArrayList<>();
-        byte[] seed = new byte[written.length + 1];
-        System.arraycopy(written, 0, seed, 1, written.length);
+        byte[] text = atFixedTime(written);
+        byte[] seed = new byte[text.length + 1];
+        System.arraycopy(text, 0, seed, 1, text.length);
         seeds.add(seed);
         byte[] whole = seed.clone();
         whole[0] = 2;

@@ -95,4 +95,9 @@ final class NotesTarget implements Target {
     public int longest() {
         return 4096;
     }
+
+    @Override
+    public int runsInCi() {
+        return 20_000;
+    }
 }

@@ -31,6 +31,11 @@ public interface Target {
         return List.of();
     }
 
+    /** How many inputs are tried in CI: as many as take some ten seconds there. */
+    default int runsInCi() {
+        return 1_500;
+    }
+
     /** Longest input in bytes. */
     default int longest() {
         return 1 << 16;

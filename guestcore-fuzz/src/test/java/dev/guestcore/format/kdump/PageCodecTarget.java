@@ -109,4 +109,9 @@ public final class PageCodecTarget implements Target {
     public int longest() {
         return PAGE + 512;
     }
+
+    @Override
+    public int runsInCi() {
+        return 50_000;
+    }
 }

@@ -88,4 +88,9 @@ public final class MonitorTextTarget implements Target {
     public int longest() {
         return 4096;
     }
+
+    @Override
+    public int runsInCi() {
+        return 4_000;
+    }
 }
