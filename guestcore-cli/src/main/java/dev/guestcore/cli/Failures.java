@@ -7,6 +7,7 @@ import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.OutputException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.internal.text.Nearest;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -89,6 +90,7 @@ final class Failures {
 
     private static String line(Throwable failure, Optional<String> source) {
         return switch (failure) {
+            case UnsupportedRequestException refused -> WriteOptions.asTyped(withWhatFollowed(refused));
             case GuestcoreException known -> withWhatFollowed(known) + howToGoOn(known, source);
             case OutOfMemoryError e -> "out of memory (" + e.getMessage()
                     + "); give more with GUESTCORE_JAVA_OPTIONS=-Xmx512m, and please report the input that needs it";

@@ -63,6 +63,12 @@ final class WriteOptions {
         return byName;
     }
 
+    /** A message of the library, with the names of options as they are typed: where it says "option layout". */
+    static String asTyped(String message) {
+        String names = String.join("|", declared().keySet());
+        return message.replaceAll("\\boption (" + names + ")\\b", "option --$1");
+    }
+
     private static OptionSpec option(WriteOption option) {
         String help = sentence(option).replace("%", "%%");
         OptionSpec.Builder builder = OptionSpec.builder("--" + option.name());
@@ -107,7 +113,7 @@ final class WriteOptions {
         try {
             return format.writer(chosen);
         } catch (UnsupportedRequestException e) {
-            throw new ParameterException(command.commandLine(), e.getMessage(), e);
+            throw new ParameterException(command.commandLine(), asTyped(String.valueOf(e.getMessage())), e);
         }
     }
 

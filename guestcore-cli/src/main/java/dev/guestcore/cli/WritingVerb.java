@@ -196,7 +196,7 @@ abstract class WritingVerb extends Verb {
     }
 
     private static String line(Loss loss) {
-        return Printable.of(loss.what() + ": " + loss.why()) + (loss.kept() ? " (kept in Guestcore's own record)" : "");
+        return Printable.of(WriteOptions.asTyped(loss.what() + ": " + loss.why())) + (loss.kept() ? " (kept in Guestcore's own record)" : "");
     }
 
     private static void list(List<String> lines, PrintStream report) {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.Samples;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -74,6 +75,16 @@ class FailuresTest {
         Run.of("read", "vm.core", "0", "--cr3", "zz").refuses("guestcore: --cr3: 'zz' is not an address");
         Run.of("read", "vm.core", "0", "--cpu", "1.5").refuses("guestcore: --cpu: '1.5' is not a whole number");
         Run.of("search", "vm.core", "a", "--hex", "--regex").refuses("guestcore: choose one of --hex, --regex");
+    }
+
+    /** The library calls them options of a writer. */
+    @Test
+    void optionsOfWritersAreNamedAsTheyAreTyped() {
+        Path core = ElfFiles.write(
+                folder.resolve("arm.core"),
+                new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 183, 1 << 14).load(0x1000, new byte[4096]).build());
+        Run.of("convert", core.toString(), "--to", "elf", "--machine", "x86-64", "-o", file("out.core"))
+                .failsWith(ExitCode.FAILED, "write without the option --machine");
     }
 
     @Test

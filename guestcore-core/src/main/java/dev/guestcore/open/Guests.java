@@ -206,7 +206,7 @@ public final class Guests {
             if (deep) {
                 list.readAll(provider.scheme() + "-01", guest.memory(), progress);
             } else {
-                list.skip(provider.scheme() + "-01", "all memory can be read", "only tried with --deep");
+                list.skip(provider.scheme() + "-01", "all memory can be read", "only tried in a deep check");
             }
             return new Verification(provider.scheme(), source.description(), list.list());
         }

@@ -126,8 +126,8 @@ final class ElfCoreVerifier {
                 checks.check(different.isEmpty(), "elf-19", twice, segments.offsetOf(0), "the same bytes",
                         different.isEmpty() ? copies.copies() + " copies" : different, "readers differ in which they show");
             } else {
-                checks.skip("elf-16", "all memory can be read", "only tried with --deep");
-                checks.skip("elf-19", twice, "only tried with --deep");
+                checks.skip("elf-16", "all memory can be read", "only tried in a deep check");
+                checks.skip("elf-19", twice, "only tried in a deep check");
             }
         }
     }

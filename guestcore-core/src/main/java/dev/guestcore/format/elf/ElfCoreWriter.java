@@ -231,7 +231,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
                                 .map(ElfMachine::label)
                                 .orElse(guest.architecture().title()))
                         + ", and a core of it that says " + machine.get().label()
-                        + " would show wrong registers; write without --machine");
+                        + " would show wrong registers; write without the option machine");
             }
             return wanted;
         }
@@ -240,7 +240,8 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
         }
         return own.or(() -> guest.architecture().machines().stream().map(ElfMachine::code).findFirst())
                 .orElseThrow(() -> new UnsupportedRequestException("this guest's processor is not known, and an ELF core"
-                        + " must name it; say which it is: --machine " + String.join("|", ElfCoreFormat.MACHINES)));
+                        + " must name it; say which it is by the option machine: "
+                        + String.join("|", ElfCoreFormat.MACHINES)));
     }
 
     /** Nothing but memory, as in a raw or a LiME image: the source does not say of which machine. */
@@ -381,7 +382,8 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
             if (notes.isAssumed()) {
                 losses.add(new Loss(
                         "machine",
-                        "the source does not name one, and an ELF core must; it says x86-64, and --machine another",
+                        "the source does not name one, and an ELF core must; it says x86-64, and another if the option machine"
+                                + " does",
                         false));
             }
             return losses;

@@ -251,7 +251,7 @@ final class KdumpFile {
             findings.add(Finding.note(file.name() + ": the header does not name the kernel, as in all files of QEMU;"
                     + " crash and makedumpfile refuse that"
                     + (header.machine().matches("x86_64|i[3-6]86|Unknown|")
-                            ? ", and writing it again (--to kdump) fills it in for a Linux guest on x86"
+                            ? ", and writing it as a kdump again fills it in for a Linux guest on x86"
                             : "")));
         }
         Optional<Long> base = notes.vmcoreInfo()

@@ -96,7 +96,7 @@ final class KdumpPlan implements WritePlan {
     KdumpPlan(Guest guest, PageCodec codec, boolean keeps) {
         if (guest.architecture() != Architectures.X86) {
             throw new UnsupportedRequestException("a kdump is written for x86 guests only, and this one is "
-                    + guest.architecture().title() + "; write an ELF core instead (--to elf)");
+                    + guest.architecture().title() + "; write an ELF core instead");
         }
         this.guest = guest;
         this.codec = codec;
@@ -108,7 +108,7 @@ final class KdumpPlan implements WritePlan {
         }
         if (all.first(0) < 0 || all.last(all.count() - 1) >= MOST_PAGES) {
             throw new UnsupportedRequestException("this guest has memory above 128 TiB, for which the bitmaps of a kdump"
-                    + " would be larger than it; write an ELF core instead (--to elf)");
+                    + " would be larger than it; write an ELF core instead");
         }
         this.notedVmcoreInfo = guest.facts(VmcoreInfoFacts.class).map(VmcoreInfoFacts::vmcoreInfo);
         this.doubtfulFrom = notedVmcoreInfo.map(this::boundary).orElseGet(() -> doubtfulFrom(all));

@@ -51,7 +51,7 @@ final class KdumpVerifier {
             if (deep) {
                 checks.readAll("kdump-16", kdump.memory(), progress);
             } else {
-                checks.skip("kdump-16", "every page decompresses to a page", "only tried with --deep");
+                checks.skip("kdump-16", "every page decompresses to a page", "only tried in a deep check");
             }
             if (files.size() > 1) {
                 set(findings);

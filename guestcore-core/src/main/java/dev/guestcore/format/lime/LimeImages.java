@@ -107,7 +107,7 @@ final class LimeImages {
             if (deep) {
                 checks.readAll(id + "-04", new LimeMemory(file, image), progress);
             } else {
-                checks.skip(id + "-04", "all memory can be read", "only tried with --deep");
+                checks.skip(id + "-04", "all memory can be read", "only tried in a deep check");
             }
         }
         return checks.list();

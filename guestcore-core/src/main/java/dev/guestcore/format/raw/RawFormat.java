@@ -80,7 +80,7 @@ public final class RawFormat implements CoreFormat {
             if (deep) {
                 checks.readAll("raw-04", new RawMemory(file, map), progress);
             } else {
-                checks.skip("raw-04", "all memory can be read", "only tried with --deep");
+                checks.skip("raw-04", "all memory can be read", "only tried in a deep check");
             }
         } catch (GuestcoreException e) {
             checks.check(false, "raw-01", "the map beside the image can be read", 0, "a map", e.getMessage(), "");

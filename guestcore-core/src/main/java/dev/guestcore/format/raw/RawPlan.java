@@ -60,7 +60,7 @@ final class RawPlan implements WritePlan {
                 end = packed ? end + (content.last(i) - content.first(i) + 1) : content.last(i) + 1;
                 if (end <= 0) {
                     throw new UnsupportedRequestException("a file cannot hold memory up to guest-physical address 0x"
-                            + Long.toHexString(content.last(i)) + " at offsets equal to addresses; write it packed, with the option layout (--layout packed)");
+                            + Long.toHexString(content.last(i)) + " at offsets equal to addresses; write it packed (option layout, value packed)");
                 }
             }
         }
@@ -110,8 +110,8 @@ final class RawPlan implements WritePlan {
     public WriteReport write(CoreSink sink, Progress progress) {
         if (!packed && !asked && !sink.canPatch() && isFlood()) {
             throw new UnsupportedRequestException("a flat image of this guest takes " + size + " bytes, of which "
-                    + storedSize() + " are not zero, and into a pipe all have to be written; write it packed (--layout"
-                    + " packed), or say --layout flat to get the zeros");
+                    + storedSize() + " are not zero, and into a pipe all have to be written; write it packed"
+                    + " (option layout, value packed), or ask for the zeros by the value flat");
         }
         progress.begin("writing memory", content.bytes(PageState.PRESENT));
         MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);

@@ -111,7 +111,7 @@ final class NoteList {
     void addKeepHeader(long contentSize) {
         if (contentSize >>> Integer.SIZE != 0) {
             throw new UnsupportedRequestException("what is to be kept of this guest takes " + contentSize
-                    + " bytes, and a note holds less than 2^32; write without --keep");
+                    + " bytes, and a note holds less than 2^32; write without keeping it");
         }
         byte[] header = note(Notes.KEEP_NAME, true, Notes.KEEP_TYPE, new byte[0], USUAL_PADDING);
         ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN).putInt(Integer.BYTES, (int) contentSize);

@@ -86,7 +86,7 @@ final class VmCorePlan implements WritePlan {
         if (ranges.count() > WrittenRanges.MOST && !largePhnum) {
             throw new UnsupportedRequestException("this guest has " + ranges.count() + " memory ranges that cannot be"
                     + " merged, and a VMCore holds " + WrittenRanges.MOST
-                    + "; allow a larger number with the option large-phnum (--large-phnum), which VirtualBox never writes, or choose another"
+                    + "; allow a larger number with the option large-phnum, which VirtualBox never writes, or choose another"
                     + " format");
         }
         CpuLayout cpu = CpuLayout.of(layout, facts.version());
@@ -127,7 +127,7 @@ final class VmCorePlan implements WritePlan {
         }
         return Layout.ofLabel(facts.layout())
                 .orElseThrow(() -> new UnsupportedRequestException("the guest asks for the VMCore layout '"
-                        + facts.layout() + "', which does not exist; choose one with the option layout (--layout)"));
+                        + facts.layout() + "', which does not exist; choose one with the option layout"));
     }
 
     private static long memorySize(WrittenRanges ranges) {

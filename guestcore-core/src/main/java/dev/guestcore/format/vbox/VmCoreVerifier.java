@@ -51,7 +51,7 @@ final class VmCoreVerifier {
     }
 
     private void run(boolean deep) {
-        String untried = "only tried with --deep";
+        String untried = "only tried in a deep check";
         try {
             verifyElfHeader();
             verifyIdentity();

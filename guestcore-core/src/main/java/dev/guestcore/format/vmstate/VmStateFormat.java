@@ -105,7 +105,7 @@ public final class VmStateFormat implements CoreFormat {
                 stream.addTo(guest);
                 checks.readAll("vmstate-06", guest.build().memory(), progress);
             } else {
-                checks.skip("vmstate-06", "all memory can be read", "only tried with --deep");
+                checks.skip("vmstate-06", "all memory can be read", "only tried in a deep check");
             }
             return checks.list();
         } finally {

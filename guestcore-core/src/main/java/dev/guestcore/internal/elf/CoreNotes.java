@@ -385,7 +385,7 @@ public record CoreNotes(
     public static byte[] keepHeader(long size, ByteOrder order) {
         if (size >>> Integer.SIZE != 0) {
             throw new UnsupportedRequestException("what is to be kept of this guest takes " + size
-                    + " bytes, and a note holds less than 2^32; write without --keep");
+                    + " bytes, and a note holds less than 2^32; write without keeping it");
         }
         return NoteList.header(KEEP_NAME, KEEP_TYPE, size, order);
     }

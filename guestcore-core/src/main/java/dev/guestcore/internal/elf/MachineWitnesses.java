@@ -20,7 +20,8 @@ import java.util.stream.Stream;
  * it may be wrong. What else is in the dump tells as well: QEMU has a note of its own for x86 only, a struct elf_prstatus
  * has a size by its machine, and kernels name different things in VMCOREINFO.
  *
- * <p>The machine that most of them allow is taken, and of several the one that is stated. Who contradicts is a finding.
+ * <p>The machine that most of them allow is taken, and of several the one that is stated. Who contradicts is a finding. A
+ * name that is not known is of another machine than those that are known, so only QEMU's own notes outweigh it.
  */
 final class MachineWitnesses {
 
@@ -30,6 +31,7 @@ final class MachineWitnesses {
     private final StatedMachine stated;
     private final ByteOrder order;
     private final List<Witness> witnesses = new ArrayList<>();
+    private boolean qemu;
 
     /** Something in the dump, and the machines that it allows. */
     private record Witness(String what, List<ElfMachine> machines) {
@@ -46,6 +48,7 @@ final class MachineWitnesses {
 
     /** Takes QEMU's own notes about vCPUs, which it writes for x86 only. */
     void qemuNotes() {
+        qemu = true;
         witnesses.add(new Witness("QEMU's notes about vCPUs", Architectures.X86.machines()));
     }
 
@@ -83,7 +86,13 @@ final class MachineWitnesses {
         }
         String unknown = stated.text().isEmpty()
                 ? "the header does not name the machine"
-                : "the header says '" + stated.text() + "' as the machine, which names none";
+                : "the header says '" + stated.text() + "' as the machine, which is no name that Linux gives one";
+        if (!stated.isBlank() && !qemu) {
+            // Sizes and names that it shares with a machine of ours make it none of ours.
+            findings.add(Finding.note(file + ": " + unknown + "; its memory can be read, its registers cannot, and an ELF"
+                    + " core can be written of it only if the machine is named"));
+            return 0;
+        }
         Optional<ElfMachine> machine = mostAllowed();
         if (machine.isPresent()) {
             String how = allowing(machine.get()).map(Witness::what).collect(Collectors.joining(", "));
@@ -98,7 +107,7 @@ final class MachineWitnesses {
             return usual.code();
         }
         findings.add(Finding.note(file + ": " + unknown + ", and nothing else in the file tells it; its memory can be read,"
-                + " and an ELF core can be written of it with --machine"));
+                + " its registers cannot, and an ELF core can be written of it only if the machine is named"));
         return 0;
     }
 

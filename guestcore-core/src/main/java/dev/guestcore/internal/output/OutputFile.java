@@ -212,7 +212,7 @@ public final class OutputFile implements AutoCloseable {
             }
             throw new OutputException(
                     target + ": needs " + bytes + " bytes, and no file on that disk can be as large; choose another disk,"
-                            + " or a format that leaves zero pages out (--to kdump)",
+                            + " or a format that leaves zero pages out, such as a kdump",
                     e);
         }
     }

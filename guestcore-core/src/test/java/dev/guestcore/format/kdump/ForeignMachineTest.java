@@ -6,7 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
+import dev.guestcore.cpu.Architecture;
+import dev.guestcore.cpu.X86;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.elf.ElfCoreFormat;
 import dev.guestcore.open.Guests;
@@ -16,7 +19,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -71,8 +76,39 @@ class ForeignMachineTest {
         Path dump = kdump(KdumpImage.Machine.X86_64, "hexagon").write(folder.resolve("dump"));
         UnsupportedRequestException refused =
                 assertThrows(UnsupportedRequestException.class, () -> elfOf(dump, Map.of()));
-        assertTrue(refused.getMessage().contains("--machine"), refused::getMessage);
+        assertTrue(refused.getMessage().contains("option machine"), refused::getMessage);
         assertEquals("64 little 243 0", header(elfOf(dump, Map.of("machine", "riscv"))));
+    }
+
+    /** Its notes have the size of those of x86-64, and its kernel a symbol of the same name. */
+    @Test
+    void aNameThatIsNotKnownIsNotOutweighedByWhatMachinesShare() throws Exception {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, 1 << 14);
+        Path dump = kdump(KdumpImage.Machine.X86_64, "foo")
+                .vmcoreInfo("OSRELEASE=6.1.0\nSYMBOL(init_top_pgt)=ffffffff82200000\n")
+                .notes(elf.note("CORE", 1, Patterns.bytes(336, 3)))
+                .write(folder.resolve("dump"));
+        try (Guest guest = Guests.open(dump)) {
+            assertEquals(Architecture.UNKNOWN, guest.architecture());
+            assertEquals(Set.of(), guest.vcpus().getFirst().registers().known());
+            assertTrue(guest.findings().getFirst().message().contains("the header says 'foo'"), guest.findings()::toString);
+            for (String format : List.of("elf", "kdump", "vbox", "xen")) {
+                CoreWriter writer = Guests.format(format).writer(Map.of());
+                assertThrows(UnsupportedRequestException.class, () -> writer.plan(guest), format);
+            }
+        }
+    }
+
+    /** QEMU writes its own notes for x86 only. */
+    @Test
+    void qemusOwnNotesOutweighTheName() throws Exception {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, 1 << 14);
+        byte[] state = new byte[440];
+        ByteBuffer.wrap(state).order(ByteOrder.LITTLE_ENDIAN).putInt(1).putInt(440).putLong(8, 7);
+        Path dump = kdump(KdumpImage.Machine.X86_64, "foo").notes(elf.note("QEMU", 0, state)).write(folder.resolve("dump"));
+        try (Guest guest = Guests.open(dump)) {
+            assertEquals(7, guest.vcpus().getFirst().registers().get(X86.RAX));
+        }
     }
 
     @Test

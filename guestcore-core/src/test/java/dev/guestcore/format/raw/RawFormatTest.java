@@ -300,7 +300,7 @@ class RawFormatTest {
                 UnsupportedRequestException refused = assertThrows(
                         UnsupportedRequestException.class,
                         () -> RAW.writer(Map.of()).write(guest, Channels.newChannel(pipe), Progress.none()));
-                assertTrue(refused.getMessage().contains("--layout packed"), refused::getMessage);
+                assertTrue(refused.getMessage().contains("option layout"), refused::getMessage);
                 assertEquals(0, pipe.size());
                 RAW.writer(Map.of("layout", "packed")).write(guest, Channels.newChannel(pipe), Progress.none());
                 assertEquals(0x11000, pipe.size());
@@ -443,7 +443,7 @@ class RawFormatTest {
         try (Guest guest = Guest.builder().ram(-4096L, MemorySegment.ofArray(new byte[4096])).build()) {
             assertEquals(
                     "a file cannot hold memory up to guest-physical address 0xffffffffffffffff at offsets equal to"
-                            + " addresses; write it packed, with the option layout (--layout packed)",
+                            + " addresses; write it packed (option layout, value packed)",
                     assertThrows(UnsupportedRequestException.class, () -> RAW.writer(Map.of()).plan(guest)).getMessage());
             Path target = folder.resolve("packed");
             RAW.writer(Map.of("layout", "packed")).write(guest, target, Progress.none());

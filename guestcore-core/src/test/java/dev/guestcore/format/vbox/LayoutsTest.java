@@ -354,7 +354,7 @@ class LayoutsTest {
                 .facts(new VirtualBoxFacts(0, 0, "8.0", 62, List.of()))
                 .build();
         assertEquals(
-                "the guest asks for the VMCore layout '8.0', which does not exist; choose one with the option layout (--layout)",
+                "the guest asks for the VMCore layout '8.0', which does not exist; choose one with the option layout",
                 refusal(() -> VmCore.likeSource().plan(oddLayout)));
     }
 

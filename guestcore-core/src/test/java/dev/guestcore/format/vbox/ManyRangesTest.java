@@ -115,7 +115,7 @@ class ManyRangesTest {
                 () -> VmCore.newest().write(guest(65535, 8192), file, Progress.none()));
         assertEquals(
                 "this guest has 65535 memory ranges that cannot be merged, and a VMCore holds 65534; allow a larger"
-                        + " number with the option large-phnum (--large-phnum), which VirtualBox never writes, or choose another format",
+                        + " number with the option large-phnum, which VirtualBox never writes, or choose another format",
                 error.getMessage());
         try (var left = Files.list(folder)) {
             assertEquals(0, left.count());

@@ -128,7 +128,7 @@ class VerifyTest {
     void leavesTheMemoryAloneUnlessDeep() {
         Check check = verify(SmallCore.file(folder, SmallCore.bytes()), false).getLast();
         assertEquals(Check.Result.SKIPPED, check.result());
-        assertEquals("only tried with --deep", check.found());
+        assertEquals("only tried in a deep check", check.found());
     }
 
     @Test

@@ -103,7 +103,7 @@ class MachineWitnessesTest {
             assertEquals(Architectures.S390X, big.architecture());
             assertEquals(Architecture.UNKNOWN, open.architecture());
             assertEquals(0, open.facts(ElfFacts.class).orElseThrow().machine());
-            assertTrue(messages(open, Finding.Severity.NOTE).getFirst().contains("--machine"));
+            assertTrue(messages(open, Finding.Severity.NOTE).getFirst().contains("only if the machine is named"));
         }
     }
 
