@@ -1,7 +1,8 @@
 package dev.guestcore.linux.symbols;
 
-import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -23,26 +24,43 @@ record AddressTable(AddressForm form, long[] addresses) {
     /**
      * Finds the addresses of a table.
      *
-     * @param tokens stand before the addresses in newer kernels
+     * @param window memory before the tokens
+     * @param behind memory behind the tokens, where the addresses stand in newer kernels
+     * @param tokens the table of tokens
      * @param number where the number of symbols stands, behind the addresses in older kernels
      * @param count that number
      */
-    static Optional<AddressTable> find(PhysicalWindow window, TokenTable tokens, long number, int count) {
-        long behind = align(tokens.end());
-        long offsetBytes = align((long) count * Integer.BYTES);
-        long base = number - Long.BYTES;
-        List<@Nullable AddressTable> candidates = Stream.of(
-                        relative(window, base - offsetBytes, base, count),
-                        relative(window, behind, behind + offsetBytes, count),
-                        absolute(window, number - (long) count * Long.BYTES, count),
-                        absolute(window, behind, count),
-                        placeRelative(window, tokens, count))
-                .toList();
-        return candidates.stream().flatMap(Stream::ofNullable).findFirst();
+    static Optional<AddressTable> find(
+            PhysicalWindow window, PhysicalWindow behind, TokenTable tokens, long number, int count) {
+        return Stream.concat(
+                        IntStream.of(Long.BYTES, Integer.BYTES)
+                                .boxed()
+                                .flatMap(alignment -> aligned(window, behind, tokens, number, count, alignment)),
+                        Stream.<Supplier<@Nullable AddressTable>>of(() -> placeRelative(behind, tokens, count)))
+                .map(Supplier::get)
+                .flatMap(Stream::ofNullable)
+                .findFirst();
     }
 
-    private static long align(long address) {
-        return address + Long.BYTES - 1 & -Long.BYTES;
+    private static Stream<Supplier<@Nullable AddressTable>> aligned(
+            PhysicalWindow window,
+            PhysicalWindow behind,
+            TokenTable tokens,
+            long number,
+            int count,
+            int alignment) {
+        long next = align(tokens.end(), alignment);
+        long offsetBytes = align((long) count * Integer.BYTES, alignment);
+        long base = number - Long.BYTES;
+        return Stream.of(
+                () -> relative(window, base - offsetBytes, base, count),
+                () -> relative(behind, next, next + offsetBytes, count),
+                () -> absolute(window, number - (long) count * Long.BYTES, count),
+                () -> absolute(behind, next, count));
+    }
+
+    private static long align(long address, int alignment) {
+        return address + alignment - 1 & -alignment;
     }
 
     private static boolean isKernel(long address) {

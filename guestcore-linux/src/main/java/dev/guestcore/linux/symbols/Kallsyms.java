@@ -60,29 +60,29 @@ public final class Kallsyms {
     private static Optional<Kallsyms> read(GuestMemory memory, TokenTable tokens, long before) {
         try (Arena arena = Arena.ofConfined()) {
             long first = Math.max(0, tokens.address() - before) & -Long.BYTES;
-            // Up to 8 bytes a symbol stand behind the tokens, and a symbol has at least 2 bytes before them.
-            PhysicalWindow window = PhysicalWindow.read(
-                    memory, first, tokens.end() - first + Math.min(before, MAX_BEHIND) + Long.BYTES, arena);
-            return new Reader(window, tokens).read();
+            PhysicalWindow window = PhysicalWindow.read(memory, first, tokens.address() - first, arena);
+            return new Reader(memory, window, tokens, arena).read();
         }
     }
-
-    private static final long MAX_BEHIND = (long) NameTable.MOST_SYMBOLS * Long.BYTES;
 
     /** Looks for the tables in a copy of memory. */
     private static final class Reader {
 
+        private final GuestMemory memory;
         private final PhysicalWindow window;
         private final TokenTable tokens;
+        private final Arena arena;
         private final Effort effort = new Effort(STEPS);
 
-        Reader(PhysicalWindow window, TokenTable tokens) {
+        Reader(GuestMemory memory, PhysicalWindow window, TokenTable tokens, Arena arena) {
+            this.memory = memory;
             this.window = window;
             this.tokens = tokens;
+            this.arena = arena;
         }
 
         Optional<Kallsyms> read() {
-            long last = tokens.address() - 2 * Long.BYTES & -Integer.BYTES;
+            long last = tokens.address() - Long.BYTES & -Integer.BYTES;
             for (long at = last; at >= window.first() && !effort.isSpent(); at -= Integer.BYTES) {
                 if (window.intAt(at) != 0) {
                     continue;
@@ -121,8 +121,14 @@ public final class Kallsyms {
             Optional<NameTable> names = new NameTable.Supposed(window, first, count, markers, true)
                     .check(tokens, effort)
                     .or(() -> new NameTable.Supposed(window, first, count, markers, false).check(tokens, effort));
-            return names.flatMap(table -> AddressTable.find(window, tokens, number, count)
-                    .map(addresses -> new Kallsyms(tokens, table, addresses)));
+            return names.flatMap(table -> addresses(number, count))
+                    .map(addresses -> new Kallsyms(tokens, names.get(), addresses));
+        }
+
+        private Optional<AddressTable> addresses(long number, int count) {
+            long most = (long) count * Long.BYTES + 2 * Long.BYTES;
+            PhysicalWindow behind = PhysicalWindow.read(memory, tokens.end(), most, arena);
+            return AddressTable.find(window, behind, tokens, number, count);
         }
     }
 
