@@ -3,7 +3,6 @@ package dev.guestcore.linux;
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
-import dev.guestcore.MemoryAccessException;
 import dev.guestcore.Progress;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.GuestcoreException;
@@ -12,10 +11,6 @@ import dev.guestcore.inspect.SearchPattern;
 import dev.guestcore.kernel.KernelFacts;
 import dev.guestcore.linux.symbols.Kallsyms;
 import dev.guestcore.linux.symbols.KernelSymbols;
-import dev.guestcore.linux.symbols.Symbol;
-import dev.guestcore.linux.types.BtfFinder;
-import dev.guestcore.linux.types.KernelTypes;
-import dev.guestcore.linux.types.TypesException;
 import java.io.Serial;
 import java.util.HashSet;
 import java.util.Optional;
@@ -138,20 +133,6 @@ final class KernelFinder {
                 identity.buildId(),
                 place.space(),
                 place.how());
-        return new Linux(guest, image, memory, symbols, types(memory, symbols));
-    }
-
-    /** The kernel's own description of its types; empty where it has none, or where it is not in memory. */
-    private static Optional<KernelTypes> types(GuestMemory memory, KernelSymbols symbols) {
-        Optional<Long> start = symbols.find("__start_BTF").map(Symbol::address);
-        Optional<Long> end = symbols.find("__stop_BTF").map(Symbol::address);
-        if (start.isEmpty() || end.isEmpty()) {
-            return Optional.empty();
-        }
-        try {
-            return Optional.of(BtfFinder.at(memory, start.get(), end.get() - start.get()));
-        } catch (MemoryAccessException | TypesException _) {
-            return Optional.empty();
-        }
+        return new Linux(guest, image, memory, symbols);
     }
 }

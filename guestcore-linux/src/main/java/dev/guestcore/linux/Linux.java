@@ -4,7 +4,9 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Progress;
 import dev.guestcore.linux.symbols.KernelSymbols;
+import dev.guestcore.linux.symbols.MergedSymbols;
 import dev.guestcore.linux.types.KernelTypes;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 
@@ -18,14 +20,22 @@ public final class Linux {
     private final KernelImage image;
     private final GuestMemory memory;
     private final KernelSymbols symbols;
-    private final Optional<KernelTypes> types;
+    private final Lazy<Types> types;
+    private final Lazy<ModuleSymbolReader.Result> modules;
 
-    Linux(Guest guest, KernelImage image, GuestMemory memory, KernelSymbols symbols, Optional<KernelTypes> types) {
+    /** The types, or why there are none. */
+    private record Types(Optional<KernelTypes> found, String why) {}
+
+    Linux(Guest guest, KernelImage image, GuestMemory memory, KernelSymbols kernel) {
         this.guest = Objects.requireNonNull(guest);
         this.image = Objects.requireNonNull(image);
         this.memory = Objects.requireNonNull(memory);
-        this.symbols = Objects.requireNonNull(symbols);
-        this.types = Objects.requireNonNull(types);
+        this.types = new Lazy<>(() -> {
+            KernelTypesReader reader = new KernelTypesReader(guest.memory(), image, memory, kernel);
+            return new Types(reader.read(), reader.why());
+        });
+        this.modules = new Lazy<>(() -> ModuleSymbolReader.read(memory, kernel, types()));
+        this.symbols = new MergedSymbols(kernel, () -> modules.get().symbols());
     }
 
     /**
@@ -77,13 +87,27 @@ public final class Linux {
         return memory;
     }
 
-    /** Its symbols. */
+    /** Its symbols, and those of its modules, which are read when they are needed first. */
     public KernelSymbols symbols() {
         return symbols;
     }
 
-    /** Its types; empty if it holds no description of them (older than 5.4, or built without). */
+    /** What could not be read of the symbols of modules, for the user: one line each. */
+    public List<String> symbolProblems() {
+        return modules.get().problems();
+    }
+
+    /** Its types, which are read when they are needed first; empty if it holds no description of them. */
     public Optional<KernelTypes> types() {
-        return types;
+        return types.get().found();
+    }
+
+    /**
+     * Its types, for whoever cannot go on without.
+     *
+     * @throws LinuxException if it holds no description of them, or a damaged one
+     */
+    public KernelTypes requireTypes() {
+        return types().orElseThrow(() -> new LinuxException(types.get().why()));
     }
 }

@@ -13,7 +13,10 @@ public interface KernelSymbols {
     /** All of them, ascending by (unsigned) address. */
     Stream<Symbol> stream();
 
-    /** The symbol of this name; of several, a global one before a local one, then the lowest address. O(log n). */
+    /**
+     * The symbol of this name; of several, one of the kernel before one of a module, a global one before a local one, then the
+     * lowest address. O(log n).
+     */
     default Optional<Symbol> find(String name) {
         List<Symbol> all = findAll(name);
         return all.stream().filter(symbol -> Character.isUpperCase(symbol.type())).findFirst().or(() -> all.stream()

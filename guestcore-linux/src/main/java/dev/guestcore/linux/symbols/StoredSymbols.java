@@ -40,6 +40,11 @@ abstract class StoredSymbols implements KernelSymbols {
     /** Whether an address belongs to what these symbols name. */
     abstract boolean covers(long address);
 
+    /** Whether a symbol may name what is at an address behind it. */
+    boolean belongTogether(long symbol, long address) {
+        return covers(symbol);
+    }
+
     private static byte[] bytes(String name) {
         return name.getBytes(StandardCharsets.ISO_8859_1);
     }
@@ -81,7 +86,10 @@ abstract class StoredSymbols implements KernelSymbols {
     public Optional<SymbolOffset> at(long address) {
         int number = covers(address) ? last(address) : -1;
         byte[] buffer = buffer();
-        for (int tried = 0; number >= 0 && tried < MOST_PADDING; tried++) {
+        for (int tried = 0; tried < MOST_PADDING; tried++) {
+            if (number < 0 || !belongTogether(address(number), address)) {
+                return Optional.empty();
+            }
             int first = firstOfSameAddress(number);
             for (int i = first; i <= number; i++) {
                 if (!isPadding(i, buffer)) {
@@ -105,7 +113,7 @@ abstract class StoredSymbols implements KernelSymbols {
                 high = middle;
             }
         }
-        return low > 0 && covers(address(low - 1)) ? low - 1 : -1;
+        return low - 1;
     }
 
     /** Of several names of one address the kernel itself shows the first. */
