@@ -2,7 +2,6 @@ package dev.guestcore;
 
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
@@ -26,7 +25,7 @@ public final class GuestBuilder {
     private @Nullable ByteOrder byteOrder;
     private Supplier<List<Finding>> laterFindings = List::of;
     private Provenance provenance = Provenance.of("builder", "memory");
-    private Architecture architecture = X86Architecture.INSTANCE;
+    private @Nullable Architecture architecture;
     private Optional<GuestMemory> machineMemory = Optional.empty();
     private Optional<Freeze> freeze = Optional.empty();
     private Runnable onClose = () -> {};
@@ -112,7 +111,7 @@ public final class GuestBuilder {
         return this;
     }
 
-    /** Sets the processor family; x86 unless said. */
+    /** Sets the processor family; unless it is said, that of the registers of the vCPUs, or {@link Architecture#UNKNOWN}. */
     public GuestBuilder architecture(Architecture family) {
         architecture = Objects.requireNonNull(family);
         return this;
@@ -153,10 +152,11 @@ public final class GuestBuilder {
 
     /** Builds the guest over a memory of the caller's own; regions added before are ignored. */
     public Guest build(GuestMemory memory) {
+        Architecture family = architecture == null ? architectureOfRegisters() : architecture;
         List<Finding> all = new ArrayList<>(findings);
-        all.addAll(contradictions());
+        all.addAll(contradictions(family));
         return new BuiltGuest(
-                architecture,
+                family,
                 byteOrder == null || byteOrder == memory.byteOrder()
                         ? memory
                         : new OrderedMemory(memory, byteOrder),
@@ -170,11 +170,18 @@ public final class GuestBuilder {
                 onClose);
     }
 
+    private Architecture architectureOfRegisters() {
+        return vcpus.stream()
+                .flatMap(vcpu -> vcpu.registers().architecture().stream())
+                .findFirst()
+                .orElse(Architecture.UNKNOWN);
+    }
+
     /** Registers that cannot be true together, wherever they come from. */
-    private List<Finding> contradictions() {
+    private List<Finding> contradictions(Architecture family) {
         List<Finding> found = new ArrayList<>();
         for (Vcpu vcpu : vcpus) {
-            architecture.contradiction(vcpu.registers())
+            family.contradiction(vcpu.registers())
                     .ifPresent(text -> found.add(Finding.damage(provenance.source() + ": vCPU " + vcpu.index()
                             + ": registers contradict each other: " + text)));
             if (found.size() == MOST_CONTRADICTIONS) {

@@ -114,7 +114,7 @@ final class GdbVerb extends Verb {
 
     /** For vCPUs whose registers do not lead to one; a guest without is still good for registers and physical memory. */
     private Optional<AddressSpaceChoice> addressSpace(Guest guest) {
-        if (guest.architecture() != Architectures.X86) {
+        if (!guest.architecture().mayBe(Architectures.X86)) {
             return Optional.empty();
         }
         try {

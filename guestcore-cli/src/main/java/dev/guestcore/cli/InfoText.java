@@ -114,7 +114,7 @@ final class InfoText {
             return guest.facts(ElfFacts.class)
                     .flatMap(ElfFacts::machineName)
                     .or(() -> guest.architecture() == Architecture.UNKNOWN
-                            ? Optional.empty()
+                            ? kernel.machine()
                             : Optional.of(guest.architecture().title()));
         }
         boolean wide = kernel.isWide() || guest.vcpus().stream().anyMatch(this::isWide);

@@ -5,6 +5,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
@@ -185,7 +186,10 @@ final class InfoVerb extends Verb {
         origin.hypervisor().ifPresent(name -> document.put("hypervisor", name));
         origin.hypervisorVersion().ifPresent(version -> document.put("hypervisorVersion", version));
         origin.takenAt().ifPresent(time -> document.put("takenAt", time.toString()));
-        document.put("architecture", guest.architecture().name());
+        Architecture told = guest.architecture();
+        document.put(
+                "architecture",
+                (told == Architecture.UNKNOWN ? kernel.architecture().orElse(told) : told).name());
         document.put("vcpus", guest.vcpus().size());
         Map<String, Object> memory = new LinkedHashMap<>();
         for (MemoryRegion.Kind kind : MemoryRegion.Kind.values()) {

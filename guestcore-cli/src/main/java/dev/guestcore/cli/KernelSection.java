@@ -2,6 +2,8 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.inspect.VmcoreInfo;
 import dev.guestcore.kernel.DebuggerAdvice;
 import dev.guestcore.kernel.Derived;
@@ -91,6 +93,13 @@ final class KernelSection {
             return Optional.of(machine.equals("amd64") || machine.equals("x86_64") ? "x86-64" : machine);
         }
         return facts.pageTableRoot().isPresent() ? Optional.of("x86-64") : Optional.empty();
+    }
+
+    /** What that machine is for the guest's processor; empty if nothing in memory tells it. */
+    Optional<Architecture> architecture() {
+        return machine()
+                .flatMap(name -> Architectures.machineOfLabel(name).or(() -> Architectures.machineOfLinuxName(name)))
+                .map(machine -> Architectures.ofElf(machine.code(), Long.SIZE));
     }
 
     /** Whether the kernel is known to be one of x86-64. */

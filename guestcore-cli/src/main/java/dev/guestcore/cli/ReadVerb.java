@@ -241,7 +241,7 @@ final class ReadVerb extends Verb {
     private void checkPhysical(Guest guest) {
         boolean canonical = address >> LEAST_VIRTUAL_BITS - 1 == -1 || address >> MOST_VIRTUAL_BITS - 1 == -1;
         if (canonical && guest.memory().regionAt(address).isEmpty()) {
-            boolean translates = guest.architecture() == Architectures.X86;
+            boolean translates = guest.architecture().mayBe(Architectures.X86);
             throw new UnsupportedRequestException(source + ": " + Json.address(address)
                     + " is not a guest-physical address but looks like a virtual address of the kernel"
                     + (translates

@@ -71,7 +71,7 @@ public final class AddressSpace {
      * @throws UnsupportedRequestException if the guest is not an x86, or a Xen PV guest without its machine frames
      */
     public static AddressSpace of(Guest guest, Vcpu vcpu, TranslationOptions options) {
-        if (guest.architecture() != Architectures.X86) {
+        if (!guest.architecture().mayBe(Architectures.X86)) {
             throw new UnsupportedRequestException(
                     "virtual addresses can be translated for x86 guests only, this one is " + guest.architecture().title());
         }

@@ -4,9 +4,12 @@ import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.ElfMachine;
 import dev.guestcore.cpu.X86Architecture;
 import java.nio.ByteOrder;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /** The architectures, and which one an ELF machine, a name of ours or a name of Linux' stands for. */
 public final class Architectures {
@@ -147,6 +150,15 @@ public final class Architectures {
     /** The machine with that {@link ElfMachine#label}. */
     public static Optional<ElfMachine> machineOfLabel(String label) {
         return MACHINES.stream().filter(machine -> machine.label().equals(label)).findFirst();
+    }
+
+    /** The one machine whose kernels write a VMCOREINFO like this text; empty if it has nothing that tells one. */
+    public static Optional<ElfMachine> machineOfVmcoreInfo(String text) {
+        Set<String> keys = text.lines().map(line -> line.replaceFirst("=.*", "")).collect(Collectors.toSet());
+        List<ElfMachine> machines = MACHINES.stream()
+                .filter(machine -> !Collections.disjoint(machine.vmcoreInfoKeys(), keys))
+                .toList();
+        return machines.size() == 1 ? Optional.of(machines.getFirst()) : Optional.empty();
     }
 
     /** The machine that Linux calls so. */

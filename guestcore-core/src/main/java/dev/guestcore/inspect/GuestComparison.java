@@ -80,7 +80,7 @@ public record GuestComparison(
 
     /** Whether both guests have the same vCPUs with the same registers known and the same values. */
     public boolean isSameRegisters() {
-        return architectureA == architectureB && vcpuCountA == vcpuCountB && vcpus.isEmpty();
+        return (architectureA.mayBe(architectureB) || architectureB.mayBe(architectureA)) && vcpuCountA == vcpuCountB && vcpus.isEmpty();
     }
 
     /** Whether nothing at all differs. */

@@ -90,7 +90,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
             boolean unseen = format.equals("elf")
                     && !guest.facts(ElfFacts.class).map(ElfFacts::kernelAddresses).orElse(false);
             // We know the kernel's addresses of x86 only: for others a conversion would not put them into the headers.
-            if (!note || !unseen || guest.architecture() == Architectures.X86) {
+            if (!note || !unseen || guest.architecture().mayBe(Architectures.X86)) {
                 advice.add(flattened
                         ? converted(
                                 "drgn", format, location, "drgn -s vmlinux -c ", "drgn does not read a flattened dump")
@@ -134,7 +134,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         boolean told = facts.vmcoreInfo()
                 .flatMap(note -> VmcoreInfoFields.parse(note.value().text()).fiveLevels())
                 .orElse(false);
-        return guest.architecture() == Architectures.X86
+        return guest.architecture().mayBe(Architectures.X86)
                 && (told || guest.vcpus().stream()
                         .map(Vcpu::registers)
                         .anyMatch(registers -> registers.knows(X86.CR4) && (registers.get(X86.CR4) & CR4_LA57) != 0));
@@ -253,7 +253,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
     private static Optional<DebuggerAdvice> gdb(Guest guest, String location, KernelFacts facts) {
         boolean registers = guest.vcpus().stream().anyMatch(vcpu -> vcpu.registers().knows(X86.RIP));
         boolean virtual = facts.pageTableRoot().isPresent();
-        if (guest.architecture() != Architectures.X86 || !registers && !virtual) {
+        if (!guest.architecture().mayBe(Architectures.X86) || !registers && !virtual) {
             return Optional.empty();
         }
         String offset = facts.kaslrOffset()

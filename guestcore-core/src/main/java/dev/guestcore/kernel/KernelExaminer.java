@@ -114,7 +114,7 @@ final class KernelExaminer {
         Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> VmcoreInfoFields.parse(info.value().text()));
         Optional<KernelTables.Own> own = fields.flatMap(known -> KernelTables.named(guest, known));
         List<AddressSpace> spaces = new ArrayList<>();
-        Optional<Image> image = guest.architecture() == Architectures.X86
+        Optional<Image> image = guest.architecture().mayBe(Architectures.X86)
                 ? findImage(spaces, fields.map(VmcoreInfoFields::encryptionMask).orElse(0L))
                 : Optional.empty();
         image = image.or(() -> own.filter(KernelTables.Own::confirmed)

@@ -73,7 +73,7 @@ final class KernelTables {
 
     /** Whether addresses of this guest can be looked up here: x86, and no Xen PV guest, whose tables hold machine frames. */
     static boolean apply(Guest guest) {
-        return guest.architecture() == Architectures.X86
+        return guest.architecture().mayBe(Architectures.X86)
                 && guest.machineMemory().isEmpty()
                 && !guest.facts(XenFacts.class).map(XenFacts::paravirtualized).orElse(false);
     }
@@ -151,7 +151,7 @@ final class KernelTables {
 
     /** The vCPU whose page tables map the kernel where this VMCOREINFO says that it lies. */
     static Optional<Vcpu> vcpuThatMaps(Guest guest, VmcoreInfoFields fields) {
-        if (guest.architecture() != Architectures.X86) {
+        if (!guest.architecture().mayBe(Architectures.X86)) {
             return Optional.empty();
         }
         for (Vcpu vcpu : guest.vcpus()) {

@@ -33,6 +33,7 @@ import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.output.CommonLosses;
 import dev.guestcore.internal.output.ContentMap;
 import dev.guestcore.internal.output.MemoryCopier;
+import dev.guestcore.internal.output.NamedProcessor;
 import dev.guestcore.kernel.VmcoreInfoChoice;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -98,7 +99,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
             search = VmcoreInfoChoice.search(guest, LONGEST_VMCOREINFO, Progress.none());
             vmcoreInfo = search.map(found -> found.chosen().bytes());
         }
-        Notes wanted = new Notes(guest, chosen, machine.isEmpty() && isUnnamed(guest), order, others);
+        Notes wanted = new Notes(guest, chosen, machine.isEmpty(), order, others);
         boolean isOpen = record.isEmpty() && vmcoreInfo.isEmpty();
         if (isNarrow(facts, chosen) && segments.last(segments.count() - 1) >>> Integer.SIZE == 0) {
             Plan narrow = new Plan(guest, ElfClass.ELF32, content, segments, wanted, vmcoreInfo, isOpen, search, record);
@@ -110,7 +111,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
     }
 
     /** What the notes will be made of, but for VMCOREINFO. */
-    private record Notes(Guest guest, int machine, boolean isAssumed, ByteOrder order, List<ElfFacts.Note> others) {
+    private record Notes(Guest guest, int machine, boolean isByGuest, ByteOrder order, List<ElfFacts.Note> others) {
 
         /** A Xen PV guest's page tables hold machine addresses, so they do not show where its own memory is mapped. */
         OptionalLong directMap(Optional<byte[]> vmcoreInfo) {
@@ -220,35 +221,27 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
 
     private int machineOf(Guest guest) {
         Optional<Integer> own = guest.facts(ElfFacts.class).map(ElfFacts::machine).filter(code -> code != 0);
-        boolean x86 = guest.architecture() == Architectures.X86;
+        Architecture family = NamedProcessor.of(guest);
         if (machine.isPresent()) {
             int wanted = machine.get().code();
-            boolean contradicts = isX86(wanted) != x86
-                    && !isUnnamed(guest)
-                    && (x86 || guest.architecture() != Architecture.UNKNOWN || own.isPresent());
-            if (contradicts || !x86 && own.isPresent() && own.get() != wanted) {
-                throw new UnsupportedRequestException("this guest is " + (x86 ? "x86" : own.flatMap(Architectures::machine)
-                                .map(ElfMachine::label)
-                                .orElse(guest.architecture().title()))
+            boolean isOfFamily = guest.architecture() == Architecture.UNKNOWN
+                    || family.machines().contains(machine.get());
+            if (!isOfFamily || family != Architectures.X86 && own.isPresent() && own.get() != wanted) {
+                throw new UnsupportedRequestException("this guest is " + (family == Architectures.X86
+                                ? family.title()
+                                : own.flatMap(Architectures::machine).map(ElfMachine::label).orElse(family.title()))
                         + ", and a core of it that says " + machine.get().label()
                         + " would show wrong registers; write without the option machine");
             }
             return wanted;
         }
-        if (x86) {
+        if (family == Architectures.X86) {
             return machineByMode(guest, own);
         }
-        return own.or(() -> guest.architecture().machines().stream().map(ElfMachine::code).findFirst())
+        return own.or(() -> family.machines().stream().map(ElfMachine::code).findFirst())
                 .orElseThrow(() -> new UnsupportedRequestException("this guest's processor is not known, and an ELF core"
                         + " must name it; say which it is by the option machine: "
                         + String.join("|", ElfCoreFormat.MACHINES)));
-    }
-
-    /** Nothing but memory, as in a raw or a LiME image: the source does not say of which machine. */
-    private static boolean isUnnamed(Guest guest) {
-        return guest.architecture() == Architectures.X86
-                && guest.vcpus().isEmpty()
-                && guest.facts().stream().allMatch(VmcoreInfoFacts.class::isInstance);
     }
 
     /** A core is of the class of the dump that it comes from, as its readers expect registers by class and machine. */
@@ -379,12 +372,9 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
                 losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
             }
             losses.addAll(doubt);
-            if (notes.isAssumed()) {
-                losses.add(new Loss(
-                        "machine",
-                        "the source does not name one, and an ELF core must; it says x86-64, and another if the option machine"
-                                + " does",
-                        false));
+            if (notes.isByGuest()) {
+                losses.addAll(NamedProcessor.losses(
+                        guest, "an ELF core", "another if the option machine does", search));
             }
             return losses;
         }

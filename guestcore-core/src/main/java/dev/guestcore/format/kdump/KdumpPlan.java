@@ -22,6 +22,7 @@ import dev.guestcore.internal.output.CommonLosses;
 import dev.guestcore.internal.output.ContentMap;
 import dev.guestcore.internal.output.FlattenedSink;
 import dev.guestcore.internal.output.MemoryCopier;
+import dev.guestcore.internal.output.NamedProcessor;
 import dev.guestcore.kernel.VmcoreInfoChoice;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -94,7 +95,7 @@ final class KdumpPlan implements WritePlan {
     private final long dataOffset;
 
     KdumpPlan(Guest guest, PageCodec codec, boolean keeps) {
-        if (guest.architecture() != Architectures.X86) {
+        if (NamedProcessor.of(guest) != Architectures.X86) {
             throw new UnsupportedRequestException("a kdump is written for x86 guests only, and this one is "
                     + guest.architecture().title() + "; write an ELF core instead");
         }
@@ -331,6 +332,7 @@ final class KdumpPlan implements WritePlan {
             losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
         }
         losses.addAll(CommonLosses.ofDoubt(choice));
+        losses.addAll(NamedProcessor.losses(guest, "a kdump", "an ELF core can say another", choice));
         readable(content, boundary).forEach(range -> losses.add(new Loss(
                 "memory of devices and firmware at " + range + ", for other tools",
                 "makedumpfile cannot filter a file with pages above the memory that the kernel knows; it is in a note of"

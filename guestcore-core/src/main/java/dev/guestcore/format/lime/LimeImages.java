@@ -4,8 +4,6 @@ import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
-import dev.guestcore.arch.Architectures;
-import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreWriter;
@@ -52,7 +50,6 @@ final class LimeImages {
             }
             boolean bigEndian = Dialect.order(file, 0) == ByteOrder.BIG_ENDIAN;
             return Guest.builder()
-                    .architecture(bigEndian ? Architecture.UNKNOWN : Architectures.X86)
                     .byteOrder(Dialect.order(file, 0))
                     .provenance(new Provenance(
                             file.name(), dialect.label(),

@@ -7,7 +7,6 @@ import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
-import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.SourceException;
 import dev.guestcore.format.FileBytes;
@@ -89,7 +88,7 @@ public final class RawImage {
             CappedFindings findings = new CappedFindings();
             findings.addAll(file.findings());
             overHole(file, piece.range()).ifPresent(findings::add);
-            return guest(file, arena, piece.memory(), findings, flatAt(base), Architectures.X86);
+            return guest(file, arena, piece.memory(), findings, flatAt(base), Architecture.UNKNOWN);
         } catch (RuntimeException | Error e) {
             arena.close();
             throw e;

@@ -170,7 +170,7 @@ record RawMap(
             String format = "";
             long version = -1;
             long imageSize = -1;
-            Architecture architecture = Architectures.X86;
+            Architecture architecture = Architecture.UNKNOWN;
             while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
                 String name = parser.currentName();
                 JsonToken value = parser.nextToken();

@@ -20,6 +20,7 @@ import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.output.CommonLosses;
 import dev.guestcore.internal.output.ImpliedRegisters;
 import dev.guestcore.internal.output.MemoryCopier;
+import dev.guestcore.internal.output.NamedProcessor;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -68,7 +69,7 @@ final class VmCorePlan implements WritePlan {
 
     static VmCorePlan of(
             Guest guest, Optional<Layout> wanted, boolean largePhnum, boolean analystNotes, boolean keeps) {
-        if (guest.architecture() != Architectures.X86) {
+        if (NamedProcessor.of(guest) != Architectures.X86) {
             throw new UnsupportedRequestException("a VMCore holds x86 guests only; this one is " + guest.architecture().title()
                     + "; choose another format");
         }
@@ -110,6 +111,8 @@ final class VmCorePlan implements WritePlan {
         keep.ifPresent(record -> notes.addKeepHeader(record.size()));
         List<Loss> losses = new ArrayList<>(Losses.of(guest, layout, cpu, implied, ranges, descriptor, keeps));
         losses.addAll(CommonLosses.ofDoubt(notes.vmcoreInfo()));
+        losses.addAll(NamedProcessor.losses(
+                guest, "a VMCore", "an ELF core can say another", notes.vmcoreInfo()));
         return new VmCorePlan(
                 guest,
                 layout,

@@ -6,6 +6,7 @@ import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Provenance;
 import dev.guestcore.RawContext;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.format.FileBytes;
@@ -43,7 +44,7 @@ final class VmCoreReader {
         Arena arena = Arena.ofShared();
         try {
             Ranges ranges = Ranges.read(core, arena);
-            GuestBuilder guest = Guest.builder();
+            GuestBuilder guest = Guest.builder().architecture(Architectures.X86);
             readVcpus(guest);
             noteOddities();
             findings.addAll(ranges.findings());

@@ -4,6 +4,7 @@ import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.Check;
@@ -49,6 +50,7 @@ public final class VmStateFormat implements CoreFormat {
         SavedStream stream = SavedStream.read(file);
         try {
             GuestBuilder guest = Guest.builder()
+                    .architecture(Architectures.X86)
                     .provenance(stream.provenance(NAME))
                     .findings(file.findings())
                     .findings(stream.findings())

@@ -409,7 +409,7 @@ public record CoreNotes(
 
     /** The registers that the notes of {@link #write} cannot hold; vCPUs that lose the same are told of together. */
     public static List<Loss> registerLosses(Guest guest, int machine) {
-        if (guest.architecture() != Architectures.X86 || machine != Elf.EM_X86_64 && machine != Elf.EM_386) {
+        if (!guest.architecture().mayBe(Architectures.X86) || machine != Elf.EM_X86_64 && machine != Elf.EM_386) {
             return guest.vcpus().stream()
                     .filter(vcpu -> vcpu.rawContext(STATUS_CONTEXT).isEmpty())
                     .findFirst()

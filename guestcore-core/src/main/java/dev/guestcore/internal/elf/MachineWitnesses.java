@@ -8,7 +8,6 @@ import dev.guestcore.internal.CappedFindings;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -165,13 +164,7 @@ final class MachineWitnesses {
     }
 
     private static Optional<Witness> named(byte[] vmcoreInfo) {
-        Set<String> keys = new String(vmcoreInfo, StandardCharsets.ISO_8859_1)
-                .lines()
-                .map(line -> line.replaceFirst("=.*", ""))
-                .collect(Collectors.toSet());
-        List<ElfMachine> machines = Architectures.machines().stream()
-                .filter(machine -> !Collections.disjoint(machine.vmcoreInfoKeys(), keys))
-                .toList();
-        return machines.size() == 1 ? Optional.of(new Witness("VMCOREINFO", machines)) : Optional.empty();
+        return Architectures.machineOfVmcoreInfo(new String(vmcoreInfo, StandardCharsets.ISO_8859_1))
+                .map(machine -> new Witness("VMCOREINFO", List.of(machine)));
     }
 }

@@ -46,7 +46,7 @@ public final class ImpliedRegisters {
     private ImpliedRegisters(Guest guest, Set<? extends Register> places) {
         this.guest = guest;
         this.places = places;
-        if (guest.architecture() != Architectures.X86) {
+        if (!guest.architecture().mayBe(Architectures.X86)) {
             return;
         }
         List<Vcpu> lacking = new ArrayList<>();
@@ -119,7 +119,7 @@ public final class ImpliedRegisters {
      * @param keepable whether a record of our own says that they were unknown
      */
     public List<Loss> losses(Predicate<Vcpu> written, String format, boolean keepable) {
-        if (guest.architecture() != Architectures.X86) {
+        if (!guest.architecture().mayBe(Architectures.X86)) {
             return List.of();
         }
         List<Vcpu> vcpus = guest.vcpus().stream().filter(written).toList();

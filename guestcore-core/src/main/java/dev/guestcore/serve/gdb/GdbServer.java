@@ -66,7 +66,7 @@ public final class GdbServer {
         this.stated = mask == 0 || stated.encryptionMask() != 0
                 ? stated
                 : stated.withEncryptionBit(Long.numberOfTrailingZeros(mask));
-        if (guest.architecture() != Architectures.X86) {
+        if (!guest.architecture().mayBe(Architectures.X86)) {
             throw new UnsupportedRequestException(
                     "only x86 guests can be served to a debugger, this one is " + guest.architecture().title());
         }

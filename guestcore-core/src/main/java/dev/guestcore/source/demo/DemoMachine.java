@@ -8,6 +8,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.SourceException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.source.GuestSource;
@@ -144,6 +145,7 @@ final class DemoMachine implements GuestSource {
 
     private Guest guest(Lease holder) {
         GuestBuilder builder = Guest.builder()
+                .architecture(Architectures.X86)
                 .provenance(new Provenance(
                         location,
                         "demo",

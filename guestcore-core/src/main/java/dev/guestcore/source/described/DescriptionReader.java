@@ -9,8 +9,8 @@ import dev.guestcore.RegionMemory;
 import dev.guestcore.Vcpu;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
+import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.error.SourceException;
 import dev.guestcore.format.FileBytes;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
@@ -25,8 +25,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.ToLongFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
@@ -107,7 +109,7 @@ final class DescriptionReader {
         Architecture architecture = root.find("architecture")
                 .map(value -> Architectures.named(value.text())
                         .orElseThrow(() -> value.wrong("one of " + String.join(", ", Architectures.names()))))
-                .orElse(Architectures.X86);
+                .orElseGet(() -> architectureOfRegisters(root));
         List<RegionMemory.Part> parts = regions(root);
         List<Vcpu> vcpus = new ArrayList<>();
         for (JsonValue vcpu : root.elements("vcpus")) {
@@ -129,6 +131,22 @@ final class DescriptionReader {
                 root.find("virtualbox").map(this::virtualBox),
                 xen,
                 files);
+    }
+
+    /** The architecture that has most of the registers that are named; if several do, or none, it stays open. */
+    private static Architecture architectureOfRegisters(JsonValue root) {
+        List<String> labels = root.elements("vcpus").stream()
+                .flatMap(vcpu -> vcpu.find("registers").stream())
+                .flatMap(registers -> registers.keys().stream())
+                .distinct()
+                .toList();
+        ToLongFunction<Architecture> known = family ->
+                labels.stream().filter(label -> family.register(label).isPresent()).count();
+        long most = Architectures.all().stream().mapToLong(known).max().orElse(0);
+        List<Architecture> best = Architectures.all().stream()
+                .filter(family -> known.applyAsLong(family) == most)
+                .toList();
+        return most > 0 && best.size() == 1 ? best.getFirst() : Architecture.UNKNOWN;
     }
 
     private static <E extends Enum<E>> E oneOf(JsonValue value, E[] constants) {
@@ -213,13 +231,9 @@ final class DescriptionReader {
         json.find("registers").ifPresent(values -> {
             for (String label : values.keys()) {
                 JsonValue value = values.get(label);
-                X86 register = X86.ofLabel(label)
-                        .filter(known -> architecture == Architectures.X86)
-                        .orElseThrow(() -> value.error(
-                                architecture == Architectures.X86
-                                        ? "the name of a register as in the manuals, such as rip, cs.base, cr3 or xmm0"
-                                        : "no registers by name, only rawContexts, for this architecture",
-                                "found this key"));
+                Register register = architecture
+                        .register(label)
+                        .orElseThrow(() -> value.error(expectedRegister(architecture), "found this key"));
                 registers.set(register, littleEndian(value, register.bits()));
             }
         });
@@ -229,6 +243,17 @@ final class DescriptionReader {
             contexts.add(new RawContext(context.get("kind").text(), bytes));
         }
         return new Vcpu(index, registers.build(), contexts);
+    }
+
+    private static String expectedRegister(Architecture architecture) {
+        if (architecture == Architecture.UNKNOWN) {
+            return "the name of a register as in the manuals, or the key 'architecture' to tell whose it is";
+        }
+        List<Register> registers = architecture.registers();
+        return registers.isEmpty()
+                ? "no registers by name, only rawContexts, for " + architecture.title()
+                : "the name of a register as in the manuals of " + architecture.title() + ", such as "
+                        + registers.stream().limit(4).map(Register::label).collect(Collectors.joining(", "));
     }
 
     /** A number of any width: hexadecimal after "0x", or whatever {@link JsonValue#number} takes. */

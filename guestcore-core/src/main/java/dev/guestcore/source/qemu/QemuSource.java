@@ -10,6 +10,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.CancelledException;
@@ -244,6 +245,7 @@ final class QemuSource implements GuestSource {
     private void rehearse(Consumer<Guest> look) throws IOException {
         try (MemoryAccess access = look()) {
             GuestBuilder builder = Guest.builder()
+                    .architecture(Architectures.X86)
                     .provenance(new Provenance(
                             "qemu:" + locator,
                             "qemu",
@@ -364,7 +366,7 @@ final class QemuSource implements GuestSource {
     }
 
     private Guest take(QemuFreeze freeze, boolean registersOnly) throws IOException {
-        GuestBuilder builder = Guest.builder();
+        GuestBuilder builder = Guest.builder().architecture(Architectures.X86);
         Rehearsed before = known.orElseThrow();
         // It may be another guest the next time.
         known = Optional.empty();

@@ -8,6 +8,7 @@ import dev.guestcore.GuestBuilder;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.SourceException;
@@ -406,7 +407,7 @@ final class Snapshot {
                             .map(finding -> " (" + finding.message() + ")")
                             .orElse(""), null);
         }
-        GuestBuilder builder = Guest.builder();
+        GuestBuilder builder = Guest.builder().architecture(Architectures.X86);
         for (FlatView.Mapping mapping : layout.mappings()) {
             builder.region(mapping.region(), contents(mapping, memory, state.blocks()));
         }

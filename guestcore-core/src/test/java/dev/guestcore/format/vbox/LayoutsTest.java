@@ -185,7 +185,11 @@ class LayoutsTest {
         };
         MemoryRegion region =
                 new MemoryRegion(new AddressRange(0x8000, 0xafff), MemoryRegion.Kind.RAM, "");
-        Guest guest = Guest.builder().facts(SmallCore.facts()).region(region, failing).build();
+        Guest guest = Guest.builder()
+                .architecture(Architectures.X86)
+                .facts(SmallCore.facts())
+                .region(region, failing)
+                .build();
         WriteReport report = VmCore.newest().write(guest, folder.resolve("new"), Progress.none());
         assertEquals(List.of(new AddressRange(0x9000, 0xafff)), report.unreadable());
         assertEquals(0x2000, report.unreadableBytes());
