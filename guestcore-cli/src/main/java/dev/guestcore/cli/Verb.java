@@ -101,6 +101,11 @@ abstract class Verb implements Callable<Integer> {
         afterwards.add(line);
     }
 
+    /** Those remarks are not worth to be said after all. */
+    final void forgetRemarks() {
+        afterwards.clear();
+    }
+
     /**
      * Does work that prints as it finds, flushing now and then. Ends quietly when whoever reads the output has seen
      * enough (head, less).

@@ -15,7 +15,10 @@ final class Verbs {
 
     /** What prints a text to be read, and is done with it: not what shows finds as they come, waits or writes files. */
     private static final Set<String> PAGED =
-            Set.of("info", "regs", "read", "map", "translate", "verify", "diff", "formats", "help");
+            Set.of("info", "log", "regs", "read", "map", "translate", "verify", "diff", "formats", "help");
+
+    /** Names that users type elsewhere. */
+    private static final Map<String, String> OTHER_NAMES = Map.of("dmesg", "log");
 
     private Verbs() {}
 
@@ -25,6 +28,7 @@ final class Verbs {
         verbs.put("capture", CaptureVerb::new);
         verbs.put("convert", ConvertVerb::new);
         verbs.put("info", InfoVerb::new);
+        verbs.put("log", LogVerb::new);
         verbs.put("verify", VerifyVerb::new);
         verbs.put("regs", RegsVerb::new);
         verbs.put("read", ReadVerb::new);
@@ -46,16 +50,20 @@ final class Verbs {
 
     /** Whether what these words print is better read in a pager, if it is long. */
     static boolean isPaged(List<String> words) {
-        return !words.isEmpty() && PAGED.contains(words.getFirst())
+        return !words.isEmpty() && PAGED.contains(name(words.getFirst())) && !words.contains("--follow")
                 || words.contains("--help")
                 || words.contains("-h");
+    }
+
+    private static String name(String word) {
+        return OTHER_NAMES.getOrDefault(word, word);
     }
 
     /** The command line that {@code arguments} are for: only their command, since to describe all takes longer. */
     static CommandLine commandLine(Console console, String... arguments) {
         Map<String, Function<Console, Object>> verbs = all();
-        if (arguments.length > 0 && verbs.containsKey(arguments[0])) {
-            verbs.keySet().retainAll(Set.of(arguments[0]));
+        if (arguments.length > 0 && verbs.containsKey(name(arguments[0]))) {
+            verbs.keySet().retainAll(Set.of(name(arguments[0])));
         }
         return commandLine(console, verbs);
     }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
+import dev.guestcore.testing.JsonSchema;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -222,7 +223,7 @@ class JsonSchemaTest {
                     .collect(Collectors.toSet());
         }
         Set<String> expected = new TreeSet<>(Verbs.names());
-        expected.addAll(List.of("error", "remark", "progress", "map-virtual", "capture-dry-run"));
+        expected.addAll(List.of("error", "remark", "log-line", "progress", "map-virtual", "capture-dry-run"));
         assertEquals(expected, new TreeSet<>(published));
         String guide = Files.readString(JsonSchema.FOLDER.resolve("README.md"));
         published.forEach(name -> assertTrue(guide.contains(name + ".schema.json"), name));

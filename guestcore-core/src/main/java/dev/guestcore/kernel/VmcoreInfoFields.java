@@ -69,6 +69,11 @@ public final class VmcoreInfoFields {
         return parsed("OFFSET(" + member + ")", 10);
     }
 
+    /** {@code SIZE(struct)}: the size of a structure, in bytes. */
+    public OptionalLong size(String structure) {
+        return parsed("SIZE(" + structure + ")", 10);
+    }
+
     /** {@code BUILD-ID}: the identity of the kernel's file, in hexadecimal digits; since Linux 5.9. */
     public Optional<String> buildId() {
         return value("BUILD-ID").map(String::strip).filter(id -> id.matches("[0-9a-f]{8,64}"));

@@ -16,7 +16,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /** The program in a process of its own, as users run it. Closing kills it. */
-final class CommandLine implements AutoCloseable {
+public final class CommandLine implements AutoCloseable {
 
     private static final String MAIN = "dev.guestcore.cli.Main";
     private static final int PATIENCE = 60;
@@ -26,7 +26,7 @@ final class CommandLine implements AutoCloseable {
     private final Path errors;
 
     /** How a command ended: exit code, standard output, standard error. */
-    record Ended(int code, String out, String err) {
+    public record Ended(int code, String out, String err) {
 
         /** Checks that it failed with one line, and gives that. */
         String oneLine(int expected) {
@@ -58,7 +58,7 @@ final class CommandLine implements AutoCloseable {
         }
 
         /** Checks the exit code. */
-        Ended expect(int expected) {
+        public Ended expect(int expected) {
             assertEquals(expected, code, this::toString);
             return assertNoTrace();
         }
@@ -102,7 +102,7 @@ final class CommandLine implements AutoCloseable {
     }
 
     /** Runs a command in a folder to its end. */
-    static Ended run(Path folder, String... arguments) throws IOException, InterruptedException {
+    public static Ended run(Path folder, String... arguments) throws IOException, InterruptedException {
         try (CommandLine command = start(folder, arguments)) {
             return command.end();
         }

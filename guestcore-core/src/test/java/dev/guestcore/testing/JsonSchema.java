@@ -1,22 +1,30 @@
-package dev.guestcore.cli;
+package dev.guestcore.testing;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.json.JsonFactory;
 
 /**
  * Checks documents against the schemas in {@code docs/json}: the part of JSON Schema that they use. A keyword that is
  * not known here is an error, so that no schema says more than is checked.
  */
-final class JsonSchema {
+public final class JsonSchema {
 
-    static final Path FOLDER = Path.of("..", "docs", "json");
+    /** Where the schemas lie, seen from a module. */
+    public static final Path FOLDER = Path.of("..", "docs", "json");
 
     private static final Set<String> KNOWN = Set.of(
             "$schema", "$id", "$defs", "$ref", "title", "description", "type", "properties", "required",
@@ -29,7 +37,7 @@ final class JsonSchema {
     }
 
     /** The schema of that name. */
-    static JsonSchema named(String name) {
+    public static JsonSchema named(String name) {
         try {
             return of(Files.readAllBytes(FOLDER.resolve(name + ".schema.json")));
         } catch (IOException e) {
@@ -38,23 +46,25 @@ final class JsonSchema {
     }
 
     /** A schema as text. */
-    static JsonSchema of(byte[] text) {
-        return new JsonSchema((Map<?, ?>) Run.parse(text));
+    public static JsonSchema of(byte[] text) {
+        return new JsonSchema((Map<?, ?>) parse(text));
     }
 
     /** Checks a document against the schema that it names itself. */
-    static Map<?, ?> check(byte[] text) {
-        Map<?, ?> document = (Map<?, ?>) Run.parse(text);
+    public static Map<?, ?> check(byte[] text) {
+        Map<?, ?> document = (Map<?, ?>) parse(text);
         named(String.valueOf(document.get("schema"))).accepts(document);
         return document;
     }
 
-    void accepts(Object document) {
+    /** Checks a document. */
+    public void accepts(Object document) {
         List<String> problems = problems(document);
         assertTrue(problems.isEmpty(), () -> String.join("\n", problems));
     }
 
-    List<String> problems(Object document) {
+    /** What is wrong with a document. */
+    public List<String> problems(Object document) {
         List<String> problems = new ArrayList<>();
         check(root, document, "$", problems);
         return problems;
@@ -143,6 +153,45 @@ final class JsonSchema {
             case "integer" -> value instanceof Long;
             case "number" -> value instanceof Number;
             default -> throw new AssertionError("type " + type);
+        };
+    }
+
+    /** One JSON document. */
+    public static Object parse(byte[] text) {
+        try (JsonParser parser = JsonFactory.builder()
+                .build()
+                .createParser(ObjectReadContext.empty(), new ByteArrayInputStream(text))) {
+            parser.nextToken();
+            Object value = value(parser);
+            assertEquals(null, parser.nextToken(), "more than one document");
+            return value;
+        }
+    }
+
+    private static Object value(JsonParser parser) {
+        return switch (parser.currentToken()) {
+            case START_OBJECT -> {
+                Map<String, Object> map = new LinkedHashMap<>();
+                while (parser.nextToken() != JsonToken.END_OBJECT) {
+                    String name = parser.currentName();
+                    parser.nextToken();
+                    map.put(name, value(parser));
+                }
+                yield map;
+            }
+            case START_ARRAY -> {
+                List<Object> list = new ArrayList<>();
+                while (parser.nextToken() != JsonToken.END_ARRAY) {
+                    list.add(value(parser));
+                }
+                yield list;
+            }
+            case VALUE_STRING -> parser.getString();
+            case VALUE_NUMBER_INT -> parser.getLongValue();
+            case VALUE_NUMBER_FLOAT -> parser.getDoubleValue();
+            case VALUE_TRUE -> true;
+            case VALUE_FALSE -> false;
+            default -> throw new AssertionError("unexpected " + parser.currentToken());
         };
     }
 }

@@ -1,0 +1,289 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.Guest;
+import dev.guestcore.linux.KernelLog;
+import dev.guestcore.linux.LinuxException;
+import dev.guestcore.linux.LogEntry;
+import dev.guestcore.linux.LogGap;
+import dev.guestcore.linux.LogRecord;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code guestcore log}. */
+@Command(
+        name = "log",
+        aliases = "dmesg",
+        description = {
+            "Show the log of a Linux kernel, as dmesg does.",
+            "",
+            "Nothing else is needed than the guest's memory. Times are seconds since the guest was started."
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  guestcore log vm.core",
+            "  guestcore log vm.core --level err",
+            "  guestcore log vm.core --crash",
+            "  guestcore log qemu:/run/vm.qmp --follow"
+        })
+final class LogVerb extends LinuxVerb {
+
+    /**
+     * How the kernel begins when it tells of something fatal: oops and die (arch/x86/kernel/dumpstack.c, arch/x86/mm/fault.c,
+     * arch/arm64/mm/fault.c), BUG and WARN (lib/bug.c, kernel/panic.c), panic, watchdogs (kernel/watchdog.c, kernel/hung_task.c,
+     * kernel/rcu/tree_stall.h), memory gone (mm/oom_kill.c).
+     */
+    private static final Pattern TROUBLE = Pattern.compile(
+            "BUG: |kernel BUG at |Oops|Unable to handle kernel |general protection fault|Internal error: "
+                    + "|Kernel panic - not syncing|Watchdog detected hard LOCKUP|INFO: task .* blocked for more than "
+                    + "|rcu: INFO: .* detected .*stall|.* invoked oom-killer: |divide error: |invalid opcode: "
+                    + "|stack segment: |double fault: |sysrq: Trigger a crash");
+
+    /** What lies between a message of trouble and what caused it at most: lines of the same report. */
+    private static final long SAME_REPORT = TimeUnit.SECONDS.toNanos(2);
+
+    private static final long USUAL_PAUSE = 1000;
+    private static final long SHORTEST_PAUSE = 100;
+
+    @Option(
+            names = "--level",
+            paramLabel = "<level>",
+            completionCandidates = Levels.class,
+            description = "Only records at least as urgent as this: ${COMPLETION-CANDIDATES}.")
+    @Nullable
+    String level;
+
+    @Option(
+            names = "--crash",
+            description = "Only from the last trouble on: a panic, an oops, a BUG, a hung task, a stall, memory that ran out. "
+                    + "Exit code 1 if there was none.")
+    boolean crash;
+
+    @Option(
+            names = {"-x", "--decode"},
+            description = "Show the facility and level of each record as words, and the thread or CPU that wrote it.")
+    boolean decode;
+
+    @Option(
+            names = "--follow",
+            description = "Go on with what a live guest logs, until Ctrl-C. The guest is read every --every milliseconds.")
+    boolean follow;
+
+    @Option(
+            names = "--every",
+            paramLabel = "<milliseconds>",
+            description = "How often --follow reads. Default: " + USUAL_PAUSE + ".")
+    @Nullable
+    Long every;
+
+    private int mostLevel = LogRecord.levelNames().size() - 1;
+
+    /** Names of levels for the shells. */
+    static final class Levels implements Iterable<String> {
+
+        @Override
+        public Iterator<String> iterator() {
+            return LogRecord.levelNames().iterator();
+        }
+    }
+
+    LogVerb(Console console) {
+        super(console);
+    }
+
+    @Override
+    void check() {
+        if (level != null) {
+            mostLevel = LogRecord.levelNames().indexOf(level);
+            if (mostLevel < 0) {
+                throw usage("--level: " + Choices.unknown(level, LogRecord.levelNames()));
+            }
+        }
+        if (every != null && every < SHORTEST_PAUSE) {
+            throw usage("--every: expected at least " + SHORTEST_PAUSE + " milliseconds, found " + every);
+        }
+        if (every != null && !follow) {
+            throw usage("--every goes with --follow");
+        }
+        if (crash && follow) {
+            throw usage("choose one of --crash and --follow");
+        }
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        if (!follow) {
+            return super.call();
+        }
+        check();
+        return streaming(() -> new FollowedLog(this, every == null ? USUAL_PAUSE : every).follow());
+    }
+
+    /** The log, also of a guest in which only VMCOREINFO tells of the kernel. */
+    KernelLog log(Guest guest) {
+        LinuxException noSymbols;
+        try {
+            return KernelLog.of(linux(guest));
+        } catch (LinuxException e) {
+            noSymbols = e;
+        }
+        try (ShownProgress shown = progress(progress.mode)) {
+            return KernelLog.byVmcoreInfo(guest, shown);
+        } catch (LinuxException e) {
+            noSymbols.addSuppressed(e);
+            throw noSymbols;
+        }
+    }
+
+    @Override
+    int show(Guest guest) {
+        KernelLog log = log(guest);
+        long first = 0;
+        if (crash) {
+            OptionalLong trouble = lastTrouble(log);
+            if (trouble.isEmpty()) {
+                remark("guestcore: " + Printable.of(source) + ": the log tells of no crash; without --crash all of it is shown");
+                return ExitCode.FAILED;
+            }
+            first = trouble.getAsLong();
+        }
+        long from = first;
+        Predicate<LogEntry> wanted =
+                entry -> entry instanceof LogRecord record ? record.sequence() >= from && isWanted(record) : from == 0;
+        if (json) {
+            printJson(document(log.stream().filter(wanted)));
+        } else {
+            log.stream().filter(wanted).forEach(this::print);
+        }
+        return ExitCode.DONE;
+    }
+
+    /** Whether it is urgent enough. */
+    boolean isWanted(LogRecord record) {
+        return record.level() <= mostLevel;
+    }
+
+    /** Where the last report of trouble begins: the number of its first record. */
+    private static OptionalLong lastTrouble(KernelLog log) {
+        long[] found = {-1, 0};
+        LogRecord[] before = new LogRecord[1];
+        log.records().forEach(record -> {
+            if (TROUBLE.matcher(record.text()).find()) {
+                boolean anotherReport = found[0] < 0 || record.nanoseconds() - found[1] > SAME_REPORT;
+                if (anotherReport) {
+                    boolean ruled = before[0] != null && before[0].text().contains("[ cut here ]");
+                    found[0] = ruled ? before[0].sequence() : record.sequence();
+                }
+                found[1] = record.nanoseconds();
+            }
+            before[0] = record;
+        });
+        return found[0] < 0 ? OptionalLong.empty() : OptionalLong.of(found[0]);
+    }
+
+    private Map<String, Object> document(Stream<LogEntry> entries) {
+        List<Map<String, Object>> missing = new ArrayList<>();
+        Map<String, Object> document = new LinkedHashMap<>();
+        document.put("source", source);
+        // The gaps are known when the records have been written.
+        document.put("records", (Iterable<Object>) () -> entries.flatMap(entry -> switch (entry) {
+                    case LogRecord record -> {
+                        if (!missing.isEmpty()) {
+                            missing.getLast().putIfAbsent("before", record.sequence());
+                        }
+                        yield Stream.<Object>of(json(record));
+                    }
+                    case LogGap gap -> {
+                        missing.add(json(gap));
+                        yield Stream.empty();
+                    }
+                })
+                .iterator());
+        document.put("missing", missing);
+        return document;
+    }
+
+    /** A record for programs. */
+    static Map<String, Object> json(LogRecord record) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("sequence", record.sequence());
+        json.put("nanoseconds", record.nanoseconds());
+        json.put("facility", record.facility());
+        json.put("level", record.level());
+        record.caller().ifPresent(caller -> json.put("caller", caller));
+        record.device().ifPresent(device -> json.put("device", device));
+        json.put("text", record.text());
+        if (record.state() != LogRecord.State.COMPLETE) {
+            json.put("state", Names.of(record.state()));
+        }
+        return json;
+    }
+
+    /** An entry for programs that read line by line. */
+    static Map<String, Object> line(LogEntry entry) {
+        return switch (entry) {
+            case LogRecord record -> Map.of("record", json(record));
+            case LogGap gap -> Map.of("missing", json(gap));
+        };
+    }
+
+    private static Map<String, Object> json(LogGap gap) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("count", gap.count());
+        json.put("reason", gap.reason());
+        return json;
+    }
+
+    /** Prints an entry for people. */
+    void print(LogEntry entry) {
+        Style style = console().style();
+        switch (entry) {
+            case LogRecord record -> print(record, style);
+            case LogGap gap -> print(style.faint("[" + Text.counted(gap.count(), "record") + ": " + gap.reason() + "]"));
+        }
+    }
+
+    private void print(LogRecord record, Style style) {
+        String time = time(record.nanoseconds());
+        String front = decode
+                ? "%-8s:%-6s: ".formatted(record.facilityName(), record.levelName())
+                : "";
+        String caller = decode ? record.caller().map(who -> "%7s: ".formatted(who)).orElse("") : "";
+        String indent = " ".repeat(front.length() + time.length() + 1 + caller.length());
+        boolean isFirst = true;
+        for (String line : record.lines()) {
+            String text = painted(Printable.of(line.replace("\t", "        ")), record.level(), style);
+            print(isFirst ? style.faint(front + time) + " " + style.faint(caller) + text : indent + text);
+            isFirst = false;
+        }
+        if (record.state() == LogRecord.State.TEXT_MISSING) {
+            print(indent + style.faint("[the text, or the rest of it, is missing]"));
+        }
+    }
+
+    /** As dmesg shows it. */
+    private static String time(long nanoseconds) {
+        long microseconds = Long.divideUnsigned(nanoseconds, 1000);
+        return "[%5d.%06d]".formatted(microseconds / 1_000_000, microseconds % 1_000_000);
+    }
+
+    private static String painted(String text, int level, Style style) {
+        return switch (level) {
+            case 0, 1, 2, 3 -> style.bad(text);
+            case 4 -> style.odd(text);
+            case 7 -> style.faint(text);
+            default -> text;
+        };
+    }
+}
