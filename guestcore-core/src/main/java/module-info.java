@@ -13,6 +13,7 @@ module dev.guestcore {
     exports dev.guestcore.arch;
     exports dev.guestcore.cpu;
     exports dev.guestcore.error;
+    exports dev.guestcore.file;
     exports dev.guestcore.format;
     exports dev.guestcore.format.vbox;
     exports dev.guestcore.format.xen;
@@ -25,8 +26,6 @@ module dev.guestcore {
     exports dev.guestcore.source;
     exports dev.guestcore.source.demo;
     // The command line decides itself when to thaw and when to commit; not for others.
-    exports dev.guestcore.internal.manifest to
-            dev.guestcore.cli;
     exports dev.guestcore.internal.output to
             dev.guestcore.cli;
     exports dev.guestcore.internal.text to

@@ -8,14 +8,93 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
+import com.tngtech.archunit.core.domain.Dependency;
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.lang.ConditionEvents;
+import com.tngtech.archunit.lang.SimpleConditionEvent;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import java.util.List;
 
 /** The arrows of ARCHITECTURE.md. */
 @AnalyzeClasses(packages = "dev.guestcore", importOptions = ImportOption.DoNotIncludeTests.class)
 class ArchitectureTest {
+
+    @ArchTest
+    static final ArchRule PACKAGES_FORM_NO_CYCLE =
+            slices().assignedFrom(new EachPackage()).should().beFreeOfCycles();
+
+    /**
+     * The floors of the library, from the ground up. Whatever stands on one may use what is on the same or below, and a new
+     * package gets its place here.
+     */
+    private static final List<List<String>> FLOORS = List.of(
+            // what needs no guest
+            List.of("error", "cpu", "arch", "internal.file", "internal.lzo", "internal.ranges", "internal.spool"),
+            // the model
+            List.of("", "hypervisor"),
+            // bytes in files and in memory
+            List.of("file", "internal.text", "internal.memory", "internal.output", "internal.freeze"),
+            // what is in the memory of a guest
+            List.of("address", "inspect", "kernel", "internal.kernel"),
+            // what a format and a source are
+            List.of("format", "source", "internal.check", "internal.writer"),
+            // what several formats or sources share
+            List.of("internal.elf", "internal.keep", "internal.migration", "internal.xen"),
+            // formats and sources
+            List.of("format.*", "source.*"),
+            // opening
+            List.of("open"),
+            // what is done with open guests and their files
+            List.of("manifest", "serve.gdb"));
+
+    @ArchTest
+    static final ArchRule NOTHING_REACHES_UP = classes().should(new ArchCondition<JavaClass>("use nothing above it") {
+
+        @Override
+        public void check(JavaClass item, ConditionEvents events) {
+            for (Dependency dependency : item.getDirectDependenciesFromSelf()) {
+                JavaClass target = dependency.getTargetClass().getBaseComponentType();
+                if (target.getPackageName().startsWith(LIBRARY) && floor(target) > floor(item)) {
+                    events.add(SimpleConditionEvent.violated(dependency, dependency.getDescription()));
+                }
+            }
+        }
+    });
+
+    private static final String LIBRARY = "dev.guestcore";
+
+    private static int floor(JavaClass item) {
+        String name = item.getPackageName().equals(LIBRARY) ? "" : item.getPackageName().substring(LIBRARY.length() + 1);
+        for (int floor = 0; floor < FLOORS.size(); floor++) {
+            for (String room : FLOORS.get(floor)) {
+                boolean below = room.endsWith(".*") && name.startsWith(room.substring(0, room.length() - 1));
+                if (below || room.equals(name)) {
+                    return floor;
+                }
+            }
+        }
+        throw new AssertionError("package " + item.getPackageName() + " is on no floor; give it a place in FLOORS");
+    }
+
+    /** Every package is a slice of its own. */
+    private static final class EachPackage implements SliceAssignment {
+
+        @Override
+        public SliceIdentifier getIdentifierOf(JavaClass item) {
+            return SliceIdentifier.of(item.getPackageName());
+        }
+
+        @Override
+        public String getDescription() {
+            return "packages";
+        }
+    }
 
     @ArchTest
     static final ArchRule FORMATS_DO_NOT_KNOW_EACH_OTHER =

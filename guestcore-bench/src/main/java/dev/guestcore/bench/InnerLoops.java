@@ -9,7 +9,7 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.Paging;
 import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.Translation;
-import dev.guestcore.internal.memory.Extents;
+import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -2,8 +2,8 @@ package dev.guestcore.cli;
 
 import dev.guestcore.FreezeMethod;
 import dev.guestcore.format.CoreFormat;
-import dev.guestcore.inspect.Sizes;
 import dev.guestcore.internal.output.OutputFile;
+import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.source.FreezeChoice;
 import dev.guestcore.source.FreezeRequest;
 import dev.guestcore.source.GuestSource;
@@ -130,10 +130,10 @@ final class CaptureVerb extends WritingVerb {
         if (rehearsal.live()) {
             print(style.heading("by") + "    " + Printable.of(line(rehearsal.choice())));
         }
-        String size = style.heading("size") + "  about " + Sizes.human(rehearsal.most())
+        String size = style.heading("size") + "  about " + Amounts.human(rehearsal.most())
                 + " at most; less where pages are zero or compressed";
         rehearsal.free().ifPresentOrElse(
-                free -> print(size + "; " + Sizes.human(free) + " are free in "
+                free -> print(size + "; " + Amounts.human(free) + " are free in "
                         + Printable.of(Delivery.folder(Delivery.path(output)).toString())
                         + (rehearsal.fits() ? "" : ", which may be too little")
                         + (rehearsal.refused() ? ": " + ANY_ROOM + " captures all the same" : "")),

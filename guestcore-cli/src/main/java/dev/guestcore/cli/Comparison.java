@@ -4,9 +4,9 @@ import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.inspect.KindDifference;
 import dev.guestcore.inspect.RangeTally;
 import dev.guestcore.inspect.RegisterDifference;
-import dev.guestcore.inspect.Sizes;
 import dev.guestcore.inspect.StateDifference;
 import dev.guestcore.inspect.VcpuDifference;
+import dev.guestcore.internal.text.Amounts;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -51,11 +51,11 @@ final class Comparison {
         Report memory() {
             boolean same = result.isSameMemory();
             print.accept("  memory     " + (same ? style.good("the same") : style.bad("differs")) + ", "
-                    + Sizes.human(result.comparedBytes()) + " compared");
+                    + Amounts.human(result.comparedBytes()) + " compared");
             tally("differs", result.differing());
             result.firstDifference()
                     .ifPresent(address -> print.accept("    first at " + Json.address(address) + ", "
-                            + Sizes.count(result.differingBytes()) + " bytes in all"));
+                            + Amounts.count(result.differingBytes()) + " bytes in all"));
             tally("only in " + a, result.onlyInA());
             tally("only in " + b, result.onlyInB());
             tally("device only in " + a, result.devicesOnlyInA());
@@ -67,7 +67,7 @@ final class Comparison {
                 tally(Text.kind(kind.inA()) + " here, " + Text.kind(kind.inB()) + " there", kind.ranges());
             }
             if (result.unknownBytes() > 0) {
-                print.accept("    missing from both: " + Sizes.human(result.unknownBytes()));
+                print.accept("    missing from both: " + Amounts.human(result.unknownBytes()));
             }
             return this;
         }
@@ -100,13 +100,13 @@ final class Comparison {
             if (tally.isEmpty()) {
                 return;
             }
-            print.accept("    " + what + ": " + Sizes.human(tally.bytes()) + " in "
+            print.accept("    " + what + ": " + Amounts.human(tally.bytes()) + " in "
                     + Text.counted(tally.rangeCount(), "range"));
             tally.listed().stream().limit(most).forEach(range -> print.accept("      " + range));
             long left = tally.rangeCount() - Math.min(most, tally.listed().size());
             if (left > 0) {
                 String remedy = tally.isCut() && most >= tally.listed().size() ? "" : " (--json lists them)";
-                print.accept("      … and " + Sizes.count(left) + " more" + remedy);
+                print.accept("      … and " + Amounts.count(left) + " more" + remedy);
             }
         }
     }

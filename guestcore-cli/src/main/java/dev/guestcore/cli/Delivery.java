@@ -9,15 +9,15 @@ import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.error.OutputException;
 import dev.guestcore.error.UnsupportedRequestException;
-import dev.guestcore.format.CoreSink;
+import dev.guestcore.file.CoreSink;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
-import dev.guestcore.inspect.Sizes;
-import dev.guestcore.internal.manifest.ManifestFiles;
 import dev.guestcore.internal.output.ChannelSink;
 import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;
+import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.manifest.ManifestFiles;
 import dev.guestcore.source.FreezeRequest;
 import dev.guestcore.source.GuestSource;
 import java.nio.channels.WritableByteChannel;
@@ -119,8 +119,8 @@ final class Delivery {
             FreezeRequest toFolder = request.withProgress(progress).withFolder(folder(file));
             try (Guest guest = source.freeze(toFolder)) {
                 WritePlan plan = plan(guest);
-                companions.begin(plan);
-                output.doubtfulSpace(plan, guest.memory())
+                companions.begin(plan.companions());
+                output.doubtfulSpace(plan.size(), plan.storedSize(), guest.memory())
                         .ifPresent(doubt -> console.remark(Failures.PREFIX + doubt + "; going on, because that is an estimate ("
                                 + WHY_LESS + "); if the disk fills up, nothing is left under that name"));
                 long begin = System.nanoTime();
@@ -195,7 +195,7 @@ final class Delivery {
     private static Outcome thaw(Guest guest, WriteReport report, long begin) {
         List<Finding> findings = new ArrayList<>(guest.findings());
         if (Findings.damage(findings).isEmpty() && hasFailed(guest, report)) {
-            findings.add(Finding.damage(Sizes.human(report.unreadableBytes())
+            findings.add(Finding.damage(Amounts.human(report.unreadableBytes())
                     + " of memory could not be read; what could be read is there"));
         }
         Optional<Freeze> freeze = guest.freeze();

@@ -4,17 +4,17 @@ import dev.guestcore.Guest;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.error.OutputException;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
-import dev.guestcore.format.FileBytes;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.inspect.MemoryMap;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.RegisterDifference;
 import dev.guestcore.inspect.SearchHit;
 import dev.guestcore.inspect.SearchPattern;
-import dev.guestcore.inspect.Sizes;
 import dev.guestcore.inspect.TextMap;
+import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.open.Guests;
 import dev.guestcore.source.FreezeRequest;
 import dev.guestcore.source.GuestSource;
@@ -89,7 +89,7 @@ final class DemoVerb extends Verb {
             List<Path> cores = new ArrayList<>();
             try (GuestSource guest = Guests.source("demo:")) {
                 step("A guest runs inside this process: " + guest.vcpuCount() + " vCPUs that never stop writing, "
-                        + Sizes.human(Delivery.expectedBytes(guest)) + " of memory with the holes of a PC.");
+                        + Amounts.human(Delivery.expectedBytes(guest)) + " of memory with the holes of a PC.");
                 progress(progress.mode).expect(PASSES * Delivery.expectedBytes(guest));
                 for (CoreFormat format : formats) {
                     cores.add(capture(guest, format, folder));
@@ -175,7 +175,7 @@ final class DemoVerb extends Verb {
         command("capture demo: -o " + Text.quoted(core.toString()) + " --to " + format.name());
         Delivery.Outcome outcome = deliver(guest, format, core);
         outcome.frozen().ifPresent(time -> detail("frozen for " + Text.time(time) + ", "
-                + Sizes.human(outcome.report().bytes()) + " written"));
+                + Amounts.human(outcome.report().bytes()) + " written"));
         return core;
     }
 
@@ -238,7 +238,7 @@ final class DemoVerb extends Verb {
         GuestComparison comparison = compare(core, from);
         result(
                 comparison.isSameMemory(),
-                "the same memory, all " + Sizes.human(comparison.comparedBytes()),
+                "the same memory, all " + Amounts.human(comparison.comparedBytes()),
                 "memory differs");
         long values = comparison.vcpus().stream()
                 .flatMap(vcpu -> vcpu.registers().stream())

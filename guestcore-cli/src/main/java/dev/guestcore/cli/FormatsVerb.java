@@ -1,8 +1,8 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.CoreFormat;
-import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Probe;
 import dev.guestcore.open.Guests;
 import dev.guestcore.source.GuestSource;

@@ -6,7 +6,7 @@ import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.inspect.HexDump;
 import dev.guestcore.inspect.SearchHit;
 import dev.guestcore.inspect.SearchSummary;
-import dev.guestcore.inspect.Sizes;
+import dev.guestcore.internal.text.Amounts;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
@@ -199,11 +199,11 @@ final class Hits {
         }
         if (summary.unreadableBytes() > 0) {
             console.out().println(style.odd(
-                    Sizes.human(summary.unreadableBytes()) + " could not be searched: the source does not have them"));
+                    Amounts.human(summary.unreadableBytes()) + " could not be searched: the source does not have them"));
         }
         if (summary.repeatedBytes() > 0) {
             console.out().println(style.faint(
-                    Sizes.human(summary.repeatedBytes()) + " passed over, where one page is mapped again and again"));
+                    Amounts.human(summary.repeatedBytes()) + " passed over, where one page is mapped again and again"));
         }
         if (!enough && summary.stoppedAt().isPresent()) {
             console.out().println(style.bad(
@@ -212,8 +212,8 @@ final class Hits {
     }
 
     private static String total(SearchSummary summary, boolean enough) {
-        String found = summary.hits() == 0 ? "nothing found" : Sizes.count(summary.hits()) + " found";
-        return found + "; " + Sizes.human(summary.searchedBytes()) + " searched"
+        String found = summary.hits() == 0 ? "nothing found" : Amounts.count(summary.hits()) + " found";
+        return found + "; " + Amounts.human(summary.searchedBytes()) + " searched"
                 + (enough ? ", then stopped by --limit" : "");
     }
 }

@@ -17,13 +17,13 @@ import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.UnsupportedRequestException;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.HypervisorFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
-import dev.guestcore.inspect.Sizes;
+import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.open.Guests;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -96,7 +96,7 @@ final class InfoText {
                 .map(name -> ", " + name + origin.hypervisorVersion().map(version -> " " + version).orElse(""))
                 .orElse("");
         print.accept(Printable.of(source + ": " + FormatNames.title(origin.format()) + hypervisor + "; "
-                + Text.counted(guest.vcpus().size(), "vCPU") + ", " + Sizes.human(summary.bytes(MemoryRegion.Kind.RAM))
+                + Text.counted(guest.vcpus().size(), "vCPU") + ", " + Amounts.human(summary.bytes(MemoryRegion.Kind.RAM))
                 + " RAM"));
     }
 
@@ -202,12 +202,12 @@ final class InfoText {
             MemorySummary.KindTotal total = summary.kinds().get(kind);
             if (total.regionCount() > 0) {
                 String count = Text.counted(total.regionCount(), "region");
-                fact(Text.kind(kind), Sizes.human(total.bytes()) + " in " + count);
+                fact(Text.kind(kind), Amounts.human(total.bytes()) + " in " + count);
             }
         }
         for (PageState state : PageState.values()) {
             if (!state.isReadable() && summary.bytes(state) > 0) {
-                fact(Names.of(state), Sizes.human(summary.bytes(state)) + " of RAM and ROM"
+                fact(Names.of(state), Amounts.human(summary.bytes(state)) + " of RAM and ROM"
                         + (summary.statesComplete() ? "" : " at least"));
             }
         }
@@ -243,7 +243,7 @@ final class InfoText {
             table.row(
                     Json.address(range.first()),
                     Json.address(range.last()),
-                    Sizes.human(range),
+                    Amounts.human(range),
                     Text.kind(region.kind()),
                     Printable.of(region.name()));
         }
@@ -254,13 +254,13 @@ final class InfoText {
     private void pages(MemoryScan result) {
         heading("pages of 4 KiB");
         Table table = new Table("", ">");
-        table.row("present", Sizes.count(result.presentPages()));
-        table.row("zero", Sizes.count(result.zeroPages()));
-        table.row("duplicate", (result.exact() ? "" : "about ") + Sizes.count(result.duplicatePages()));
-        table.row("excluded", Sizes.count(result.excludedPages()));
-        table.row("unreadable", Sizes.count(result.unreadablePages()));
-        table.row("absent", Sizes.count(result.absentPages()));
-        table.row("all", Sizes.count(result.pages()));
+        table.row("present", Amounts.count(result.presentPages()));
+        table.row("zero", Amounts.count(result.zeroPages()));
+        table.row("duplicate", (result.exact() ? "" : "about ") + Amounts.count(result.duplicatePages()));
+        table.row("excluded", Amounts.count(result.excludedPages()));
+        table.row("unreadable", Amounts.count(result.unreadablePages()));
+        table.row("absent", Amounts.count(result.absentPages()));
+        table.row("all", Amounts.count(result.pages()));
         table.lines(style).forEach(print);
         if (!result.unreadable().isEmpty()) {
             print.accept("unreadable");

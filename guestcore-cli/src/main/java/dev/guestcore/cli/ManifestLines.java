@@ -2,7 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.MemoryRegion;
-import dev.guestcore.inspect.Sizes;
+import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.manifest.ManifestReport;
 import dev.guestcore.manifest.ManifestReport.Change;
 import dev.guestcore.manifest.ManifestReport.Companion;
@@ -28,9 +28,9 @@ final class ManifestLines {
                 + " earlier dump of the same name"));
         report.changes().stream().limit(MOST_LINES).forEach(change -> lines.add("  " + line(change)));
         if (report.changes().size() > MOST_LINES) {
-            lines.add("  … and " + Sizes.count(report.changes().size() - MOST_LINES)
+            lines.add("  … and " + Amounts.count(report.changes().size() - MOST_LINES)
                     + (report.changes().size() == ManifestReport.MOST_CHANGES ? " or more" : "")
-                    + " more places (--json lists " + Sizes.count(ManifestReport.MOST_CHANGES) + ")");
+                    + " more places (--json lists " + Amounts.count(ManifestReport.MOST_CHANGES) + ")");
         }
         for (Companion companion : report.companions()) {
             String name = Printable.of(companion.name());

@@ -5,7 +5,7 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.Mapping;
 import dev.guestcore.address.MappingSummary;
 import dev.guestcore.address.Paging;
-import dev.guestcore.inspect.Sizes;
+import dev.guestcore.internal.text.Amounts;
 import java.math.BigInteger;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -56,8 +56,8 @@ final class MappingList {
         } else {
             line(row(
                     mapping.range().toString(),
-                    Sizes.human(mapping.range()),
-                    Sizes.human(mapping.pageSize()).replace("iB", "").replace(" ", ""),
+                    Amounts.human(mapping.range()),
+                    Amounts.human(mapping.pageSize()).replace("iB", "").replace(" ", ""),
                     mapping.rights().toString(),
                     Json.address(mapping.physical().value()) + (mapping.contiguous() ? "" : "…")));
         }
@@ -103,13 +103,13 @@ final class MappingList {
         Style style = console.style();
         line(style.faint(Text.counted(ranges, "range") + " in " + Text.counted(summary.tables(), "table")));
         if (summary.reservedEntries() > 0) {
-            line(style.odd("entries with reserved bits set: " + Sizes.count(summary.reservedEntries())));
+            line(style.odd("entries with reserved bits set: " + Amounts.count(summary.reservedEntries())));
         }
         if (summary.unreadableTables() > 0) {
-            line(style.odd("tables that the source does not have: " + Sizes.count(summary.unreadableTables())));
+            line(style.odd("tables that the source does not have: " + Amounts.count(summary.unreadableTables())));
         }
         summary.stoppedAt().ifPresent(address -> line(style.bad("gave up at " + Json.address(address) + ": more than "
-                + Sizes.count(AddressSpace.MOST_TABLES) + " tables; they refer to each other, or are not page tables")));
+                + Amounts.count(AddressSpace.MOST_TABLES) + " tables; they refer to each other, or are not page tables")));
     }
 
     private static Map<String, Object> json(Mapping mapping) {

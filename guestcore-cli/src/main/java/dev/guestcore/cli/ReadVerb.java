@@ -5,7 +5,7 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.UnsupportedRequestException;
-import dev.guestcore.format.CoreSink;
+import dev.guestcore.file.CoreSink;
 import dev.guestcore.inspect.HexDump;
 import dev.guestcore.internal.output.ChannelSink;
 import dev.guestcore.internal.output.OutputFile;

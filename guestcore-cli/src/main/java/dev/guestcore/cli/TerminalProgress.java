@@ -1,7 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Progress;
-import dev.guestcore.inspect.Sizes;
+import dev.guestcore.internal.text.Amounts;
 import java.io.PrintStream;
 import java.util.function.LongSupplier;
 
@@ -69,7 +69,7 @@ final class TerminalProgress implements Progress, AutoCloseable {
         long rate = (long) (done / seconds);
         long left = rate == 0 ? 0 : Math.max(0, total - done) / rate;
         String text = "%3d%%  %s of %s  %s/s  %s left".formatted(
-                (int) (share * 100), Sizes.human(done), Sizes.human(total), Sizes.human(rate), time(left));
+                (int) (share * 100), Amounts.human(done), Amounts.human(total), Amounts.human(rate), time(left));
         int bar = Math.clamp(width - phase.length() - text.length() - 6L, 0, LARGEST_BAR);
         String line = phase + "  " + (bar < SMALLEST_BAR ? "" : bar(share, bar) + "  ") + text;
         terminal.print("\r" + line.substring(0, Math.min(line.length(), width - 1)) + "\u001b[K");

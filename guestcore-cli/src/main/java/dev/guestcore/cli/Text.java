@@ -1,7 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.MemoryRegion;
-import dev.guestcore.inspect.Sizes;
+import dev.guestcore.internal.text.Amounts;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,7 +18,7 @@ final class Text {
 
     /** "1 region", "1,204 regions". */
     static String counted(long count, String noun) {
-        return Sizes.count(count) + " " + noun + (count == 1 ? "" : "s");
+        return Amounts.count(count) + " " + noun + (count == 1 ? "" : "s");
     }
 
     /** "RAM", "ROM", "device". */

@@ -9,7 +9,7 @@ import dev.guestcore.address.Paging;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.Translation;
 import dev.guestcore.address.WalkStep;
-import dev.guestcore.inspect.Sizes;
+import dev.guestcore.internal.text.Amounts;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -136,7 +136,7 @@ final class TranslateVerb extends Verb {
                 translation.guestPhysical()
                         .map(found -> Json.address(found.value()) + region(guest, found.value()))
                         .orElse("not known: no frame of the guest's own"));
-        table.row("page", Sizes.human(translation.span()));
+        table.row("page", Amounts.human(translation.span()));
         translation.rights().ifPresent(rights -> table.row("rights", rights + "  " + words(rights)));
         table.lines(console().style()).forEach(this::print);
     }
@@ -171,7 +171,7 @@ final class TranslateVerb extends Verb {
         }
         long first = translation.virtual() & -translation.span();
         AddressRange range = new AddressRange(first, first + (translation.span() - 1));
-        return System.lineSeparator() + "  the same holds for all " + Sizes.human(range) + " of " + range;
+        return System.lineSeparator() + "  the same holds for all " + Amounts.human(range) + " of " + range;
     }
 
     private static Map<String, Object> json(AddressSpace space, Translation translation) {

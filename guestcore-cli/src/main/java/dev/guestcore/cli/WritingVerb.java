@@ -8,7 +8,7 @@ import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.Loss;
 import dev.guestcore.format.WriteReport;
-import dev.guestcore.inspect.Sizes;
+import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.open.Guests;
 import dev.guestcore.source.FreezeChoice;
 import dev.guestcore.source.FreezeRequest;
@@ -159,7 +159,7 @@ abstract class WritingVerb extends Verb {
         long bytes = Delivery.expectedBytes(source);
         report.println(style.heading("from") + "  " + Printable.of(source.description()));
         report.println(style.heading("has") + "   " + Text.counted(source.vcpuCount(), "vCPU") + ", "
-                + Sizes.human(bytes) + " of memory in " + Text.counted(source.regions().size(), "region"));
+                + Amounts.human(bytes) + " of memory in " + Text.counted(source.regions().size(), "region"));
         report.println(style.heading("to") + "    "
                 + (output.equals(Delivery.STANDARD_OUTPUT) ? "standard output" : Printable.of(output)) + ", "
                 + format.title());
@@ -168,14 +168,14 @@ abstract class WritingVerb extends Verb {
 
     private static void describe(Delivery.Outcome outcome, CoreFormat format, PrintStream report, Style style) {
         WriteReport written = outcome.report();
-        report.println(style.heading("done") + "  " + Sizes.human(written.bytes()) + ", layout " + written.layout()
-                + (written.zeroBytes() == 0 ? "" : ", of that " + Sizes.human(written.zeroBytes()) + " zero pages")
+        report.println(style.heading("done") + "  " + Amounts.human(written.bytes()) + ", layout " + written.layout()
+                + (written.zeroBytes() == 0 ? "" : ", of that " + Amounts.human(written.zeroBytes()) + " zero pages")
                 + outcome.frozen().map(time -> "; the guest was frozen for " + Text.time(time)).orElse(""));
         outcome.freeze().ifPresent(freeze -> report.println(style.heading("time") + "  "
                 + (freeze.reading().isZero() ? "" : "read in " + Text.time(freeze.reading()) + ", ") + "wrote in "
                 + Text.time(outcome.writing())));
         if (written.unreadableBytes() > 0) {
-            report.println(style.odd("unreadable") + "  " + Sizes.human(written.unreadableBytes())
+            report.println(style.odd("unreadable") + "  " + Amounts.human(written.unreadableBytes())
                     + " of memory could not be read and are zeros in the file:");
             list(written.unreadable().stream().map(AddressRange::toString).toList(), report);
         }
@@ -202,7 +202,7 @@ abstract class WritingVerb extends Verb {
     private static void list(List<String> lines, PrintStream report) {
         lines.stream().limit(MOST_LINES).forEach(line -> report.println("  " + line));
         if (lines.size() > MOST_LINES) {
-            report.println("  … and " + Sizes.count(lines.size() - MOST_LINES) + " more (--json lists all)");
+            report.println("  … and " + Amounts.count(lines.size() - MOST_LINES) + " more (--json lists all)");
         }
     }
 

@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
-import dev.guestcore.inspect.Sizes;
+import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -146,9 +146,9 @@ class NotationTest {
     @ParameterizedTest
     @ValueSource(longs = {0, 1, 1023, 1024, 4096, 640 << 10, 3L << 30, 7L << 29, 5L << 40, 1L << 60, 65 << 20})
     void exactSizesReadBack(long bytes) {
-        assertEquals(bytes, length(Sizes.human(bytes)));
-        assertEquals(bytes, length(Sizes.human(bytes).replace(" ", "").replaceAll("([0-9])B", "$1 B")));
-        assertEquals(bytes, length(Sizes.count(bytes)));
+        assertEquals(bytes, length(Amounts.human(bytes)));
+        assertEquals(bytes, length(Amounts.human(bytes).replace(" ", "").replaceAll("([0-9])B", "$1 B")));
+        assertEquals(bytes, length(Amounts.count(bytes)));
     }
 
     @ParameterizedTest

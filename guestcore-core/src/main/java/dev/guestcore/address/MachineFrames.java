@@ -1,7 +1,7 @@
 package dev.guestcore.address;
 
 import dev.guestcore.hypervisor.FrameTable;
-import dev.guestcore.internal.memory.Extents;
+import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

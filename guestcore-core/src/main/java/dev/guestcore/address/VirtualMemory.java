@@ -6,7 +6,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.error.UnsupportedRequestException;
-import dev.guestcore.internal.memory.Extents;
+import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.AbstractList;

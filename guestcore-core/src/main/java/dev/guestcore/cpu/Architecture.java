@@ -7,8 +7,8 @@ import java.util.OptionalInt;
 
 /**
  * A family of processors: how it is called, and what is known of it. There is one object for each, so that they are compared
- * with {@code ==}; {@code dev.guestcore.arch.Architectures} has them all. What an architecture does not know of itself is
- * empty, and whoever asks then says so. Immutable.
+ * with {@code ==}; {@code dev.guestcore.arch.Architectures} has them all. What an architecture does not know of itself
+ * is empty, and whoever asks then says so. Immutable.
  */
 public interface Architecture {
 

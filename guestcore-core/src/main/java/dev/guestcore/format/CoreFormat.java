@@ -4,6 +4,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.file.FileBytes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

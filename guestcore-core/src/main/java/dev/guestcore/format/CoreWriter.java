@@ -30,8 +30,8 @@ public interface CoreWriter {
         WritePlan plan = plan(guest);
         try (OutputFile output = OutputFile.create(file, OutputFile.IfExists.FAIL);
                 CompanionFiles companions = new CompanionFiles(file, OutputFile.IfExists.FAIL)) {
-            companions.begin(plan);
-            output.requireLength(plan);
+            companions.begin(plan.companions());
+            output.requireLength(plan.size());
             WriteReport report = plan.write(output.sink(), progress);
             companions.write();
             companions.commit(output, List.of());

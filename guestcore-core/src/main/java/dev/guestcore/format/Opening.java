@@ -3,6 +3,7 @@ package dev.guestcore.format;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.file.FileBytes;
 import java.util.List;
 import java.util.OptionalLong;
 

@@ -1,6 +1,8 @@
 package dev.guestcore.format;
 
 import dev.guestcore.Progress;
+import dev.guestcore.file.CompanionFile;
+import dev.guestcore.file.CoreSink;
 import java.util.List;
 
 /** A core of one guest, laid out but not written, with known sizes and losses. Not thread-safe; write it once. */

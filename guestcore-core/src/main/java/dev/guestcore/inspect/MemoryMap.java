@@ -5,6 +5,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
+import dev.guestcore.internal.text.Amounts;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -99,7 +100,7 @@ public record MemoryMap(String title, String origin, List<Row> rows, MemorySumma
 
         /** The name, or for put-together regions their number. */
         public String label() {
-            return regionCount == 1 ? name : Sizes.counted(regionCount, "region");
+            return regionCount == 1 ? name : Amounts.counted(regionCount, "region");
         }
     }
 

@@ -2,6 +2,7 @@ package dev.guestcore.inspect;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.MemoryRegion;
+import dev.guestcore.internal.text.Amounts;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -227,7 +228,7 @@ public final class SvgMap {
         label.append("<tspan").append(name.isEmpty() ? "" : " dx=\"8\"");
         label.append(" class=\"small t").append(area.kind()).append("\">").append(kind).append("</tspan>");
         text(LABEL_LEFT, baseline, "", label.toString());
-        text(LABEL_RIGHT, baseline, "mono end", Sizes.human(area.size()));
+        text(LABEL_RIGHT, baseline, "mono end", Amounts.human(area.size()));
         second.ifPresent(line -> text(LABEL_LEFT, baseline + 17, "soft small", escape(line)));
         svg.append("</g>\n");
     }
@@ -236,7 +237,7 @@ public final class SvgMap {
         if (area.changes().isPresent()) {
             return area.changes()
                     .filter(changes -> changes.changedPages() > 0)
-                    .map(changes -> Sizes.counted(changes.changedPages(), "page") + " changed, "
+                    .map(changes -> Amounts.counted(changes.changedPages(), "page") + " changed, "
                             + percent(changes.share()));
         }
         return area.scan().filter(scan -> scan.pages() > 0).map(scan -> {
@@ -310,7 +311,7 @@ public final class SvgMap {
 
     private void draw(MemoryMap.Hole hole, int y) {
         int height = height(hole);
-        String size = Sizes.human(hole.range());
+        String size = Amounts.human(hole.range());
         svg.append("<g><title>").append("hole ").append(range(hole.range())).append(", ").append(size);
         svg.append("</title>\n");
         address(hole.range().first(), y);
@@ -330,7 +331,7 @@ public final class SvgMap {
 
     private static String tooltip(MemoryMap.Area area) {
         String kinds = area.bytes().entrySet().stream()
-                .map(entry -> TextMap.plural(entry.getKey()) + " " + Sizes.human(entry.getValue()))
+                .map(entry -> TextMap.plural(entry.getKey()) + " " + Amounts.human(entry.getValue()))
                 .collect(Collectors.joining(", "));
         String found = secondLine(area).map(line -> ", " + line).orElse("");
         return (area.label().isEmpty() ? "" : area.label() + ", ") + range(area.range()) + ", " + kinds + found;

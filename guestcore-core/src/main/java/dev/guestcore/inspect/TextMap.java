@@ -1,6 +1,7 @@
 package dev.guestcore.inspect;
 
 import dev.guestcore.MemoryRegion;
+import dev.guestcore.internal.text.Amounts;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -88,9 +89,9 @@ public final class TextMap {
         MemorySummary summary = map.summary();
         String kinds = List.of(MemoryRegion.Kind.values()).stream()
                 .filter(kind -> summary.kinds().get(kind).regionCount() > 0)
-                .map(kind -> plural(kind) + " " + Sizes.human(summary.bytes(kind)))
+                .map(kind -> plural(kind) + " " + Amounts.human(summary.bytes(kind)))
                 .collect(Collectors.joining(", "));
-        return (kinds.isEmpty() ? "" : kinds + "; ") + Sizes.counted(summary.regionCount(), "region");
+        return (kinds.isEmpty() ? "" : kinds + "; ") + Amounts.counted(summary.regionCount(), "region");
     }
 
     /** Where the guest comes from, if that is known, and the totals. */
@@ -121,7 +122,7 @@ public final class TextMap {
         return assemble(
                 address(area.range().first()),
                 colour(area).paint(bar, style) + " ".repeat(barWidth - length),
-                Sizes.human(area.size()),
+                Amounts.human(area.size()),
                 kinds,
                 share,
                 label(area));
@@ -148,7 +149,7 @@ public final class TextMap {
             return area.label();
         }
         return area.label() + ": " + area.bytes().entrySet().stream()
-                .map(entry -> plural(entry.getKey()) + " " + Sizes.human(entry.getValue()))
+                .map(entry -> plural(entry.getKey()) + " " + Amounts.human(entry.getValue()))
                 .collect(Collectors.joining(", "));
     }
 
@@ -157,7 +158,7 @@ public final class TextMap {
         String line = assemble(
                 address(hole.range().first()),
                 mark + " ".repeat(barWidth - 1),
-                Sizes.human(hole.range()),
+                Amounts.human(hole.range()),
                 "hole",
                 "",
                 "");

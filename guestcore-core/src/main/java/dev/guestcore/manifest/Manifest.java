@@ -6,9 +6,6 @@ import dev.guestcore.Progress;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
-import dev.guestcore.internal.manifest.ManifestCheck;
-import dev.guestcore.internal.manifest.ManifestContent;
-import dev.guestcore.internal.manifest.ManifestFiles;
 import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;
 import java.nio.file.Path;
@@ -53,8 +50,8 @@ public final class Manifest {
         try (OutputFile output = OutputFile.create(file, ifExists);
                 CompanionFiles companions = new CompanionFiles(file, ifExists);
                 ManifestFiles manifest = ManifestFiles.create(file, Optional.empty(), ifExists, "guestcore library")) {
-            companions.begin(plan);
-            output.requireLength(plan);
+            companions.begin(plan.companions());
+            output.requireLength(plan.size());
             WriteReport report = plan.write(manifest.digesting(output.sink(), guest), progress);
             companions.write();
             manifest.written(guest, report, progress);

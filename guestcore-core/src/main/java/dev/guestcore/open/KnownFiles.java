@@ -1,7 +1,7 @@
 package dev.guestcore.open;
 
-import dev.guestcore.format.FileBytes;
-import dev.guestcore.internal.ShellWords;
+import dev.guestcore.file.FileBytes;
+import dev.guestcore.internal.text.ShellWords;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HexFormat;

@@ -3,6 +3,7 @@ package dev.guestcore.format;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.open.Guests;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -2,7 +2,7 @@ package dev.guestcore.fuzz;
 
 import dev.guestcore.Guest;
 import dev.guestcore.error.GuestcoreException;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.FlattenedFiles;
 import java.io.ByteArrayOutputStream;

@@ -1,13 +1,13 @@
 package dev.guestcore.format.elf;
 
 import dev.guestcore.Finding;
-import dev.guestcore.format.FileBytes;
-import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.file.FileBytes;
+import dev.guestcore.internal.check.CappedFindings;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.elf.SectionHeader;
-import dev.guestcore.internal.memory.FileUse;
+import dev.guestcore.internal.ranges.FileUse;
 import java.lang.foreign.Arena;
 import java.util.Arrays;
 

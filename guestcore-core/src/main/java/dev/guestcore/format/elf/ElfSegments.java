@@ -1,17 +1,17 @@
 package dev.guestcore.format.elf;
 
 import dev.guestcore.error.MalformedDumpException;
-import dev.guestcore.format.FileBytes;
-import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.file.FileBytes;
+import dev.guestcore.internal.check.CappedFindings;
+import dev.guestcore.internal.check.SecondCopies;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.elf.SectionHeader;
-import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
-import dev.guestcore.internal.memory.LayeredExtents;
-import dev.guestcore.internal.memory.SecondCopies;
+import dev.guestcore.internal.ranges.Extents;
+import dev.guestcore.internal.ranges.LayeredExtents;
 import java.lang.foreign.Arena;
 
 /**

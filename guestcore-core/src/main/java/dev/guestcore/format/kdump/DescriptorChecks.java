@@ -1,6 +1,6 @@
 package dev.guestcore.format.kdump;
 
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 
 /** Goes over all page descriptors of a file and remembers of each rule the first place where it is broken. */
 final class DescriptorChecks {

@@ -1,7 +1,7 @@
 package dev.guestcore.format.kdump;
 
 import dev.guestcore.Guest;
-import dev.guestcore.format.CoreSink;
+import dev.guestcore.file.CoreSink;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.elf.NoteList;

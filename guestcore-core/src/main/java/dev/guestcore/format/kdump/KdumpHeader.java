@@ -1,7 +1,7 @@
 package dev.guestcore.format.kdump;
 
-import dev.guestcore.format.FileBytes;
-import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.file.FileBytes;
+import dev.guestcore.internal.check.CappedFindings;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;

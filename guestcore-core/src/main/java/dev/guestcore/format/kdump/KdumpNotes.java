@@ -1,9 +1,9 @@
 package dev.guestcore.format.kdump;
 
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
-import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.internal.check.CappedFindings;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.StatedMachine;
 import java.nio.ByteBuffer;

@@ -1,6 +1,6 @@
 package dev.guestcore.format.kdump;
 
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

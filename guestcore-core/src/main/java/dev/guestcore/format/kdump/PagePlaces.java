@@ -1,9 +1,9 @@
 package dev.guestcore.format.kdump;
 
 import dev.guestcore.Finding;
-import dev.guestcore.format.FileBytes;
-import dev.guestcore.internal.CappedFindings;
-import dev.guestcore.internal.memory.FileUse;
+import dev.guestcore.file.FileBytes;
+import dev.guestcore.internal.check.CappedFindings;
+import dev.guestcore.internal.ranges.FileUse;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;

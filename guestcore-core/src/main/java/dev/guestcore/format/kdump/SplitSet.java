@@ -1,10 +1,10 @@
 package dev.guestcore.format.kdump;
 
 import dev.guestcore.Finding;
-import dev.guestcore.format.FileBytes;
-import dev.guestcore.internal.CappedFindings;
-import dev.guestcore.internal.memory.Extents;
-import dev.guestcore.internal.memory.SecondCopies;
+import dev.guestcore.file.FileBytes;
+import dev.guestcore.internal.check.CappedFindings;
+import dev.guestcore.internal.check.SecondCopies;
+import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

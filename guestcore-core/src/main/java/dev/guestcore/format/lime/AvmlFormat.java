@@ -2,10 +2,10 @@ package dev.guestcore.format.lime;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
-import dev.guestcore.format.FileBytes;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
 import java.util.List;

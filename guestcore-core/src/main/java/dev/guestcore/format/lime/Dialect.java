@@ -1,6 +1,6 @@
 package dev.guestcore.format.lime;
 
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import java.nio.ByteOrder;
 
 /** The two kinds of image: each block begins with its magic and version. */

@@ -1,12 +1,12 @@
 package dev.guestcore.format.lime;
 
 import dev.guestcore.Finding;
-import dev.guestcore.format.FileBytes;
-import dev.guestcore.internal.CappedFindings;
-import dev.guestcore.internal.memory.Extents;
+import dev.guestcore.file.FileBytes;
+import dev.guestcore.internal.check.CappedFindings;
+import dev.guestcore.internal.check.SecondCopies;
 import dev.guestcore.internal.memory.FileMemory;
-import dev.guestcore.internal.memory.LayeredExtents;
-import dev.guestcore.internal.memory.SecondCopies;
+import dev.guestcore.internal.ranges.Extents;
+import dev.guestcore.internal.ranges.LayeredExtents;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.util.Arrays;

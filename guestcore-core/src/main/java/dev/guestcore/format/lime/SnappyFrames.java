@@ -1,8 +1,8 @@
 package dev.guestcore.format.lime;
 
 import dev.guestcore.error.MalformedDumpException;
-import dev.guestcore.format.CoreSink;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.CoreSink;
+import dev.guestcore.file.FileBytes;
 import io.airlift.compress.v3.MalformedInputException;
 import io.airlift.compress.v3.snappy.SnappyJavaCompressor;
 import io.airlift.compress.v3.snappy.SnappyJavaDecompressor;

@@ -3,7 +3,7 @@ package dev.guestcore.format.raw;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.memory.FileMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.AbstractList;

@@ -1,6 +1,6 @@
 package dev.guestcore.format.vbox;
 
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.internal.elf.ElfNote;
 import java.nio.ByteBuffer;

@@ -1,6 +1,6 @@
 package dev.guestcore.format.vbox;
 
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.elf.ProgramHeader;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,13 +1,13 @@
 package dev.guestcore.format.vbox;
 
 import dev.guestcore.Finding;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ProgramHeader;
-import dev.guestcore.internal.memory.Extents;
 import dev.guestcore.internal.memory.FileMemory;
-import dev.guestcore.internal.memory.FileUse;
+import dev.guestcore.internal.ranges.Extents;
+import dev.guestcore.internal.ranges.FileUse;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

@@ -2,7 +2,7 @@ package dev.guestcore.format.vbox;
 
 import dev.guestcore.Finding;
 import dev.guestcore.error.MalformedDumpException;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfClass;
 import dev.guestcore.internal.elf.ElfHeader;

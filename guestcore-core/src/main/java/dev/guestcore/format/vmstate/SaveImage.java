@@ -1,10 +1,10 @@
 package dev.guestcore.format.vmstate;
 
 import dev.guestcore.error.UnsupportedRequestException;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.Compression;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.migration.OtherWays;
 import dev.guestcore.internal.migration.PcMemoryMap;
-import dev.guestcore.internal.spool.Compression;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

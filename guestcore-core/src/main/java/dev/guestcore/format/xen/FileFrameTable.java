@@ -1,6 +1,6 @@
 package dev.guestcore.format.xen;
 
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.hypervisor.FrameTable;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

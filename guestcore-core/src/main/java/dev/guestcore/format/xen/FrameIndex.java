@@ -2,7 +2,7 @@ package dev.guestcore.format.xen;
 
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.hypervisor.FrameTable;
-import dev.guestcore.internal.memory.Extents;
+import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,6 +1,6 @@
 package dev.guestcore.format.xen;
 
-import dev.guestcore.format.CoreSink;
+import dev.guestcore.file.CoreSink;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

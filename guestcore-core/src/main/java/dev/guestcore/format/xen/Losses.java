@@ -9,7 +9,7 @@ import dev.guestcore.cpu.X86;
 import dev.guestcore.format.Loss;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.hypervisor.XenFacts;
-import dev.guestcore.internal.output.CommonLosses;
+import dev.guestcore.internal.writer.CommonLosses;
 import dev.guestcore.internal.xen.ContextLayout;
 import dev.guestcore.internal.xen.VcpuContext;
 import java.util.ArrayList;

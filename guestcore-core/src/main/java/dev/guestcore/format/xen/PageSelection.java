@@ -4,9 +4,9 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
-import dev.guestcore.format.CoreSink;
-import dev.guestcore.internal.memory.Extents;
-import dev.guestcore.internal.output.MemoryCopier;
+import dev.guestcore.file.CoreSink;
+import dev.guestcore.internal.ranges.Extents;
+import dev.guestcore.internal.writer.MemoryCopier;
 import java.nio.ByteOrder;
 
 /** The whole pages that hold a guest's memory, ascending. Costs no memory a region. */

@@ -2,10 +2,10 @@ package dev.guestcore.format.xen;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Progress;
-import dev.guestcore.format.CoreSink;
+import dev.guestcore.file.CoreSink;
 import dev.guestcore.hypervisor.FrameTable;
-import dev.guestcore.internal.memory.Extents;
-import dev.guestcore.internal.output.MemoryCopier;
+import dev.guestcore.internal.ranges.Extents;
+import dev.guestcore.internal.writer.MemoryCopier;
 import java.nio.ByteOrder;
 
 /** Writes pages and tables that follow a frame table: entry by entry as it is, or in the order of its frames. */

@@ -1,7 +1,7 @@
 package dev.guestcore.format.xen;
 
 import dev.guestcore.error.MalformedDumpException;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.internal.elf.ElfNote;
 import java.nio.ByteBuffer;

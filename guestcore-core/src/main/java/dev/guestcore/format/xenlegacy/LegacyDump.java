@@ -1,7 +1,7 @@
 package dev.guestcore.format.xenlegacy;
 
 import dev.guestcore.error.MalformedDumpException;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.xen.ContextLayout;
 import java.nio.ByteOrder;
 import java.util.Optional;

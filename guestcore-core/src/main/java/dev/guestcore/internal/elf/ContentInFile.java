@@ -1,6 +1,6 @@
 package dev.guestcore.internal.elf;
 
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;

@@ -1,6 +1,6 @@
 package dev.guestcore.internal.elf;
 
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 

@@ -4,7 +4,7 @@ import dev.guestcore.Finding;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.ElfMachine;
 import dev.guestcore.cpu.X86Architecture;
-import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.internal.check.CappedFindings;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

@@ -1,7 +1,7 @@
 package dev.guestcore.internal.freeze;
 
 import dev.guestcore.error.GuestcoreException;
-import dev.guestcore.internal.memory.Arenas;
+import dev.guestcore.internal.file.Arenas;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;

@@ -13,7 +13,7 @@ import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
-import dev.guestcore.inspect.Sizes;
+import dev.guestcore.internal.text.Amounts;
 import java.io.Serial;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -96,8 +96,8 @@ public final class FreezeBuffer implements AutoCloseable {
                 }
             }
             if (buffer.needed > room) {
-                throw new NoRoom("the guest's memory needs a buffer of " + Sizes.human(buffer.needed) + ", and "
-                        + Sizes.human(room) + " may be taken of what is free");
+                throw new NoRoom("the guest's memory needs a buffer of " + Amounts.human(buffer.needed) + ", and "
+                        + Amounts.human(room) + " may be taken of what is free");
             }
             return buffer;
         } catch (RuntimeException | Error e) {

@@ -9,7 +9,7 @@ import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.internal.elf.Elf;
-import dev.guestcore.internal.memory.Extents;
+import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

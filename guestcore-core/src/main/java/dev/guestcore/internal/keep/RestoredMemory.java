@@ -5,7 +5,7 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
-import dev.guestcore.internal.memory.Extents;
+import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.MemorySegment;
 import java.util.AbstractList;
 import java.util.List;

@@ -3,7 +3,7 @@ package dev.guestcore.internal.migration;
 import dev.guestcore.Finding;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
-import dev.guestcore.internal.CappedFindings;
+import dev.guestcore.internal.check.CappedFindings;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;

@@ -1,8 +1,7 @@
 package dev.guestcore.internal.output;
 
 import dev.guestcore.error.OutputException;
-import dev.guestcore.format.CompanionFile;
-import dev.guestcore.format.WritePlan;
+import dev.guestcore.file.CompanionFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,12 +29,13 @@ public final class CompanionFiles implements AutoCloseable {
     }
 
     /**
-     * Begins the files that {@code plan} asks for.
+     * Begins files.
      *
+     * @param wanted those of the core, as its plan says
      * @throws OutputException if one of them exists, and must not
      */
-    public void begin(WritePlan plan) {
-        for (CompanionFile companion : plan.companions()) {
+    public void begin(List<CompanionFile> wanted) {
+        for (CompanionFile companion : wanted) {
             Path target = core.resolveSibling(core.getFileName() + companion.suffix());
             files.add(OutputFile.create(target, ifExists));
             companions.add(companion);

@@ -1,6 +1,6 @@
 package dev.guestcore.internal.output;
 
-import dev.guestcore.format.CoreSink;
+import dev.guestcore.file.CoreSink;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;

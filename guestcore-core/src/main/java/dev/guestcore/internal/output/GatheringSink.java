@@ -1,6 +1,6 @@
 package dev.guestcore.internal.output;
 
-import dev.guestcore.format.CoreSink;
+import dev.guestcore.file.CoreSink;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 

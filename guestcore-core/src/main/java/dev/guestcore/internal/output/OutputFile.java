@@ -6,9 +6,8 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.error.OutputException;
-import dev.guestcore.format.CoreSink;
-import dev.guestcore.format.WritePlan;
-import dev.guestcore.internal.IoReason;
+import dev.guestcore.file.CoreSink;
+import dev.guestcore.internal.file.IoReason;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -175,31 +174,33 @@ public final class OutputFile implements AutoCloseable {
      * The same for a core of {@code memory}, of which what is known to be zero becomes holes and takes no room. How much more
      * is zero, and how far pages can be compressed, only writing tells: it fails cleanly where the disk fills up.
      *
-     * @param plan the core to come
+     * @param size bytes of the core to come, at most
+     * @param storedSize how many of them may take room, as far as its format knows
      * @throws OutputException if no file there can be that large
      */
-    public Optional<String> doubtfulSpace(WritePlan plan, GuestMemory memory) {
-        if (doubtfulSpace(plan.size()).isEmpty()) {
+    public Optional<String> doubtfulSpace(long size, long storedSize, GuestMemory memory) {
+        if (doubtfulSpace(size).isEmpty()) {
             return Optional.empty();
         }
-        requireLength(plan);
+        requireLength(size);
         // Only now, because it takes time to look through all of the memory.
-        return doubtfulSpace(storedBytes(plan.storedSize(), memory));
+        return doubtfulSpace(storedBytes(storedSize, memory));
     }
 
     /**
-     * Checks what is certain about the room for a core: that the disk can have a file as large.
+     * Checks what is certain about the room for a file: that the disk can have one as large.
      *
+     * @param size its bytes, at most
      * @throws OutputException if no file there can be that large
      */
-    public void requireLength(WritePlan plan) {
-        if (Long.compareUnsigned(freeSpace(target, partial), plan.size()) < 0) {
-            requireLength(plan.size());
+    public void requireLength(long size) {
+        if (Long.compareUnsigned(freeSpace(target, partial), size) < 0) {
+            tryLength(size);
         }
     }
 
     /** Holes take no room, but file systems have a largest file, of which they tell by refusing to write there. */
-    private void requireLength(long bytes) {
+    private void tryLength(long bytes) {
         try {
             channel.write(ByteBuffer.allocate(1), bytes - 1);
             channel.truncate(0);

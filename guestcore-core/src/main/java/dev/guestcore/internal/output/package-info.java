@@ -1,4 +1,4 @@
-/** Where cores are written to: files that get their name only when whole, pipes, and the copy of guest memory into them. */
+/** Where bytes are written to: files that get their name only when whole, the files beside them, and pipes. */
 @NullMarked
 package dev.guestcore.internal.output;
 

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * block, skips the mark that it begins with, and takes what follows for a damaged block; then it is begun anew at that
  * stream's head. Not thread-safe.
  */
-final class Bzip2Streams extends InputStream {
+public final class Bzip2Streams extends InputStream {
 
     /** "BZh", the level, the mark of a block, and the six bytes in which the library expected the mark. */
     private static final int READ_OF_NEXT = 3 + 1 + 6 + 6;
@@ -23,7 +23,12 @@ final class Bzip2Streams extends InputStream {
     private @Nullable Counted from;
     private @Nullable InputStream content;
 
-    Bzip2Streams(LongFunction<InputStream> stored) {
+    /**
+     * Begins.
+     *
+     * @param stored gives the compressed bytes from an offset on
+     */
+    public Bzip2Streams(LongFunction<InputStream> stored) {
         this.stored = stored;
     }
 

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * a block is sequences of: token u8, longer literal length, literals, distance u16, longer match length
  * </pre>
  */
-final class Lz4InputStream extends InputStream {
+public final class Lz4InputStream extends InputStream {
 
     private static final int MAGIC = 0x184d2204;
     private static final int SKIPPABLE = 0x184d2a50;
@@ -38,7 +38,8 @@ final class Lz4InputStream extends InputStream {
     private boolean inFrame;
     private @Nullable XxHash32 hash;
 
-    Lz4InputStream(InputStream in) {
+    /** Begins; takes the compressed bytes from the first on. */
+    public Lz4InputStream(InputStream in) {
         this.in = in;
     }
 

@@ -21,7 +21,7 @@ import java.util.zip.Checksum;
  *         if the stored size is smaller: checksums of what is stored (flags 2, 200); the bytes, plain if the sizes are equal
  * </pre>
  */
-final class LzopInputStream extends InputStream {
+public final class LzopInputStream extends InputStream {
 
     private static final int WITH_LEVEL = 0x0940;
     private static final int ADLER_CONTENT = 0x1;
@@ -44,7 +44,13 @@ final class LzopInputStream extends InputStream {
     private int end;
     private boolean finished;
 
-    LzopInputStream(InputStream in) throws IOException {
+    /**
+     * Begins.
+     *
+     * @param in the compressed bytes from the first on
+     * @throws IOException if they are none of lzop, or damaged there
+     */
+    public LzopInputStream(InputStream in) throws IOException {
         this.in = in;
         skip(9);
         int version = u16();

@@ -1,7 +1,7 @@
 package dev.guestcore.internal.spool;
 
 import dev.guestcore.error.SourceException;
-import dev.guestcore.internal.memory.SteadyFile;
+import dev.guestcore.internal.file.SteadyFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -103,12 +103,12 @@ public final class Spool implements AutoCloseable {
     }
 
     /** The file, at any offset of which may be read; ends with this spool. */
-    FileChannel channel() {
+    public FileChannel channel() {
         return file;
     }
 
     /** Where the file is, for messages. */
-    Path folder() {
+    public Path folder() {
         return folder;
     }
 
@@ -174,7 +174,7 @@ public final class Spool implements AutoCloseable {
      *
      * @param size of the file: bytes up to there that were not written are zero
      */
-    void finish(long size) {
+    public void finish(long size) {
         endWriting();
         try {
             if (file.size() < size) {

@@ -23,7 +23,7 @@ import org.tukaani.xz.UnsupportedOptionsException;
  * checksum u32
  * </pre>
  */
-final class ZstdFrames extends InputStream {
+public final class ZstdFrames extends InputStream {
 
     private static final int MAGIC = 0xfd2fb528;
     private static final int SKIPPABLE = 0x184d2a50;
@@ -47,7 +47,12 @@ final class ZstdFrames extends InputStream {
     private @Nullable ZstdInputStream content;
     private @Nullable Exception failure;
 
-    ZstdFrames(LongFunction<InputStream> stored) {
+    /**
+     * Begins.
+     *
+     * @param stored gives the compressed bytes from an offset on
+     */
+    public ZstdFrames(LongFunction<InputStream> stored) {
         this.stored = stored;
         this.in = stored.apply(0);
     }

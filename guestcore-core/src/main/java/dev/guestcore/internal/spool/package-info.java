@@ -1,4 +1,4 @@
-/** Compressed data made readable at any place: decompressors, and the temporary file that their output goes into. */
+/** Decompressors, and the temporary file that their output goes into. */
 @NullMarked
 package dev.guestcore.internal.spool;
 

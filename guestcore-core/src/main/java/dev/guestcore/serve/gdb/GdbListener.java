@@ -2,7 +2,7 @@ package dev.guestcore.serve.gdb;
 
 import dev.guestcore.error.SourceException;
 import dev.guestcore.error.UnsupportedRequestException;
-import dev.guestcore.internal.IoReason;
+import dev.guestcore.internal.file.IoReason;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;

@@ -1,8 +1,8 @@
 package dev.guestcore.source.described;
 
 import dev.guestcore.error.SourceException;
-import dev.guestcore.format.FileBytes;
-import dev.guestcore.internal.FilesBeside;
+import dev.guestcore.file.FileBytes;
+import dev.guestcore.internal.file.FilesBeside;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;

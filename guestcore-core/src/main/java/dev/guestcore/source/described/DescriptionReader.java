@@ -12,7 +12,7 @@ import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.SourceException;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.hypervisor.XenFacts;
 import java.math.BigInteger;

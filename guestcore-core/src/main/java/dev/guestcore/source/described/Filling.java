@@ -1,7 +1,7 @@
 package dev.guestcore.source.described;
 
 import dev.guestcore.PageState;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

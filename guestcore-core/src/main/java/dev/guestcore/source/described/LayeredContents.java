@@ -2,7 +2,7 @@ package dev.guestcore.source.described;
 
 import dev.guestcore.PageState;
 import dev.guestcore.RegionContents;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -1,7 +1,7 @@
 package dev.guestcore.source.qemu;
 
 import dev.guestcore.error.GuestcoreException;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.ElfNote;

@@ -3,7 +3,7 @@ package dev.guestcore.source.qemu;
 import dev.guestcore.Finding;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.error.SourceException;
-import dev.guestcore.inspect.Sizes;
+import dev.guestcore.internal.text.Amounts;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -73,9 +73,9 @@ record Layout(String text, List<FlatView.Mapping> mappings, List<Finding> findin
                 text.append("virtio-mem ").append(address).append(' ').append(plugged).append('\n');
                 mappings.replaceAll(mapping -> without(mapping, address, plugged));
                 if (plugged > 0 && plugged < most) {
-                    findings.add(Finding.note("of " + Sizes.human(most) + " of virtio-mem device "
+                    findings.add(Finding.note("of " + Amounts.human(most) + " of virtio-mem device "
                             + QmpClient.printable(data.path("id").asString("without a name"), LONGEST_NAME) + " at 0x"
-                            + Long.toHexString(address) + " the guest has " + Sizes.human(plugged)
+                            + Long.toHexString(address) + " the guest has " + Amounts.human(plugged)
                             + "; QEMU does not tell which, and what it does not have reads as zeros"));
                 }
             }

@@ -16,7 +16,7 @@ import dev.guestcore.cpu.X86;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.output.ForgetfulSink;
-import dev.guestcore.internal.output.MemoryCopier;
+import dev.guestcore.internal.writer.MemoryCopier;
 import dev.guestcore.source.FreezeChoice;
 import dev.guestcore.source.FreezeRequest;
 import dev.guestcore.source.Freezer;

@@ -1,7 +1,7 @@
 package dev.guestcore.source.qemu;
 
 import dev.guestcore.error.SourceException;
-import dev.guestcore.internal.memory.SteadyReads;
+import dev.guestcore.internal.file.SteadyReads;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;

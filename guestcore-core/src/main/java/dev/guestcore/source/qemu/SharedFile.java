@@ -1,6 +1,6 @@
 package dev.guestcore.source.qemu;
 
-import dev.guestcore.internal.memory.FileHoles;
+import dev.guestcore.internal.file.FileHoles;
 import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;

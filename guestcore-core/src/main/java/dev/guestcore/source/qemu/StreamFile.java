@@ -1,8 +1,8 @@
 package dev.guestcore.source.qemu;
 
 import dev.guestcore.error.SourceException;
-import dev.guestcore.inspect.Sizes;
 import dev.guestcore.internal.freeze.FreezeBuffer;
+import dev.guestcore.internal.text.Amounts;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.net.StandardProtocolFamily;
@@ -77,13 +77,13 @@ final class StreamFile implements AutoCloseable {
             }
         }
         if (!mayFail) {
-            throw new SourceException("it may need " + Sizes.human(most) + ", more than memory has room for ("
-                    + Sizes.human(room.orElse(0)) + "), and QEMU before 8.1 must not write to a disk that may fill up");
+            throw new SourceException("it may need " + Amounts.human(most) + ", more than memory has room for ("
+                    + Amounts.human(room.orElse(0)) + "), and QEMU before 8.1 must not write to a disk that may fill up");
         }
         long usable = Files.getFileStore(folder).getUsableSpace();
         if (usable < most) {
-            throw new SourceException("it may need " + Sizes.human(most) + ", and there is room for "
-                    + Sizes.human(room.orElse(0)) + " in memory and " + Sizes.human(usable) + " in " + folder);
+            throw new SourceException("it may need " + Amounts.human(most) + ", and there is room for "
+                    + Amounts.human(room.orElse(0)) + " in memory and " + Amounts.human(usable) + " in " + folder);
         }
         Path path = folder.resolve(".guestcore-" + HexFormat.of().toHexDigits(new SecureRandom().nextLong()));
         FileChannel file = FileChannel.open(
@@ -126,7 +126,7 @@ final class StreamFile implements AutoCloseable {
                     refusal = e.getMessage();
                 }
             } else {
-                refusal = "QEMU may take only " + Sizes.human(room) + " of memory";
+                refusal = "QEMU may take only " + Amounts.human(room) + " of memory";
             }
         }
         if (!mayBreak) {

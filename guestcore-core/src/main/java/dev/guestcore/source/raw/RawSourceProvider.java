@@ -2,7 +2,7 @@ package dev.guestcore.source.raw;
 
 import dev.guestcore.Guest;
 import dev.guestcore.error.SourceException;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.raw.RawImage;
 import dev.guestcore.source.GuestSource;
 import dev.guestcore.source.SourceProvider;

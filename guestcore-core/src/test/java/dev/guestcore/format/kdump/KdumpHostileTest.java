@@ -13,7 +13,7 @@ import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import java.lang.foreign.MemorySegment;

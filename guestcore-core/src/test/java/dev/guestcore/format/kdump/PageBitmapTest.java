@@ -2,7 +2,7 @@ package dev.guestcore.format.kdump;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;

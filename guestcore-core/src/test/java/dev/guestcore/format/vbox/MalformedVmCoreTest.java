@@ -12,7 +12,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Probe;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

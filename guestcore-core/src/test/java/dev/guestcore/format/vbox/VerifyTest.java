@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Progress;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.FileBytes;
 import dev.guestcore.testing.Samples;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

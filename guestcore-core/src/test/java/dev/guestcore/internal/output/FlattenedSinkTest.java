@@ -2,7 +2,7 @@ package dev.guestcore.internal.output;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.guestcore.format.FileBytes;
+import dev.guestcore.file.FileBytes;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;

@@ -280,7 +280,7 @@ class OutputFileTest {
             try (Guest guest = Guest.builder().region(region, contents).build();
                     OutputFile output = OutputFile.create(folder.resolve("core"), IfExists.FAIL)) {
                 WritePlan plan = Guests.format("lime").writer(Map.of()).plan(guest);
-                Optional<String> doubt = output.doubtfulSpace(plan, guest.memory());
+                Optional<String> doubt = output.doubtfulSpace(plan.size(), plan.storedSize(), guest.memory());
                 assertEquals(state == PageState.PRESENT, doubt.isPresent(), () -> state + ": " + doubt);
             }
         }

@@ -58,7 +58,7 @@ final class WriterProcess {
     private static void replace(WritePlan plan, Path file) {
         try (OutputFile output = OutputFile.create(file, OutputFile.IfExists.REPLACE);
                 CompanionFiles companions = new CompanionFiles(file, OutputFile.IfExists.REPLACE)) {
-            companions.begin(plan);
+            companions.begin(plan.companions());
             plan.write(output.sink(), Progress.none());
             companions.write();
             companions.commit(output, List.of());

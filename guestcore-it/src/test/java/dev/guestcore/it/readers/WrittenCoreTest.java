@@ -3,8 +3,8 @@ package dev.guestcore.it.readers;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.guestcore.Progress;
+import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.FileBytes;
 import dev.guestcore.it.readers.WrittenCore.Kind;
 import dev.guestcore.open.Guests;
 import java.util.List;

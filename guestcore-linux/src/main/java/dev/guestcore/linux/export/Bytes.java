@@ -1,6 +1,6 @@
 package dev.guestcore.linux.export;
 
-import dev.guestcore.format.CoreSink;
+import dev.guestcore.file.CoreSink;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;

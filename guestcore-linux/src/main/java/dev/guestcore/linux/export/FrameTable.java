@@ -1,6 +1,6 @@
 package dev.guestcore.linux.export;
 
-import dev.guestcore.format.CoreSink;
+import dev.guestcore.file.CoreSink;
 import dev.guestcore.linux.stacks.OrcEntry;
 import dev.guestcore.linux.stacks.OrcEntry.Base;
 import dev.guestcore.linux.stacks.OrcEntry.Kind;

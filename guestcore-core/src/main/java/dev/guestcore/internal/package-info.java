@@ -1,5 +1,0 @@
-/** Code that several packages share; not exported. */
-@NullMarked
-package dev.guestcore.internal;
-
-import org.jspecify.annotations.NullMarked;
