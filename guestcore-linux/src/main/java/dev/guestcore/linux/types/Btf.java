@@ -6,6 +6,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
@@ -33,14 +34,14 @@ public final class Btf implements KernelTypes {
     private static final int COMMON = 12;
     private static final int DEFAULT_POINTER = 8;
 
-    private final MemorySegment data;
+    private final byte[] data;
     private final BtfHeader header;
-    private final ValueLayout.OfInt word;
+    private final boolean little;
     private final @Nullable Btf base;
     private final int firstId;
     private final int firstString;
     /** Where each record begins. */
-    private final IntTable places;
+    private final int[] places;
 
     private final int count;
     private final BtfNames names;
@@ -50,14 +51,15 @@ public final class Btf implements KernelTypes {
     private record MemberKey(int id, String name) {}
 
     private Btf(MemorySegment data, @Nullable Btf base) {
-        this.data = data.asReadOnly();
         this.base = base;
         header = BtfHeader.read(data);
-        word = ValueLayout.JAVA_INT_UNALIGNED.withOrder(header.order());
+        little = header.order() == ByteOrder.LITTLE_ENDIAN;
+        this.data = data.toArray(ValueLayout.JAVA_BYTE);
         firstId = base == null ? 1 : base.endId();
         firstString = base == null ? 0 : base.firstString + base.header.stringsSize();
-        places = new IntTable(header.typesSize() / COMMON + 1L);
-        count = findPlaces();
+        int[] all = new int[header.typesSize() / COMMON + 1];
+        count = findPlaces(all);
+        places = Arrays.copyOf(all, count);
         names = new BtfNames(this);
         pointerSize = base == null ? sizeOfLong() : base.pointerSize;
     }
@@ -85,7 +87,7 @@ public final class Btf implements KernelTypes {
 
     /** The bytes of the section, read-only. */
     public MemorySegment bytes() {
-        return data;
+        return MemorySegment.ofArray(data).asReadOnly();
     }
 
     /** The byte order of the section, which is that of the guest. */
@@ -103,37 +105,43 @@ public final class Btf implements KernelTypes {
         return firstId + count;
     }
 
-    private int findPlaces() {
-        long at = header.types();
-        long end = at + header.typesSize();
+    /** Plain code instead of a view, because it runs a million times before it is compiled. */
+    private int word(int at) {
+        int word = data[at] & 0xff | (data[at + 1] & 0xff) << 8 | (data[at + 2] & 0xff) << 16 | data[at + 3] << 24;
+        return little ? word : Integer.reverseBytes(word);
+    }
+
+    private int findPlaces(int[] all) {
+        int at = header.types();
+        int end = at + header.typesSize();
         int number = 0;
         while (at < end) {
             long size = at + COMMON <= end ? recordSize(at) : Long.MAX_VALUE;
             if (size > end - at) {
-                throw damaged(firstId + number, "record at offset 0x" + Long.toHexString(at)
+                throw damaged(firstId + number, "record at offset 0x" + Integer.toHexString(at)
                         + " ends beyond the types");
             }
-            places.set(number++, (int) at);
-            at += size;
+            all[number++] = at;
+            at += (int) size;
         }
         return number;
     }
 
-    private long recordSize(long at) {
-        int info = data.get(word, at + 4);
+    private long recordSize(int at) {
+        int info = word(at + 4);
         int elements = vlen(info);
         BtfKind kind = BtfKind.of(kindNumber(info));
         if (kind != BtfKind.UNKNOWN) {
             return COMMON + kind.extra(elements);
         }
         // Two bytes that count, two of flags for each kind: fixed part, part for each element.
-        long row = kindNumber(info) * 4L;
+        int row = kindNumber(info) * 4;
         if (row + 4 > header.layoutSize()) {
-            throw new TypesException("BTF: record at offset 0x" + Long.toHexString(at) + " is of kind "
+            throw new TypesException("BTF: record at offset 0x" + Integer.toHexString(at) + " is of kind "
                     + kindNumber(info) + ", which is unknown; the kernel is newer than this program or its types are damaged");
         }
-        int fixed = data.get(ValueLayout.JAVA_BYTE, header.layout() + row) & 0xff;
-        int each = data.get(ValueLayout.JAVA_BYTE, header.layout() + row + 1) & 0xff;
+        int fixed = data[header.layout() + row] & 0xff;
+        int each = data[header.layout() + row + 1] & 0xff;
         return COMMON + fixed + (long) each * elements;
     }
 
@@ -157,20 +165,16 @@ public final class Btf implements KernelTypes {
 
     /** Whether the record is in this section, not in that of the kernel. */
     private Btf ownerOf(int id) {
-        if (id < 0 || id >= endId()) {
+        if (id < 1 || id >= endId()) {
             throw damaged(id, "there is no such type; the last one is " + (endId() - 1));
         }
         return base != null && id < firstId ? base : this;
     }
 
-    private int placeOf(int id) {
-        return places.get(id - firstId);
-    }
-
     /** A word of a record: 0 its name, 1 count, kind and flag, 2 its size or type, then what its kind has. */
-    private int wordOf(int id, long index) {
+    private int wordOf(int id, int index) {
         Btf owner = ownerOf(id);
-        return owner.data.get(owner.word, owner.placeOf(id) + index * Integer.BYTES);
+        return owner.word(owner.places[id - owner.firstId] + index * Integer.BYTES);
     }
 
     BtfKind kind(int id) {
@@ -205,38 +209,54 @@ public final class Btf implements KernelTypes {
         return count;
     }
 
-    /** Bytes of the name of a record of this section, or empty where there is none. */
-    Optional<MemorySegment> nameBytes(int id) {
+    /** The hash of the name of a record of this section, or 0 where it has none. */
+    int nameHash(int id) {
         int offset = wordOf(id, 0);
-        return offset == 0 ? Optional.empty() : textBytes(offset);
+        Btf owner = ownerOfText(offset);
+        int from = owner.textAt(offset);
+        int to = owner.textEnd(from);
+        return offset == 0 ? 0 : BtfNames.hash(owner.data, Math.max(from, 0), Math.max(to, 0));
     }
 
-    private Optional<MemorySegment> textBytes(int offset) {
-        if (base != null && Integer.compareUnsigned(offset, firstString) < 0) {
-            return base.textBytes(offset);
-        }
+    private Btf ownerOfText(int offset) {
+        return base != null && Integer.compareUnsigned(offset, firstString) < 0 ? base : this;
+    }
+
+    /** Where a string begins, or -1 where that is beyond the strings. */
+    private int textAt(int offset) {
         long at = Integer.toUnsignedLong(offset) - firstString;
-        if (at >= header.stringsSize()) {
-            return Optional.empty();
-        }
-        MemorySegment rest = data.asSlice(header.strings() + at, header.stringsSize() - at);
-        for (long i = 0; i < rest.byteSize(); i++) {
-            if (rest.get(ValueLayout.JAVA_BYTE, i) == 0) {
-                return Optional.of(rest.asSlice(0, i));
+        return at < header.stringsSize() ? header.strings() + (int) at : -1;
+    }
+
+    /** Where a string ends, or -1 where it does not. */
+    private int textEnd(int from) {
+        int limit = header.strings() + header.stringsSize();
+        for (int at = from; at >= 0 && at < limit; at++) {
+            if (data[at] == 0) {
+                return at;
             }
         }
-        return Optional.empty();
+        return -1;
     }
 
     private String text(int offset) {
         if (offset == 0) {
             return "";
         }
-        MemorySegment bytes = textBytes(offset)
-                .orElseThrow(() -> new TypesException("BTF: the string at offset 0x" + Integer.toHexString(offset)
-                        + " does not end in the " + header.stringsSize()
-                        + " bytes of strings; the kernel's types are damaged"));
-        return new String(bytes.toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8);
+        Btf owner = ownerOfText(offset);
+        int from = owner.textAt(offset);
+        int to = owner.textEnd(from);
+        if (to < 0) {
+            throw new TypesException("BTF: the string at offset 0x" + Integer.toHexString(offset)
+                    + " does not end in the " + header.stringsSize()
+                    + " bytes of strings; the kernel's types are damaged");
+        }
+        return new String(owner.data, from, to - from, StandardCharsets.UTF_8);
+    }
+
+    /** Whether the name of a record has these bytes. */
+    boolean isNamed(int id, byte[] wanted) {
+        return isText(wordOf(id, 0), wanted);
     }
 
     static TypesException damaged(int id, String what) {
@@ -344,7 +364,7 @@ public final class Btf implements KernelTypes {
     }
 
     private KernelMember member(int id, int index) {
-        long at = 3 + 3L * index;
+        int at = 3 + 3 * index;
         return member(id, text(wordOf(id, at)), wordOf(id, at + 1), wordOf(id, at + 2), 0);
     }
 
@@ -377,7 +397,6 @@ public final class Btf implements KernelTypes {
         if (name.length == 0) {
             return Optional.empty();
         }
-        MemorySegment wanted = MemorySegment.ofArray(name);
         Set<Integer> seen = new HashSet<>();
         Deque<Inside> open = new ArrayDeque<>(List.of(new Inside(start, 0)));
         while (!open.isEmpty()) {
@@ -386,7 +405,7 @@ public final class Btf implements KernelTypes {
                 continue;
             }
             for (int i = 0; i < elements(in.id); i++) {
-                long at = 3 + 3L * i;
+                int at = 3 + 3 * i;
                 int nameOffset = wordOf(in.id, at);
                 int type = wordOf(in.id, at + 1);
                 if (nameOffset == 0) {
@@ -394,7 +413,7 @@ public final class Btf implements KernelTypes {
                     if (kind(plain).isStructure()) {
                         open.addLast(new Inside(plain, in.bits + offsetOf(in.id, at)));
                     }
-                } else if (isText(nameOffset, wanted)) {
+                } else if (isText(nameOffset, name)) {
                     return Optional.of(member(in.id, text(nameOffset), type, wordOf(in.id, at + 2), in.bits));
                 }
             }
@@ -402,23 +421,20 @@ public final class Btf implements KernelTypes {
         return Optional.empty();
     }
 
-    private long offsetOf(int id, long member) {
+    private long offsetOf(int id, int member) {
         int offset = wordOf(id, member + 2);
         return flag(id) ? offset & 0xffffff : Integer.toUnsignedLong(offset);
     }
 
-    private boolean isText(int offset, MemorySegment wanted) {
-        if (base != null && Integer.compareUnsigned(offset, firstString) < 0) {
-            return base.isText(offset, wanted);
-        }
-        long at = Integer.toUnsignedLong(offset) - firstString;
-        long size = wanted.byteSize();
-        if (at + size >= header.stringsSize()) {
-            return false;
-        }
-        long from = header.strings() + at;
-        return data.get(ValueLayout.JAVA_BYTE, from + size) == 0
-                && MemorySegment.mismatch(data, from, from + size, wanted, 0, size) < 0;
+    private boolean isText(int offset, byte[] wanted) {
+        Btf owner = ownerOfText(offset);
+        int from = owner.textAt(offset);
+        int end = from + wanted.length;
+        int limit = owner.header.strings() + owner.header.stringsSize();
+        return from >= 0
+                && end < limit
+                && owner.data[end] == 0
+                && Arrays.equals(owner.data, from, end, wanted, 0, wanted.length);
     }
 
     /** The constants of an enumeration. */
@@ -428,7 +444,7 @@ public final class Btf implements KernelTypes {
         int words = wide ? 3 : 2;
         List<KernelConstant> constants = new ArrayList<>();
         for (int i = 0; i < elements(id); i++) {
-            long at = 3 + (long) words * i;
+            int at = 3 + words * i;
             int low = wordOf(id, at + 1);
             long value = wide
                     ? Integer.toUnsignedLong(low) | (long) wordOf(id, at + 2) << 32
@@ -442,7 +458,7 @@ public final class Btf implements KernelTypes {
     List<KernelParameter> parameters(int id) {
         return IntStream.range(0, elements(id))
                 .mapToObj(i -> new KernelParameter(
-                        text(wordOf(id, 3 + 2L * i)), type(wordOf(id, 4 + 2L * i))))
+                        text(wordOf(id, 3 + 2 * i)), type(wordOf(id, 4 + 2 * i))))
                 .toList();
     }
 

@@ -39,8 +39,8 @@ record BtfHeader(
     private static final int LONGEST = 4096;
     private static final int NUMBER = 0xeb9f;
 
-    /** The largest section that is read; those of kernels have 3 to 10 MiB. */
-    static final int MOST_BYTES = 64 << 20;
+    /** The largest section that is read, which is kept on the heap; those of kernels have 3 to 7 MiB. */
+    static final int MOST_BYTES = 16 << 20;
 
     /** Whether a parsed header may follow these 24 bytes: cheap, for searches. */
     static boolean looksRight(MemorySegment start) {

@@ -1,7 +1,5 @@
 package dev.guestcore.linux.types;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.stream.IntStream;
@@ -14,16 +12,16 @@ final class BtfNames {
 
     private final Btf btf;
     private final int mask;
-    private final IntTable heads;
-    private final IntTable next;
+    private final int[] heads;
+    private final int[] next;
     private final int[] numbers;
 
     BtfNames(Btf btf) {
         this.btf = btf;
         int size = Integer.highestOneBit(Math.max(btf.count(), 8)) << 1;
         mask = size - 1;
-        heads = new IntTable(size);
-        next = new IntTable(btf.count() + 1L);
+        heads = new int[size];
+        next = new int[btf.count()];
         int[] found = new int[MOST_NUMBERS];
         int count = 0;
         // Chains begin with what was added last, and should begin with what stands first.
@@ -33,7 +31,7 @@ final class BtfNames {
                 add(id);
             }
             boolean number = kind == BtfKind.INT || kind == BtfKind.FLOAT;
-            if (number && count < MOST_NUMBERS && btf.nameBytes(id).isPresent()) {
+            if (number && count < MOST_NUMBERS && btf.nameHash(id) != 0) {
                 found[count++] = id;
             }
         }
@@ -41,18 +39,25 @@ final class BtfNames {
     }
 
     private void add(int id) {
-        btf.nameBytes(id).filter(name -> name.byteSize() > 0).ifPresent(name -> {
-            int slot = hash(name) & mask;
-            next.set(id - btf.firstId(), heads.get(slot));
-            heads.set(slot, id);
-        });
+        int hash = btf.nameHash(id);
+        if (hash != 0) {
+            int slot = slot(hash);
+            next[id - btf.firstId()] = heads[slot];
+            heads[slot] = id;
+        }
+    }
+
+    private int slot(int hash) {
+        return (hash ^ hash >>> 15) & mask;
     }
 
     /** The numbers of all records of this name, ascending. */
     IntStream all(String name) {
-        MemorySegment wanted = MemorySegment.ofArray(name.getBytes(StandardCharsets.UTF_8));
-        return IntStream.iterate(heads.get(hash(wanted) & mask), id -> id != 0, id -> next.get(id - btf.firstId()))
-                .filter(id -> btf.nameBytes(id).filter(bytes -> bytes.mismatch(wanted) < 0).isPresent());
+        byte[] wanted = name.getBytes(StandardCharsets.UTF_8);
+        int hash = hash(wanted, 0, wanted.length);
+        int first = hash == 0 ? 0 : heads[slot(hash)];
+        return IntStream.iterate(first, id -> id != 0, id -> next[id - btf.firstId()])
+                .filter(id -> btf.isNamed(id, wanted));
     }
 
     /** Integers and floating-point numbers. */
@@ -60,11 +65,12 @@ final class BtfNames {
         return Arrays.stream(numbers);
     }
 
-    private static int hash(MemorySegment name) {
+    /** A hash of bytes, 0 only for none. */
+    static int hash(byte[] bytes, int from, int to) {
         int hash = 0;
-        for (long i = 0; i < name.byteSize(); i++) {
-            hash = hash * 31 + name.get(ValueLayout.JAVA_BYTE, i);
+        for (int i = from; i < to; i++) {
+            hash = hash * 31 + bytes[i];
         }
-        return hash ^ hash >>> 15;
+        return from < to && hash == 0 ? 1 : hash;
     }
 }
