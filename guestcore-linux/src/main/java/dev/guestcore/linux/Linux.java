@@ -5,6 +5,9 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.Progress;
 import dev.guestcore.linux.symbols.KernelSymbols;
 import dev.guestcore.linux.symbols.MergedSymbols;
+import dev.guestcore.linux.symbols.Symbol;
+import dev.guestcore.linux.types.GlobalTypes;
+import dev.guestcore.linux.types.KernelType;
 import dev.guestcore.linux.types.KernelTypes;
 import java.util.List;
 import java.util.Objects;
@@ -15,6 +18,9 @@ import java.util.Optional;
  * by several threads at once.
  */
 public final class Linux {
+
+    /** What the largest configuration allows (NR_CPUS). */
+    private static final int MOST_CPUS = 8192;
 
     private final Guest guest;
     private final KernelImage image;
@@ -36,6 +42,16 @@ public final class Linux {
         });
         this.modules = new Lazy<>(() -> ModuleSymbolReader.read(memory, kernel, types()));
         this.symbols = new MergedSymbols(kernel, () -> modules.get().symbols());
+    }
+
+    /** One whose types are known. */
+    Linux(Guest guest, KernelImage image, GuestMemory memory, KernelSymbols symbols, KernelTypes types) {
+        this.guest = guest;
+        this.image = image;
+        this.memory = memory;
+        this.symbols = symbols;
+        this.types = new Lazy<>(() -> new Types(Optional.of(types), ""));
+        this.modules = new Lazy<>(() -> ModuleSymbolReader.read(memory, symbols, types()));
     }
 
     /**
@@ -109,5 +125,75 @@ public final class Linux {
      */
     public KernelTypes requireTypes() {
         return types().orElseThrow(() -> new LinuxException(types.get().why()));
+    }
+
+    /**
+     * A type by its name in C.
+     *
+     * @throws LinuxException if the kernel has none of this name, or no description of its types
+     */
+    public KernelType type(String name) {
+        return requireTypes().find(name).orElseThrow(() -> new LinuxException("this kernel has no type '" + name + "'"));
+    }
+
+    /** Whether a global or per-CPU variable can be given: both its place and its type are known. */
+    public boolean hasVariable(String name) {
+        return findVariable(name).isPresent();
+    }
+
+    /**
+     * A global variable. Of a per-CPU variable, {@link KernelObject#perCpu} gives that of one processor.
+     *
+     * @throws LinuxException if the kernel does not have it, or nothing tells its type
+     */
+    public KernelObject variable(String name) {
+        return findVariable(name).orElseThrow(() -> new LinuxException(symbols.find(name).isPresent()
+                ? "nothing tells the type of '" + name + "' in this kernel; name it: object(TYPE, ADDRESS)"
+                : "this kernel has no variable '" + name + "'"));
+    }
+
+    /** The same where kernels differ. */
+    public Optional<KernelObject> findVariable(String name) {
+        return symbols.find(name).flatMap(symbol ->
+                GlobalTypes.of(requireTypes(), name).map(type -> object(type, symbol.address())));
+    }
+
+    /** A value at an address. */
+    public KernelObject object(KernelType type, long address) {
+        return new KernelObject(this, type, address, 0, 0);
+    }
+
+    /**
+     * A value at an address.
+     *
+     * @throws LinuxException if the kernel has no type of this name
+     */
+    public KernelObject object(String type, long address) {
+        return object(type(type), address);
+    }
+
+    /** Bytes of a pointer. */
+    int pointerSize() {
+        return requireTypes().pointerSize();
+    }
+
+    /** The pointer at an address. */
+    long pointerAt(long address) {
+        return pointerSize() == Long.BYTES ? memory.readLong(address) : Integer.toUnsignedLong(memory.readInt(address));
+    }
+
+    /** How far the per-CPU variables of a processor lie from their symbols; 0 on a kernel for one processor. */
+    long perCpuOffset(int cpu) {
+        if (cpu < 0 || cpu >= MOST_CPUS) {
+            throw new LinuxException("there is no processor " + cpu + "; expected 0 to " + (MOST_CPUS - 1));
+        }
+        Optional<Symbol> offsets = symbols.find("__per_cpu_offset");
+        if (offsets.isEmpty()) {
+            if (cpu == 0) {
+                return 0;
+            }
+            throw new LinuxException("there is no processor " + cpu + ": the kernel was built for one");
+        }
+        return pointerAt(offsets.get().address() + (long) cpu * pointerSize());
     }
 }

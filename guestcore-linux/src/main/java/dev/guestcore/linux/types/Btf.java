@@ -95,7 +95,7 @@ public final class Btf implements KernelTypes {
         return header.order();
     }
 
-    /** Bytes of a pointer. */
+    @Override
     public int pointerSize() {
         return pointerSize;
     }

@@ -24,6 +24,16 @@ public interface KernelTypes {
         return find(name).orElseThrow(() -> new TypesException("the kernel has no type '" + name + "'"));
     }
 
+    /** Bytes of a pointer: 4 or 8; 8 unless told. */
+    default int pointerSize() {
+        return Long.BYTES;
+    }
+
+    /** The type of a pointer to a type. */
+    default KernelType pointerTo(KernelType target) {
+        return DerivedType.pointer(target, pointerSize());
+    }
+
     /** All named types, in the order of the description. */
     Stream<KernelType> stream();
 

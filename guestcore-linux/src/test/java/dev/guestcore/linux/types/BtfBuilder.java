@@ -73,6 +73,11 @@ public final class BtfBuilder {
         });
     }
 
+    /** The number that the next record will have. */
+    public int next() {
+        return next;
+    }
+
     /** Any record. */
     public int record(int name, int kind, int count, boolean flag, int sizeOrType, int... rest) {
         ByteBuffer bytes = ByteBuffer.allocate(12 + rest.length * 4).order(order);
