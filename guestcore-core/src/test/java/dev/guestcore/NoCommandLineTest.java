@@ -22,7 +22,7 @@ class NoCommandLineTest {
 
     /** Commands to be typed, of other programs or as {@code info} shows them. */
     private static final List<String> COMMANDS = List.of(
-            "kernel/DebuggerAdvice", "live/split/SplitKdumpProvider", "internal/spool/Compression", "internal/KnownFiles");
+            "DebuggerAdvice", "SplitKdumpProvider", "Compression", "KnownFiles");
 
     /** What {@code OtherWays} says of libvirt stands in all messages that it is part of. */
     private static final String VIRSH = "FILE --paused|vm\\.elf --memory-only";
@@ -33,7 +33,7 @@ class NoCommandLineTest {
         List<String> found = new ArrayList<>();
         try (Stream<Path> files = Files.walk(classes)) {
             files.filter(file -> file.toString().endsWith(".class")).forEach(file -> {
-                String name = classes.relativize(file).toString().replaceFirst("^dev/guestcore/", "");
+                String name = file.getFileName().toString();
                 if (COMMANDS.stream().noneMatch(name::startsWith)) {
                     options(file).forEach(text -> found.add(name + ": " + text));
                 }
