@@ -1,5 +1,6 @@
 package dev.guestcore.internal.file;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -12,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * interrupted while it reads closes the channel for all threads; from then on the file is read through its mapping.
  * Thread-safe.
  */
-public final class SteadyFile implements AutoCloseable {
+public final class SteadyFile implements Closeable {
 
     private final FileChannel channel;
     private final Arena arena = Arena.ofShared();

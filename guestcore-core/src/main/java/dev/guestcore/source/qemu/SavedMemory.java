@@ -1,7 +1,8 @@
 package dev.guestcore.source.qemu;
 
 import dev.guestcore.error.SourceException;
-import dev.guestcore.internal.file.SteadyReads;
+import dev.guestcore.internal.file.SteadyFile;
+import java.io.Closeable;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
@@ -33,7 +34,7 @@ final class SavedMemory implements AutoCloseable {
     private final QmpClient qmp;
     private final Watchdog watchdog;
     private final Path folder;
-    private final Map<Long, FileChannel> windows = new LinkedHashMap<>(8, 0.75f, true);
+    private final Map<Long, SteadyFile> windows = new LinkedHashMap<>(8, 0.75f, true);
     private boolean closed;
 
     /**
@@ -99,23 +100,23 @@ final class SavedMemory implements AutoCloseable {
         }
     }
 
-    private FileChannel window(long start, long size) {
-        FileChannel known = windows.get(start);
+    private SteadyFile window(long start, long size) {
+        SteadyFile known = windows.get(start);
         if (known != null) {
             return known;
         }
         while (windows.size() >= WINDOWS_KEPT) {
-            Iterator<FileChannel> eldest = windows.values().iterator();
-            FileChannel dropped = eldest.next();
+            Iterator<SteadyFile> eldest = windows.values().iterator();
+            SteadyFile dropped = eldest.next();
             eldest.remove();
             close(dropped);
         }
-        FileChannel saved = save(start, size);
+        SteadyFile saved = save(start, size);
         windows.put(start, saved);
         return saved;
     }
 
-    private FileChannel save(long start, long size) {
+    private SteadyFile save(long start, long size) {
         Path file = folder.resolve("memory");
         FileChannel saved = null;
         try {
@@ -130,7 +131,7 @@ final class SavedMemory implements AutoCloseable {
                         + " QEMU saved " + saved.size() + " to " + file + ": is there room, and do both see the same"
                         + " folder (that of java.io.tmpdir)?");
             }
-            return saved;
+            return new SteadyFile(saved);
         } catch (IOException | RuntimeException e) {
             if (saved != null) {
                 close(saved);
@@ -156,12 +157,12 @@ final class SavedMemory implements AutoCloseable {
         close(save(address, 1));
     }
 
-    private static void copy(FileChannel file, long position, MemorySegment target) {
+    private static void copy(SteadyFile file, long position, MemorySegment target) {
         try {
             long done = 0;
             while (done < target.byteSize()) {
                 long length = Math.min(target.byteSize() - done, WINDOW);
-                int count = SteadyReads.read(file, target.asSlice(done, length).asByteBuffer(), position + done);
+                int count = file.read(target.asSlice(done, length), position + done);
                 if (count < 0) {
                     throw new SourceException("a file of memory that QEMU saved became shorter while it was read");
                 }
@@ -181,7 +182,7 @@ final class SavedMemory implements AutoCloseable {
         }
     }
 
-    private static void close(FileChannel file) {
+    private static void close(Closeable file) {
         try {
             file.close();
         } catch (IOException e) {

@@ -234,6 +234,7 @@ final class Snapshot {
                     .read();
             boolean sameLayout = layout.askAgain(qmp).equals(layout);
             end();
+            memory.complete();
             if (!sameLayout) {
                 memory.close();
                 return Optional.empty();

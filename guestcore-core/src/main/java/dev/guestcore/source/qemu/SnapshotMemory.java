@@ -4,7 +4,7 @@ import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.RegionContents;
 import dev.guestcore.error.SourceException;
-import dev.guestcore.internal.file.SteadyReads;
+import dev.guestcore.internal.file.SteadyFile;
 import dev.guestcore.internal.freeze.AnonymousMemory;
 import dev.guestcore.internal.migration.RamBlock;
 import dev.guestcore.internal.migration.RamSink;
@@ -12,15 +12,16 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds pages in a stream that lies in a file: for each page of each block, where in the stream its bytes are. They are not
- * copied until somebody reads them. Filled by one thread; read by any afterwards.
+ * copied until somebody reads them. Filled by one thread, which then calls {@link #complete}; read by any afterwards.
  */
 final class SnapshotMemory implements RamSink, AutoCloseable {
 
@@ -46,6 +47,7 @@ final class SnapshotMemory implements RamSink, AutoCloseable {
     private final List<AnonymousMemory> indexes = new ArrayList<>();
 
     private long untold;
+    private @Nullable SteadyFile whole;
 
     /** Finds pages in {@code stream}, which is closed with this. */
     SnapshotMemory(FileChannel stream, Progress progress) {
@@ -83,6 +85,11 @@ final class SnapshotMemory implements RamSink, AutoCloseable {
         }
     }
 
+    /** Nothing comes any more: from now on it can be read. */
+    void complete() {
+        whole = new SteadyFile(stream);
+    }
+
     /**
      * The contents of a part of a block.
      *
@@ -96,19 +103,25 @@ final class SnapshotMemory implements RamSink, AutoCloseable {
     public void close() {
         indexes.forEach(AnonymousMemory::close);
         try {
-            stream.close();
+            if (whole != null) {
+                whole.close();
+            } else {
+                stream.close();
+            }
         } catch (IOException e) {
             throw new SourceException("cannot release the snapshot: " + e.getMessage(), e);
         }
     }
 
     private void readStream(long position, MemorySegment target) {
-        ByteBuffer buffer = target.asByteBuffer();
+        SteadyFile file = Objects.requireNonNull(whole);
         try {
-            while (buffer.hasRemaining()) {
-                if (SteadyReads.read(stream, buffer, position + buffer.position()) < 0) {
+            for (long done = 0; done < target.byteSize(); ) {
+                int count = file.read(target.asSlice(done), position + done);
+                if (count < 0) {
                     throw new SourceException("the snapshot became shorter while it was read");
                 }
+                done += count;
             }
         } catch (ClosedChannelException e) {
             throw new IllegalStateException("the guest is closed", e);
