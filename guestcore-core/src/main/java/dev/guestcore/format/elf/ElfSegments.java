@@ -24,6 +24,8 @@ import java.lang.foreign.Arena;
  */
 record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
 
+    private static final long PAGE = 4096;
+
     /**
      * Finds the program headers.
      *
@@ -267,11 +269,25 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
         }
     }
 
+    /** Whether a segment of whole pages begins inside a page, and p_vaddr does not say the same. */
+    private static boolean isShifted(ProgramHeader load) {
+        long within = load.physicalAddress() & PAGE - 1;
+        return within != 0
+                && load.memorySize() != 0
+                && (load.memorySize() & PAGE - 1) == 0
+                && (load.virtualAddress() & PAGE - 1) != within;
+    }
+
     private Span span(long index, boolean byVirtualAddress, CappedFindings findings) {
         ProgramHeader load = get(index);
         long address = byVirtualAddress ? load.virtualAddress() : load.physicalAddress();
         long fileSize = load.fileSize();
         long memorySize = load.memorySize();
+        if (!byVirtualAddress && isShifted(load)) {
+            findings.damage(file.malformed(offsetOf(index), "p_paddr of program header " + index,
+                    "the start of a page, as the segment is of whole pages", "0x" + Long.toHexString(address),
+                    "the memory may belong to another address"));
+        }
         if (Long.compareUnsigned(memorySize, fileSize) < 0) {
             findings.note(file.malformed(offsetOf(index), "p_memsz of program header " + index,
                     "at least p_filesz, 0x" + Long.toHexString(fileSize), "0x" + Long.toHexString(memorySize),

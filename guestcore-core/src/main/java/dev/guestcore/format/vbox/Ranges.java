@@ -65,6 +65,8 @@ final class Ranges {
         private final Tally wrapping = new Tally();
         private final Tally tooLong = new Tally();
         private final Tally shorter = new Tally();
+        private final Tally shifted = new Tally();
+        private final Tally insidePage = new Tally();
 
         Survey(FileBytes file, HeaderTable headers) {
             this.file = file;
@@ -91,6 +93,11 @@ final class Ranges {
                         + Long.toHexString(header.memorySize()));
                 return true;
             }
+            if ((header.physicalAddress() & PAGE - 1) != 0) {
+                (isShifted(header) ? shifted : insidePage)
+                        .add(headers.offsetOf(index), "p_paddr: expected the start of a page, found 0x"
+                                + Long.toHexString(header.physicalAddress()));
+            }
             int compared = Long.compareUnsigned(header.fileSize(), header.memorySize());
             if (compared > 0) {
                 tooLong.add(headers.offsetOf(index), sizes(header));
@@ -115,6 +122,11 @@ final class Ranges {
         private static boolean isUsable(ProgramHeader header) {
             return header.memorySize() != 0
                     && Long.compareUnsigned(header.physicalAddress(), -header.memorySize()) <= 0;
+        }
+
+        /** Whether a range of whole pages begins inside a page: then its address is wrong, and not its length. */
+        static boolean isShifted(ProgramHeader header) {
+            return (header.physicalAddress() & PAGE - 1) != 0 && (header.memorySize() & PAGE - 1) == 0;
         }
 
         /** How many bytes all p_offset are too small, by the fault of the first revisions; 0 if they are not. */
@@ -394,6 +406,14 @@ final class Ranges {
         }
         if (survey.tooLong.count > 0) {
             findings.add(Finding.damage(survey.tooLong.text(file) + "; p_memsz is believed"));
+        }
+        if (survey.shifted.count > 0) {
+            findings.add(Finding.damage(survey.shifted.text(file)
+                    + "; the range is of whole pages, and its memory may belong to another address"));
+        }
+        if (survey.insidePage.count > 0) {
+            findings.add(Finding.note(survey.insidePage.text(file)
+                    + "; VirtualBox writes no such ranges, and some readers leave them out"));
         }
         if (survey.shorter.count > 0) {
             findings.add(Finding.damage(survey.shorter.text(file) + "; the memory behind p_filesz cannot be read"));

@@ -200,6 +200,7 @@ final class VmCoreVerifier {
         private long lastAddress;
         private long expectedOffset;
         private boolean any;
+        private boolean shifted;
 
         HeaderCheck(VmCoreFile core) {
             this.core = core;
@@ -240,6 +241,9 @@ final class VmCoreVerifier {
                 ascending.at(at + 24, "0x" + Long.toHexString(header.physicalAddress()) + " behind 0x"
                         + Long.toHexString(lastAddress));
             }
+            if (header.memorySize() != 0 && Ranges.Survey.isShifted(header)) {
+                shifted = true;
+            }
             if (((header.physicalAddress() | header.memorySize()) & Ranges.PAGE - 1) != 0) {
                 wholePages.at(at + 24, "0x" + Long.toHexString(header.physicalAddress()) + " with length 0x"
                         + Long.toHexString(header.memorySize()));
@@ -261,7 +265,7 @@ final class VmCoreVerifier {
                     "Volatility 2 and 3, Rekall and LeechCore leave the range out");
             loadRange.report(Rule.LOAD_RANGE, Result.FAIL, "");
             ascending.report(Rule.ASCENDING, Result.NOTE, "");
-            wholePages.report(Rule.WHOLE_PAGES, Result.NOTE,
+            wholePages.report(Rule.WHOLE_PAGES, shifted ? Result.FAIL : Result.NOTE,
                     "LeechCore leaves the range out; VirtualBox itself loses the incomplete page");
             if (shift == 0) {
                 offsets.report(Rule.OFFSETS, Result.FAIL, "");

@@ -319,6 +319,22 @@ class ElfCoreFormatTest {
         }
     }
 
+    /** A bit of p_paddr changed; where p_vaddr changes with it, the writer meant it so. */
+    @Test
+    void aSegmentOfWholePagesThatBeginsInsideOneIsDamage() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x4000);
+        elf.load(0x1000, new byte[0x1000]).load(0x8004, new byte[0x1000]).load(0xa004, new byte[0x100]);
+        elf.programHeader(1, elf.content(new byte[0x1000]), 0xffff_8880_0001_0800L, 0x10800, 0x1000, 0x1000);
+        Path path = file(elf.build());
+        try (Guest guest = Guests.open(path)) {
+            assertEquals(
+                    List.of(Finding.damage(path + ": at offset 0x3338: p_paddr of program header 1: expected the start of a"
+                            + " page, as the segment is of whole pages, found 0x8004; the memory may belong to another"
+                            + " address")),
+                    guest.findings());
+        }
+    }
+
     private byte[] wholeCore() {
         ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x4000);
         byte[] status = elf.note("CORE", 1, Patterns.bytes(336, 1));

@@ -159,6 +159,9 @@ class MalformedVmCoreTest {
                                 + " cannot be read"),
                 of("more in the file than in memory", core -> core.putLong(LAST_LOAD + 40, 0x800),
                         "at offset 0xe8: p_filesz: expected 0 or p_memsz 0x800, found 0x1000; p_memsz is believed"),
+                of("address inside a page", core -> core.putLong(LAST_LOAD + 24, 0x4004),
+                        "at offset 0xe8: p_paddr: expected the start of a page, found 0x4004; the range is of whole pages,"
+                                + " and its memory may belong to another address"),
                 of("offset past the end", core -> core.putLong(LAST_LOAD + 8, 1L << 50),
                         "at offset 0x7614: end of file: expected 1125899906846720 bytes, found 30228; the file is cut"
                                 + " short, and memory that should lie behind its end cannot be read"),
@@ -206,6 +209,10 @@ class MalformedVmCoreTest {
                         "at offset 0x13c: cbSelf: expected 24, found 28; ignored"),
                 of("machine", core -> core.putShort(18, (short) 183),
                         "at offset 0x12: e_machine: expected 62 or 3, found 183; ignored, VirtualBox writes x86 only"),
+                of("part of a page", core -> core.putLong(LAST_LOAD + 24, 0x4800).putLong(LAST_LOAD + 32, 0x800)
+                                .putLong(LAST_LOAD + 40, 0x800),
+                        "at offset 0xe8: p_paddr: expected the start of a page, found 0x4800; VirtualBox writes no such"
+                                + " ranges, and some readers leave them out"),
                 of("other program header", core -> core.putInt(SmallCore.LOADS + 56, 6),
                         "1 program headers are neither PT_LOAD nor PT_NOTE; they are ignored"),
                 of("no vCPU", core -> {

@@ -116,6 +116,20 @@ class VerifyTest {
         }
     }
 
+    /** A range of whole pages has whole pages at its address as well. */
+    @Test
+    void anAddressInsideAPageFails() {
+        byte[] bytes = SmallCore.bytes();
+        SmallCore.buffer(bytes).putLong(LOAD + 112 + 24, 0x4010);
+        Path file = SmallCore.file(folder, bytes);
+        assertEquals(
+                List.of("vbox-24"),
+                verify(file, false).stream()
+                        .filter(check -> check.result() == Check.Result.FAIL)
+                        .map(Check::id)
+                        .toList());
+    }
+
     @Test
     void keepsAllRulesWithAnUntouchedFile() {
         List<Check> checks = verify(SmallCore.file(folder, SmallCore.bytes()), true);
