@@ -4,6 +4,7 @@ module dev.guestcore.linux {
     requires transitive dev.guestcore;
 
     exports dev.guestcore.linux;
+    exports dev.guestcore.linux.export;
     exports dev.guestcore.linux.stacks;
     exports dev.guestcore.linux.symbols;
     exports dev.guestcore.linux.types;

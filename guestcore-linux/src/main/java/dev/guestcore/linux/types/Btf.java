@@ -12,6 +12,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Predicate;
@@ -105,6 +106,30 @@ public final class Btf implements KernelTypes {
         return firstId + count;
     }
 
+    /** The strings, one after the other, each ended by a zero byte; those of the kernel only, not of a module. */
+    public MemorySegment strings() {
+        return bytes().asSlice(header.strings(), header.stringsSize());
+    }
+
+    /**
+     * The record of this number, as it is stored.
+     *
+     * @param id from 1 on and below {@link #endId}
+     */
+    public BtfRecord record(int id) {
+        ownerOf(id);
+        return new BtfRecord(this, id);
+    }
+
+    /** The number of a type; empty for pointers and arrays, which C builds without a name, and for types of others. */
+    public OptionalInt idOf(KernelType type) {
+        return type instanceof BtfType own && own.isOf(this) ? OptionalInt.of(own.id()) : OptionalInt.empty();
+    }
+
+    int nameOffset(int id) {
+        return wordOf(id, 0);
+    }
+
     /** Plain code instead of a view, because it runs a million times before it is compiled. */
     private int word(int at) {
         int word = data[at] & 0xff | (data[at + 1] & 0xff) << 8 | (data[at + 2] & 0xff) << 16 | data[at + 3] << 24;
@@ -172,7 +197,7 @@ public final class Btf implements KernelTypes {
     }
 
     /** A word of a record: 0 its name, 1 count, kind and flag, 2 its size or type, then what its kind has. */
-    private int wordOf(int id, int index) {
+    int wordOf(int id, int index) {
         Btf owner = ownerOf(id);
         return owner.word(owner.places[id - owner.firstId] + index * Integer.BYTES);
     }
@@ -239,7 +264,13 @@ public final class Btf implements KernelTypes {
         return -1;
     }
 
-    private String text(int offset) {
+    /**
+     * A string of the section, or of the kernel's.
+     *
+     * @param offset as {@link BtfRecord#nameOffset} gives it; 0 is the empty text
+     * @throws TypesException if the string does not end within the strings
+     */
+    public String text(int offset) {
         if (offset == 0) {
             return "";
         }

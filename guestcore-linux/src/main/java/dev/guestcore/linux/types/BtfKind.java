@@ -4,26 +4,46 @@ package dev.guestcore.linux.types;
  * The kinds of records in BTF and the bytes behind their common part. Source: {@code include/uapi/linux/btf.h} and
  * {@code Documentation/bpf/btf.rst} of Linux.
  */
-enum BtfKind {
+public enum BtfKind {
+    /** {@code void}, which has no record. */
     VOID(0, 0),
+    /** An integer. */
     INT(4, 0),
+    /** A pointer. */
     PTR(0, 0),
+    /** An array. */
     ARRAY(12, 0),
+    /** A structure. */
     STRUCT(0, 12),
+    /** A union. */
     UNION(0, 12),
+    /** An enumeration of 32-bit constants. */
     ENUM(0, 8),
+    /** A structure or union of which only the name is known. */
     FWD(0, 0),
+    /** Another name for a type. */
     TYPEDEF(0, 0),
+    /** {@code volatile}. */
     VOLATILE(0, 0),
+    /** {@code const}. */
     CONST(0, 0),
+    /** {@code restrict}. */
     RESTRICT(0, 0),
+    /** A function that has a name. */
     FUNC(0, 0),
+    /** The type of a function. */
     FUNC_PROTO(0, 8),
+    /** A variable. */
     VAR(4, 0),
+    /** Which variables a section holds. */
     DATASEC(0, 12),
+    /** A floating-point number. */
     FLOAT(0, 0),
+    /** A remark on a declaration. */
     DECL_TAG(4, 0),
+    /** A remark on a type. */
     TYPE_TAG(0, 0),
+    /** An enumeration of 64-bit constants. */
     ENUM64(0, 12),
     /** One that came later; the description itself says how long its records are. */
     UNKNOWN(0, 0);

@@ -16,6 +16,14 @@ final class BtfType implements KernelType {
         this.kind = kind;
     }
 
+    int id() {
+        return id;
+    }
+
+    boolean isOf(Btf section) {
+        return btf == section;
+    }
+
     @Override
     public Kind kind() {
         return switch (kind) {
