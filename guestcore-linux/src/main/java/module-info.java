@@ -2,6 +2,7 @@
 module dev.guestcore.linux {
     requires static org.jspecify;
     requires transitive dev.guestcore;
+    requires org.tukaani.xz;
 
     exports dev.guestcore.linux;
     exports dev.guestcore.linux.export;

@@ -6,7 +6,6 @@ import dev.guestcore.linux.symbols.Symbol;
 import dev.guestcore.linux.types.Btf;
 import dev.guestcore.linux.types.BtfKind;
 import dev.guestcore.linux.types.BtfRecord;
-import dev.guestcore.linux.types.GlobalTypes;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -26,9 +25,6 @@ final class DebugInfo {
 
     private static final int VERSION = 4;
     private static final int LANGUAGE_C99 = 0x0c;
-    private static final String[] ENUMERATORS = {
-        "NR_NODE_STATES", "NR_VM_ZONE_STAT_ITEMS", "NR_VM_NODE_STAT_ITEMS", "NR_VM_NUMA_EVENT_ITEMS", "NR_SOFTIRQS"
-    };
 
     private final Btf types;
     private final ImageLayout layout;
@@ -49,9 +45,8 @@ final class DebugInfo {
         this.layout = layout;
         this.hertz = hertz;
         entries = new TypeEntries(types);
-        Map<String, Long> sizes = new HashMap<>();
-        locate(table, sizes);
-        globals = Global.all(types, symbols, sizes, constants());
+        locate(table);
+        globals = Global.all(types, symbols, table);
         globalsAt = measure();
         Bytes rest = new Bytes();
         globals(globalsAt, rest);
@@ -59,7 +54,7 @@ final class DebugInfo {
     }
 
     /** Gives functions and per-CPU variables their addresses, as far as a name is that of one symbol only. */
-    private void locate(SymbolTable table, Map<String, Long> sizes) {
+    private void locate(SymbolTable table) {
         Map<String, Integer> wanted = new HashMap<>();
         for (int id = 1; id < types.endId(); id++) {
             BtfKind kind = types.record(id).kind();
@@ -67,12 +62,8 @@ final class DebugInfo {
                 wanted.merge(types.record(id).name(), id, (one, other) -> -1);
             }
         }
-        Set<String> globalNames = GlobalTypes.names();
         Set<Integer> seen = new HashSet<>();
         table.forEachSized((symbol, bytes) -> {
-            if (globalNames.contains(symbol.name())) {
-                sizes.merge(symbol.name(), bytes, Math::max);
-            }
             Integer id = wanted.get(symbol.name());
             if (id != null && id > 0 && fits(types.record(id), symbol)) {
                 boolean first = seen.add(id);
@@ -83,21 +74,6 @@ final class DebugInfo {
 
     private static boolean fits(BtfRecord record, Symbol symbol) {
         return (record.kind() == BtfKind.FUNC) == symbol.isCode();
-    }
-
-    private Map<String, Long> constants() {
-        Set<String> wanted = Set.of(ENUMERATORS);
-        Map<String, Long> found = new HashMap<>();
-        for (int id = 1; id < types.endId() && found.size() < wanted.size(); id++) {
-            if (types.record(id).kind() == BtfKind.ENUM) {
-                types.type(id).constants().forEach(constant -> {
-                    if (wanted.contains(constant.name())) {
-                        found.put(constant.name(), constant.value());
-                    }
-                });
-            }
-        }
-        return found;
     }
 
     /** Finds the places of all types, and where they end. */

@@ -3,13 +3,16 @@ package dev.guestcore.linux.export;
 import dev.guestcore.linux.symbols.KernelSymbols;
 import dev.guestcore.linux.symbols.Symbol;
 import dev.guestcore.linux.types.Btf;
+import dev.guestcore.linux.types.BtfKind;
 import dev.guestcore.linux.types.GlobalTypes;
 import dev.guestcore.linux.types.KernelType;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -28,18 +31,46 @@ record Global(String name, long address, int type, int pointers, boolean array, 
     /** Base type, pointers, size of an array. */
     private static final Pattern FORM = Pattern.compile("([a-z_A-Z0-9 ]+?) ?(\\**)(?:\\[(\\w*)])?");
 
+    /** Enumerators that are the sizes of arrays. */
+    private static final Set<String> ENUMERATORS = Set.of(
+            "NR_NODE_STATES", "NR_VM_ZONE_STAT_ITEMS", "NR_VM_NODE_STAT_ITEMS", "NR_VM_NUMA_EVENT_ITEMS", "NR_SOFTIRQS");
+
+    /** What marks a place in the code. */
+    private static final Optional<String> TEXT = Optional.of("char []");
+
     private static final long MOST_ELEMENTS = 1 << 20;
 
     /** Those of the table of known variables that this kernel has, except those that BTF describes itself. */
-    static List<Global> all(Btf types, KernelSymbols symbols, Map<String, Long> sizes, Map<String, Long> constants) {
+    static List<Global> all(Btf types, KernelSymbols symbols, SymbolTable table) {
+        Map<String, Long> sizes = new HashMap<>();
+        table.forEachSized((symbol, bytes) -> {
+            if (GlobalTypes.names().contains(symbol.name())) {
+                sizes.merge(symbol.name(), bytes, Math::max);
+            }
+        });
+        Map<String, Long> constants = constants(types);
         List<Global> found = new ArrayList<>();
         for (String name : GlobalTypes.names().stream().sorted().toList()) {
             Optional<Symbol> symbol = symbols.findAll(name).stream()
-                    .filter(each -> each.module().isEmpty() && !each.isCode())
+                    .filter(each -> each.module().isEmpty() && (!each.isCode() || GlobalTypes.of(each.name()).equals(TEXT)))
                     .findFirst();
             String form = GlobalTypes.of(name).orElseThrow();
             symbol.flatMap(place -> of(types, place, form, sizes.getOrDefault(name, 0L), constants))
                     .ifPresent(found::add);
+        }
+        return found;
+    }
+
+    private static Map<String, Long> constants(Btf types) {
+        Map<String, Long> found = new HashMap<>();
+        for (int id = 1; id < types.endId() && found.size() < ENUMERATORS.size(); id++) {
+            if (types.record(id).kind() == BtfKind.ENUM) {
+                types.type(id).constants().forEach(constant -> {
+                    if (ENUMERATORS.contains(constant.name())) {
+                        found.put(constant.name(), constant.value());
+                    }
+                });
+            }
         }
         return found;
     }
