@@ -1,6 +1,6 @@
 package dev.guestcore.linux.export;
 
-import dev.guestcore.format.CoreSink;
+import dev.guestcore.file.CoreSink;
 import dev.guestcore.linux.symbols.KernelSymbols;
 import dev.guestcore.linux.symbols.Symbol;
 import dev.guestcore.linux.types.Btf;

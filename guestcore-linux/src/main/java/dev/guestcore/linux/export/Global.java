@@ -8,13 +8,12 @@ import dev.guestcore.linux.types.GlobalTypes;
 import dev.guestcore.linux.types.KernelType;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * A global variable with its type, as far as the kernel has both.
@@ -28,20 +27,21 @@ import java.util.regex.Pattern;
  */
 record Global(String name, long address, int type, int pointers, boolean array, long count) {
 
-    /** Base type, pointers, size of an array. */
-    private static final Pattern FORM = Pattern.compile("([a-z_A-Z0-9 ]+?) ?(\\**)(?:\\[(\\w*)])?");
-
-    /** Enumerators that are the sizes of arrays. */
-    private static final Set<String> ENUMERATORS = Set.of(
-            "NR_NODE_STATES", "NR_VM_ZONE_STAT_ITEMS", "NR_VM_NODE_STAT_ITEMS", "NR_VM_NUMA_EVENT_ITEMS", "NR_SOFTIRQS");
-
-    /** What marks a place in the code. */
-    private static final Optional<String> TEXT = Optional.of("char []");
+    /** Arrays that are as long as an enumerator says; the distance to the next symbol is only an upper bound. */
+    private static final Map<String, String> LENGTHS = Map.of(
+            "node_states", "NR_NODE_STATES",
+            "vm_zone_stat", "NR_VM_ZONE_STAT_ITEMS",
+            "vm_node_stat", "NR_VM_NODE_STAT_ITEMS",
+            "vm_numa_event", "NR_VM_NUMA_EVENT_ITEMS",
+            "softirq_vec", "NR_SOFTIRQS");
 
     private static final long MOST_ELEMENTS = 1 << 20;
+    private static final int MOST_POINTERS = 4;
 
     /** Those of the table of known variables that this kernel has, except those that BTF describes itself. */
     static List<Global> all(Btf types, KernelSymbols symbols, SymbolTable table) {
+        Set<String> described = new HashSet<>();
+        types.variables().forEach(variable -> described.add(variable.name()));
         Map<String, Long> sizes = new HashMap<>();
         table.forEachSized((symbol, bytes) -> {
             if (GlobalTypes.names().contains(symbol.name())) {
@@ -50,23 +50,30 @@ record Global(String name, long address, int type, int pointers, boolean array, 
         });
         Map<String, Long> constants = constants(types);
         List<Global> found = new ArrayList<>();
-        for (String name : GlobalTypes.names().stream().sorted().toList()) {
-            Optional<Symbol> symbol = symbols.findAll(name).stream()
-                    .filter(each -> each.module().isEmpty() && (!each.isCode() || GlobalTypes.of(each.name()).equals(TEXT)))
-                    .findFirst();
-            String form = GlobalTypes.of(name).orElseThrow();
-            symbol.flatMap(place -> of(types, place, form, sizes.getOrDefault(name, 0L), constants))
-                    .ifPresent(found::add);
+        for (String name : GlobalTypes.names()) {
+            if (!described.contains(name)) {
+                symbol(symbols, name)
+                        .flatMap(symbol -> GlobalTypes.of(types, name)
+                                .flatMap(type -> of(types, symbol, type, sizes.getOrDefault(name, 0L), constants)))
+                        .ifPresent(found::add);
+            }
         }
         return found;
     }
 
+    private static Optional<Symbol> symbol(KernelSymbols symbols, String name) {
+        return symbols.findAll(name).stream()
+                .filter(each -> each.module().isEmpty())
+                .findFirst();
+    }
+
     private static Map<String, Long> constants(Btf types) {
+        Set<String> wanted = Set.copyOf(LENGTHS.values());
         Map<String, Long> found = new HashMap<>();
-        for (int id = 1; id < types.endId() && found.size() < ENUMERATORS.size(); id++) {
+        for (int id = 1; id < types.endId() && found.size() < wanted.size(); id++) {
             if (types.record(id).kind() == BtfKind.ENUM) {
                 types.type(id).constants().forEach(constant -> {
-                    if (ENUMERATORS.contains(constant.name())) {
+                    if (wanted.contains(constant.name())) {
                         found.put(constant.name(), constant.value());
                     }
                 });
@@ -76,30 +83,29 @@ record Global(String name, long address, int type, int pointers, boolean array, 
     }
 
     private static Optional<Global> of(
-            Btf types, Symbol symbol, String form, long size, Map<String, Long> constants) {
-        Matcher matcher = FORM.matcher(form);
-        if (!matcher.matches()) {
-            return Optional.empty();
+            Btf types, Symbol symbol, KernelType type, long size, Map<String, Long> constants) {
+        boolean array = type.kind() == KernelType.Kind.ARRAY;
+        KernelType element = array ? type.target().orElseThrow() : type;
+        KernelType base = element;
+        int pointers = 0;
+        while (base.kind() == KernelType.Kind.POINTER && pointers < MOST_POINTERS) {
+            base = base.target().orElseThrow();
+            pointers++;
         }
-        String base = matcher.group(1);
-        int pointers = matcher.group(2).length();
-        Optional<KernelType> type = types.find(base);
-        OptionalInt id = base.equals("void") ? OptionalInt.of(0) : type.map(types::idOf).orElse(OptionalInt.empty());
+        OptionalInt id = base.kind() == KernelType.Kind.VOID ? OptionalInt.of(0) : types.idOf(base);
         if (id.isEmpty()) {
             return Optional.empty();
         }
-        String elements = matcher.group(3);
-        long each = pointers > 0 ? types.pointerSize() : type.map(KernelType::size).orElse(0L);
-        long count = elements == null ? 0 : elements(elements, size, each, constants);
-        return Optional.of(new Global(symbol.name(), symbol.address(), id.getAsInt(), pointers, elements != null, count));
+        long count = array ? elements(symbol.name(), type.count(), size, element.size(), constants) : 0;
+        return Optional.of(new Global(symbol.name(), symbol.address(), id.getAsInt(), pointers, array, count));
     }
 
-    private static long elements(String text, long size, long each, Map<String, Long> constants) {
-        long fitting = each == 0 ? 0 : size / each;
-        if (text.isEmpty()) {
-            return Math.min(fitting, MOST_ELEMENTS);
+    private static long elements(String name, long stated, long size, long each, Map<String, Long> constants) {
+        if (stated > 0) {
+            return Math.min(stated, MOST_ELEMENTS);
         }
-        long said = Character.isDigit(text.charAt(0)) ? Long.parseLong(text) : constants.getOrDefault(text, fitting);
-        return Math.clamp(said, 0, MOST_ELEMENTS);
+        long fitting = each == 0 ? 0 : size / each;
+        Long said = constants.get(LENGTHS.getOrDefault(name, ""));
+        return Math.clamp(said == null ? fitting : Math.min(said, fitting), 0, MOST_ELEMENTS);
     }
 }

@@ -1,7 +1,7 @@
 package dev.guestcore.linux.export;
 
 import dev.guestcore.address.PagingMode;
-import dev.guestcore.format.CoreSink;
+import dev.guestcore.file.CoreSink;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.LinuxException;
 import dev.guestcore.linux.symbols.Symbol;

@@ -127,7 +127,7 @@ final class IsfTypes {
     }
 
     private void member(JsonText json, BtfRecord record, int index, Set<String> names) {
-        long at = (long) index * MEMBER_WORDS;
+        int at = index * MEMBER_WORDS;
         int type = record.word(at + 1);
         int packed = record.word(at + 2);
         int bits = record.flag() ? packed >>> BIT_SIZE_SHIFT : 0;

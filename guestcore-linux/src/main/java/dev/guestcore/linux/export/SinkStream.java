@@ -1,6 +1,6 @@
 package dev.guestcore.linux.export;
 
-import dev.guestcore.format.CoreSink;
+import dev.guestcore.file.CoreSink;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
 

@@ -168,7 +168,7 @@ final class TypeEntries {
     }
 
     private void member(BtfRecord record, int index, Bytes out) {
-        long at = (long) index * MEMBER_WORDS;
+        int at = index * MEMBER_WORDS;
         int name = record.word(at);
         int target = plain(record.word(at + 1));
         int packed = record.word(at + 2);
@@ -190,7 +190,7 @@ final class TypeEntries {
         int words = wide ? MEMBER_WORDS : 2;
         name(record.nameOffset(), Abbreviation.ENUM, Abbreviation.ENUM_WITHOUT_NAME, out).uleb(record.size());
         for (int i = 0; i < record.elements(); i++) {
-            long at = (long) i * words;
+            int at = i * words;
             int low = record.word(at + 1);
             long value = record.flag() && !wide ? low : Integer.toUnsignedLong(low);
             if (wide) {
@@ -216,8 +216,8 @@ final class TypeEntries {
 
     private void parameters(BtfRecord prototype, Bytes out) {
         for (int i = 0; i < prototype.elements(); i++) {
-            int name = prototype.word(2L * i);
-            int target = plain(prototype.word(2L * i + 1));
+            int name = prototype.word(2 * i);
+            int target = plain(prototype.word(2 * i + 1));
             if (target == 0) {
                 begin(Abbreviation.FURTHER_PARAMETERS, out);
             } else {

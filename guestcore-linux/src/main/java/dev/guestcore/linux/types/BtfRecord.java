@@ -60,7 +60,7 @@ public final class BtfRecord {
     }
 
     /** A word behind the part that all records have, from 0 on. */
-    public int word(long index) {
+    public int word(int index) {
         return owner.wordOf(id, EXTRA + index);
     }
 }
