@@ -11,6 +11,7 @@ module dev.guestcore {
     exports dev.guestcore;
     exports dev.guestcore.address;
     exports dev.guestcore.arch;
+    exports dev.guestcore.capture;
     exports dev.guestcore.cpu;
     exports dev.guestcore.error;
     exports dev.guestcore.file;

@@ -26,6 +26,11 @@ public record Finding(Severity severity, String message) {
         Objects.requireNonNull(message);
     }
 
+    /** Whether part of what the file should hold is lost or wrong. */
+    public boolean isDamage() {
+        return severity == Severity.DAMAGE;
+    }
+
     /** Something odd. */
     public static Finding note(String message) {
         return new Finding(Severity.NOTE, message);

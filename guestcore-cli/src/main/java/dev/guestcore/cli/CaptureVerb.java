@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.FreezeMethod;
+import dev.guestcore.capture.Capture;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.internal.output.OutputFile;
 import dev.guestcore.internal.text.Amounts;
@@ -118,10 +119,10 @@ final class CaptureVerb extends WritingVerb {
 
     private Rehearsal rehearsal(GuestSource guest) {
         FreezeChoice choice = guest.choose(freezing(any -> {}));
-        long most = Delivery.expectedBytes(guest);
-        OptionalLong free = output.equals(Delivery.STANDARD_OUTPUT)
+        long most = Capture.expectedBytes(guest);
+        OptionalLong free = output.equals(FileNames.STANDARD_OUTPUT)
                 ? OptionalLong.empty()
-                : OptionalLong.of(OutputFile.freeSpace(Delivery.fileToWrite(output)));
+                : OptionalLong.of(OutputFile.freeSpace(FileNames.fileToWrite(output)));
         boolean refused = guest.isLive() && !anyRoom && free.isPresent() && free.getAsLong() < most;
         return new Rehearsal(guest.isLive(), choice, most, free, refused);
     }
@@ -134,7 +135,7 @@ final class CaptureVerb extends WritingVerb {
                 + " at most; less where pages are zero or compressed";
         rehearsal.free().ifPresentOrElse(
                 free -> print(size + "; " + Amounts.human(free) + " are free in "
-                        + Printable.of(Delivery.folder(Delivery.path(output)).toString())
+                        + Printable.of(FileNames.folder(FileNames.path(output)).toString())
                         + (rehearsal.fits() ? "" : ", which may be too little")
                         + (rehearsal.refused() ? ": " + ANY_ROOM + " captures all the same" : "")),
                 () -> print(size));

@@ -2,6 +2,8 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
 import dev.guestcore.address.AddressSpace;
+import dev.guestcore.capture.Capture;
+import dev.guestcore.capture.CaptureReport;
 import dev.guestcore.error.OutputException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
@@ -16,7 +18,6 @@ import dev.guestcore.inspect.SearchPattern;
 import dev.guestcore.inspect.TextMap;
 import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.open.Guests;
-import dev.guestcore.source.FreezeRequest;
 import dev.guestcore.source.GuestSource;
 import dev.guestcore.source.demo.DemoInvariant;
 import java.io.IOException;
@@ -89,8 +90,8 @@ final class DemoVerb extends Verb {
             List<Path> cores = new ArrayList<>();
             try (GuestSource guest = Guests.source("demo:")) {
                 step("A guest runs inside this process: " + guest.vcpuCount() + " vCPUs that never stop writing, "
-                        + Amounts.human(Delivery.expectedBytes(guest)) + " of memory with the holes of a PC.");
-                progress(progress.mode).expect(PASSES * Delivery.expectedBytes(guest));
+                        + Amounts.human(Capture.expectedBytes(guest)) + " of memory with the holes of a PC.");
+                progress(progress.mode).expect(PASSES * Capture.expectedBytes(guest));
                 for (CoreFormat format : formats) {
                     cores.add(capture(guest, format, folder));
                 }
@@ -119,7 +120,7 @@ final class DemoVerb extends Verb {
     private Path createFolder() {
         String wanted = output == null ? DEFAULT_FOLDER : output;
         for (int number = 1; number < MOST_FOLDERS; number++) {
-            Path folder = Delivery.path(number == 1 ? wanted : wanted + "-" + number);
+            Path folder = FileNames.path(number == 1 ? wanted : wanted + "-" + number);
             try {
                 return Files.createDirectory(folder);
             } catch (FileAlreadyExistsException e) {
@@ -173,22 +174,15 @@ final class DemoVerb extends Verb {
         Path core = folder.resolve("demo." + format.name());
         step("Freeze it, write a " + format.title() + ", let it run on.");
         command("capture demo: -o " + Text.quoted(core.toString()) + " --to " + format.name());
-        Delivery.Outcome outcome = deliver(guest, format, core);
+        CaptureReport outcome = deliver(guest, format, core);
         outcome.frozen().ifPresent(time -> detail("frozen for " + Text.time(time) + ", "
-                + Amounts.human(outcome.report().bytes()) + " written"));
+                + Amounts.human(outcome.written().bytes()) + " written"));
         return core;
     }
 
-    private Delivery.Outcome deliver(GuestSource guest, CoreFormat format, Path core) {
+    private CaptureReport deliver(GuestSource guest, CoreFormat format, Path core) {
         try (ShownProgress shown = progress(progress.mode)) {
-            return new Delivery(
-                            console(),
-                            guest,
-                            format.writer(Map.of()),
-                            Delivery.ManifestChoice.NONE,
-                            FreezeRequest.shortest(),
-                            false)
-                    .toFile(core, false, shown);
+            return Capture.of(guest).to(format.writer(Map.of())).withProgress(shown).write(core);
         }
     }
 
@@ -230,7 +224,7 @@ final class DemoVerb extends Verb {
         step("Turn one into the other, and compare page by page, register by register.");
         command("convert " + Text.quoted(from.toString()) + " -o " + Text.quoted(core.toString()) + " --to "
                 + format.name());
-        Delivery.Outcome outcome;
+        CaptureReport outcome;
         try (GuestSource source = Guests.source(from.toString())) {
             outcome = deliver(source, format, core);
         }
@@ -245,7 +239,7 @@ final class DemoVerb extends Verb {
                 .filter(RegisterDifference::isKnownInBoth)
                 .count();
         result(values == 0, "the same value in every register that both formats know", values + " registers differ");
-        int losses = outcome.report().losses().size();
+        int losses = outcome.written().losses().size();
         if (losses > 0) {
             boolean canKeep = format.writeOptions().stream().anyMatch(option -> option.name().equals(WritingVerb.KEEP));
             detail(style().odd(Text.counted(losses, "fact") + " for which this format has no place")

@@ -68,7 +68,7 @@ final class DiffVerb extends Verb {
 
     @Override
     public Integer call() throws Exception {
-        boolean pictureOut = Delivery.STANDARD_OUTPUT.equals(svg);
+        boolean pictureOut = FileNames.STANDARD_OUTPUT.equals(svg);
         if (force && (svg == null || pictureOut)) {
             throw usage("--force needs --svg with a file");
         }

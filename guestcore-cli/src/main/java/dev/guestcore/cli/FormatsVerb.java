@@ -112,7 +112,7 @@ final class FormatsVerb extends Verb {
         boolean claimed = false;
         Style style = console().style();
         Table table = new Table("name", "match", "why");
-        try (FileBytes bytes = FileBytes.open(Delivery.path(name))) {
+        try (FileBytes bytes = FileBytes.open(FileNames.path(name))) {
             for (CoreFormat format : Guests.formats()) {
                 Probe probe = format.probe(bytes);
                 boolean matches = probe.claims();

@@ -160,7 +160,7 @@ final class GdbVerb extends Verb {
 
     private GdbListener listener() {
         if (socket != null) {
-            return GdbListener.onSocket(Delivery.path(socket));
+            return GdbListener.onSocket(FileNames.path(socket));
         }
         int wanted = port != null ? port : USUAL_PORT;
         return listen != null

@@ -76,7 +76,7 @@ final class MapVerb extends Verb {
 
     @Override
     public Integer call() throws Exception {
-        if (force && (svg == null || svg.equals(Delivery.STANDARD_OUTPUT))) {
+        if (force && (svg == null || svg.equals(FileNames.STANDARD_OUTPUT))) {
             throw usage("--force needs --svg with a file");
         }
         addressSpace.check(this, virtual);
@@ -98,7 +98,7 @@ final class MapVerb extends Verb {
                 String picture;
                 int code;
                 try (Guest guest = look.open(source, need, progress.mode, this::show)) {
-                    if (svg == null || svg.equals(Delivery.STANDARD_OUTPUT)) {
+                    if (svg == null || svg.equals(FileNames.STANDARD_OUTPUT)) {
                         return show(guest);
                     }
                     picture = SvgMap.render(map(guest));

@@ -13,7 +13,7 @@ final class Pictures {
     static void write(String name, boolean replace, String picture) {
         OutputFile.IfExists ifExists = replace ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
         byte[] bytes = picture.getBytes(StandardCharsets.UTF_8);
-        try (OutputFile file = OutputFile.create(Delivery.fileToWrite(name), ifExists)) {
+        try (OutputFile file = OutputFile.create(FileNames.fileToWrite(name), ifExists)) {
             file.requireSpace(bytes.length);
             file.sink().write(MemorySegment.ofArray(bytes));
             file.commit();

@@ -120,7 +120,7 @@ final class ReadVerb extends Verb {
         if (!raw && output != null) {
             throw usage("-o needs --raw; a hex dump goes to standard output");
         }
-        boolean stream = output == null || output.equals(Delivery.STANDARD_OUTPUT);
+        boolean stream = output == null || output.equals(FileNames.STANDARD_OUTPUT);
         if (force && stream) {
             throw usage("--force needs -o with a file");
         }
@@ -270,7 +270,7 @@ final class ReadVerb extends Verb {
 
     private void copyToFile(Bytes bytes, String name) {
         OutputFile.IfExists ifExists = force ? OutputFile.IfExists.REPLACE : OutputFile.IfExists.FAIL;
-        try (OutputFile file = OutputFile.create(Delivery.fileToWrite(name), ifExists)) {
+        try (OutputFile file = OutputFile.create(FileNames.fileToWrite(name), ifExists)) {
             file.requireSpace(length);
             copy(bytes, file.sink());
             file.commit();

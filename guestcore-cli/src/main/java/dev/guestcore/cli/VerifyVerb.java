@@ -125,7 +125,7 @@ final class VerifyVerb extends Verb {
     /** About the size of the file, for each time that it is read. */
     private void expectAll() {
         int times = (manifest || manifestFile != null ? 1 : 0) + (deep ? 1 : 0) + (against != null ? 1 : 0);
-        long size = Guests.provider(file).isPresent() ? 0 : Delivery.path(file).toFile().length();
+        long size = Guests.provider(file).isPresent() ? 0 : FileNames.path(file).toFile().length();
         progress(progress.mode).expect(times * size);
     }
 
@@ -146,8 +146,8 @@ final class VerifyVerb extends Verb {
         if (Guests.provider(file).isPresent()) {
             throw usage("a manifest belongs to one file; name the file alone");
         }
-        Path path = Delivery.path(file);
-        Path manifestPath = manifestFile == null ? Manifest.beside(path) : Delivery.path(manifestFile);
+        Path path = FileNames.path(file);
+        Path manifestPath = manifestFile == null ? Manifest.beside(path) : FileNames.path(manifestFile);
         if (manifestFile == null && !Files.exists(manifestPath)) {
             throw new SourceException(manifestPath + ": no such file; --manifest-file names a manifest elsewhere");
         }

@@ -4,6 +4,10 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
 import dev.guestcore.Freeze;
 import dev.guestcore.FreezeMethod;
+import dev.guestcore.capture.Capture;
+import dev.guestcore.capture.CaptureReport;
+import dev.guestcore.error.MayNotFitException;
+import dev.guestcore.error.OutputException;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.Loss;
@@ -14,11 +18,11 @@ import dev.guestcore.source.FreezeChoice;
 import dev.guestcore.source.FreezeRequest;
 import dev.guestcore.source.GuestSource;
 import java.io.PrintStream;
+import java.nio.channels.WritableByteChannel;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
@@ -82,7 +86,7 @@ abstract class WritingVerb extends Verb {
 
     /** Writes the guest of a source as the options say. */
     final int deliver(String location) throws Exception {
-        boolean stream = output.equals(Delivery.STANDARD_OUTPUT);
+        boolean stream = output.equals(FileNames.STANDARD_OUTPUT);
         CoreFormat format = WriteOptions.format(spec, to);
         CoreWriter writer = WriteOptions.writer(spec, format);
         if (stream && force) {
@@ -94,8 +98,6 @@ abstract class WritingVerb extends Verb {
         if (stream && manifest && manifestFile == null) {
             throw usage("with '-o -' name a file for the manifest: --manifest-file FILE");
         }
-        Delivery.ManifestChoice manifestChoice = new Delivery.ManifestChoice(
-                manifest || manifestFile != null, Optional.ofNullable(manifestFile).map(Delivery::fileToWrite));
         PrintStream report = stream ? console().err() : console().out();
         Style style = stream ? console().errorStyle() : console().style();
         FreezeRequest request = freezing(choice -> {
@@ -108,18 +110,15 @@ abstract class WritingVerb extends Verb {
                 report.flush();
             }
         });
-        Delivery.Outcome outcome = unwinding(() -> {
+        CaptureReport outcome = unwinding(() -> {
             try (GuestSource source = source(location);
                     ShownProgress shown = progress(progress.mode)) {
-                expectedBytes = Delivery.expectedBytes(source);
+                expectedBytes = Capture.expectedBytes(source);
                 shown.expect(expectedBytes);
                 if (!json) {
                     announce(source, format, report, style);
                 }
-                Delivery delivery = new Delivery(console(), source, writer, manifestChoice, request, anyRoom);
-                return stream
-                        ? delivery.toStandardOutput(force, shown)
-                        : delivery.toFile(Delivery.fileToWrite(output), force, shown);
+                return write(capture(source, writer).freezing(request).withProgress(shown), stream);
             }
         });
         if (json) {
@@ -134,6 +133,37 @@ abstract class WritingVerb extends Verb {
             }
         }
         return report(outcome.findings());
+    }
+
+    private Capture capture(GuestSource source, CoreWriter writer) {
+        Capture capture = Capture.of(source)
+                .to(writer)
+                .withTool("guestcore " + Build.version())
+                .withListener(finding -> console().remark(finding.isDamage()
+                        ? Findings.remark(finding)
+                        : Failures.PREFIX + Printable.of(finding.message())));
+        if (manifestFile != null) {
+            capture.withManifest(FileNames.fileToWrite(manifestFile));
+        } else if (manifest) {
+            capture.withManifest();
+        }
+        if (anyRoom) {
+            capture.intoAnyRoom();
+        }
+        return force ? capture.replacing() : capture;
+    }
+
+    private CaptureReport write(Capture capture, boolean stream) {
+        if (stream) {
+            WritableByteChannel channel = console().outChannel();
+            console().cancellation().closeOnRequest(channel);
+            return capture.write(channel, "standard output");
+        }
+        try {
+            return capture.write(FileNames.fileToWrite(output));
+        } catch (MayNotFitException e) {
+            throw new OutputException(e.getMessage() + ", or try it with " + ANY_ROOM, e);
+        }
     }
 
     /** Finds the guest. */
@@ -156,18 +186,18 @@ abstract class WritingVerb extends Verb {
     }
 
     final void announce(GuestSource source, CoreFormat format, PrintStream report, Style style) {
-        long bytes = Delivery.expectedBytes(source);
+        long bytes = Capture.expectedBytes(source);
         report.println(style.heading("from") + "  " + Printable.of(source.description()));
         report.println(style.heading("has") + "   " + Text.counted(source.vcpuCount(), "vCPU") + ", "
                 + Amounts.human(bytes) + " of memory in " + Text.counted(source.regions().size(), "region"));
         report.println(style.heading("to") + "    "
-                + (output.equals(Delivery.STANDARD_OUTPUT) ? "standard output" : Printable.of(output)) + ", "
+                + (output.equals(FileNames.STANDARD_OUTPUT) ? "standard output" : Printable.of(output)) + ", "
                 + format.title());
         report.flush();
     }
 
-    private static void describe(Delivery.Outcome outcome, CoreFormat format, PrintStream report, Style style) {
-        WriteReport written = outcome.report();
+    private static void describe(CaptureReport outcome, CoreFormat format, PrintStream report, Style style) {
+        WriteReport written = outcome.written();
         report.println(style.heading("done") + "  " + Amounts.human(written.bytes()) + ", layout " + written.layout()
                 + (written.zeroBytes() == 0 ? "" : ", of that " + Amounts.human(written.zeroBytes()) + " zero pages")
                 + outcome.frozen().map(time -> "; the guest was frozen for " + Text.time(time)).orElse(""));
@@ -206,8 +236,8 @@ abstract class WritingVerb extends Verb {
         }
     }
 
-    private Map<String, Object> json(Delivery.Outcome outcome) {
-        WriteReport written = outcome.report();
+    private Map<String, Object> json(CaptureReport outcome) {
+        WriteReport written = outcome.written();
         Map<String, Object> document = new LinkedHashMap<>();
         document.put("output", output);
         document.put("format", written.format());

@@ -3,7 +3,7 @@ package dev.guestcore.error;
 import java.io.Serial;
 
 /** The output cannot be written: it exists, the disk is full, the pipe is closed. No file has the final name. */
-public final class OutputException extends GuestcoreException {
+public sealed class OutputException extends GuestcoreException permits MayNotFitException {
 
     @Serial
     private static final long serialVersionUID = 1L;
