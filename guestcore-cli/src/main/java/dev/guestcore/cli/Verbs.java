@@ -15,7 +15,7 @@ final class Verbs {
 
     /** What prints a text to be read, and is done with it: not what shows finds as they come, waits or writes files. */
     private static final Set<String> PAGED =
-            Set.of("info", "log", "regs", "read", "map", "translate", "verify", "diff", "formats", "help");
+            Set.of("info", "log", "regs", "read", "map", "translate", "symbols", "verify", "diff", "formats", "help");
 
     /** Names that users type elsewhere. */
     private static final Map<String, String> OTHER_NAMES = Map.of("dmesg", "log");
@@ -35,6 +35,7 @@ final class Verbs {
         verbs.put("map", MapVerb::new);
         verbs.put("translate", TranslateVerb::new);
         verbs.put("search", SearchVerb::new);
+        verbs.put("symbols", SymbolsVerb::new);
         verbs.put("diff", DiffVerb::new);
         verbs.put("gdb", GdbVerb::new);
         verbs.put("formats", FormatsVerb::new);

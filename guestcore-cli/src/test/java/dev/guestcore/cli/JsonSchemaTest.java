@@ -84,6 +84,9 @@ class JsonSchemaTest {
         document("formats", 1, "formats", "--json", guest.substring("file:".length()));
         document("translate", 0, "translate", "--json", guest, "0xffffffff81000123");
         document("translate", 1, "translate", "--json", guest, "0xffffffff81600000");
+        String linux = LinuxGuest.in(folder);
+        document("symbols", 0, "symbols", "--json", linux);
+        document("symbols", 1, "symbols", "--json", linux, "function_7", "0xffffffff82c03100", "nothing");
         document("map", 0, "map", "--json", guest);
         document("map", 0, "map", "--json", "--scan", "demo:ram=4M");
         document("man", 0, "man", "--json");

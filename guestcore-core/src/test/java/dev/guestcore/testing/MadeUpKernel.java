@@ -8,6 +8,8 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Memory of 16 MiB with what a Linux kernel on x86-64 leaves there: an image of 4 MiB moved by KASLR, page tables in it that
@@ -27,6 +29,7 @@ public final class MadeUpKernel {
     private static final long DIRECT_MAP_4 = 0xffff_8880_0000_0000L;
     private static final long DIRECT_MAP_5 = 0xff11_0000_0000_0000L;
     private static final int LARGE = 2 << 20;
+    private static final int SYMBOLS = 0x11_0000;
 
     private final ByteBuffer memory;
     private final long offset;
@@ -100,6 +103,44 @@ public final class MadeUpKernel {
         memory.putInt(address, 11).putInt(address + 4, text.length()).putInt(address + 8, 0);
         put(address + 12, "VMCOREINFO\0\0" + text);
         return this;
+    }
+
+    /** Puts the kernel's symbols 0x110000 bytes behind the start of the image, in the form of Linux 6.1. */
+    public MadeUpKernel withSymbols() {
+        return withSymbols(new MadeUpKallsyms.Layout(
+                MadeUpKallsyms.Form.ABSOLUTE_PERCPU, MadeUpKallsyms.Order.ADDRESSES_FIRST, 8, 4, true));
+    }
+
+    /** The same in any form; relative to their place, they have physical addresses. */
+    public MadeUpKernel withSymbols(MadeUpKallsyms.Layout layout) {
+        long start = layout.form() == MadeUpKallsyms.Form.PLACE_RELATIVE ? physical : LINKED + offset;
+        memory.put(
+                physical + SYMBOLS,
+                new MadeUpKallsyms(layout, symbols(start, layout), physical + SYMBOLS).bytes());
+        memory.putLong(physical + LARGE + 0x8_0000, mask);
+        return this;
+    }
+
+    /** Functions, what lies where the class says, and if there is room for that in the form, two per-CPU variables in front. */
+    public static List<MadeUpKallsyms.Entry> symbols(long start, MadeUpKallsyms.Layout layout) {
+        List<MadeUpKallsyms.Entry> symbols = new ArrayList<>();
+        if (layout.form() == MadeUpKallsyms.Form.ABSOLUTE_PERCPU) {
+            symbols.add(new MadeUpKallsyms.Entry("__per_cpu_start", 'A', 0));
+            symbols.add(new MadeUpKallsyms.Entry("pcpu_hot", 'A', 0x40));
+        }
+        symbols.add(new MadeUpKallsyms.Entry("_text", 'T', start));
+        symbols.add(new MadeUpKallsyms.Entry("_stext", 'T', start));
+        symbols.add(new MadeUpKallsyms.Entry("linux_banner", 'D', start + 0x1000));
+        for (int i = 0; i < 900; i++) {
+            long function = start + 0x3000 + i * 0x40L;
+            symbols.add(new MadeUpKallsyms.Entry("__pfx_function_" + i, 't', function));
+            symbols.add(new MadeUpKallsyms.Entry("function_" + i, i % 2 == 0 ? 'T' : 't', function + 0x10));
+        }
+        symbols.add(new MadeUpKallsyms.Entry("init_uts_ns", 'D', start + 0x10_0000));
+        symbols.add(new MadeUpKallsyms.Entry("init_top_pgt", 'D', start + LARGE));
+        symbols.add(new MadeUpKallsyms.Entry("sme_me_mask", 'D', start + LARGE + 0x8_0000));
+        symbols.add(new MadeUpKallsyms.Entry("_end", 'B', start + 2L * LARGE));
+        return symbols;
     }
 
     /** Registers of a vCPU that uses these page tables. */

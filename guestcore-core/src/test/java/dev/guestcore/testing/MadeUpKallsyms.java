@@ -1,4 +1,4 @@
-package dev.guestcore.linux.symbols;
+package dev.guestcore.testing;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -13,10 +13,25 @@ import java.util.stream.IntStream;
  * Tables of kallsyms for a list of symbols, in every form that kernels have them, as scripts/kallsyms.c of the different versions
  * lays them out.
  */
-final class MadeUpKallsyms {
+public final class MadeUpKallsyms {
+
+    /** How addresses are noted. */
+    public enum Form {
+        ABSOLUTE,
+        BASE_RELATIVE,
+        ABSOLUTE_PERCPU,
+        PLACE_RELATIVE
+    }
+
+    /**
+     * A symbol.
+     *
+     * @param type letter as nm shows it
+     */
+    public record Entry(String name, char type, long address) {}
 
     /** The order of the tables in memory. */
-    enum Order {
+    public enum Order {
         /** Addresses, number, names, markers, tokens. */
         ADDRESSES_FIRST,
         /** The same with the table for look-ups by name before the tokens, as some stable kernels have it. */
@@ -34,16 +49,16 @@ final class MadeUpKallsyms {
      * @param markerBytes width of a marker
      * @param largeLengths whether lengths above 127 take two bytes
      */
-    record Layout(AddressForm form, Order order, int alignment, int markerBytes, boolean largeLengths) {}
+    public record Layout(Form form, Order order, int alignment, int markerBytes, boolean largeLengths) {}
 
     private static final List<String> PAIRS = List.of("st", "er", "__", "_t", "in", "sys_", "kernel", "aaaaaaaa");
     private static final int FIRST_PAIR = 0x80;
 
     private final Layout layout;
-    private final List<Symbol> symbols;
+    private final List<Entry> symbols;
     private final long start;
     private final ByteBuffer bytes;
-    private final String[] tokens = new String[TokenTable.TOKENS];
+    private final String[] tokens = new String[256];
 
     /**
      * Writes the tables.
@@ -51,7 +66,7 @@ final class MadeUpKallsyms {
      * @param symbols ascending by address
      * @param start guest-physical address of the first byte
      */
-    MadeUpKallsyms(Layout layout, List<Symbol> symbols, long start) {
+    public MadeUpKallsyms(Layout layout, List<Entry> symbols, long start) {
         this.layout = layout;
         this.symbols = symbols;
         this.start = start;
@@ -66,7 +81,8 @@ final class MadeUpKallsyms {
         write();
     }
 
-    byte[] bytes() {
+    /** The tables. */
+    public byte[] bytes() {
         return Arrays.copyOf(bytes.array(), bytes.position());
     }
 
@@ -107,10 +123,10 @@ final class MadeUpKallsyms {
         int first = bytes.position();
         List<Integer> markers = new ArrayList<>();
         for (int i = 0; i < symbols.size(); i++) {
-            if (i % NameTable.STEP == 0) {
+            if (i % 256 == 0) {
                 markers.add(bytes.position() - first);
             }
-            Symbol symbol = symbols.get(i);
+            Entry symbol = symbols.get(i);
             byte[] compressed = compress(symbol.type() + symbol.name());
             if (layout.largeLengths && compressed.length > 0x7f) {
                 bytes.put((byte) (0x80 | compressed.length & 0x7f)).put((byte) (compressed.length >> 7));
@@ -160,19 +176,19 @@ final class MadeUpKallsyms {
 
     private void addresses() {
         align();
-        if (layout.form == AddressForm.ABSOLUTE) {
+        if (layout.form == Form.ABSOLUTE) {
             symbols.forEach(symbol -> bytes.putLong(symbol.address()));
             return;
         }
         long base = symbols.stream()
-                .mapToLong(Symbol::address)
+                .mapToLong(Entry::address)
                 .filter(address -> address < 0)
                 .min()
                 .orElse(0);
-        for (Symbol symbol : symbols) {
+        for (Entry symbol : symbols) {
             bytes.putInt(Math.toIntExact(offset(symbol.address(), base)));
         }
-        if (layout.form != AddressForm.PLACE_RELATIVE) {
+        if (layout.form != Form.PLACE_RELATIVE) {
             align();
             bytes.putLong(base);
         }
