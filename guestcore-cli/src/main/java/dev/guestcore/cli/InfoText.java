@@ -295,7 +295,8 @@ final class InfoText {
             next(commands, "info --scan", "", "searches all of memory for the kernel");
         }
         if (!guest.vcpus().isEmpty()) {
-            next(commands, "regs", "", "shows all registers");
+            boolean known = guest.vcpus().stream().anyMatch(vcpu -> !vcpu.registers().known().isEmpty());
+            next(commands, "regs", "", known ? "shows all registers" : "shows what the source has of the vCPUs");
         }
         next(commands, "map", "", "draws what lies where");
         next(commands, "search", " TEXT", "finds a text in memory");

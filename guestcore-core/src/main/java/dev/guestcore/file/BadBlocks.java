@@ -2,6 +2,7 @@ package dev.guestcore.file;
 
 import dev.guestcore.Finding;
 import dev.guestcore.error.SourceException;
+import dev.guestcore.internal.text.Amounts;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentSkipListSet;
@@ -81,7 +82,8 @@ final class BadBlocks {
         }
         tell(findings, first, end);
         if (runs > MOST_FINDINGS) {
-            findings.add(Finding.damage(name + ": " + (runs - MOST_FINDINGS) + " more places cannot be read"));
+            findings.add(Finding.damage(name + ": " + Amounts.counted(
+                    runs - MOST_FINDINGS, "more place cannot be read", "more places cannot be read")));
         }
         return findings;
     }

@@ -37,6 +37,9 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
 
     private static final long CR4_LA57 = 1L << 12;
 
+    /** {@code __START_KERNEL_map}: where phys_base is mapped to. */
+    private static final long IMAGE = 0xffffffff80000000L;
+
     /** Several files of one dump. */
     private static final Pattern SPLIT = Pattern.compile("split:(.+)");
 
@@ -89,8 +92,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                     : crash(format, location, facts, note));
             boolean unseen = format.equals("elf")
                     && !guest.facts(ElfFacts.class).map(ElfFacts::kernelAddresses).orElse(false);
-            // We know the kernel's addresses of x86 only: for others a conversion would not put them into the headers.
-            if (!note || !unseen || guest.architecture().mayBe(Architectures.X86)) {
+            if (!note || !unseen || canBeSeen(guest, facts)) {
                 advice.add(flattened
                         ? converted(
                                 "drgn", format, location, "drgn -s vmlinux -c ", "drgn does not read a flattened dump")
@@ -113,6 +115,23 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         } catch (InvalidPathException e) {
             return false;
         }
+    }
+
+    /** Whether an ELF core that we write of the guest has the kernel's virtual addresses in its program headers. */
+    private static boolean canBeSeen(Guest guest, KernelFacts facts) {
+        if (!guest.architecture().mayBe(Architectures.X86)) {
+            return false;
+        }
+        boolean walked = facts.pageTableRoot()
+                .filter(root -> root.confidence() != Derived.Confidence.DOUBTFUL)
+                .isPresent();
+        return walked || facts.vmcoreInfo()
+                .map(note -> VmcoreInfoFields.parse(note.value().text()))
+                .flatMap(fields -> fields.number("phys_base").isPresent() && fields.symbol("_stext").isPresent()
+                        ? Optional.of(fields.symbol("_stext").getAsLong() - IMAGE + fields.number("phys_base").getAsLong())
+                        : Optional.<Long>empty())
+                .filter(start -> guest.memory().runAt(start).state().isReadable())
+                .isPresent();
     }
 
     /** Whether any of the files that were opened is. */
@@ -230,7 +249,8 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         }
         if (note && unseen) {
             return converted(
-                    "drgn", format, location, open, "drgn needs the kernel's virtual address in a program header");
+                    "drgn", format, location, open, "drgn needs the kernel's virtual address in a"
+                            + " program header, and this core has none; a new ELF core gets one");
         }
         return switch (format) {
             case "elf", "kdump" -> new DebuggerAdvice(

@@ -21,7 +21,7 @@ public final class KnownFiles {
 
     private static final String UNREAD = ", which Guestcore does not read yet; ";
 
-    /** @param remedy what to do; FILE stands for the name */
+    /** @param remedy what to do; FILE stands for the name, VMEM for the source that is its memory */
     private record Kind(long offset, byte[] magic, String what, String remedy) {
 
         boolean begins(FileBytes file) {
@@ -124,8 +124,8 @@ public final class KnownFiles {
     }
 
     private static String vmwareRemedy() {
-        return "the memory is in the .vmem file beside it, which opens with raw:NAME.vmem@0x0 (a guest of more than 3 GiB has"
-                + " the rest elsewhere), or at the end of this file";
+        return "the memory is in the .vmem file beside it, which opens with VMEM (a guest of more than 3 GiB has the rest"
+                + " elsewhere), or at the end of this file";
     }
 
     private static String xl() {
@@ -172,7 +172,9 @@ public final class KnownFiles {
         }
         for (Kind kind : KINDS) {
             if (kind.begins(file)) {
-                return Optional.of(kind.what + kind.remedy.replace("FILE", ShellWords.quoted(file.name())));
+                return Optional.of(kind.what + (kind.remedy.contains("VMEM")
+                        ? kind.remedy.replace("VMEM", ShellWords.quoted(memoryBeside(file)))
+                        : kind.remedy.replace("FILE", ShellWords.quoted(file.name()))));
             }
         }
         byte[] first = file.bytes(0, (int) Math.min(LOOKED_AT, file.size()), "first bytes");
@@ -181,6 +183,11 @@ public final class KnownFiles {
                     + "; if it is a raw image of memory, " + raw(file));
         }
         return isText(first) ? Optional.of("a text file, not a dump; give the name of the dump") : Optional.empty();
+    }
+
+    /** VMware calls the memory like the state that it belongs to. */
+    private static String memoryBeside(FileBytes file) {
+        return "raw:" + file.name().replaceFirst("\\.vms[sn]$", "") + ".vmem@0x0";
     }
 
     /** How to open a file as a raw image. */

@@ -38,9 +38,9 @@ class KnownFilesTest {
             0     | 4d444d5093a7                     | a Windows minidump | WinDbg
             0     | 48494252                         | a Windows hibernation file | raw:
             0     | 57414b45                         | a Windows hibernation file | raw:
-            0     | d2bed2be0800000003000000         | a VMware suspended state | raw:NAME.vmem@0x0
-            0     | d0bed2be0800000003000000         | a VMware suspended state | raw:NAME.vmem@0x0
-            0     | d1bad1ba0800000003000000         | a VMware suspended state that was resumed | raw:NAME.vmem@0x0
+            0     | d2bed2be0800000003000000         | a VMware suspended state | raw:FILE.vmem@0x0
+            0     | d0bed2be0800000003000000         | a VMware suspended state | raw:FILE.vmem@0x0
+            0     | d1bad1ba0800000003000000         | a VMware suspended state that was resumed | raw:FILE.vmem@0x0
             0     | 1420280100000000                 | a Hyper-V file | dump the guest
             0     | 7f5669727475616c426f7820536176656453746174652056322e300a | a saved state of VirtualBox | dumpvmcore
             0     | 58656e20736176656420646f6d61696e2c20786c20666f726d61740a2000200d0403020103000000 | a guest that xl saved | xl restore -p FILE
@@ -75,6 +75,16 @@ class KnownFilesTest {
         assertTrue(message.length() < 330, message);
         // A beginning that is torn is no such file, and no error either.
         refusal("torn", Arrays.copyOf(content, offset + first.length - 1));
+    }
+
+    @Test
+    void namesTheMemoryOfVmwareAsItsStateIsNamed() throws IOException {
+        byte[] state = Arrays.copyOf(HexFormat.of().parseHex("d2bed2be0800000003000000"), 4000);
+        for (String name : new String[] {"vm.vmss", "vm.vmsn"}) {
+            String message = refusal(name, state);
+            assertTrue(message.contains("opens with raw:" + folder.resolve("vm.vmem") + "@0x0 "), message);
+        }
+        assertTrue(refusal("my vm.vmss", state).contains("opens with 'raw:" + folder.resolve("my vm.vmem") + "@0x0' "));
     }
 
     @Test

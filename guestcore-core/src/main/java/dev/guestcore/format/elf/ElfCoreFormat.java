@@ -31,6 +31,7 @@ import dev.guestcore.internal.file.Arenas;
 import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.ranges.Extents;
+import dev.guestcore.internal.text.Amounts;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -100,8 +101,9 @@ public final class ElfCoreFormat implements CoreFormat {
         }
         long unread = segments.countUnread();
         if (unread > 0) {
-            findings.add(Finding.omitted(file.name() + ": " + unread
-                    + " program headers with content are neither PT_LOAD nor PT_NOTE; they are not read"));
+            findings.add(Finding.omitted(file.name() + ": " + Amounts.counted(unread,
+                    "program header with content is neither PT_LOAD nor PT_NOTE; it is not read",
+                    "program headers with content are neither PT_LOAD nor PT_NOTE; they are not read")));
         }
         CoreNotes notes = notes(file, elf, segments, findings);
         boolean byVirtualAddress = segments.lackPhysicalAddresses();
@@ -116,7 +118,8 @@ public final class ElfCoreFormat implements CoreFormat {
                     + "p_paddr is 0 in all segments, so the file does not say where the memory lies physically; it is shown"
                     + " at p_vaddr"));
         } else if (segments.countNowhere() > 0) {
-            findings.add(Finding.omitted(file.name() + ": " + segments.countNowhere() + " segments have no one physical address"
+            findings.add(Finding.omitted(file.name() + ": "
+                    + Amounts.counted(segments.countNowhere(), "segment has", "segments have") + " no one physical address"
                     + " (p_paddr is all ones, as in copies of /proc/kcore for vmalloc, modules and vmemmap); their pages are"
                     + " shown where they lie in RAM, and the segments are left aside"));
         }

@@ -12,6 +12,7 @@ import dev.guestcore.error.SourceException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.check.CappedFindings;
 import dev.guestcore.internal.file.Arenas;
+import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.internal.text.ShellWords;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -63,8 +64,9 @@ public final class RawImage {
                         + " bytes instead of " + map.imageSize() + "; the rest is not read"));
             }
             if (map.namesLeftOut() > 0) {
-                findings.add(Finding.omitted(place + ": " + map.namesLeftOut() + " regions have names beyond the first "
-                        + RawMap.MOST_NAMES + " different ones; they are shown without"));
+                findings.add(Finding.omitted(place + ": "
+                        + Amounts.counted(map.namesLeftOut(), "region has a name", "regions have names") + " beyond the first "
+                        + RawMap.MOST_NAMES + " different ones, which are all that is shown"));
             }
             String layout = map.isFlat() ? flatAt(0) + ", with map" : "with map";
             return guest(file, arena, new RawMemory(file, map), findings, layout, map.architecture());

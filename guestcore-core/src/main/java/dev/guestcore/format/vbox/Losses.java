@@ -147,7 +147,7 @@ final class Losses {
             }
         }
         if (!lost.isEmpty()) {
-            lose(list(lost), "layout " + layout.label() + " has no place for them");
+            lose(list(lost), "layout " + layout.label() + " has no place for " + (lost.size() == 1 ? "it" : "them"));
         }
         if (!cut.isEmpty()) {
             lose("high bits of " + list(cut), "the fields of layout " + layout.label() + " are narrower");

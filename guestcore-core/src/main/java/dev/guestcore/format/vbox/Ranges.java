@@ -8,6 +8,7 @@ import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.ranges.Extents;
 import dev.guestcore.internal.ranges.FileUse;
+import dev.guestcore.internal.text.Amounts;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -354,8 +355,9 @@ final class Ranges {
     private void judge() {
         FileBytes file = core.file();
         if (survey.others > 0) {
-            findings.add(Finding.omitted(file.name() + ": " + survey.others
-                    + " program headers are neither PT_LOAD nor PT_NOTE; they are ignored"));
+            findings.add(Finding.omitted(file.name() + ": " + Amounts.counted(survey.others,
+                    "program header is neither PT_LOAD nor PT_NOTE; it is ignored",
+                    "program headers are neither PT_LOAD nor PT_NOTE; they are ignored")));
         }
         judgeSizes(file);
         long fault = survey.offsetFault(core.noteSegment());
@@ -369,7 +371,8 @@ final class Ranges {
                 lost += Math.max(0, pages(i) - 1);
             }
             findings.add(Finding.damage(file.name() + ": VirtualBox before r34197 wrote the first page of each range"
-                    + " again for every other page of it: the other " + lost + " pages are lost and cannot be read"));
+                    + " again for every other page of it: the other " + Amounts.counted(lost, "page is", "pages are")
+                    + " lost and cannot be read"));
         }
         if (survey.dropsOddBytes(core.noteSegment())) {
             findings.add(Finding.damage(file.name() + ": ranges whose length is not a multiple of 4096 were written"
@@ -377,7 +380,9 @@ final class Ranges {
                     + " them are put right"));
         }
         if (overlaps > 0) {
-            findings.add(Finding.damage(file.name() + ": " + overlaps + " ranges overlap: " + firstOverlap
+            findings.add(Finding.damage(file.name() + ": "
+                    + Amounts.counted(overlaps, "range overlaps another: ", "ranges overlap: ")
+                    + firstOverlap
                     + "; the range that begins first has the shared addresses"));
         }
         judgePlaces(file);

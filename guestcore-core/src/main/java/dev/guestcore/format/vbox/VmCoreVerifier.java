@@ -15,6 +15,7 @@ import dev.guestcore.internal.elf.ElfNote;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.ranges.Extents;
+import dev.guestcore.internal.text.Amounts;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -463,7 +464,7 @@ final class VmCoreVerifier {
         expect(Rule.ALL_READABLE, 0, unreadableRanges == 0, "every byte of every range",
                 unreadableRanges == 0
                         ? "all of it"
-                        : unreadableRanges + " ranges cannot be read to their end, the first from guest-physical "
+                        : Amounts.counted(unreadableRanges, "range", "ranges") + " cannot be read to the end, the first from guest-physical "
                                 + first + " on", Result.FAIL, "");
     }
 }

@@ -15,6 +15,7 @@ import dev.guestcore.internal.file.Arenas;
 import dev.guestcore.internal.migration.MachineState;
 import dev.guestcore.internal.migration.MigrationStream;
 import dev.guestcore.internal.migration.PcMemoryMap;
+import dev.guestcore.internal.text.Amounts;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -86,8 +87,8 @@ record SavedStream(
             PageTable pages = builder.build(arena, whole ? PageState.EXCLUDED : PageState.UNREADABLE);
             long missing = pages.missingPages();
             if (missing > 0 && whole) {
-                findings.add(Finding.note(file.name() + ": " + missing + " pages were never sent; QEMU leaves out what the"
-                        + " guest has given back, and they are shown as excluded"));
+                findings.add(Finding.note(file.name() + ": " + Amounts.counted(missing, "page was", "pages were")
+                        + " never sent; QEMU leaves out what the guest has given back, which is shown as excluded"));
             }
             return new SavedStream(file, image, state, layout, pages, whole, missing, List.copyOf(findings), arena);
         } catch (RuntimeException | Error e) {

@@ -20,6 +20,7 @@ import dev.guestcore.internal.file.Arenas;
 import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.memory.LazyMemory;
+import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.internal.xen.ContextLayout;
 import dev.guestcore.internal.xen.VcpuContext;
 import java.lang.foreign.Arena;
@@ -653,14 +654,21 @@ final class DumpReader {
                     + " of the frame table is invalid though valid ones follow; it is left out"));
         }
         if (index.duplicates() > 0) {
-            findings.add(Finding.damage(index.duplicates() + " entries of the frame table, first entry "
-                    + index.firstDuplicate() + ", name a frame that has an earlier entry; the first is used"));
+            findings.add(Finding.damage(entries(index.duplicates(), index.firstDuplicate())
+                    + " a frame that has an earlier entry; the first is used"));
         }
         if (index.outOfRange() > 0) {
-            findings.add(Finding.damage(index.outOfRange() + " entries of the frame table, first entry "
-                    + index.firstOutOfRange() + ", name a frame beyond 64-bit addresses; they are left out"));
+            findings.add(Finding.damage(entries(index.outOfRange(), index.firstOutOfRange())
+                    + " a frame beyond 64-bit addresses; "
+                    + (index.outOfRange() == 1 ? "its page is left out" : "their pages are left out")));
         }
         lookAtOutliers();
+    }
+
+    private static String entries(long count, long first) {
+        return count == 1
+                ? "entry " + first + " of the frame table names"
+                : Amounts.count(count) + " entries of the frame table, the first of them entry " + first + ", name";
     }
 
     /** Single entries that are damaged, and machine frames that two entries name. */
@@ -668,21 +676,21 @@ final class DumpReader {
         FrameTable table = frameTable();
         FrameOutliers outliers = FrameOutliers.of(table, Long.numberOfTrailingZeros(pageSize()));
         if (outliers.strangers() > 0) {
-            findings.add(Finding.damage(outliers.strangers() + " entries of the frame table, first entry "
-                    + outliers.firstStranger() + ", name another frame than the one between their neighbours: expected 0x"
+            findings.add(Finding.damage(entries(outliers.strangers(), outliers.firstStranger())
+                    + " a frame that is not between those of the neighbouring entries: expected 0x"
                     + Long.toHexString(outliers.expected()) + ", found 0x" + Long.toHexString(outliers.found())
-                    + "; the table is damaged, and those pages are shown elsewhere"));
+                    + "; the table is damaged, and memory is shown elsewhere than it was"));
         }
         if (outliers.beyond() > 0) {
-            findings.add(Finding.damage(outliers.beyond() + " entries of the frame table, first entry "
-                    + outliers.firstBeyond() + ", name a machine frame beyond 2^52 bytes, which no processor addresses"));
+            findings.add(Finding.damage(entries(outliers.beyond(), outliers.firstBeyond())
+                    + " a machine frame beyond 2^52 bytes, which no processor addresses"));
         }
         if (table.hasMachineFrames() && table.size() <= MOST_AT_OPENING) {
             try (Arena scratch = Arena.ofConfined()) {
                 FrameIndex machine = frameIndex(true, scratch);
                 if (machine.duplicates() > 0) {
-                    findings.add(Finding.damage(machine.duplicates() + " entries of the frame table, first entry "
-                            + machine.firstDuplicate() + ", name a machine frame that has another entry; the first is used"));
+                    findings.add(Finding.damage(entries(machine.duplicates(), machine.firstDuplicate())
+                            + " a machine frame that has another entry; the first is used"));
                 }
             }
         }

@@ -16,6 +16,7 @@ import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.hypervisor.WindowsDumpHeader;
 import dev.guestcore.internal.check.CappedFindings;
+import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.internal.text.Numbers;
 import dev.guestcore.internal.writer.CommonLosses;
 import dev.guestcore.internal.writer.ImpliedRegisters;
@@ -245,8 +246,8 @@ public record CoreNotes(
             }
             int count = Math.max(statuses.size(), states.size());
             if (!states.isEmpty() && !statuses.isEmpty() && states.size() != statuses.size()) {
-                findings.add(Finding.note(file.name() + ": " + statuses.size() + " NT_PRSTATUS notes but "
-                        + states.size() + " notes of QEMU; each is taken for the vCPU of its position"));
+                findings.add(Finding.note(file.name() + ": " + Amounts.counted(statuses.size(), "NT_PRSTATUS note")
+                        + " but " + Amounts.counted(states.size(), "note") + " of QEMU; each is taken for the vCPU of its position"));
             }
             List<Integer> numbers = numbers(machine, count);
             List<Vcpu> vcpus = new ArrayList<>();

@@ -56,6 +56,16 @@ public final class Amounts {
         return text.toString();
     }
 
+    /**
+     * A count with what is said of it: "1 region is empty", "1,204 regions are empty".
+     *
+     * @param one what is said of one, behind its number
+     * @param several what is said of any other number
+     */
+    public static String counted(long count, String one, String several) {
+        return count(count) + " " + (count == 1 ? one : several);
+    }
+
     /** "1 region", "1,204 regions". */
     public static String counted(long count, String noun) {
         return count(count) + " " + noun + (count == 1 ? "" : "s");

@@ -242,7 +242,7 @@ class ElfCoreFormatTest {
             assertEquals(1, guest.memory().regions().size());
             assertEquals(List.of(Finding.Severity.OMITTED),
                     guest.findings().stream().map(Finding::severity).toList(), guest.findings()::toString);
-            assertTrue(guest.findings().getFirst().message().contains(": 1 segments have no one physical address"));
+            assertTrue(guest.findings().getFirst().message().contains(": 1 segment has no one physical address"));
         }
     }
 
@@ -452,7 +452,7 @@ class ElfCoreFormatTest {
             assertEquals(
                     List.of(Finding.Severity.OMITTED),
                     guest.findings().stream().map(Finding::severity).toList());
-            assertTrue(guest.findings().getFirst().message().contains(": 1 program headers with content"));
+            assertTrue(guest.findings().getFirst().message().contains(": 1 program header with content"));
         }
     }
 }

@@ -144,9 +144,8 @@ class MalformedVmCoreTest {
                 of("extended state too long", core -> core.putInt(SmallCore.FIRST_CPU + 20 + 576, 8193),
                         "at offset 0x3a0: cbExt: expected at most 8192, found 8193; all 8192 bytes are read"),
                 of("overlap", core -> core.putLong(LAST_LOAD + 24, 0x3000),
-                        "1 ranges overlap: 0x3000-0x3fff begins before 0x3fff, where the range before it ends; the"
-                                + " range"
-                                + " that begins first has the shared addresses"),
+                        "1 range overlaps another: 0x3000-0x3fff begins before 0x3fff, where the range before it ends; the"
+                                + " range that begins first has the shared addresses"),
                 of("range past 2^64", core -> core.putLong(LAST_LOAD + 24, -0x800),
                         "at offset 0xe8: p_paddr and p_memsz: expected a range within 2^64 bytes, found"
                                 + " 0xfffffffffffff800 and 0x1000; ignored"),
@@ -214,7 +213,7 @@ class MalformedVmCoreTest {
                         "at offset 0xe8: p_paddr: expected the start of a page, found 0x4800; VirtualBox writes no such"
                                 + " ranges, and some readers leave them out"),
                 of("other program header", core -> core.putInt(SmallCore.LOADS + 56, 6),
-                        "1 program headers are neither PT_LOAD nor PT_NOTE; they are ignored"),
+                        "1 program header is neither PT_LOAD nor PT_NOTE; it is ignored"),
                 of("no vCPU", core -> {
                     core.putInt(SmallCore.DESCRIPTOR + 20, 0);
                     core.putLong(NOTE_HEADER + 32, 44);
@@ -228,7 +227,7 @@ class MalformedVmCoreTest {
         Path file = SmallCore.file(folder, changed(change));
         try (Guest guest = SmallCore.open(folder, changed(change))) {
             // Other program headers hold something that is not read.
-            Finding expected = message.contains("program headers")
+            Finding expected = message.contains("program header ")
                     ? Finding.omitted(file + ": " + message)
                     : Finding.note(file + ": " + message);
             assertEquals(expected, guest.findings().getFirst());

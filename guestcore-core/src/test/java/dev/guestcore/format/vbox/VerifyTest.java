@@ -165,7 +165,7 @@ class VerifyTest {
         assertEquals("30228 bytes", checks.get("vbox-26").expected());
         assertEquals("30227", checks.get("vbox-26").found());
         assertEquals(
-                "1 ranges cannot be read to their end, the first from guest-physical 0x4fff on",
+                "1 range cannot be read to the end, the first from guest-physical 0x4fff on",
                 checks.get("vbox-42").found());
     }
 

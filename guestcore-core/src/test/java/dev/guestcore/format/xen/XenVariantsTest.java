@@ -265,11 +265,10 @@ class XenVariantsTest {
                             "entry 2 of the frame table is lower than the one before it (so were dumps before 9"
                                     + " March 2007);"
                                     + " crash needs them ascending",
-                            "1 entries of the frame table, first entry 2, name a frame that has an earlier entry;"
+                            "entry 2 of the frame table names a frame that has an earlier entry;"
                                     + " the first"
                                     + " is used",
-                            "1 entries of the frame table, first entry 3, name a frame beyond 64-bit addresses;"
-                                    + " they are left out"),
+                            "entry 3 of the frame table names a frame beyond 64-bit addresses; its page is left out"),
                     messages(guest));
         }
     }
@@ -322,16 +321,16 @@ class XenVariantsTest {
         image.pfns = new long[] {0, 1, 2, 3};
         assertEquals(List.of(), damage(image));
         image.pfns = new long[] {0, 1, 0x402, 3};
-        assertTrue(damage(image).stream().anyMatch(text -> text.startsWith("1 entries of the frame table, first entry 2,"
-                + " name another frame than the one between their neighbours: expected 0x2, found 0x402")), damage(image)::toString);
+        assertTrue(damage(image).stream().anyMatch(text -> text.startsWith("entry 2 of the frame table names"
+                + " a frame that is not between those of the neighbouring entries: expected 0x2, found 0x402")), damage(image)::toString);
         image.pfns = new long[] {8, 1, 2, 3};
         assertTrue(damage(image).getFirst().contains("expected 0x0, found 0x8"), damage(image)::toString);
         image.pfns = new long[] {0, 1, 2, 3};
         image.mfns = new long[] {100, 99, 98L | 1L << 43, 7};
         assertEquals(1, damage(image).size(), damage(image)::toString);
-        assertTrue(damage(image).getFirst().contains("first entry 2, name a machine frame beyond 2^52 bytes"));
+        assertTrue(damage(image).getFirst().contains("entry 2 of the frame table names a machine frame beyond 2^52 bytes"));
         image.mfns = new long[] {100, 99, 98, 99};
-        assertTrue(damage(image).getFirst().contains("first entry 3, name a machine frame that has another entry"));
+        assertTrue(damage(image).getFirst().contains("entry 3 of the frame table names a machine frame that has another entry"));
         assertTrue(failed(image.build()).containsAll(List.of("xen-00", "xen-39")));
     }
 
