@@ -202,8 +202,10 @@ abstract class WritingVerb extends Verb {
                 + (written.zeroBytes() == 0 ? "" : ", of that " + Amounts.human(written.zeroBytes()) + " zero pages")
                 + outcome.frozen().map(time -> "; the guest was frozen for " + Text.time(time)).orElse(""));
         outcome.freeze().ifPresent(freeze -> report.println(style.heading("time") + "  "
-                + (freeze.reading().isZero() ? "" : "read in " + Text.time(freeze.reading()) + ", ") + "wrote in "
-                + Text.time(outcome.writing())));
+                + (freeze.reading().isZero()
+                        ? ""
+                        : (outcome.inOnePass() ? "read and wrote in " : "read in ") + Text.time(freeze.reading()) + ", ")
+                + (outcome.inOnePass() ? "completed in " : "wrote in ") + Text.time(outcome.writing())));
         if (written.unreadableBytes() > 0) {
             report.println(style.odd("unreadable") + "  " + Amounts.human(written.unreadableBytes())
                     + " of memory could not be read and are zeros in the file:");

@@ -18,6 +18,7 @@ import dev.guestcore.internal.output.ChannelSink;
 import dev.guestcore.internal.output.CompanionFiles;
 import dev.guestcore.internal.output.OutputFile;
 import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.internal.writer.PlacedMemory;
 import dev.guestcore.manifest.ManifestFiles;
 import dev.guestcore.source.FreezeRequest;
 import dev.guestcore.source.GuestSource;
@@ -158,20 +159,32 @@ public final class Capture {
                         ? Optional.of(ManifestFiles.create(file, manifestFile, ifExists, tool))
                         : Optional.empty())) {
             requireRoom(output);
-            CaptureReport report;
-            try (Guest guest = source.freeze(request.withProgress(progress).withFolder(folder(file)))) {
+            PlacedMemory placed = new PlacedMemory(output, target);
+            FreezeRequest placing =
+                    request.withProgress(progress).withFolder(folder(file)).withPlacer(placed);
+            try (Guest guest = source.freeze(placing)) {
                 WritePlan plan = plan(target, guest);
                 companions.begin(plan.companions());
-                output.doubtfulSpace(plan.size(), plan.storedSize(), guest.memory())
-                        .ifPresent(doubt -> listener.accept(Finding.note(doubt + "; going on, because that is an estimate ("
-                                + WHY_LESS + "); if the disk fills up, nothing is left under that name")));
-                report = write(plan, guest, output.sink(), digests.files(), companions::write);
+                try (OutputFile core = placed.fileFor(plan)) {
+                    boolean inOnePass = placed.isUsed() && core == output;
+                    if (!inOnePass) {
+                        tellOfDoubtfulRoom(core, plan, guest);
+                    }
+                    CaptureReport report =
+                            write(plan, guest, core.sink(), digests.files(), inOnePass, companions::write);
+                    digests.files().ifPresent(
+                            files -> files.finish(Optional.of(core), companions.files(), report.frozen(), progress));
+                    companions.commit(core, digests.files().map(ManifestFiles::files).orElse(List.of()));
+                    return report;
+                }
             }
-            digests.files().ifPresent(
-                    files -> files.finish(Optional.of(output), companions.files(), report.frozen(), progress));
-            companions.commit(output, digests.files().map(ManifestFiles::files).orElse(List.of()));
-            return report;
         }
+    }
+
+    private void tellOfDoubtfulRoom(OutputFile core, WritePlan plan, Guest guest) {
+        core.doubtfulSpace(plan.size(), plan.storedSize(), guest.memory())
+                .ifPresent(doubt -> listener.accept(Finding.note(doubt + "; going on, because that is an estimate ("
+                        + WHY_LESS + "); if the disk fills up, nothing is left under that name")));
     }
 
     /**
@@ -193,7 +206,7 @@ public final class Capture {
             CaptureReport report;
             try (Guest guest = source.freeze(request.withProgress(progress))) {
                 ChannelSink stream = new ChannelSink(channel, name);
-                report = write(plan(target, guest), guest, stream, digests.files(), stream::flush);
+                report = write(plan(target, guest), guest, stream, digests.files(), false, stream::flush);
             }
             digests.files().ifPresent(files -> {
                 files.finish(Optional.empty(), List.of(), report.frozen(), progress);
@@ -218,10 +231,16 @@ public final class Capture {
 
     /** Writes the core and thaws the guest; what is left to do needs it no more. */
     private CaptureReport write(
-            WritePlan plan, Guest guest, CoreSink target, Optional<ManifestFiles> digests, Runnable afterwards) {
+            WritePlan plan,
+            Guest guest,
+            CoreSink target,
+            Optional<ManifestFiles> digests,
+            boolean inOnePass,
+            Runnable afterwards) {
         long begin = System.nanoTime();
         CoreSink sink = digests.map(files -> files.digesting(target, guest)).orElse(target);
-        WriteReport written = plan.write(sink, progress);
+        // What is there already is passed over at once, unless it has to be read for its digests.
+        WriteReport written = plan.write(sink, inOnePass && digests.isEmpty() ? unseen() : progress);
         afterwards.run();
         digests.ifPresent(files -> files.written(guest, written, progress));
         List<Finding> findings = new ArrayList<>(guest.findings());
@@ -232,7 +251,22 @@ public final class Capture {
         Optional<Freeze> freeze = guest.freeze();
         guest.close();
         freeze.ifPresent(lease -> findings.addAll(lease.findings()));
-        return new CaptureReport(written, freeze, Duration.ofNanos(System.nanoTime() - begin), findings);
+        return new CaptureReport(written, freeze, inOnePass, Duration.ofNanos(System.nanoTime() - begin), findings);
+    }
+
+    /** Tells nothing, but cancels as the progress does. */
+    private Progress unseen() {
+        return new Progress() {
+            @Override
+            public void begin(String phase, long totalBytes) {
+                progress.advance(0);
+            }
+
+            @Override
+            public void advance(long bytes) {
+                progress.advance(0);
+            }
+        };
     }
 
     /** Where a damaged source is the reason that nothing can be written, its damage is told with the refusal. */

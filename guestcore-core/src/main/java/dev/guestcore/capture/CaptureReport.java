@@ -12,12 +12,15 @@ public final class CaptureReport {
 
     private final WriteReport written;
     private final Optional<Freeze> freeze;
+    private final boolean inOnePass;
     private final Duration writing;
     private final List<Finding> findings;
 
-    CaptureReport(WriteReport written, Optional<Freeze> freeze, Duration writing, List<Finding> findings) {
+    CaptureReport(
+            WriteReport written, Optional<Freeze> freeze, boolean inOnePass, Duration writing, List<Finding> findings) {
         this.written = written;
         this.freeze = freeze;
+        this.inOnePass = inOnePass;
         this.writing = writing;
         this.findings = List.copyOf(findings);
     }
@@ -37,7 +40,12 @@ public final class CaptureReport {
         return freeze.filter(Freeze::wasRunning).map(Freeze::elapsed);
     }
 
-    /** How long it took to write the core. */
+    /** Whether memory was written as it was read. */
+    public boolean inOnePass() {
+        return inOnePass;
+    }
+
+    /** How long it took to write the core, or what was left to write of it. */
     public Duration writing() {
         return writing;
     }

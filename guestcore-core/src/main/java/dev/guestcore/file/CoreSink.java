@@ -1,6 +1,7 @@
 package dev.guestcore.file;
 
 import java.lang.foreign.MemorySegment;
+import java.util.function.LongConsumer;
 
 /** Receives a core sequentially; in a file, earlier parts can also be overwritten. Not thread-safe. */
 public interface CoreSink {
@@ -45,6 +46,18 @@ public interface CoreSink {
      */
     default void tellMemory(long address, MemorySegment memory) {
         // most outputs do not care what the bytes mean
+    }
+
+    /**
+     * Goes past memory that stands at the position already, because it was stored before the rest of the core was known.
+     *
+     * @param address guest-physical address of the first byte
+     * @param size in bytes
+     * @param landmarks receives the addresses of those pages in which VMCOREINFO may begin, ascending
+     * @return false if it does not stand there; nothing is done then
+     */
+    default boolean passMemory(long address, long size, LongConsumer landmarks) {
+        return false;
     }
 
     /** Whether {@link #patch} works. */

@@ -26,6 +26,15 @@ public interface WritePlan {
     List<Loss> losses();
 
     /**
+     * Where each byte of memory will stand, by address, if that is known before any memory is, and if all of memory stands in
+     * the core as it is. Memory can then be stored first, in any order ({@link CoreSink#passMemory}). Empty for all other
+     * formats.
+     */
+    default List<MemoryPlace> memoryPlaces() {
+        return List.of();
+    }
+
+    /**
      * Writes the core, strictly forward.
      *
      * @throws dev.guestcore.error.OutputException if the output fails

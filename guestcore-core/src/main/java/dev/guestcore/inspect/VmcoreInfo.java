@@ -97,6 +97,16 @@ public record VmcoreInfo(long address, byte[] bytes) {
         return matches(bytes, offset, FIRST_KEY) ? read(memory, address, PAGE) : Optional.empty();
     }
 
+    /**
+     * Whether {@link #atPage} could find anything at this page, which is told without looking at other memory.
+     *
+     * @param bytes holds the page
+     * @param offset where the page begins in {@code bytes}
+     */
+    public static boolean mayBegin(MemorySegment bytes, long offset) {
+        return matches(bytes, offset + NOTE_HEADER, NOTE_NAME) || matches(bytes, offset, FIRST_KEY);
+    }
+
     /** Whether it lay in memory as a ready note, not as a bare text: such a note begins a page, so its text does not. */
     public boolean isNote() {
         return (address & PAGE - 1) != 0;

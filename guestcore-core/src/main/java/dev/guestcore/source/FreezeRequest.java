@@ -21,6 +21,7 @@ import java.util.function.Consumer;
  * @param rehearsal what is going to be done with a guest that is held, so that it can be tried on the guest before that stands
  *     still: code is slow the first time. What it reads there is of no one instant and means nothing, it may fail, and it may
  *     be called several times, or never; it must not close the guest
+ * @param placer where a snapshot may put memory as it comes, so that it is stored only once
  */
 public record FreezeRequest(
         Optional<FreezeMethod> method,
@@ -28,7 +29,8 @@ public record FreezeRequest(
         Progress progress,
         Consumer<FreezeChoice> onChoice,
         boolean registersOnly,
-        Optional<Consumer<Guest>> rehearsal) {
+        Optional<Consumer<Guest>> rehearsal,
+        Optional<MemoryPlacer> placer) {
 
     /** Checks for null. */
     public FreezeRequest {
@@ -37,6 +39,7 @@ public record FreezeRequest(
         Objects.requireNonNull(progress);
         Objects.requireNonNull(onChoice);
         Objects.requireNonNull(rehearsal);
+        Objects.requireNonNull(placer);
     }
 
     /** The shortest way that is possible; nobody is told, and the folder is that of temporary files. */
@@ -47,40 +50,55 @@ public record FreezeRequest(
                 Progress.none(),
                 choice -> {},
                 false,
+                Optional.empty(),
                 Optional.empty());
     }
 
     /** That way or none; nobody is told, and the folder is that of temporary files. */
     public static FreezeRequest only(FreezeMethod method) {
         FreezeRequest any = shortest();
-        return new FreezeRequest(Optional.of(method), any.folder, any.progress, any.onChoice, false, Optional.empty());
+        return new FreezeRequest(
+                Optional.of(method), any.folder, any.progress, any.onChoice, false, Optional.empty(), Optional.empty());
     }
 
     /** Only the registers, and for as long as it takes to have them. */
     public static FreezeRequest forRegisters() {
         FreezeRequest any = shortest();
-        return new FreezeRequest(Optional.empty(), any.folder, any.progress, any.onChoice, true, Optional.empty());
+        return new FreezeRequest(
+                Optional.empty(), any.folder, any.progress, any.onChoice, true, Optional.empty(), Optional.empty());
     }
 
     /** Holds the guest, for a look at little of it that is rehearsed; nobody is told. */
     public static FreezeRequest forLook(Consumer<Guest> rehearsal) {
         FreezeRequest any = only(FreezeMethod.DIRECT);
         return new FreezeRequest(
-                any.method, any.folder, any.progress, any.onChoice, any.registersOnly, Optional.of(rehearsal));
+                any.method,
+                any.folder,
+                any.progress,
+                any.onChoice,
+                any.registersOnly,
+                Optional.of(rehearsal),
+                any.placer);
     }
 
     /** The same with that folder. */
     public FreezeRequest withFolder(Path other) {
-        return new FreezeRequest(method, other, progress, onChoice, registersOnly, rehearsal);
+        return new FreezeRequest(method, other, progress, onChoice, registersOnly, rehearsal, placer);
     }
 
     /** The same with that progress. */
     public FreezeRequest withProgress(Progress other) {
-        return new FreezeRequest(method, folder, other, onChoice, registersOnly, rehearsal);
+        return new FreezeRequest(method, folder, other, onChoice, registersOnly, rehearsal, placer);
     }
 
     /** The same with that listener. */
     public FreezeRequest withListener(Consumer<FreezeChoice> other) {
-        return new FreezeRequest(method, folder, progress, other, registersOnly, rehearsal);
+        return new FreezeRequest(method, folder, progress, other, registersOnly, rehearsal, placer);
+    }
+
+    /** The same, where a snapshot may put memory there. */
+    public FreezeRequest withPlacer(MemoryPlacer other) {
+        return new FreezeRequest(
+                method, folder, progress, onChoice, registersOnly, rehearsal, Optional.of(other));
     }
 }

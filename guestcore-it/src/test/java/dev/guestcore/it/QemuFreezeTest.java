@@ -2,20 +2,30 @@ package dev.guestcore.it;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Freeze;
 import dev.guestcore.FreezeMethod;
 import dev.guestcore.Guest;
+import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
+import dev.guestcore.RegionContents;
 import dev.guestcore.error.CancelledException;
+import dev.guestcore.error.OutputException;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.WritePlan;
 import dev.guestcore.inspect.MemoryScan;
+import dev.guestcore.internal.output.CompanionFiles;
+import dev.guestcore.internal.output.OutputFile;
+import dev.guestcore.internal.writer.PlacedMemory;
 import dev.guestcore.open.Guests;
 import dev.guestcore.source.FreezeChoice;
 import dev.guestcore.source.FreezeRequest;
 import dev.guestcore.source.GuestSource;
+import dev.guestcore.source.MemoryPlacer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
@@ -39,6 +49,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
 /** The three ways of freezing: what they give is of one instant, and nothing stays changed at QEMU. */
@@ -183,6 +194,85 @@ class QemuFreezeTest {
             }
         }
         assertEquals(before, settings());
+    }
+
+    /** Memory stands in the file before the guest's registers are known, and what stands there is of one instant. */
+    @ParameterizedTest
+    @ValueSource(strings = {"elf", "lime", "raw", "vbox", "xen"})
+    void aSnapshotGoesStraightIntoTheFile(String format, @TempDir Path folder) {
+        CoreWriter writer = Guests.format(format).writer(Map.of());
+        String before = settings();
+        Path file = folder.resolve("core");
+        try (GuestSource source = Guests.source(qemu.location());
+                OutputFile output = OutputFile.create(file, OutputFile.IfExists.FAIL);
+                CompanionFiles companions = new CompanionFiles(file, OutputFile.IfExists.FAIL)) {
+            PlacedMemory placed = new PlacedMemory(output, writer);
+            try (Guest guest = source.freeze(FreezeRequest.only(FreezeMethod.SNAPSHOT).withPlacer(placed))) {
+                assertTrue(placed.isUsed());
+                assertEquals(Optional.empty(), Generations.violation(guest));
+                WritePlan plan = writer.plan(guest);
+                assertSame(output, placed.fileFor(plan));
+                companions.begin(plan.companions());
+                plan.write(output.sink(), Progress.none());
+                companions.write();
+            }
+            companions.commit(output, List.of());
+        }
+        try (Guest guest = Guests.open(file)) {
+            Optional<String> violation = guest.vcpus().isEmpty()
+                    ? Generations.violation(address -> word(guest, address))
+                    : Generations.violation(guest);
+            assertEquals(Optional.empty(), violation);
+        }
+        assertEquals(before, settings());
+    }
+
+    private static int word(Guest guest, long address) {
+        byte[] word = new byte[Integer.BYTES];
+        guest.memory().read(address, MemorySegment.ofArray(word));
+        return ByteBuffer.wrap(word).order(ByteOrder.LITTLE_ENDIAN).getInt();
+    }
+
+    @Test
+    void aDiskThatFillsUpDuringASnapshotDoesTheGuestNoHarm() {
+        String before = settings();
+        try (GuestSource source = Guests.source(qemu.location())) {
+            OutputException full = assertThrows(
+                    OutputException.class,
+                    () -> source.freeze(FreezeRequest.only(FreezeMethod.SNAPSHOT).withPlacer(new FullDisk())));
+            assertEquals("the disk is full", full.getMessage());
+            assertTrue(qemu.isRunning());
+            assertEquals(before, settings());
+            source.freeze(FreezeRequest.only(FreezeMethod.SNAPSHOT)).close();
+        }
+    }
+
+    private static final class FullDisk implements MemoryPlacer {
+
+        @Override
+        public boolean begin(Guest outline) {
+            return true;
+        }
+
+        @Override
+        public void put(long address, MemorySegment bytes) {
+            throw new OutputException("the disk is full");
+        }
+
+        @Override
+        public void putZeros(long address) {
+            // takes no room
+        }
+
+        @Override
+        public RegionContents contents(MemoryRegion region) {
+            throw new AssertionError("it never came to its end");
+        }
+
+        @Override
+        public void close() {
+            // nothing to close
+        }
     }
 
     /** Whoever is told of progress ends it. */

@@ -15,6 +15,7 @@ import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.Loss;
+import dev.guestcore.format.MemoryPlace;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.ElfFacts;
@@ -377,6 +378,20 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
                         guest, "an ELF core", "another if the option machine does", search));
             }
             return losses;
+        }
+
+        /** A record of our own stands before memory, and may be long. */
+        @Override
+        public List<MemoryPlace> memoryPlaces() {
+            List<MemoryPlace> places = new ArrayList<>();
+            long offset = memoryOffset;
+            for (long i = 0; keep.isEmpty() && i < segments.count(); i++) {
+                if (segments.value(i) != 0) {
+                    places.add(new MemoryPlace(AddressRange.ofSize(segments.first(i), segments.value(i)), offset));
+                    offset += segments.value(i);
+                }
+            }
+            return places;
         }
 
         @Override

@@ -7,6 +7,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.format.Loss;
+import dev.guestcore.format.MemoryPlace;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.internal.ranges.Extents;
@@ -92,6 +93,18 @@ final class LimePlan implements WritePlan {
         losses.addAll(CommonLosses.ofFacts(guest, Set.of()));
         losses.addAll(CommonLosses.ofTime(guest));
         return losses;
+    }
+
+    @Override
+    public List<MemoryPlace> memoryPlaces() {
+        List<MemoryPlace> places = new ArrayList<>();
+        long offset = 0;
+        for (long i = 0; dialect != Dialect.AVML && i < blocks.count(); i++) {
+            AddressRange range = new AddressRange(blocks.first(i), blocks.last(i));
+            places.add(new MemoryPlace(range, offset + BlockHeader.SIZE));
+            offset += BlockHeader.SIZE + range.size();
+        }
+        return places;
     }
 
     @Override

@@ -9,6 +9,7 @@ import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.CompanionFile;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.format.Loss;
+import dev.guestcore.format.MemoryPlace;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.internal.writer.CommonLosses;
@@ -104,6 +105,18 @@ final class RawPlan implements WritePlan {
         losses.addAll(CommonLosses.ofFacts(guest, Set.of()));
         losses.addAll(CommonLosses.ofTime(guest));
         return losses;
+    }
+
+    /** At its address in a flat image; in a packed one it depends on which pages are zero. */
+    @Override
+    public List<MemoryPlace> memoryPlaces() {
+        List<MemoryPlace> places = new ArrayList<>();
+        for (long i = 0; !packed && i < content.count(); i++) {
+            if (content.state(i) == PageState.PRESENT) {
+                places.add(new MemoryPlace(new AddressRange(content.first(i), content.last(i)), content.first(i)));
+            }
+        }
+        return places;
     }
 
     @Override

@@ -8,6 +8,7 @@ import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.format.Loss;
+import dev.guestcore.format.MemoryPlace;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
@@ -195,6 +196,22 @@ final class VmCorePlan implements WritePlan {
 
     private long memoryOffset() {
         return noteOffset() + notes.size();
+    }
+
+    /** Notes for analysts, and a record of our own, depend on what is in memory. */
+    @Override
+    public List<MemoryPlace> memoryPlaces() {
+        List<MemoryPlace> places = new ArrayList<>();
+        if (!notes.hasAnalystNotes() && keep.isEmpty()) {
+            long[] offset = {memoryOffset()};
+            ranges.visit((range, isDevice) -> {
+                if (!isDevice) {
+                    places.add(new MemoryPlace(range, offset[0]));
+                    offset[0] += range.size();
+                }
+            });
+        }
+        return places;
     }
 
     @Override

@@ -9,6 +9,7 @@ import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.format.Loss;
+import dev.guestcore.format.MemoryPlace;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.FrameTable;
@@ -33,6 +34,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 
 /** A dump-core laid out: pieces by offset, zeros between them. */
 final class DumpPlan implements WritePlan {
@@ -45,13 +47,21 @@ final class DumpPlan implements WritePlan {
     private final List<Piece> pieces;
     private final long memoryBytes;
     private final List<Loss> losses;
+    private final Supplier<List<MemoryPlace>> places;
 
-    private DumpPlan(String layout, Guest guest, List<Piece> pieces, long memoryBytes, List<Loss> losses) {
+    private DumpPlan(
+            String layout,
+            Guest guest,
+            List<Piece> pieces,
+            long memoryBytes,
+            List<Loss> losses,
+            Supplier<List<MemoryPlace>> places) {
         this.layout = layout;
         this.guest = guest;
         this.pieces = List.copyOf(pieces);
         this.memoryBytes = memoryBytes;
         this.losses = List.copyOf(losses);
+        this.places = places;
     }
 
     /** Writes one part of the file. */
@@ -168,7 +178,8 @@ final class DumpPlan implements WritePlan {
                 guest,
                 pieces,
                 frames.size() << pageShift,
-                losses));
+                losses,
+                List::of));
     }
 
     private static boolean hasSize(FileFrame frame, String name, long size) {
@@ -309,7 +320,20 @@ final class DumpPlan implements WritePlan {
         }
         losses.addAll(0, gone);
         int machine = machine(guest.architecture(), pv && width == 4);
-        return new DumpPlan(pv ? "pv" : "hvm", guest, layOut(machine, sections), pages * pageSize, losses);
+        List<Piece> pieces = layOut(machine, sections);
+        // The ELF header comes before the sections.
+        long pagesOffset = pieces.get(1 + indexOfPages(sections)).offset();
+        return new DumpPlan(
+                pv ? "pv" : "hvm",
+                guest,
+                pieces,
+                pages * pageSize,
+                losses,
+                () -> pv ? List.of() : selection.places(pageShift, pagesOffset));
+    }
+
+    private static int indexOfPages(List<NewSection> sections) {
+        return sections.stream().map(NewSection::name).toList().indexOf(DumpFile.PAGES);
     }
 
     private static int machine(Architecture architecture, boolean narrow) {
@@ -442,6 +466,11 @@ final class DumpPlan implements WritePlan {
     @Override
     public List<Loss> losses() {
         return losses;
+    }
+
+    @Override
+    public List<MemoryPlace> memoryPlaces() {
+        return places.get();
     }
 
     @Override

@@ -5,9 +5,12 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.file.CoreSink;
+import dev.guestcore.format.MemoryPlace;
 import dev.guestcore.internal.ranges.Extents;
 import dev.guestcore.internal.writer.MemoryCopier;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
 
 /** The whole pages that hold a guest's memory, ascending. Costs no memory a region. */
 final class PageSelection {
@@ -112,6 +115,22 @@ final class PageSelection {
             open = true;
         }
         zeros(-end & mask, sink, progress);
+    }
+
+    /** Where {@link #writePages} puts memory, from {@code start} on; empty if regions do not consist of whole pages. */
+    List<MemoryPlace> places(int pageShift, long start) {
+        if (hasPartialPages(pageShift)) {
+            return List.of();
+        }
+        List<MemoryPlace> places = new ArrayList<>();
+        long offset = start;
+        for (MemoryRegion region : memory.regions()) {
+            if (region.hasContent()) {
+                places.add(new MemoryPlace(region.range(), offset));
+                offset += region.range().size();
+            }
+        }
+        return places;
     }
 
     private static void zeros(long count, CoreSink sink, Progress progress) {

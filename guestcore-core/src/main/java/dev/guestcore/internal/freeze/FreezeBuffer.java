@@ -16,7 +16,6 @@ import dev.guestcore.RegionContents;
 import dev.guestcore.internal.text.Amounts;
 import java.io.Serial;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -39,9 +38,6 @@ public final class FreezeBuffer implements AutoCloseable {
     /** Bytes of memory that a rehearsal reads: enough for the compiler to notice. */
     private static final long REHEARSAL = 64 << 20;
 
-    /** Caps one look at the states, so that a look costs the same wherever in a large guest. */
-    private static final long LONGEST_RUN = 64L << 20;
-
     /** The guest and everybody else need memory too: no more than three quarters of what is available is taken. */
     private static final long TAKEN_QUARTERS = 3;
 
@@ -50,12 +46,12 @@ public final class FreezeBuffer implements AutoCloseable {
 
     private final Map<AddressRange, Slot> slots = new HashMap<>();
 
-    /** A region's bytes, and a byte for each page: its state's ordinal. PRESENT is 0, as nothing has to be noted then. */
-    private record Slot(AnonymousMemory bytes, AnonymousMemory states, long size) {
+    /** A region's bytes and the states of its pages. */
+    private record Slot(AnonymousMemory bytes, PageStates states, long size) {
 
         static Slot of(long size) {
             AnonymousMemory bytes = AnonymousMemory.reserve(size);
-            return new Slot(bytes, AnonymousMemory.reserve((size + PAGE - 1) / PAGE), size);
+            return new Slot(bytes, new PageStates(size), size);
         }
 
         void close() {
@@ -205,7 +201,7 @@ public final class FreezeBuffer implements AutoCloseable {
     private static long copy(GuestMemory memory, Job job) {
         Slot slot = job.slot();
         // Whoever was here before, in a rehearsal, counts no more.
-        pages(slot, job.offset(), job.size()).fill((byte) PageState.PRESENT.ordinal());
+        slot.states().set(job.offset(), job.size(), PageState.PRESENT);
         for (long done = 0; done < job.size(); ) {
             PageRun run = memory.runAt(job.address() + done);
             long length = length(run, job.size() - done);
@@ -217,21 +213,16 @@ public final class FreezeBuffer implements AutoCloseable {
                     if (copied < length) {
                         // The page at which it stopped is lost; what is behind it is tried again.
                         long lost = Math.min(length - copied, PAGE - (offset + copied & PAGE - 1));
-                        pages(slot, offset + copied, lost).fill((byte) PageState.UNREADABLE.ordinal());
+                        slot.states().set(offset + copied, lost, PageState.UNREADABLE);
                         length = copied + lost;
                     }
                 }
                 case ZERO -> noteZeros(slot, offset, length);
-                default -> pages(slot, offset, length).fill((byte) run.state().ordinal());
+                default -> slot.states().set(offset, length, run.state());
             }
             done += length;
         }
         return job.size();
-    }
-
-    private static MemorySegment pages(Slot slot, long offset, long size) {
-        long first = offset / PAGE;
-        return slot.states().bytes().asSlice(first, (offset + size - 1) / PAGE - first + 1);
     }
 
     /** Only a whole page is ZERO; of others the zeros are written. */
@@ -245,7 +236,7 @@ public final class FreezeBuffer implements AutoCloseable {
         }
         slot.bytes().bytes().asSlice(offset, firstWhole - offset).fill((byte) 0);
         slot.bytes().bytes().asSlice(lastWhole, end - lastWhole).fill((byte) 0);
-        pages(slot, firstWhole, lastWhole - firstWhole).fill((byte) PageState.ZERO.ordinal());
+        slot.states().set(firstWhole, lastWhole - firstWhole, PageState.ZERO);
     }
 
     private Guest guest(Guest frozen, List<MemoryRegion> regions, Duration reading) {
@@ -336,23 +327,7 @@ public final class FreezeBuffer implements AutoCloseable {
 
         @Override
         public Run runAt(long offset, long remaining) {
-            MemorySegment states = slot.states().bytes();
-            long limit = Math.min(remaining, LONGEST_RUN);
-            long page = offset / PAGE;
-            byte state = states.get(ValueLayout.JAVA_BYTE, page);
-            long eight = (state & 0xffL) * 0x0101010101010101L;
-            page++;
-            while (page * PAGE - offset < limit) {
-                boolean whole = (page & Long.BYTES - 1) == 0 && page + Long.BYTES <= states.byteSize();
-                if (whole && states.get(ValueLayout.JAVA_LONG_UNALIGNED, page) == eight) {
-                    page += Long.BYTES;
-                } else if (states.get(ValueLayout.JAVA_BYTE, page) == state) {
-                    page++;
-                } else {
-                    break;
-                }
-            }
-            return new Run(PageState.values()[state], Math.min(limit, page * PAGE - offset));
+            return slot.states().runAt(offset, remaining);
         }
 
         @Override

@@ -27,6 +27,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.LongConsumer;
 
 /**
  * A file that gets its name only when it is whole: it is written as a hidden sibling that only its owner may read, flushed
@@ -272,6 +273,80 @@ public final class OutputFile implements AutoCloseable {
         }
     }
 
+    /** Memory that stands in the file before the rest does. */
+    public interface StoredMemory {
+
+        /** Whether {@code size} bytes of memory from an address on stand at that offset. */
+        boolean stands(long address, long size, long offset);
+
+        /**
+         * Shows the pages in which VMCOREINFO may begin.
+         *
+         * @return false if not all of them are known
+         */
+        boolean showLandmarks(AddressRange range, LongConsumer landmarks);
+    }
+
+    /**
+     * Begins another file that is to get the name instead, while this one can still be read. Both have to be closed.
+     *
+     * @throws OutputException if it cannot be created
+     */
+    public OutputFile another() {
+        Path folder = partial.getParent();
+        Path name = target.getFileName();
+        if (folder == null || name == null) {
+            throw new IllegalStateException(partial + " is in no folder");
+        }
+        try {
+            HiddenSiblings.Sibling sibling = new HiddenSiblings(folder, name.toString()).create(CREATE, ownerOnly());
+            return new OutputFile(target, sibling.path(), ifExists, sibling.channel());
+        } catch (IOException e) {
+            throw failed("creating another file failed", e);
+        }
+    }
+
+    /** Drops what the file holds, and has the sink go past what will be stored at these places. */
+    public void place(StoredMemory memory) {
+        try {
+            channel.truncate(0);
+        } catch (IOException e) {
+            throw failed("emptying the file failed", e);
+        }
+        sink.placed = Optional.of(memory);
+    }
+
+    /** Writes memory to its place, whatever the position of the sink is. */
+    public void writeAt(long offset, MemorySegment bytes) {
+        sink.send(bytes, offset);
+    }
+
+    /** Fills {@code target} with what was written there, also in a thread that is interrupted already. */
+    public void readAt(long offset, MemorySegment target) {
+        boolean interrupted = Thread.interrupted();
+        try {
+            fill(offset, target);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private void fill(long offset, MemorySegment target) {
+        ByteBuffer buffer = target.asByteBuffer();
+        try {
+            while (buffer.hasRemaining()) {
+                if (channel.read(buffer, offset + buffer.position()) < 0) {
+                    throw new OutputException(this.target + ": became shorter while it was written; let nobody else write to "
+                            + partial);
+                }
+            }
+        } catch (IOException e) {
+            throw failed("reading back what was written failed", e);
+        }
+    }
+
     /** Where to write. */
     public CoreSink sink() {
         return sink;
@@ -296,18 +371,12 @@ public final class OutputFile implements AutoCloseable {
      */
     public void readBack(long offset, MemorySegment target) {
         Objects.checkFromIndexSize(offset, target.byteSize(), size());
-        ByteBuffer buffer = target.asByteBuffer();
         try {
             sink.finish();
-            while (buffer.hasRemaining()) {
-                if (channel.read(buffer, offset + buffer.position()) < 0) {
-                    throw new OutputException(this.target + ": became shorter while it was written; let nobody else write to "
-                            + partial);
-                }
-            }
         } catch (IOException e) {
-            throw failed("reading back what was written failed", e);
+            throw failed("finishing the file failed", e);
         }
+        fill(offset, target);
     }
 
     /**
@@ -450,6 +519,7 @@ public final class OutputFile implements AutoCloseable {
 
         private final FileChannel channel;
         private final String name;
+        private Optional<StoredMemory> placed = Optional.empty();
 
         SparseSink(FileChannel channel, String name) {
             this.channel = channel;
@@ -466,6 +536,29 @@ public final class OutputFile implements AutoCloseable {
         }
 
         @Override
+        public boolean passMemory(long address, long size, LongConsumer landmarks) {
+            boolean passes = stands(address, size)
+                    && placed.orElseThrow().showLandmarks(AddressRange.ofSize(address, size), landmarks);
+            if (passes) {
+                skip(size);
+            }
+            return passes;
+        }
+
+        @Override
+        public void writeMemory(long address, MemorySegment bytes) {
+            if (stands(address, bytes.byteSize())) {
+                skip(bytes.byteSize());
+            } else {
+                write(bytes);
+            }
+        }
+
+        private boolean stands(long address, long size) {
+            return placed.filter(memory -> memory.stands(address, size, position())).isPresent();
+        }
+
+        @Override
         public boolean canPatch() {
             return true;
         }
@@ -477,9 +570,12 @@ public final class OutputFile implements AutoCloseable {
             send(bytes, at);
         }
 
-        /** Gives the file its full length even where it ends in a hole. */
+        /** Gives the file its full length even where it ends in a hole, and no more where zeros were stored behind it. */
         void finish() throws IOException {
             flush();
+            if (placed.isPresent() && channel.size() > position()) {
+                channel.truncate(position());
+            }
             if (position() > 0 && channel.size() < position()) {
                 channel.write(ByteBuffer.allocate(1), position() - 1);
             }

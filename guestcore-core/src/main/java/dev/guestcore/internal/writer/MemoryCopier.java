@@ -69,7 +69,9 @@ public final class MemoryCopier {
                 boolean present = run.state() == PageState.PRESENT;
                 // A step at a time, so that a terabyte of zeros on its way into a pipe can be cancelled.
                 long step = sizeUpTo(run.range(), Math.min(left, LARGEST_STEP));
-                if (present || step < CHUNK) {
+                if (present && ahead.isEmpty() && pass(address, step)) {
+                    progress.advance(step);
+                } else if (present || step < CHUNK) {
                     step = Math.min(left, CHUNK - (address & CHUNK - 1));
                     read(address, step, step == left);
                 } else {
@@ -88,6 +90,22 @@ public final class MemoryCopier {
                 while (!task.isDone()) {
                     LockSupport.parkNanos(100_000);
                 }
+            }
+        }
+    }
+
+    /** Goes past what is stored already. */
+    private boolean pass(long address, long size) {
+        boolean passed = sink.passMemory(address, size, finds == null ? page -> {} : this::look);
+        memoryBytes += passed ? size : 0;
+        return passed;
+    }
+
+    private void look(long page) {
+        if (finds != null && !finds.isSettled()) {
+            MemorySegment bytes = MemorySegment.ofArray(new byte[PAGE]);
+            if (memory.readAvailable(page, bytes) == PAGE) {
+                finds.look(memory, page, bytes, 0);
             }
         }
     }

@@ -34,6 +34,7 @@ final class Descriptors {
     private static final int READ_WRITE = 2;
     private static final int OPEN_CLOSE_ON_EXEC = 0x80000;
     private static final int LOCK_EXCLUSIVE_AT_ONCE = 2 | 4;
+    private static final int PUNCH_HOLE = 2 | 1;
     private static final int NO_SIGNAL = 0x4000;
     private static final int EAGAIN = 11;
 
@@ -65,6 +66,14 @@ final class Descriptors {
             Linker.Option.firstVariadicArg(2));
     private static final Optional<MethodHandle> LOCK = function(
             "flock", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+    private static final Optional<MethodHandle> ALLOCATE = function(
+            "fallocate",
+            FunctionDescriptor.of(
+                    ValueLayout.JAVA_INT,
+                    ValueLayout.JAVA_INT,
+                    ValueLayout.JAVA_INT,
+                    ValueLayout.JAVA_LONG,
+                    ValueLayout.JAVA_LONG));
     private static final Optional<MethodHandle> OPTION = function(
             "getsockopt",
             FunctionDescriptor.of(
@@ -100,6 +109,7 @@ final class Descriptors {
                 && OPEN.isPresent()
                 && LOCK.isPresent()
                 && CLOSE.isPresent()
+                && ALLOCATE.isPresent()
                 && OPTION.isPresent()
                 && SEND.isPresent();
     }
@@ -149,6 +159,17 @@ final class Descriptors {
             }
             checked(result, "flock", errno);
             return true;
+        } catch (Throwable e) {
+            throw failed(e);
+        }
+    }
+
+    /** Makes a hole in a file, whose size stays: its room is given back, and it reads as zeros there (fallocate(2)). */
+    static void free(int descriptor, long offset, long size) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment errno = arena.allocate(Linker.Option.captureStateLayout());
+            int result = (int) ALLOCATE.orElseThrow().invokeExact(errno, descriptor, PUNCH_HOLE, offset, size);
+            checked(result, "fallocate", errno);
         } catch (Throwable e) {
             throw failed(e);
         }

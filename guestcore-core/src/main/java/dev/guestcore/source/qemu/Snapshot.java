@@ -9,6 +9,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.X86;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.SourceException;
@@ -16,6 +17,7 @@ import dev.guestcore.internal.migration.MachineState;
 import dev.guestcore.internal.migration.MigrationStream;
 import dev.guestcore.internal.migration.RamBlock;
 import dev.guestcore.source.FreezeRequest;
+import dev.guestcore.source.MemoryPlacer;
 import java.io.IOException;
 import java.io.Serial;
 import java.time.Duration;
@@ -152,11 +154,14 @@ final class Snapshot {
     }
 
     /** A block is named like its memory region, with the path of the device that owns it before it. */
+    static boolean isCalled(String block, MemoryRegion region) {
+        return block.equals(region.name()) || block.endsWith("/" + region.name());
+    }
+
     private static <T> T find(MemoryRegion region, List<T> blocks, Function<T, String> name) throws Refused {
         T found = null;
         for (T block : blocks) {
-            String title = name.apply(block);
-            if (title.equals(region.name()) || title.endsWith("/" + region.name())) {
+            if (isCalled(name.apply(block), region)) {
                 if (found != null) {
                     throw new Refused("more than one memory block is called " + region.name(), null);
                 }
@@ -224,13 +229,22 @@ final class Snapshot {
     private Optional<Guest> run(Subject subject, Layout layout, long size, long begin)
             throws IOException, Refused {
         Runtime.getRuntime().addShutdownHook(onShutdown);
-        SnapshotMemory memory = null;
+        SnapshotPages memory = null;
         try {
-            request.progress().begin("reading memory", size);
+            Optional<MemoryPlacer> placer = placer(layout);
+            if (placer.isPresent()) {
+                request.progress().begin("reading and writing memory", 2 * size);
+            } else {
+                request.progress().begin("reading memory", size);
+            }
             start(subject);
-            memory = new SnapshotMemory(stream.handOver(), request.progress());
+            memory = placer.isPresent()
+                    ? new PlacedPages(layout.mappings(), placer.get(), request.progress())
+                    : new SnapshotMemory(stream.handOver(), request.progress());
             MachineState state = new MigrationStream(
-                            stream.reader(this::isComplete), subject.location() + " (snapshot)", memory)
+                            stream.reader(this::isComplete, placer.isPresent()),
+                            subject.location() + " (snapshot)",
+                            memory)
                     .read();
             boolean sameLayout = layout.askAgain(qmp).equals(layout);
             end();
@@ -257,6 +271,33 @@ final class Snapshot {
         } finally {
             forgetShutdown();
         }
+    }
+
+    /** Where memory can be put as it comes, if it can. */
+    private Optional<MemoryPlacer> placer(Layout layout) throws IOException {
+        if (request.placer().isEmpty()) {
+            return Optional.empty();
+        }
+        Guest outline;
+        try {
+            outline = outline(layout);
+        } catch (SourceException e) {
+            // The monitor shows no registers; the snapshot has them all the same.
+            return Optional.empty();
+        }
+        return request.placer().filter(placer -> placer.begin(outline));
+    }
+
+    /** The guest to come, as far as it is known while it still runs. A snapshot has all registers of a vCPU. */
+    private Guest outline(Layout layout) throws IOException {
+        GuestBuilder builder = Guest.builder().architecture(Architectures.X86);
+        for (MemoryRegion region : layout.regions()) {
+            builder.region(region, region.hasContent() ? (offset, target) -> 0 : RegionContents.absent());
+        }
+        RegisterDump.parse(qmp.monitor("info registers -a", QemuSource.COMMAND))
+                .forEach((number, state) -> builder.vcpu(
+                        number, state.toBuilder().set(X86.KERNEL_GS_BASE, 0).build(), List.of()));
+        return builder.build();
     }
 
     private void start(Subject subject) throws IOException, Refused {
@@ -397,7 +438,7 @@ final class Snapshot {
     private Guest guest(
             Subject subject,
             Layout layout,
-            SnapshotMemory memory,
+            SnapshotPages memory,
             MachineState state,
             Duration reading)
             throws Refused {
@@ -433,7 +474,7 @@ final class Snapshot {
                 .build();
     }
 
-    private static RegionContents contents(FlatView.Mapping mapping, SnapshotMemory memory, List<RamBlock> blocks)
+    private static RegionContents contents(FlatView.Mapping mapping, SnapshotPages memory, List<RamBlock> blocks)
             throws Refused {
         MemoryRegion region = mapping.region();
         if (!region.hasContent()) {
@@ -445,7 +486,7 @@ final class Snapshot {
             throw new Refused("region " + region + " does not lie in memory block " + block.name() + " of "
                     + block.size() + " bytes", null);
         }
-        return memory.contents(block, mapping.offset());
+        return memory.contents(region, block, mapping.offset());
     }
 
     private static Refused unknownInstant() {

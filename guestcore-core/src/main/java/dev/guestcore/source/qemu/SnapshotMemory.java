@@ -1,5 +1,6 @@
 package dev.guestcore.source.qemu;
 
+import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.RegionContents;
@@ -7,7 +8,6 @@ import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.file.SteadyFile;
 import dev.guestcore.internal.freeze.AnonymousMemory;
 import dev.guestcore.internal.migration.RamBlock;
-import dev.guestcore.internal.migration.RamSink;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -21,9 +21,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Finds pages in a stream that lies in a file: for each page of each block, where in the stream its bytes are. They are not
- * copied until somebody reads them. Filled by one thread, which then calls {@link #complete}; read by any afterwards.
+ * copied until somebody reads them. 
  */
-final class SnapshotMemory implements RamSink, AutoCloseable {
+final class SnapshotMemory implements SnapshotPages {
 
     /** In the stream a word stands between two pages of one block that follow each other. */
     private static final long STRIDE = PAGE_SIZE + Long.BYTES;
@@ -85,17 +85,13 @@ final class SnapshotMemory implements RamSink, AutoCloseable {
         }
     }
 
-    /** Nothing comes any more: from now on it can be read. */
-    void complete() {
+    @Override
+    public void complete() {
         whole = new SteadyFile(stream);
     }
 
-    /**
-     * The contents of a part of a block.
-     *
-     * @param start offset in the block, a multiple of 4096
-     */
-    RegionContents contents(RamBlock block, long start) {
+    @Override
+    public RegionContents contents(MemoryRegion region, RamBlock block, long start) {
         return new Pages(indexes.get(block.index()).bytes(), start);
     }
 

@@ -37,6 +37,7 @@ final class StreamFile implements AutoCloseable {
 
     private static final String DESCRIPTOR_NAME = "guestcore-snapshot";
     private static final int CARRIED_AT_ONCE = 1 << 20;
+    private static final long FREED_AT_ONCE = 8 << 20;
     private static final long PAUSE_NANOSECONDS = 500_000;
 
     private final FileChannel file;
@@ -180,9 +181,10 @@ final class StreamFile implements AutoCloseable {
      * The stream from its start to its end, waited for.
      *
      * @param ended asked now and then where the stream has not come further
+     * @param frees whether what was read is not needed any more, so that its room is given back
      */
-    ReadableByteChannel reader(Ended ended) {
-        return new Tail(ended);
+    ReadableByteChannel reader(Ended ended, boolean frees) {
+        return new Tail(ended, frees);
     }
 
     /** Ends the way for QEMU, from any thread. */
@@ -213,10 +215,21 @@ final class StreamFile implements AutoCloseable {
     private final class Tail implements ReadableByteChannel {
 
         private final Ended ended;
+        private final boolean frees;
         private long position;
+        private long freed;
 
-        Tail(Ended ended) {
+        Tail(Ended ended, boolean frees) {
             this.ended = ended;
+            this.frees = frees;
+        }
+
+        private void free() throws IOException {
+            if (frees && probe >= 0 && position - freed >= FREED_AT_ONCE) {
+                long end = position & -FREED_AT_ONCE;
+                Descriptors.free(probe, freed, end - freed);
+                freed = end;
+            }
         }
 
         @Override
@@ -225,6 +238,7 @@ final class StreamFile implements AutoCloseable {
                 int count = file.read(target, position);
                 if (count > 0) {
                     position += count;
+                    free();
                     return count;
                 }
                 Carrier source = carrier;

@@ -1,5 +1,6 @@
 package dev.guestcore.source.qemu;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -13,6 +14,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -42,6 +44,25 @@ class DescriptorsTest {
             assertEquals(line.length, secondServed.read(received));
             firstServed.configureBlocking(false);
             assertEquals(0, firstServed.read(received), "nothing went the other way");
+        }
+    }
+
+    @Test
+    void whatIsFreedReadsAsZerosAndTheFileStaysAsLong() throws Exception {
+        int file = Descriptors.memoryFile();
+        try (FileChannel channel = FileChannel.open(
+                Descriptors.path(file), StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            byte[] bytes = new byte[3 * 4096];
+            Arrays.fill(bytes, (byte) 7);
+            assertEquals(bytes.length, channel.write(ByteBuffer.wrap(bytes)));
+            Descriptors.free(file, 0, 2 * 4096);
+            assertEquals(bytes.length, channel.size());
+            ByteBuffer read = ByteBuffer.allocate(bytes.length);
+            assertEquals(bytes.length, channel.read(read, 0));
+            Arrays.fill(bytes, 0, 2 * 4096, (byte) 0);
+            assertArrayEquals(bytes, read.array());
+        } finally {
+            Descriptors.close(file);
         }
     }
 

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.AddressRange;
+import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.RegionContents;
 import dev.guestcore.internal.migration.RamBlock;
@@ -50,7 +52,8 @@ class InterruptedReadTest {
         memory.page(block, 0, ignored, 8);
         memory.page(block, PAGE, ignored, PAGE);
         memory.complete();
-        RegionContents contents = memory.contents(block, 0);
+        RegionContents contents = memory.contents(
+                new MemoryRegion(AddressRange.ofSize(0, 2 * PAGE), MemoryRegion.Kind.RAM, "pc.ram"), block, 0);
         try (memory) {
             Thread.currentThread().interrupt();
             assertThrows(ClosedByInterruptException.class, () -> stream.read(ByteBuffer.allocate(1), 0));
