@@ -10,7 +10,7 @@ import java.util.Optional;
  */
 public final class OpenFiles {
 
-    private static final int TYPE_MASK = 0xf000;
+    static final int TYPE_MASK = 0xf000;
     private static final long FMODE_READ = 1;
     private static final long FMODE_WRITE = 2;
 
