@@ -11,6 +11,9 @@ module dev.guestcore {
     exports dev.guestcore;
     exports dev.guestcore.address;
     exports dev.guestcore.arch;
+    exports dev.guestcore.arch.arm64;
+    exports dev.guestcore.arch.riscv64;
+    exports dev.guestcore.arch.s390x;
     exports dev.guestcore.capture;
     exports dev.guestcore.cpu;
     exports dev.guestcore.error;

@@ -12,10 +12,7 @@ import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.UnknownRegisterException;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
-import dev.guestcore.cpu.CpuMode;
-import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
@@ -122,7 +119,7 @@ final class InfoText {
     }
 
     private boolean isWide(Vcpu vcpu) {
-        if (CpuMode.mode(vcpu.registers()).startsWith("64-bit")) {
+        if (guest.architecture().mode(vcpu.registers()).startsWith("64-bit")) {
             return true;
         }
         try {
@@ -146,20 +143,16 @@ final class InfoText {
         more(guest.vcpus().size(), most, "vCPU");
     }
 
-    private static String[] cells(Vcpu vcpu) {
+    private String[] cells(Vcpu vcpu) {
         RegisterState registers = vcpu.registers();
         String number = Integer.toString(vcpu.index());
-        if (registers.knows(X86.RIP)) {
-            String root = registers.knows(X86.CR3) ? "cr3 " + registers.hex(X86.CR3) : "cr3 unknown";
-            return new String[] {number, CpuMode.mode(registers), CpuMode.position(registers), root};
+        Architecture architecture = guest.architecture();
+        String position = architecture.position(registers);
+        if (position.isEmpty()) {
+            String kept = vcpu.rawContexts().isEmpty() ? "registers unknown" : "registers kept as raw bytes";
+            return new String[] {number, kept, "", ""};
         }
-        // Other processors call it so.
-        Optional<Register> counter = registers.known().stream()
-                .filter(register -> register.label().equals("pc"))
-                .findFirst();
-        String position = counter.map(register -> "pc " + registers.hex(register)).orElse("");
-        String kept = vcpu.rawContexts().isEmpty() ? "registers unknown" : "registers kept as raw bytes";
-        return new String[] {number, counter.isPresent() ? "" : kept, position, ""};
+        return new String[] {number, architecture.mode(registers), position, architecture.root(registers)};
     }
 
     private void findings(KernelSection kernel) {

@@ -1,5 +1,8 @@
 package dev.guestcore.arch;
 
+import dev.guestcore.arch.arm64.Arm64Architecture;
+import dev.guestcore.arch.riscv64.Riscv64Architecture;
+import dev.guestcore.arch.s390x.S390xArchitecture;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.ElfMachine;
 import dev.guestcore.cpu.X86Architecture;
@@ -14,18 +17,12 @@ import java.util.stream.Collectors;
 /** The architectures, and which one an ELF machine, a name of ours or a name of Linux' stands for. */
 public final class Architectures {
 
-    private static final ElfMachine MACHINE_AARCH64 = new ElfMachine(183, "aarch64", "AArch64", "aarch64(_be)?|arm64")
-            .knownBy(List.of(392), List.of("NUMBER(kimage_voffset)", "NUMBER(TCR_EL1_T1SZ)"));
     private static final ElfMachine MACHINE_ARM = new ElfMachine(40, "arm", "Arm", "arm(v.*)?")
             .knownBy(List.of(148), List.of("CONFIG_ARM_LPAE"));
     private static final ElfMachine MACHINE_PPC =
             new ElfMachine(20, "ppc", "PowerPC", "ppc").knownBy(List.of(268), List.of());
     private static final ElfMachine MACHINE_PPC64 = new ElfMachine(21, "ppc64", "PowerPC64", "ppc64(le)?")
             .knownBy(List.of(504), List.of("SYMBOL(cur_cpu_spec)"));
-    private static final ElfMachine MACHINE_S390 = new ElfMachine(22, "s390x", "s390x", "s390x?")
-            .knownBy(List.of(336, 328), List.of("SYMBOL(lowcore_ptr)"));
-    private static final ElfMachine MACHINE_RISCV = new ElfMachine(243, "riscv", "RISC-V", "riscv(32|64)")
-            .knownBy(List.of(376), List.of("NUMBER(va_kernel_pa_offset)"));
     private static final ElfMachine MACHINE_LOONGARCH =
             new ElfMachine(258, "loongarch", "LoongArch", "loongarch(32|64)").knownBy(List.of(480), List.of());
     private static final ElfMachine MACHINE_MIPS =
@@ -36,22 +33,20 @@ public final class Architectures {
     public static final X86Architecture X86 = X86Architecture.INSTANCE;
 
     /** 64-bit Arm. */
-    public static final Architecture ARM64 = NamedArchitecture.of(64, "arm64", "AArch64", MACHINE_AARCH64);
+    public static final Architecture ARM64 = Arm64Architecture.INSTANCE;
 
     /** 32-bit Arm. */
     public static final Architecture ARM32 = NamedArchitecture.of(32, "arm32", "Arm", MACHINE_ARM);
 
     /** Arm of either width: what Xen's dump-core tells. */
     public static final Architecture ARM = new NamedArchitecture(
-            "arm", "Arm", OptionalInt.empty(), Optional.empty(), 4096, List.of(MACHINE_AARCH64, MACHINE_ARM));
+            "arm", "Arm", OptionalInt.empty(), Optional.empty(), 4096, List.of(Arm64Architecture.MACHINE, MACHINE_ARM));
 
     /** 64-bit RISC-V. */
-    public static final Architecture RISCV64 =
-            NamedArchitecture.of(64, "riscv64", "RISC-V", MACHINE_RISCV).only(ByteOrder.LITTLE_ENDIAN);
+    public static final Architecture RISCV64 = Riscv64Architecture.INSTANCE;
 
     /** 64-bit IBM Z. */
-    public static final Architecture S390X =
-            NamedArchitecture.of(64, "s390x", "s390x", MACHINE_S390).only(ByteOrder.BIG_ENDIAN);
+    public static final Architecture S390X = S390xArchitecture.INSTANCE;
 
     /** 32-bit PowerPC. */
     public static final Architecture POWERPC =
@@ -75,9 +70,9 @@ public final class Architectures {
             POWERPC,
             POWERPC64,
             S390X,
-            NamedArchitecture.of(32, "s390", "s390", MACHINE_S390).only(ByteOrder.BIG_ENDIAN),
+            NamedArchitecture.of(32, "s390", "s390", S390xArchitecture.MACHINE).only(ByteOrder.BIG_ENDIAN),
             RISCV64,
-            NamedArchitecture.of(32, "riscv32", "RISC-V", MACHINE_RISCV).only(ByteOrder.LITTLE_ENDIAN),
+            NamedArchitecture.of(32, "riscv32", "RISC-V", Riscv64Architecture.MACHINE).only(ByteOrder.LITTLE_ENDIAN),
             NamedArchitecture.of(64, "loongarch64", "LoongArch", MACHINE_LOONGARCH).only(ByteOrder.LITTLE_ENDIAN),
             NamedArchitecture.of(32, "loongarch32", "LoongArch", MACHINE_LOONGARCH).only(ByteOrder.LITTLE_ENDIAN),
             NamedArchitecture.of(64, "mips64", "MIPS", MACHINE_MIPS),

@@ -1,6 +1,7 @@
 package dev.guestcore.cpu;
 
 import java.nio.ByteOrder;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -23,6 +24,14 @@ public interface Architecture {
 
     /** How ELF files and Linux name it; the first is the usual one. Empty for {@link #UNKNOWN}. */
     List<ElfMachine> machines();
+
+    /**
+     * How Linux calls it where it runs in that byte order ({@code uname -m}), with 64 bits if it has both widths; empty if
+     * that is not known.
+     */
+    default Optional<String> linuxName(ByteOrder order) {
+        return Optional.empty();
+    }
 
     /** How many bits an address has, 32 or 64; empty where both are the same family, as for x86. */
     default OptionalInt addressBits() {
@@ -51,6 +60,28 @@ public interface Architecture {
                 .findFirst();
     }
 
+    /** The register that says where a vCPU is. */
+    default Optional<Register> instructionPointer() {
+        return Optional.empty();
+    }
+
+    /**
+     * How NT_PRSTATUS is laid out in a core of that machine; empty if it is not known, and then the note is kept as it is.
+     *
+     * @param machine one of {@link #machines}
+     */
+    default Optional<StatusLayout> status(ElfMachine machine) {
+        return Optional.empty();
+    }
+
+    /** The layout of an NT_PRSTATUS note of that many bytes: that which has most registers in it. */
+    default Optional<StatusLayout> statusOfSize(int bytes) {
+        return machines().stream()
+                .flatMap(machine -> status(machine).stream())
+                .filter(layout -> layout.registersEnd() <= bytes)
+                .max(Comparator.comparingInt(StatusLayout::registersEnd));
+    }
+
     /** Whether Guestcore can walk its page tables. */
     default boolean hasPageTables() {
         return false;
@@ -63,6 +94,11 @@ public interface Architecture {
 
     /** Where a vCPU is, as its mode has it, for people ({@code rip 0xffffffff81000000}); empty if it is not known. */
     default String position(RegisterState registers) {
+        return "";
+    }
+
+    /** The register with the root of the page tables, for people ({@code cr3 0x1000}); empty if the processor has none. */
+    default String root(RegisterState registers) {
         return "";
     }
 

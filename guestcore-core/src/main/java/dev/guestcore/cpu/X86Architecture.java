@@ -24,6 +24,15 @@ public final class X86Architecture implements Architecture {
     /** The architecture. */
     public static final X86Architecture INSTANCE = new X86Architecture();
 
+    private static final StatusLayout STATUS_64 = new StatusLayout(
+            336,
+            32,
+            112,
+            X86::ofLabel,
+            "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi - rip cs rflags rsp ss fs.base gs.base ds es fs gs");
+    private static final StatusLayout STATUS_32 = new StatusLayout(
+            144, 24, 72, X86::ofLabel, ":4 rbx rcx rdx rsi rdi rbp rax ds es fs gs - rip cs rflags rsp ss");
+
     private X86Architecture() {}
 
     @Override
@@ -34,6 +43,11 @@ public final class X86Architecture implements Architecture {
     @Override
     public String title() {
         return "x86";
+    }
+
+    @Override
+    public Optional<String> linuxName(ByteOrder order) {
+        return Optional.of("x86_64");
     }
 
     @Override
@@ -57,6 +71,16 @@ public final class X86Architecture implements Architecture {
     }
 
     @Override
+    public Optional<Register> instructionPointer() {
+        return Optional.of(X86.RIP);
+    }
+
+    @Override
+    public Optional<StatusLayout> status(ElfMachine machine) {
+        return Optional.of(machine == I386 ? STATUS_32 : STATUS_64);
+    }
+
+    @Override
     public boolean hasPageTables() {
         return true;
     }
@@ -69,6 +93,11 @@ public final class X86Architecture implements Architecture {
     @Override
     public String position(RegisterState registers) {
         return CpuMode.position(registers);
+    }
+
+    @Override
+    public String root(RegisterState registers) {
+        return registers.knows(X86.CR3) ? "cr3 " + registers.hex(X86.CR3) : "cr3 unknown";
     }
 
     @Override

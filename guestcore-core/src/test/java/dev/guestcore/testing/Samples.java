@@ -40,6 +40,9 @@ public final class Samples {
     /** Memory of a Linux guest on arm64 from 0x40000000 on, whose kernel names code only, and what the guest said itself. */
     public static final String LINUX_ARM64 = "linux/m510";
 
+    /** ELF cores that QEMU 10 wrote of Linux guests, with the registers that its monitor showed beside. */
+    public static final List<String> ARCHITECTURES = List.of("arch/arm64", "arch/riscv64", "arch/s390x");
+
     private static final Map<String, Path> UNPACKED = new ConcurrentHashMap<>();
     private static final Path FOLDER = temporaryFolder();
 
@@ -75,6 +78,9 @@ public final class Samples {
                 ? "vmcore.elf.zst"
                 : sample.startsWith("linux/") ? "mem.raw.zst" : "core.zst";
         Path target = FOLDER.resolve(sample.replace('/', '_'));
+        if (ARCHITECTURES.contains(sample)) {
+            return unpackWithTool(registers(sample).resolveSibling(sample.substring(5) + ".elf.zst"), target);
+        }
         if (Samples.class.getResource("/samples/" + sample + "/" + packed) == null) {
             return unpackWithTool(shared(sample).resolve(packed), target);
         }
@@ -125,6 +131,11 @@ public final class Samples {
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** What QEMU's monitor said of the registers of one of {@link #ARCHITECTURES}. */
+    public static Path registers(String sample) {
+        return shared("arch").resolve(sample.substring(5) + ".regs.txt");
     }
 
     /** A text file beside a sample ("truth.txt", "input.json"). */

@@ -90,7 +90,9 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
         }
         int chosen = machineOf(guest);
         Optional<ElfFacts> facts = guest.facts(ElfFacts.class);
-        ByteOrder order = facts.map(ElfFacts::order).orElse(ByteOrder.LITTLE_ENDIAN);
+        ByteOrder order = facts.map(ElfFacts::order)
+                .or(() -> Architectures.ofElf(chosen, Long.SIZE).byteOrder())
+                .orElse(guest.memory().byteOrder());
         List<ElfFacts.Note> others = facts.map(ElfFacts::notes).orElse(List.of());
         Optional<KeepRecord> record = keep ? Optional.of(KeepRecord.of(guest)) : Optional.empty();
         Optional<byte[]> vmcoreInfo = guest.facts(VmcoreInfoFacts.class).map(VmcoreInfoFacts::vmcoreInfo);
@@ -102,7 +104,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
         }
         Notes wanted = new Notes(guest, chosen, machine.isEmpty(), order, others);
         boolean isOpen = record.isEmpty() && vmcoreInfo.isEmpty();
-        if (isNarrow(facts, chosen) && segments.last(segments.count() - 1) >>> Integer.SIZE == 0) {
+        if (isNarrow(guest, chosen) && segments.last(segments.count() - 1) >>> Integer.SIZE == 0) {
             Plan narrow = new Plan(guest, ElfClass.ELF32, content, segments, wanted, vmcoreInfo, isOpen, search, record);
             if (narrow.size() >>> Integer.SIZE == 0) {
                 return narrow;
@@ -246,9 +248,11 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
     }
 
     /** A core is of the class of the dump that it comes from, as its readers expect registers by class and machine. */
-    private static boolean isNarrow(Optional<ElfFacts> facts, int machine) {
-        return facts.filter(known -> known.addressBits() == Integer.SIZE && machine != Elf.EM_X86_64)
-                .isPresent();
+    private static boolean isNarrow(Guest guest, int machine) {
+        int bits = guest.facts(ElfFacts.class)
+                .map(ElfFacts::addressBits)
+                .orElse(guest.architecture().addressBits().orElse(Long.SIZE));
+        return bits == Integer.SIZE && machine != Elf.EM_X86_64;
     }
 
     private static boolean isX86(int machine) {
@@ -359,7 +363,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
                     PageState.UNREADABLE, "the file has only 'left out', so they come back as excluded"));
             losses.addAll(content.stateLoss(PageState.ZERO, "they are stored as zeros, and come back as present"));
             losses.addAll(CoreNotes.registerLosses(guest, notes.machine()));
-            if (elfClass == ElfClass.ELF64 && isNarrow(guest.facts(ElfFacts.class), notes.machine())) {
+            if (elfClass == ElfClass.ELF64 && isNarrow(guest, notes.machine())) {
                 losses.add(new Loss(
                         "ELF class 32-bit",
                         "memory or file beyond 4 GiB take ELF64, in which debuggers may not find the registers of this"

@@ -6,6 +6,7 @@ import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Provenance;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
@@ -200,7 +201,7 @@ final class KdumpFile {
         KdumpHeader header = header();
         String names = String.join(",", files.stream().map(FileBytes::name).toList());
         GuestBuilder builder = Guest.builder()
-                .architecture(Architectures.ofElf(notes.machine(), header.layout().word * Byte.SIZE))
+                .architecture(family())
                 .provenance(new Provenance(
                         files.size() == 1 ? names : SPLIT + ":" + names,
                         KdumpFormat.NAME,
@@ -219,6 +220,10 @@ final class KdumpFile {
         notes.vmcoreInfo().ifPresent(builder::facts);
         notes.notes().vcpus().forEach(vcpu -> builder.vcpu(vcpu.index(), vcpu.registers(), vcpu.rawContexts()));
         return builder;
+    }
+
+    private Architecture family() {
+        return Architectures.ofElf(notes.machine(), header().layout().word * Byte.SIZE);
     }
 
     private String layout(KdumpHeader header) {
@@ -250,8 +255,8 @@ final class KdumpFile {
         if (!header.namesKernel()) {
             findings.add(Finding.note(file.name() + ": the header does not name the kernel, as in all files of QEMU;"
                     + " crash and makedumpfile refuse that"
-                    + (header.machine().matches("x86_64|i[3-6]86|Unknown|")
-                            ? ", and writing it as a kdump again fills it in for a Linux guest on x86"
+                    + (family().linuxName(header.order()).isPresent()
+                            ? ", and writing it as a kdump again fills it in for a Linux guest"
                             : "")));
         }
         Optional<Long> base = notes.vmcoreInfo()

@@ -24,6 +24,8 @@ import java.util.function.Supplier;
  */
 record KdumpHead(
         Guest guest,
+        String machine,
+        ByteOrder order,
         PageCodec codec,
         long subHeaderBlocks,
         long bitmapBlocks,
@@ -36,7 +38,6 @@ record KdumpHead(
     private static final int SUB_HEADER = 104;
     private static final long NANOS_PER_MICRO = 1_000;
     private static final KdumpLayout LAYOUT = KdumpLayout.BITS_64;
-    private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
 
     /** How many blocks the sub-header takes with what hangs on it. */
     static long blocks(NoteList notes, ElfFacts.Content eraseInfo) {
@@ -49,7 +50,7 @@ record KdumpHead(
      * @param banner looks for the banner
      */
     void write(CoreSink sink, Supplier<Optional<LinuxBanner>> banner) {
-        sink.patch(0, header(UtsName.of(guest.memory(), vmcoreInfo, banner)));
+        sink.patch(0, header(UtsName.of(guest.memory(), machine, vmcoreInfo, banner)));
         sink.patch(BLOCK, subHeader());
         long[] at = {BLOCK + SUB_HEADER};
         byte[] piece = new byte[(int) Math.min(BLOCK, eraseInfo.size())];
@@ -67,7 +68,7 @@ record KdumpHead(
 
     private MemorySegment header(List<String> names) {
         ByteBuffer header = ByteBuffer.allocate(BLOCK).order(ByteOrder.BIG_ENDIAN);
-        header.putLong(0, KdumpLayout.SIGNATURE).order(ORDER);
+        header.putLong(0, KdumpLayout.SIGNATURE).order(order);
         header.putInt(KdumpLayout.HEADER_VERSION, KdumpLayout.NEWEST_VERSION);
         for (int i = 0; i < names.size(); i++) {
             byte[] text = names.get(i).getBytes(StandardCharsets.ISO_8859_1);
@@ -87,7 +88,7 @@ record KdumpHead(
     }
 
     private MemorySegment subHeader() {
-        ByteBuffer sub = ByteBuffer.allocate(SUB_HEADER).order(ORDER);
+        ByteBuffer sub = ByteBuffer.allocate(SUB_HEADER).order(order);
         long base = KernelNumbers.physicalBase(new VmcoreInfoFacts(vmcoreInfo)).orElse(0L);
         sub.putLong(LAYOUT.physicalBase, base);
         sub.putLong(LAYOUT.maxMapNumber64, pageCount);

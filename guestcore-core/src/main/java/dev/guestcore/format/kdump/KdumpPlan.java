@@ -5,6 +5,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.format.Loss;
@@ -13,7 +14,6 @@ import dev.guestcore.format.WriteReport;
 import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.elf.CoreNotes;
-import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.NoteList;
 import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.kernel.LinuxMemory;
@@ -34,6 +34,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /**
  * A kdump laid out:
@@ -58,7 +59,6 @@ final class KdumpPlan implements WritePlan {
     private static final int PAGE = 4096;
     private static final int PAGE_SHIFT = 12;
     private static final long MOST_PAGES = 1L << 35;
-    private static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
 
     /** Pages below 2 GiB are the kernel's in any guest; devices lie below 4 GiB, or behind what lies at 4 GiB. */
     private static final long DEVICES_FROM = 0x80000;
@@ -71,6 +71,9 @@ final class KdumpPlan implements WritePlan {
     private static final long LARGEST_PATCH = 1 << 20;
 
     private final Guest guest;
+    private final Architecture family;
+    private final ByteOrder order;
+    private final String machineName;
     private final PageCodec codec;
     private final ContentMap content;
     private final Extents pages;
@@ -95,10 +98,15 @@ final class KdumpPlan implements WritePlan {
     private final long dataOffset;
 
     KdumpPlan(Guest guest, PageCodec codec, boolean keeps) {
-        if (NamedProcessor.of(guest) != Architectures.X86) {
-            throw new UnsupportedRequestException("a kdump is written for x86 guests only, and this one is "
-                    + guest.architecture().title() + "; write an ELF core instead");
-        }
+        this.family = NamedProcessor.of(guest);
+        this.order = family.byteOrder().orElse(guest.memory().byteOrder());
+        this.machineName = family.linuxName(order)
+                .orElseThrow(() -> new UnsupportedRequestException("a kdump is written for guests of "
+                        + Architectures.all().stream()
+                                .filter(known -> known.linuxName(ByteOrder.LITTLE_ENDIAN).isPresent())
+                                .map(Architecture::title)
+                                .collect(Collectors.joining(", "))
+                        + " only, and this one is " + guest.architecture().title() + "; write an ELF core instead"));
         this.guest = guest;
         this.codec = codec;
         this.content = ContentMap.of(guest.memory());
@@ -167,7 +175,11 @@ final class KdumpPlan implements WritePlan {
         record.ifPresent(kept -> others.add(
                 new ElfFacts.Note(KdumpNotes.OWN, KdumpNotes.KEEP_TYPE, KdumpNotes.placeNote(recordOffset, kept.size()))));
         Optional<byte[]> text = vmcoreInfo.length == 0 ? Optional.empty() : Optional.of(vmcoreInfo);
-        return CoreNotes.write(guest, Elf.EM_X86_64, ORDER, text, others);
+        return CoreNotes.write(guest, machine(), order, text, others);
+    }
+
+    private int machine() {
+        return family.machines().getFirst().code();
     }
 
     private static long size(AddressRange range) {
@@ -180,7 +192,7 @@ final class KdumpPlan implements WritePlan {
      * which devices and firmware above RAM, and the hole between, make wrong.
      */
     private long boundary(byte[] vmcoreInfo) {
-        if (vmcoreInfo.length == 0) {
+        if (vmcoreInfo.length == 0 || family != Architectures.X86) {
             return Long.MAX_VALUE;
         }
         OptionalLong sections = guest.machineMemory().isPresent()
@@ -211,7 +223,11 @@ final class KdumpPlan implements WritePlan {
      * The page frame from which on pages may lie beside the bitmaps, where it shows only later what the kernel says: those
      * before are looked through first. 2^63 - 1 if there are none.
      */
-    private static long doubtfulFrom(Extents pages) {
+    private long doubtfulFrom(Extents pages) {
+        if (family != Architectures.X86) {
+            // What lies where in a PC says nothing of another machine.
+            return Long.MAX_VALUE;
+        }
         long from = firstRunFrom(pages, end(pages) <= FOUR_GIB ? DEVICES_FROM : FOUR_GIB + 1);
         return from < 0 ? Long.MAX_VALUE : from;
     }
@@ -318,7 +334,7 @@ final class KdumpPlan implements WritePlan {
                     "the format has whole pages only: the other " + absent + " bytes of them come back as zeros",
                     false));
         }
-        losses.addAll(CoreNotes.registerLosses(guest, Elf.EM_X86_64));
+        losses.addAll(CoreNotes.registerLosses(guest, machine()));
         losses.addAll(CommonLosses.ofFacts(guest, Set.of(VmcoreInfoFacts.class, ElfFacts.class)));
         long dropped = bytesFrom(boundary) - readable(content, boundary).stream().mapToLong(AddressRange::size).sum();
         if (dropped > 0) {
@@ -376,7 +392,7 @@ final class KdumpPlan implements WritePlan {
             setBits(bitmap, pages);
             KernelSearch search = new KernelSearch(guest.memory(), known.isEmpty());
             PagePump pump =
-                    new PagePump(guest.memory(), search, codec, sink, descriptorsOffset, bitmap);
+                    new PagePump(guest.memory(), search, codec, sink, order, descriptorsOffset, bitmap);
             pump.run(pages, progress);
             // Devices hold no kernel, so all that there is to find has been found.
             if (known.isEmpty()) {
@@ -426,6 +442,8 @@ final class KdumpPlan implements WritePlan {
         NoteList notes = notes(vmcoreInfo, beside, sink.position());
         new KdumpHead(
                         guest,
+                        machineName,
+                        order,
                         codec,
                         descriptorsOffset / PAGE - bitmapBlocks - 1,
                         bitmapBlocks,

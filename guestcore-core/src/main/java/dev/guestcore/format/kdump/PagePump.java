@@ -53,8 +53,7 @@ final class PagePump {
     private final MemorySegment stored;
     private final long zeroPageAt;
     private final MemorySegment zeroPage = Arena.ofAuto().allocate(PAGE, PAGE);
-    private final ByteBuffer descriptors =
-            ByteBuffer.allocateDirect(DESCRIPTORS_BUFFER).order(ByteOrder.LITTLE_ENDIAN);
+    private final ByteBuffer descriptors = ByteBuffer.allocateDirect(DESCRIPTORS_BUFFER);
     private final List<AddressRange> unreadable = new ArrayList<>();
 
     /** Whether a stretch came out all zero of late: to ask for holes costs more than to read what is none. */
@@ -70,6 +69,7 @@ final class PagePump {
      *
      * @param search looks at the pages as they pass
      * @param sink where pages go; stands where the first page will be
+     * @param order byte order of descriptors
      * @param descriptorsAt where the first descriptor goes
      * @param stored bitmap of the pages to store; the bits of those that turn out not to be are cleared
      */
@@ -78,8 +78,10 @@ final class PagePump {
             KernelSearch search,
             PageCodec codec,
             CoreSink sink,
+            ByteOrder order,
             long descriptorsAt,
             MemorySegment stored) {
+        this.descriptors.order(order);
         this.memory = memory;
         this.search = search;
         this.codec = codec;

@@ -25,19 +25,21 @@ final class UtsName {
     /**
      * System, node, release, version, machine, domain; all but the machine empty if the guest is no known Linux.
      *
+     * @param machine as Linux calls it
      * @param banner looks for the banner
      */
-    static List<String> of(GuestMemory memory, byte[] vmcoreInfo, Supplier<Optional<LinuxBanner>> banner) {
+    static List<String> of(
+            GuestMemory memory, String machine, byte[] vmcoreInfo, Supplier<Optional<LinuxBanner>> banner) {
         VmcoreInfoFacts facts = new VmcoreInfoFacts(vmcoreInfo);
         Optional<String> release = facts.value("OSRELEASE");
         if (release.isEmpty()) {
             return banner.get()
-                    .map(found -> List.of("Linux", UNKNOWN, found.release(), found.version(), "x86_64", UNKNOWN))
-                    .orElse(List.of("", "", "", "", "x86_64", ""));
+                    .map(found -> List.of("Linux", UNKNOWN, found.release(), found.version(), machine, UNKNOWN))
+                    .orElse(List.of("", "", "", "", machine, ""));
         }
         return inMemory(memory, facts)
                 .filter(names -> names.get(2).equals(release.get()))
-                .orElse(List.of("Linux", UNKNOWN, release.get(), UNKNOWN, "x86_64", UNKNOWN));
+                .orElse(List.of("Linux", UNKNOWN, release.get(), UNKNOWN, machine, UNKNOWN));
     }
 
     private static Optional<List<String>> inMemory(GuestMemory memory, VmcoreInfoFacts facts) {

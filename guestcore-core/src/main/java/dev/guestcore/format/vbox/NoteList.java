@@ -3,11 +3,12 @@ package dev.guestcore.format.vbox;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.elf.Elf;
-import dev.guestcore.internal.elf.ProcessStatus;
 import dev.guestcore.kernel.VmcoreInfoChoice;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -58,7 +59,9 @@ final class NoteList {
         int number = 0;
         for (Vcpu vcpu : guest.vcpus()) {
             number++;
-            byte[] status = ProcessStatus.X86_64.write(number, vcpu.registers());
+            byte[] status = Architectures.X86.status(X86Architecture.X86_64)
+                    .orElseThrow()
+                    .write(number, vcpu.registers(), ByteOrder.LITTLE_ENDIAN);
             add(note("CORE", true, Elf.NT_PRSTATUS, status, USUAL_PADDING));
         }
         guest.facts(VmcoreInfoFacts.class)

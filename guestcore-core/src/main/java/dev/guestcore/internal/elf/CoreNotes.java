@@ -5,9 +5,11 @@ import dev.guestcore.Guest;
 import dev.guestcore.RawContext;
 import dev.guestcore.Vcpu;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
+import dev.guestcore.cpu.StatusLayout;
+import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
@@ -20,14 +22,16 @@ import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.internal.text.Numbers;
 import dev.guestcore.internal.writer.CommonLosses;
 import dev.guestcore.internal.writer.ImpliedRegisters;
+import dev.guestcore.internal.writer.NamedProcessor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
@@ -249,18 +253,20 @@ public record CoreNotes(
                 findings.add(Finding.note(file.name() + ": " + Amounts.counted(statuses.size(), "NT_PRSTATUS note")
                         + " but " + Amounts.counted(states.size(), "note") + " of QEMU; each is taken for the vCPU of its position"));
             }
-            List<Integer> numbers = numbers(machine, count);
+            Architecture family = Architectures.ofElf(machine, stated.isWide() ? Long.SIZE : Integer.SIZE);
+            List<Integer> numbers = numbers(family, count);
             List<Vcpu> vcpus = new ArrayList<>();
             for (int i = 0; i < count; i++) {
                 RegisterState.Builder registers = RegisterState.builder();
                 List<RawContext> raw = new ArrayList<>();
                 if (i < statuses.size()) {
                     byte[] status = statuses.get(i);
-                    Optional<ProcessStatus> layout = status(machine, status.length);
-                    layout.ifPresent(known -> known.read(ByteBuffer.wrap(status), registers));
-                    if (layout.isEmpty() && isX86(machine)) {
+                    Optional<StatusLayout> layout = family.statusOfSize(status.length);
+                    layout.ifPresent(known -> registers.setAll(known.read(status, order)));
+                    OptionalInt least = leastStatus(family);
+                    if (layout.isEmpty() && least.isPresent()) {
                         findings.add(Finding.damage(file.name() + ": NT_PRSTATUS of " + status.length
-                                + " bytes for vCPU " + i + ": expected at least " + ProcessStatus.I386.registersEnd()
+                                + " bytes for vCPU " + i + ": expected at least " + least.getAsInt()
                                 + ", which hold its registers; they are not read from there"));
                     }
                     raw.add(new RawContext(STATUS_CONTEXT, status));
@@ -284,7 +290,7 @@ public record CoreNotes(
          * The numbers of vCPUs. QEMU puts them, from 1, where Linux has the number of the process that ran: they count only
          * where QEMU's own notes stand beside, and are numbers of vCPUs.
          */
-        private List<Integer> numbers(int machine, int count) {
+        private List<Integer> numbers(Architecture family, int count) {
             List<Integer> positions = IntStream.range(0, count).boxed().toList();
             if (states.size() != count || statuses.size() != count) {
                 return positions;
@@ -292,8 +298,9 @@ public record CoreNotes(
             List<Integer> numbers = new ArrayList<>();
             int previous = -1;
             for (byte[] status : statuses) {
-                Optional<ProcessStatus> layout = status(machine, status.length);
-                int number = layout.map(known -> known.process(ByteBuffer.wrap(status)) - 1).orElse(-1);
+                int number = family.statusOfSize(status.length)
+                        .map(layout -> layout.process(status, order) - 1)
+                        .orElse(-1);
                 if (number <= previous || number >= MOST_VCPUS) {
                     return positions;
                 }
@@ -303,13 +310,12 @@ public record CoreNotes(
             return numbers;
         }
 
-        /** By size, since QEMU writes the structure of either width for a 32-bit x86. */
-        private static Optional<ProcessStatus> status(int machine, int size) {
-            if (!isX86(machine) || size < ProcessStatus.I386.registersEnd()) {
-                return Optional.empty();
-            }
-            return Optional.of(
-                    size >= ProcessStatus.X86_64.registersEnd() ? ProcessStatus.X86_64 : ProcessStatus.I386);
+        /** How long a note must be to hold registers; empty if it is not known where they would be. */
+        private static OptionalInt leastStatus(Architecture family) {
+            return family.machines().stream()
+                    .flatMap(machine -> family.status(machine).stream())
+                    .mapToInt(StatusLayout::registersEnd)
+                    .min();
         }
     }
 
@@ -330,18 +336,17 @@ public record CoreNotes(
         Map<Integer, List<ElfFacts.Note>> byVcpu =
                 others.stream().collect(Collectors.groupingBy(ElfFacts.Note::vcpu));
         notes.addAll(byVcpu.getOrDefault(ElfFacts.Note.FIRST, List.of()));
-        boolean x86 = machine == Elf.EM_X86_64 || machine == Elf.EM_386;
-        ProcessStatus status = machine == Elf.EM_386 ? ProcessStatus.I386 : ProcessStatus.X86_64;
+        boolean x86 = isX86(machine);
+        Optional<StatusLayout> status = status(guest, machine);
         ImpliedRegisters implied = implied(guest, machine);
         int position = 0;
         for (Vcpu vcpu : guest.vcpus()) {
             int process = vcpu.index() + 1;
             Optional<byte[]> raw = vcpu.rawContext(STATUS_CONTEXT).map(RawContext::bytes);
-            Optional<byte[]> descriptor = x86
-                    ? raw.filter(bytes -> bytes.length == status.size()
-                                    && agrees(vcpu, builder -> status.read(wrap(bytes), builder)))
-                            .or(() -> Optional.of(status.write(process, implied.complete(vcpu).registers())))
-                    : raw;
+            Optional<byte[]> descriptor = status.map(layout -> raw.filter(
+                            bytes -> layout.agrees(bytes, order, vcpu.registers()))
+                    .orElseGet(() -> layout.write(process, implied.complete(vcpu).registers(), order)))
+                    .or(() -> raw);
             if (descriptor.isPresent()) {
                 notes.add(new ElfFacts.Note(CORE, Elf.NT_PRSTATUS, descriptor.get()));
                 notes.addAll(byVcpu.getOrDefault(position, List.of()));
@@ -370,10 +375,19 @@ public record CoreNotes(
                         || QemuCpuState.isWorthwhile(vcpu.registers()));
     }
 
+    /** How the processor of the guest has its NT_PRSTATUS in a core that names that machine. */
+    private static Optional<StatusLayout> status(Guest guest, int machine) {
+        Architecture family = NamedProcessor.of(guest);
+        return family.machines().stream()
+                .filter(own -> own.code() == machine)
+                .findFirst()
+                .flatMap(family::status);
+    }
+
     private static ImpliedRegisters implied(Guest guest, int machine) {
-        ProcessStatus status = machine == Elf.EM_386 ? ProcessStatus.I386 : ProcessStatus.X86_64;
-        Set<X86> places = hasStates(guest) ? QemuCpuState.places() : EnumSet.noneOf(X86.class);
-        places.addAll(status.registers());
+        Set<Register> places =
+                new HashSet<>(isX86(machine) && hasStates(guest) ? QemuCpuState.places() : Set.of());
+        status(guest, machine).ifPresent(layout -> places.addAll(layout.registers()));
         return ImpliedRegisters.of(guest, places);
     }
 
@@ -410,7 +424,8 @@ public record CoreNotes(
 
     /** The registers that the notes of {@link #write} cannot hold; vCPUs that lose the same are told of together. */
     public static List<Loss> registerLosses(Guest guest, int machine) {
-        if (!guest.architecture().mayBe(Architectures.X86) || machine != Elf.EM_X86_64 && machine != Elf.EM_386) {
+        Optional<StatusLayout> status = status(guest, machine);
+        if (status.isEmpty()) {
             return guest.vcpus().stream()
                     .filter(vcpu -> vcpu.rawContext(STATUS_CONTEXT).isEmpty())
                     .findFirst()
@@ -418,14 +433,14 @@ public record CoreNotes(
                     .stream()
                     .toList();
         }
-        boolean hasStates = hasStates(guest);
+        boolean hasStates = isX86(machine) && hasStates(guest);
         Map<String, List<Integer>> vcpusByLoss = new LinkedHashMap<>();
         for (Vcpu vcpu : guest.vcpus()) {
-            Set<X86> carried = hasStates
+            Set<? extends Register> carried = hasStates
                     ? QemuCpuState.carried(vcpu.registers())
-                    : EnumSet.copyOf((machine == Elf.EM_386 ? ProcessStatus.I386 : ProcessStatus.X86_64).registers());
+                    : Set.copyOf(status.get().registers());
             String lost = vcpu.registers().known().stream()
-                    .filter(register -> !(register instanceof X86 x86 && carried.contains(x86)))
+                    .filter(register -> !carried.contains(register))
                     .map(Register::label)
                     .collect(Collectors.joining(", "));
             if (!lost.isEmpty()) {
@@ -435,7 +450,9 @@ public record CoreNotes(
         List<Loss> losses = new ArrayList<>();
         vcpusByLoss.forEach((registers, vcpus) -> losses.add(new Loss(
                 "registers " + registers + " of vCPU " + Numbers.runs(vcpus),
-                "neither NT_PRSTATUS nor QEMU's note has a place for them",
+                isX86(machine)
+                        ? "neither NT_PRSTATUS nor QEMU's note has a place for them"
+                        : "NT_PRSTATUS has no place for them",
                 false)));
         if (machine == Elf.EM_386) {
             losses.addAll(cutRegisters(guest));
@@ -455,7 +472,7 @@ public record CoreNotes(
     private static List<Loss> cutRegisters(Guest guest) {
         Map<String, List<Integer>> vcpusByLoss = new LinkedHashMap<>();
         for (Vcpu vcpu : guest.vcpus()) {
-            String cut = ProcessStatus.I386.registers().stream()
+            String cut = Architectures.X86.status(X86Architecture.I386).orElseThrow().registers().stream()
                     .filter(register -> vcpu.registers().getOrElse(register, 0) >>> Integer.SIZE != 0)
                     .map(Register::label)
                     .collect(Collectors.joining(", "));

@@ -9,8 +9,8 @@ import dev.guestcore.RawContext;
 import dev.guestcore.Vcpu;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
+import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.hypervisor.ElfFacts;
@@ -178,12 +178,13 @@ final class KeepReader {
     private List<RegisterState> restoreVcpus(Guest read, GuestBuilder builder) {
         List<Vcpu> carried = read.vcpus();
         List<RegisterState> restored = new ArrayList<>();
+        Architecture family = architecture();
         int index = 0;
         int previous = -1;
         for (JsonNode node : json.path("vcpus")) {
             RegisterState.Builder registers = RegisterState.builder();
             for (Map.Entry<String, JsonNode> entry : node.path("registers").properties()) {
-                X86 register = X86.ofLabel(entry.getKey())
+                Register register = family.register(entry.getKey())
                         .orElseThrow(() -> malformed("register", "a known name", entry.getKey()));
                 registers.set(register, littleEndian(register, entry.getValue().asString("")));
             }
@@ -216,7 +217,7 @@ final class KeepReader {
         return number;
     }
 
-    private byte[] littleEndian(X86 register, String hex) {
+    private byte[] littleEndian(Register register, String hex) {
         if (!hex.startsWith("0x")) {
             throw malformed("register " + register.label(), "a number such as 0x1f", hex);
         }

@@ -119,14 +119,11 @@ public final class ImpliedRegisters {
      * @param keepable whether a record of our own says that they were unknown
      */
     public List<Loss> losses(Predicate<Vcpu> written, String format, boolean keepable) {
-        if (!guest.architecture().mayBe(Architectures.X86)) {
-            return List.of();
-        }
         List<Vcpu> vcpus = guest.vcpus().stream().filter(written).toList();
         Map<Register.Group, Set<Register>> zeros = new EnumMap<>(Register.Group.class);
-        for (X86 register : X86.values()) {
+        for (Register register : NamedProcessor.of(guest).registers()) {
             if (register.bits() <= 128
-                    && !register.isBeyondAvx()
+                    && !(register instanceof X86 x86 && x86.isBeyondAvx())
                     && places.contains(register)
                     && vcpus.stream().anyMatch(vcpu -> isZero(vcpu, register))) {
                 zeros.computeIfAbsent(register.group(), group -> new LinkedHashSet<>())
@@ -147,12 +144,15 @@ public final class ImpliedRegisters {
         return losses;
     }
 
-    private boolean isZero(Vcpu vcpu, X86 register) {
+    private boolean isZero(Vcpu vcpu, Register register) {
         return !complete(vcpu).registers().knows(register) && !isPartOfKnown(vcpu, register);
     }
 
     private Stream<Loss> concluded(Vcpu vcpu, String format, boolean keepable) {
         RegisterState missing = implied.getOrDefault(vcpu, RegisterState.unknown());
+        if (missing.known().isEmpty()) {
+            return Stream.empty();
+        }
         String how = X86Mode.of(vcpu, guest.vcpus()).how();
         return missing.known().stream()
                 .map(register -> new Loss(

@@ -6,6 +6,8 @@ import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.address.UnknownRegisterException;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import java.util.LinkedHashMap;
@@ -49,6 +51,11 @@ final class GuestView {
 
     Guest guest() {
         return guest;
+    }
+
+    /** The processor that the client is told of. */
+    Architecture architecture() {
+        return guest.architecture() == Architecture.UNKNOWN ? Architectures.X86 : guest.architecture();
     }
 
     List<Vcpu> vcpus() {

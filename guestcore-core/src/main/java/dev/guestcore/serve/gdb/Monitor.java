@@ -8,7 +8,6 @@ import dev.guestcore.Vcpu;
 import dev.guestcore.address.Paging;
 import dev.guestcore.address.Translation;
 import dev.guestcore.address.WalkStep;
-import dev.guestcore.cpu.CpuMode;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
@@ -157,7 +156,7 @@ final class Monitor {
         for (int i = 0; i < shown; i++) {
             view.select(i);
             Vcpu vcpu = view.vcpu();
-            String mode = CpuMode.describe(vcpu.registers());
+            String mode = view.architecture().describe(vcpu.registers());
             print((i == selected ? "* " : "  ") + "vCPU " + vcpu.index() + ": " + mode + "; " + paging());
         }
         view.select(selected);
@@ -193,7 +192,7 @@ final class Monitor {
             print("the source knows no registers");
             return;
         }
-        print("vCPU " + view.vcpu().index() + ": " + CpuMode.describe(state));
+        print("vCPU " + view.vcpu().index() + ": " + view.architecture().describe(state));
         List<String> line = new ArrayList<>();
         Register.Group group = null;
         for (Register register : state.known()) {
@@ -239,7 +238,7 @@ final class Monitor {
 
     private long address(String text) {
         String plain = text.startsWith("$") ? text.substring(1) : text;
-        Optional<X86> register = X86.ofLabel(plain.toLowerCase(Locale.ROOT)).filter(known -> known.bits() <= Long.SIZE);
+        Optional<Register> register = view.architecture().register(plain.toLowerCase(Locale.ROOT)).filter(known -> known.bits() <= Long.SIZE);
         if (register.isPresent()) {
             return view.vcpu().registers().get(register.get());
         }

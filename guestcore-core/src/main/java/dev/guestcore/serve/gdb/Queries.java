@@ -4,7 +4,6 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.PageRun;
 import dev.guestcore.Progress;
 import dev.guestcore.address.Translation;
-import dev.guestcore.cpu.CpuMode;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchHit;
@@ -154,7 +153,7 @@ final class Queries {
         }
         int number = (int) id.thread() - 1;
         stream.send(Hex.ofText("vCPU " + view.vcpus().get(number).index() + ": "
-                + CpuMode.describe(view.vcpus().get(number).registers())));
+                + view.architecture().describe(view.vcpus().get(number).registers())));
     }
 
     /** The first place of some bytes. Memory that is not there is passed over. */

@@ -347,6 +347,7 @@ class KdumpWriterTest {
         try (Guest guest = Guest.builder().ram(0, segment(ram)).build()) {
             return UtsName.of(
                     guest.memory(),
+                    "x86_64",
                     vmcoreInfo.getBytes(StandardCharsets.US_ASCII),
                     () -> LinuxBanner.find(guest.memory()));
         }
