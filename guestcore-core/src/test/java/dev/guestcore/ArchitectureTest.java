@@ -35,7 +35,7 @@ class ArchitectureTest {
      */
     private static final List<List<String>> FLOORS = List.of(
             // what needs no guest
-            List.of("error", "cpu", "arch", "internal.file", "internal.lzo", "internal.ranges", "internal.spool"),
+            List.of("error", "cpu", "arch", "arch.*", "internal.file", "internal.lzo", "internal.ranges", "internal.spool"),
             // the model
             List.of("", "hypervisor"),
             // bytes in files and in memory
@@ -121,6 +121,10 @@ class ArchitectureTest {
             .should()
             .dependOnClassesThat()
             .resideInAPackage("dev.guestcore.source..");
+
+    @ArchTest
+    static final ArchRule ARCHITECTURES_KNOW_REGISTERS_ONLY =
+            slices().matching("dev.guestcore.arch.(*)").should().notDependOnEachOther();
 
     @ArchTest
     static final ArchRule REGISTERS_STAND_ALONE = classes()
