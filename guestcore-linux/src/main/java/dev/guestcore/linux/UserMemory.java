@@ -1,0 +1,68 @@
+package dev.guestcore.linux;
+
+import dev.guestcore.GuestMemory;
+import dev.guestcore.address.AddressSpace;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** The memory of a process, seen through its own page tables. */
+final class UserMemory {
+
+    /** What execve(2) takes at most on the usual stack, a quarter of it, is more; nobody reads so much. */
+    private static final int MOST_TEXT = 128 << 10;
+
+    private final KernelObject mm;
+    private final GuestMemory memory;
+
+    private UserMemory(KernelObject mm, GuestMemory memory) {
+        this.mm = mm;
+        this.memory = memory;
+    }
+
+    /** The memory of a task's process; empty if it has none, or if its page tables cannot be found. */
+    static Optional<UserMemory> of(Task task) {
+        return task.object().get("mm").target().flatMap(mm -> {
+            AddressSpace kernel = mm.linux().image().space();
+            return kernel.translate(mm.getLong("pgd"))
+                    .physical()
+                    .map(root -> new UserMemory(mm, kernel.withRoot(root.value()).memory()));
+        });
+    }
+
+    GuestMemory memory() {
+        return memory;
+    }
+
+    Optional<List<String>> arguments() {
+        return words(mm.getLong("arg_start"), mm.getLong("arg_end"));
+    }
+
+    Optional<List<String>> environment() {
+        return words(mm.getLong("env_start"), mm.getLong("env_end"));
+    }
+
+    /** Words that each end with a zero; a program may have written another text over them, which ends where it wants. */
+    private Optional<List<String>> words(long start, long end) {
+        if (Long.compareUnsigned(start, end) >= 0) {
+            return start == end ? Optional.of(List.of()) : Optional.empty();
+        }
+        MemorySegment bytes = MemorySegment.ofArray(new byte[(int) Math.min(end - start & Long.MAX_VALUE, MOST_TEXT)]);
+        if (memory.readAvailable(start, bytes) < bytes.byteSize()) {
+            return Optional.empty();
+        }
+        String text = new String((byte[]) bytes.heapBase().orElseThrow(), StandardCharsets.UTF_8);
+        List<String> words = new ArrayList<>();
+        int from = 0;
+        for (int zero = text.indexOf('\0'); zero >= 0; zero = text.indexOf('\0', from)) {
+            words.add(text.substring(from, zero));
+            from = zero + 1;
+        }
+        if (from < text.length()) {
+            words.add(text.substring(from));
+        }
+        return Optional.of(List.copyOf(words));
+    }
+}
