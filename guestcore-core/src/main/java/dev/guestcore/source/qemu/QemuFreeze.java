@@ -9,6 +9,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 
@@ -18,14 +19,23 @@ import org.jspecify.annotations.Nullable;
  */
 final class QemuFreeze implements Freeze {
 
-    /** To stop a guest QEMU waits for its disks. */
-    private static final Duration STOPPING = Duration.ofMinutes(1);
+    /**
+     * How long a guest may stand still for us, but for reading its memory.
+     *
+     * @param looking from the command that stops it until it is known all but its memory; QEMU waits for its disks first
+     * @param thawing from there on, or from a failure, until it runs again
+     */
+    record Limits(Duration looking, Duration thawing) {}
+
+    /** Many times what a host under load takes. */
+    private static final Limits USUAL = new Limits(Duration.ofSeconds(20), Duration.ofSeconds(10));
 
     /** A stop that QEMU stamped earlier than we sent ours, but not by more than this, was somebody else's. */
     private static final Duration OTHERS_STOP = Duration.ofSeconds(5);
 
     private final QmpClient qmp;
     private final Watchdog watchdog;
+    private final Limits limits;
     private final Thread onShutdown = new Thread(this::thawAtShutdown, "guestcore-thaw");
     private final List<Finding> afterwards = new CopyOnWriteArrayList<>();
     private volatile RunState before;
@@ -37,9 +47,10 @@ final class QemuFreeze implements Freeze {
     private long eventsBefore;
     private boolean thawed;
 
-    private QemuFreeze(QmpClient qmp, Watchdog watchdog, RunState before) {
+    private QemuFreeze(QmpClient qmp, Watchdog watchdog, Limits limits, RunState before) {
         this.qmp = qmp;
         this.watchdog = watchdog;
+        this.limits = limits;
         this.before = before;
     }
 
@@ -49,7 +60,12 @@ final class QemuFreeze implements Freeze {
      * @throws SourceException if that fails; the guest runs on then
      */
     static QemuFreeze begin(QmpClient qmp, Watchdog watchdog) throws IOException {
-        QemuFreeze freeze = new QemuFreeze(qmp, watchdog, RunState.ask(qmp));
+        return begin(qmp, watchdog, USUAL);
+    }
+
+    /** The same with other limits. */
+    static QemuFreeze begin(QmpClient qmp, Watchdog watchdog, Limits limits) throws IOException {
+        QemuFreeze freeze = new QemuFreeze(qmp, watchdog, limits, RunState.ask(qmp));
         freeze.stop();
         return freeze;
     }
@@ -68,7 +84,8 @@ final class QemuFreeze implements Freeze {
             qmp.poll();
             eventsBefore = qmp.eventCount();
             Instant sent = Instant.now();
-            qmp.execute("stop", Map.of(), STOPPING);
+            qmp.limit(OptionalLong.of(System.nanoTime() + limits.looking().toNanos()));
+            qmp.execute("stop", Map.of(), limits.looking());
             stoppedAt = System.nanoTime();
             RunState now = RunState.ask(qmp);
             if (now.running()) {
@@ -124,6 +141,11 @@ final class QemuFreeze implements Freeze {
         return before.running();
     }
 
+    /** All but memory is known: how long it stands still from now on is the caller's matter. */
+    void looked() {
+        qmp.limit(OptionalLong.empty());
+    }
+
     /** Sets what must happen before the guest may run again. */
     void beforeThaw(Runnable action) {
         beforeThaw = action;
@@ -157,6 +179,8 @@ final class QemuFreeze implements Freeze {
             return;
         }
         thawed = true;
+        long deadline = System.nanoTime() + limits.thawing().toNanos();
+        qmp.limit(OptionalLong.of(deadline));
         beforeThaw.run();
         EventWatch events = watch;
         if (events != null) {
@@ -167,11 +191,12 @@ final class QemuFreeze implements Freeze {
         try {
             if (before.running()) {
                 if (!resumedByOthers) {
-                    resume();
+                    resume(deadline);
                 }
                 watchdog.disarm();
             }
         } finally {
+            qmp.limit(OptionalLong.empty());
             total = Optional.of(measure());
             forgetShutdown();
         }
@@ -192,11 +217,13 @@ final class QemuFreeze implements Freeze {
         return standstill().resumed().isPresent();
     }
 
-    private void resume() {
+    private void resume(long deadline) {
         try {
             resumeIfPaused(qmp);
         } catch (IOException lost) {
-            try (QmpClient again = QmpClient.connect(qmp.socket(), QemuSource.CONNECTING)) {
+            Duration left = Duration.ofNanos(deadline - System.nanoTime());
+            try (QmpClient again = QmpClient.connect(qmp.socket(), left)) {
+                again.limit(OptionalLong.of(deadline));
                 resumeIfPaused(again);
             } catch (IOException e) {
                 SourceException failure = new SourceException(
@@ -219,7 +246,7 @@ final class QemuFreeze implements Freeze {
     private void resumeIfPaused(QmpClient monitor) throws IOException {
         RunState now = RunState.ask(monitor);
         if (now.isPaused()) {
-            monitor.execute("cont", Map.of(), STOPPING);
+            monitor.execute("cont", Map.of(), limits.thawing());
         } else if (!now.running()) {
             afterwards.add(Finding.note("while the guest was frozen its state became '" + now.status()
                     + "'; Guestcore does not resume it" + now.advice().map(text -> ": " + text).orElse("")));

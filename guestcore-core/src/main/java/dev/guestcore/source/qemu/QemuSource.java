@@ -350,6 +350,7 @@ final class QemuSource implements GuestSource {
             QemuFreeze freeze = QemuFreeze.begin(qmp, watchdog);
             try {
                 Guest guest = take(freeze, registersOnly);
+                freeze.looked();
                 open = registersOnly ? null : guest;
                 return guest;
             } catch (IOException | RuntimeException | Error e) {

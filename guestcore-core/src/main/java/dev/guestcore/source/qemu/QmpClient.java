@@ -22,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import jdk.net.ExtendedSocketOptions;
@@ -94,6 +95,7 @@ final class QmpClient implements AutoCloseable {
     private @Nullable Integer descriptor;
     private long nextId = 1;
     private volatile boolean lost;
+    private volatile OptionalLong limit = OptionalLong.empty();
 
     private QmpClient(Path socket, SocketChannel channel, Selector selector, Duration timeout) throws IOException {
         this.socket = socket;
@@ -226,6 +228,21 @@ final class QmpClient implements AutoCloseable {
     }
 
     /**
+     * Lets no command take longer than until then, however long it may take by itself.
+     *
+     * @param deadline by {@link System#nanoTime}; empty for no such limit
+     */
+    void limit(OptionalLong deadline) {
+        limit = deadline;
+    }
+
+    private long deadline(Duration timeout) {
+        long own = System.nanoTime() + timeout.toNanos();
+        OptionalLong all = limit;
+        return all.isPresent() && all.getAsLong() - own < 0 ? all.getAsLong() : own;
+    }
+
+    /**
      * Runs a command.
      *
      * @param name of the command
@@ -238,7 +255,7 @@ final class QmpClient implements AutoCloseable {
     JsonNode execute(String name, Map<String, ?> arguments, Duration timeout) throws IOException {
         lock.lock();
         try {
-            return call(name, arguments, System.nanoTime() + timeout.toNanos());
+            return call(name, arguments, deadline(timeout));
         } finally {
             lock.unlock();
         }
@@ -255,7 +272,7 @@ final class QmpClient implements AutoCloseable {
         lock.lock();
         try {
             int own = descriptor();
-            long deadline = System.nanoTime() + timeout.toNanos();
+            long deadline = deadline(timeout);
             return call(name, arguments, deadline, (line, end) -> {
                 while (!Descriptors.send(own, line, descriptor)) {
                     channel.keyFor(selector).interestOps(SelectionKey.OP_WRITE);
@@ -328,11 +345,12 @@ final class QmpClient implements AutoCloseable {
         return text.asString("").replace("\r", "");
     }
 
-    /** Takes in what has come without a command: events, the end of the connection. */
+    /** Takes in what has come without a command: events, the end of the connection. Of a flood, only some. */
     void poll() throws IOException {
         lock.lock();
         try {
-            while (true) {
+            long begin = System.nanoTime();
+            while (System.nanoTime() - begin < PATIENCE_WITH_FLOODS) {
                 JsonNode message = nextMessage(System.nanoTime());
                 if (message.has("event")) {
                     remember(message);

@@ -24,6 +24,11 @@ final class FakeQemu implements AutoCloseable {
     static final String GREETING = "{\"QMP\": {\"version\": {\"qemu\": {\"micro\": 2, \"minor\": 1, \"major\": 9},"
             + " \"package\": \"test\"}, \"capabilities\": []}}\r\n";
 
+    /** At the end of an answer: events without end, until the client hangs up. */
+    static final String FLOOD = "(flood)";
+
+    private static final String EVENT = "{\"event\": \"" + "E".repeat(1000) + "\"}\r\n";
+
     private static final JsonMapper JSON = new JsonMapper();
 
     private final ServerSocketChannel server;
@@ -55,7 +60,10 @@ final class FakeQemu implements AutoCloseable {
                     if (answer == null) {
                         break;
                     }
-                    send(client, answer.replace("%s", message.path("id").toString()));
+                    send(client, answer.replace("%s", message.path("id").toString()).replace(FLOOD, ""));
+                    while (answer.endsWith(FLOOD)) {
+                        send(client, EVENT);
+                    }
                 }
             } catch (ClosedChannelException e) {
                 return;

@@ -396,6 +396,50 @@ class QemuSourceTest {
         }
     }
 
+    /** From the stop on: no answer, a flood instead of one, a flood behind it. Another connection resumes the guest. */
+    @Test
+    void aStandstillEndsWhateverTheMonitorSaysAfterTheStop() throws IOException {
+        QemuFreeze.Limits limits = new QemuFreeze.Limits(SHORT, Duration.ofSeconds(20));
+        for (String afterStop : List.of("", FakeQemu.FLOOD)) {
+            for (String afterLook : List.of(STOP_EVENT, STOP_EVENT + FakeQemu.FLOOD)) {
+                running.set(true);
+                Files.deleteIfExists(socket());
+                try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING, (command, message) ->
+                                command.equals("human-monitor-command") ? afterLook
+                                        : behave(command, message) + (command.equals("stop") ? afterStop : ""));
+                        Watchdog watchdog = new Watchdog(socket());
+                        QmpClient client = QmpClient.connect(socket(), Duration.ofSeconds(20))) {
+                    assertThrows(IOException.class, () -> {
+                        QemuFreeze freeze = QemuFreeze.begin(client, watchdog, limits);
+                        try {
+                            client.monitor("info registers -a", Duration.ofDays(1));
+                        } finally {
+                            freeze.thaw();
+                        }
+                    });
+                    assertTrue(running.get(), afterStop + afterLook);
+                    assertEquals(1, Collections.frequency(qemu.commands(), "cont"));
+                }
+            }
+        }
+    }
+
+    /** It is said that the guest may be paused, and not only after hours. */
+    @Test
+    void aMonitorThatNeverAnswersAgainHoldsUsNoLonger() throws IOException {
+        QemuFreeze.Limits limits = new QemuFreeze.Limits(SHORT, SHORT);
+        try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING, (command, message) ->
+                        running.get() ? behave(command, message) : FakeQemu.FLOOD);
+                Watchdog watchdog = new Watchdog(socket());
+                QmpClient client = QmpClient.connect(socket(), Duration.ofSeconds(20))) {
+            IOException error =
+                    assertThrows(IOException.class, () -> QemuFreeze.begin(client, watchdog, limits));
+            assertTrue(error.getSuppressed()[0].getMessage().contains("the guest is paused: type `cont`"),
+                    error.getSuppressed()[0].getMessage());
+            assertEquals(1, Collections.frequency(qemu.commands(), "stop"));
+        }
+    }
+
     private static void flood(ServerSocketChannel server) {
         try (SocketChannel client = server.accept()) {
             client.write(ByteBuffer.wrap(FakeQemu.GREETING.getBytes(StandardCharsets.UTF_8)));
