@@ -140,6 +140,7 @@ public final class MadeUpKernel {
         symbols.add(new MadeUpKallsyms.Entry("init_top_pgt", 'D', start + LARGE));
         symbols.add(new MadeUpKallsyms.Entry("sme_me_mask", 'D', start + LARGE + 0x8_0000));
         symbols.add(new MadeUpKallsyms.Entry("_end", 'B', start + 2L * LARGE));
+        symbols.add(new MadeUpKallsyms.Entry("__init_scratch_end", 'B', start + 3L * LARGE));
         return symbols;
     }
 

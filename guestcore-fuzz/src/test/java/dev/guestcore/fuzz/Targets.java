@@ -36,6 +36,7 @@ final class Targets {
             Map.entry("described", DescribedTarget::new),
             Map.entry("flattened", FlattenedTarget::new),
             Map.entry("gdb", GdbTarget::new),
+            Map.entry("kallsyms", KallsymsTarget::new),
             Map.entry("monitor-text", MonitorTextTarget::new),
             Map.entry("notes", NotesTarget::new),
             Map.entry("page-codec", PageCodecTarget::new),

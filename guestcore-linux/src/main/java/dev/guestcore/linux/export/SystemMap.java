@@ -1,6 +1,5 @@
 package dev.guestcore.linux.export;
 
-import dev.guestcore.AddressRange;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.symbols.Symbol;
 import java.io.IOException;
@@ -18,18 +17,17 @@ public final class SystemMap {
      * could not stand in one line is left out, since no kernel has such.
      *
      * @param runtime whether addresses are those of the running guest; otherwise those that the kernel was linked for.
-     *     Addresses outside of the image, as per-CPU variables have, are the same in both
+     *     Numbers below the image, as per-CPU variables have, are the same in both
      */
     public static void write(Linux linux, boolean runtime, OutputStream out) throws IOException {
-        AddressRange image = linux.image().range();
-        long end = image.last() + 1;
+        long first = linux.image().virtualBase();
         long slide = runtime ? 0 : linux.image().slide();
         Iterator<Symbol> symbols = linux.symbols().stream()
                 .filter(symbol -> symbol.module().isEmpty() && isPlain(symbol))
                 .iterator();
         while (symbols.hasNext()) {
             Symbol symbol = symbols.next();
-            boolean isMoved = image.contains(symbol.address()) || symbol.address() == end;
+            boolean isMoved = Long.compareUnsigned(symbol.address(), first) >= 0;
             long address = isMoved ? symbol.address() - slide : symbol.address();
             String line = "%016x %c %s\n".formatted(address, symbol.type(), symbol.name());
             out.write(line.getBytes(StandardCharsets.ISO_8859_1));
