@@ -105,7 +105,8 @@ final class KernelFinder {
     }
 
     private Optional<Linux> check(Kallsyms kallsyms) {
-        if (guest.architecture() != Architectures.X86) {
+        // A bare image of memory does not say what it is of.
+        if (!guest.architecture().mayBe(Architectures.X86)) {
             miss = "the symbols of a Linux kernel lie at guest-physical 0x" + Long.toHexString(kallsyms.place())
                     + ", but page tables of " + guest.architecture().title() + " cannot be read yet";
             return Optional.empty();

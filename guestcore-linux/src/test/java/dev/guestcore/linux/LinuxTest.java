@@ -10,6 +10,7 @@ import dev.guestcore.GuestBuilder;
 import dev.guestcore.Progress;
 import dev.guestcore.address.PagingMode;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.CancelledException;
@@ -54,8 +55,10 @@ class LinuxTest {
     @Test
     void aKernelIsFoundInMemoryAlone() {
         MadeUpKernel kernel = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();
-        try (Guest guest = kernel.guest().build()) {
-            isFound(Linux.of(guest), PagingMode.FOUR_LEVEL);
+        for (Architecture said : List.of(Architectures.X86, Architecture.UNKNOWN)) {
+            try (Guest guest = kernel.guest().architecture(said).build()) {
+                isFound(Linux.of(guest), PagingMode.FOUR_LEVEL);
+            }
         }
     }
 
