@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.CoreSink;
@@ -48,7 +49,7 @@ final class ReadVerb extends Verb {
     /** Bytes up to which memory is put aside, which takes milliseconds. */
     private static final long MOST_KEPT = 64 << 20;
 
-    private static final int PAGE = 4096;
+    private static final int PAGE = Architecture.SMALLEST_PAGE;
 
     /** With page tables of four levels, and of five. */
     private static final int LEAST_VIRTUAL_BITS = 48;

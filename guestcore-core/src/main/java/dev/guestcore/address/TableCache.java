@@ -1,6 +1,7 @@
 package dev.guestcore.address;
 
 import dev.guestcore.GuestMemory;
+import dev.guestcore.cpu.X86Architecture;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -13,7 +14,7 @@ final class TableCache {
     static final ValueLayout.OfLong ENTRY_64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     static final ValueLayout.OfInt ENTRY_32 = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private static final int PAGE = 4096;
+    private static final int PAGE = X86Architecture.PAGE_SIZE;
     private static final int SLOTS = 512;
 
     private final GuestMemory memory;

@@ -2,6 +2,7 @@ package dev.guestcore.address;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
+import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.error.GuestcoreException;
 import java.io.Serial;
 import java.lang.foreign.MemorySegment;
@@ -17,7 +18,7 @@ import java.util.OptionalLong;
  */
 final class TableWalk {
 
-    private static final int TABLE_BYTES = 4096;
+    private static final int TABLE_BYTES = X86Architecture.PAGE_SIZE;
     private static final int MEMORY_SLOTS = 1 << 14;
 
     /** Takes what the walk finds. */

@@ -22,11 +22,9 @@ record NamedArchitecture(
         List<ElfMachine> machines)
         implements Architecture {
 
-    private static final int USUAL_PAGE = 4096;
-
     static NamedArchitecture of(int addressBits, String name, String title, ElfMachine machine) {
         return new NamedArchitecture(
-                name, title, OptionalInt.of(addressBits), Optional.empty(), USUAL_PAGE, List.of(machine));
+                name, title, OptionalInt.of(addressBits), Optional.empty(), SMALLEST_PAGE, List.of(machine));
     }
 
     NamedArchitecture only(ByteOrder order) {

@@ -13,6 +13,12 @@ import java.util.OptionalInt;
  */
 public interface Architecture {
 
+    /**
+     * Bytes of the smallest page that any of them has. What looks at memory piece by piece, whatever the processor, takes
+     * pieces of this size: pages of every guest are multiples of it.
+     */
+    int SMALLEST_PAGE = 4096;
+
     /** That of a guest whose source does not tell it: its memory can be read. */
     Architecture UNKNOWN = new UnknownArchitecture();
 
@@ -45,7 +51,7 @@ public interface Architecture {
 
     /** Bytes of a page, a power of two: what operating systems use unless a dump says otherwise. */
     default int pageSize() {
-        return 4096;
+        return SMALLEST_PAGE;
     }
 
     /** All registers that have a name here, in the order in which they are shown; empty if none is known. */
@@ -80,11 +86,6 @@ public interface Architecture {
                 .flatMap(machine -> status(machine).stream())
                 .filter(layout -> layout.registersEnd() <= bytes)
                 .max(Comparator.comparingInt(StatusLayout::registersEnd));
-    }
-
-    /** Whether Guestcore can walk its page tables. */
-    default boolean hasPageTables() {
-        return false;
     }
 
     /** The mode of a vCPU, for people ({@code 64-bit ring 0}); {@code mode unknown} if its registers do not tell. */

@@ -10,6 +10,9 @@ import java.util.Optional;
  */
 public final class X86Architecture implements Architecture {
 
+    /** Bytes of a page table, and of the smallest page (Intel SDM volume 3, chapter 4). */
+    public static final int PAGE_SIZE = 4096;
+
     /** 64-bit x86. */
     public static final ElfMachine X86_64 = new ElfMachine(62, "x86-64", "x86-64", "x86_64")
             .knownBy(
@@ -61,6 +64,11 @@ public final class X86Architecture implements Architecture {
     }
 
     @Override
+    public int pageSize() {
+        return PAGE_SIZE;
+    }
+
+    @Override
     public List<Register> registers() {
         return List.of(X86.values());
     }
@@ -78,11 +86,6 @@ public final class X86Architecture implements Architecture {
     @Override
     public Optional<StatusLayout> status(ElfMachine machine) {
         return Optional.of(machine == I386 ? STATUS_32 : STATUS_64);
-    }
-
-    @Override
-    public boolean hasPageTables() {
-        return true;
     }
 
     @Override

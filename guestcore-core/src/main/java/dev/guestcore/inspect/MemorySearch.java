@@ -7,6 +7,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.MappingSummary;
 import dev.guestcore.address.Translation;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.GuestcoreException;
 import java.io.Serial;
 import java.lang.foreign.MemorySegment;
@@ -33,7 +34,7 @@ public final class MemorySearch {
     public static final int MOST_CONTEXT = 4096;
 
     private static final AddressRange EVERYTHING = new AddressRange(0, -1L);
-    private static final int PAGE = 4096;
+    private static final int PAGE = Architecture.SMALLEST_PAGE;
     private static final int SHOWN_OF_MATCH = 256;
 
     private final SearchPattern pattern;

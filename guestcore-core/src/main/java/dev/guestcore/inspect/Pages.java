@@ -5,11 +5,12 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
+import dev.guestcore.cpu.Architecture;
 
 /** Arithmetic on unsigned addresses, and the walk over the runs of a memory. */
 final class Pages {
 
-    static final int SHIFT = 12;
+    static final int SHIFT = Integer.numberOfTrailingZeros(Architecture.SMALLEST_PAGE);
     static final int SIZE = 1 << SHIFT;
     static final long OFFSET_MASK = SIZE - 1L;
 

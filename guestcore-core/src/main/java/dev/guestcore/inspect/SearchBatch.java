@@ -1,6 +1,7 @@
 package dev.guestcore.inspect;
 
 import dev.guestcore.GuestMemory;
+import dev.guestcore.cpu.Architecture;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -19,7 +20,7 @@ final class SearchBatch {
     private static final int MOST_PIECES = 2 * SearchPattern.LONGEST;
 
     private static final int MOST_HITS = 2048;
-    private static final int PAGE = 4096;
+    private static final int PAGE = Architecture.SMALLEST_PAGE;
     private static final int MOST_SEGMENTS = 2 * MOST_PIECES + SIZE / PAGE;
 
     private final GuestMemory memory;

@@ -6,6 +6,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
+import dev.guestcore.cpu.Architecture;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -34,7 +35,7 @@ public record VmcoreInfo(long address, byte[] bytes) {
             ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final int NAME_ROOM = 12;
     private static final int NOTE_HEADER = 12;
-    private static final int PAGE = 4096;
+    private static final int PAGE = Architecture.SMALLEST_PAGE;
     private static final int LONGEST = 64 * 1024;
     private static final int CHUNK = 1 << 16;
 

@@ -12,6 +12,7 @@ import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.hypervisor.XenFacts;
 import java.lang.foreign.Arena;
@@ -46,7 +47,7 @@ final class KernelTables {
     static final List<String> ROOTS = List.of("init_top_pgt", "swapper_pg_dir", "init_level4_pgt");
     private static final List<String> IN_IMAGE = List.of("_stext", "init_uts_ns", "init_top_pgt", "swapper_pg_dir");
     private static final int WIDTH = 52;
-    private static final int PAGE = 4096;
+    private static final int PAGE = X86Architecture.PAGE_SIZE;
     private static final int CHUNK = 1 << 20;
 
     /** The kernel's first table lies in its image, and no image is so large. */

@@ -1,5 +1,7 @@
 package dev.guestcore.manifest;
 
+import dev.guestcore.cpu.Architecture;
+
 /**
  * The digest of a piece: what lies in one aligned MiB, of one memory region or of the file without the memory in it.
  *
@@ -12,7 +14,7 @@ package dev.guestcore.manifest;
 record Piece(long region, long first, int pages, byte[] digest, byte[] tags) {
 
     /** Size and alignment of a page, in bytes. */
-    static final int PAGE = 4096;
+    static final int PAGE = Architecture.SMALLEST_PAGE;
     /** Size and alignment of a piece, in bytes. */
     static final int SIZE = 1 << 20;
     /** Bytes of a tag. */

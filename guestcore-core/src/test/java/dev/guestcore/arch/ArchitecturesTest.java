@@ -63,6 +63,7 @@ class ArchitecturesTest {
         for (Architecture family : Architectures.all()) {
             assertTrue(family.name().matches("[a-z][a-z0-9]*"), family::name);
             assertEquals(1, Integer.bitCount(family.pageSize()), family::name);
+            assertTrue(family.pageSize() >= Architecture.SMALLEST_PAGE, family::name);
             assertEquals(family == Architecture.UNKNOWN, family.machines().isEmpty(), family::name);
             Set<String> labels = new HashSet<>();
             for (Register register : family.registers()) {

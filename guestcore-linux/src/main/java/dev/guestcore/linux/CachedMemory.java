@@ -3,6 +3,7 @@ package dev.guestcore.linux;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
+import dev.guestcore.cpu.Architecture;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class CachedMemory implements GuestMemory {
 
-    private static final int PAGE = 4096;
+    private static final int PAGE = Architecture.SMALLEST_PAGE;
     private static final int SLOTS = 2048;
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);

@@ -8,6 +8,7 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.Paging;
 import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.PhysicalAddress;
+import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.linux.symbols.Kallsyms;
 import dev.guestcore.linux.symbols.KernelSymbols;
@@ -36,7 +37,7 @@ final class X86Image {
     static final long LINKED = 0xffff_ffff_8100_0000L;
 
     private static final long ALIGNMENT = 2L << 20;
-    private static final long PAGE = 4096;
+    private static final long PAGE = X86Architecture.PAGE_SIZE;
     private static final long ISOLATION_BIT = 0x1000;
     private static final long MOST_TABLES = 1 << 12;
     private static final int PHYSICAL_BITS = 52;

@@ -70,7 +70,7 @@ import org.jspecify.annotations.Nullable;
  */
 record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements CoreWriter {
 
-    private static final long PAGE = 4096;
+    private static final long PAGE = Architecture.SMALLEST_PAGE;
 
     private static final long CR0_PG = 1L << 31;
 

@@ -1,6 +1,7 @@
 package dev.guestcore.format.elf;
 
 import dev.guestcore.Finding;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.check.CappedFindings;
 import dev.guestcore.internal.elf.Elf;
@@ -21,7 +22,7 @@ import java.util.Arrays;
  */
 record ElfPlaces(String sharing, String unused, String lost) {
 
-    private static final long PAGE = 4096;
+    private static final long PAGE = Architecture.SMALLEST_PAGE;
     private static final long LARGEST_ALIGNMENT = 64 << 10;
     private static final long MOST_SECTIONS = 1 << 16;
     private static final long MOST_LOOKS = 1024;

@@ -1,5 +1,6 @@
 package dev.guestcore.format.elf;
 
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.check.CappedFindings;
@@ -24,7 +25,7 @@ import java.lang.foreign.Arena;
  */
 record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
 
-    private static final long PAGE = 4096;
+    private static final long PAGE = Architecture.SMALLEST_PAGE;
 
     /**
      * Finds the program headers.

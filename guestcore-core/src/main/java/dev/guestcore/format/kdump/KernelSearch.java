@@ -1,6 +1,7 @@
 package dev.guestcore.format.kdump;
 
 import dev.guestcore.GuestMemory;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.inspect.VmcoreInfo;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -13,7 +14,7 @@ import java.util.Optional;
  */
 final class KernelSearch {
 
-    private static final int PAGE = 4096;
+    private static final int PAGE = Architecture.SMALLEST_PAGE;
 
     /** The kernel has a page for it (VMCOREINFO_BYTES), so a longer one is none. */
     static final int LONGEST_VMCOREINFO = PAGE;

@@ -4,6 +4,7 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
+import dev.guestcore.cpu.Architecture;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -27,7 +28,7 @@ record LinuxBanner(String release, String version) {
             Pattern.compile("Linux version (\\d+\\.\\d+[^ %]{0,60}) \\(.{1,400}\\) (#\\d[\\x20-\\x7e]{0,63})[\\n\\x00]");
     private static final int LONGEST = 1024;
     private static final int CHUNK = 1 << 16;
-    private static final int PAGE = 4096;
+    private static final int PAGE = Architecture.SMALLEST_PAGE;
 
     private static final long ONES = 0x0001_0001_0001_0001L;
     private static final long TOP_BITS = ONES << 15;

@@ -1,5 +1,6 @@
 package dev.guestcore.internal.check;
 
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -14,7 +15,7 @@ public final class SecondCopies {
     public static final long AT_OPENING = 4 << 20;
 
     private static final int CHUNK = 64 << 10;
-    private static final long PAGE = 4096;
+    private static final long PAGE = Architecture.SMALLEST_PAGE;
 
     private final long mostBytes;
     private long mostPieces;

@@ -13,6 +13,7 @@ import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.internal.text.Amounts;
 import java.io.Serial;
 import java.lang.foreign.MemorySegment;
@@ -32,7 +33,7 @@ import java.util.OptionalLong;
  */
 public final class FreezeBuffer implements AutoCloseable {
 
-    private static final long PAGE = 4096;
+    private static final long PAGE = Architecture.SMALLEST_PAGE;
     private static final long JOB = 2 * AnonymousMemory.HUGE_PAGE;
 
     /** Bytes of memory that a rehearsal reads: enough for the compiler to notice. */

@@ -2,6 +2,7 @@ package dev.guestcore.internal.freeze;
 
 import dev.guestcore.PageState;
 import dev.guestcore.RegionContents;
+import dev.guestcore.cpu.Architecture;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -11,7 +12,7 @@ import java.lang.foreign.ValueLayout;
  */
 public final class PageStates implements AutoCloseable {
 
-    private static final long PAGE = 4096;
+    private static final long PAGE = Architecture.SMALLEST_PAGE;
 
     /** Caps one look at the states, so that a look costs the same wherever in a large guest. */
     private static final long LONGEST_RUN = 64L << 20;

@@ -4,6 +4,7 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
@@ -21,7 +22,7 @@ import java.util.Optional;
  */
 final class KeepContradictions {
 
-    private static final long PAGE = 4096;
+    private static final long PAGE = Architecture.SMALLEST_PAGE;
 
     /** What opening may read to see whether pages are zero that the record calls lost. */
     private static final long MOST_READ = 4 << 20;

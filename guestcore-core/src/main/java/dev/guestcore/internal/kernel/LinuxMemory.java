@@ -9,6 +9,7 @@ import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.address.VirtualMemory;
+import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.kernel.VmcoreInfoFields;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -29,7 +30,7 @@ import java.util.stream.Stream;
  */
 public final class LinuxMemory {
 
-    private static final int PAGE = 4096;
+    private static final int PAGE = X86Architecture.PAGE_SIZE;
 
     /** {@code __START_KERNEL_map}. */
     private static final long IMAGE = 0xffffffff80000000L;

@@ -5,6 +5,7 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
@@ -34,7 +35,7 @@ public final class FileMemory implements GuestMemory {
     /** Beside a range, instead of a file offset: known to be zero and not stored. */
     public static final long ZERO = -4L;
 
-    private static final long PAGE = 4096;
+    private static final long PAGE = Architecture.SMALLEST_PAGE;
 
     private final FileBytes file;
     private final Extents extents;

@@ -5,6 +5,7 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.format.WriteReport;
@@ -27,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class MemoryCopier {
 
-    private static final int PAGE = 4096;
+    private static final int PAGE = Architecture.SMALLEST_PAGE;
     private static final int CHUNK = 1 << 20;
     private static final long LARGEST_STEP = 64 << 20;
     private static final int MOST_AHEAD = Math.clamp(Runtime.getRuntime().availableProcessors(), 2, 8);

@@ -5,6 +5,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.RegionContents;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.MemoryPlace;
@@ -30,7 +31,7 @@ import java.util.function.LongConsumer;
  */
 public final class PlacedMemory implements MemoryPlacer, OutputFile.StoredMemory {
 
-    private static final int PAGE = 4096;
+    private static final int PAGE = Architecture.SMALLEST_PAGE;
     private static final int GATHERED = 1 << 20;
     /** A guest can fill its memory with what looks like one. */
     private static final int MOST_LANDMARKS = 4096;

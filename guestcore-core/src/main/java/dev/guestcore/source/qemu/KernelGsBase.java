@@ -1,5 +1,6 @@
 package dev.guestcore.source.qemu;
 
+import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.elf.Elf;
@@ -20,7 +21,7 @@ import java.util.Map;
 final class KernelGsBase {
 
     private static final String DESCRIPTOR_NAME = "guestcore-registers";
-    private static final int PAGE = 4096;
+    private static final int PAGE = X86Architecture.PAGE_SIZE;
     private static final int QEMU_CPU_STATE = 0;
 
     /** Bytes; a longer descriptor is none of a vCPU. */

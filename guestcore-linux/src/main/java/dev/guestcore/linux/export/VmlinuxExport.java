@@ -1,6 +1,7 @@
 package dev.guestcore.linux.export;
 
 import dev.guestcore.GuestMemory;
+import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.LinuxException;
@@ -24,7 +25,7 @@ public final class VmlinuxExport {
     private static final int HEADER = 64;
     private static final int PROGRAM_HEADER = 56;
     private static final int SECTION_HEADER = 64;
-    private static final int PAGE = 4096;
+    private static final int PAGE = X86Architecture.PAGE_SIZE;
     private static final int CHUNK = 1 << 16;
 
     private static final int EXECUTABLE = 2;

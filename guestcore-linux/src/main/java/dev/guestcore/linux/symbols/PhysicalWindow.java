@@ -2,6 +2,7 @@ package dev.guestcore.linux.symbols;
 
 import dev.guestcore.GuestMemory;
 import dev.guestcore.PageRun;
+import dev.guestcore.cpu.Architecture;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -10,7 +11,7 @@ import java.nio.ByteOrder;
 /** A copy of a range of physical memory outside the heap. What cannot be read is zero. */
 final class PhysicalWindow {
 
-    private static final long PAGE = 4096;
+    private static final long PAGE = Architecture.SMALLEST_PAGE;
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
