@@ -31,14 +31,19 @@ import picocli.CommandLine.TypeConversionException;
                     + "the symbol is shown. Exit code 1 if one of them is not found.",
             "",
             "--to writes them as a file for other programs. system-map: as a System.map, at the addresses that the "
-                    + "kernel was linked for, without modules."
+                    + "kernel was linked for, without modules. vmlinux: the kernel with symbols, types and unwinding rules, for "
+                    + "crash, gdb and drgn, in place of the debug package. isf: a symbol table for Volatility 3, "
+                    + "compressed if the file's name ends in .xz. vmcoreinfo: the kernel's note for dump analysers, made "
+                    + "anew if it is not in memory."
         },
         footer = {
             "",
             "Examples:",
             "  guestcore symbols hang.core schedule 0xffffffff81a2b3c4",
             "  guestcore symbols hang.core 'tcp_*' --type tT",
-            "  guestcore symbols hang.core --to system-map -o System.map"
+            "  guestcore symbols hang.core --to system-map -o System.map",
+            "  guestcore symbols hang.core --to vmlinux -o vmlinux",
+            "  guestcore symbols hang.core --to isf -o symbols/linux/hang.json.xz"
         })
 final class SymbolsVerb extends Verb {
 
@@ -122,7 +127,8 @@ final class SymbolsVerb extends Verb {
         if (force && stream) {
             throw usage("--force needs -o with a file");
         }
-        SymbolFormats.Request request = new SymbolFormats.Request(runtime, force);
+        SymbolFormats.Request request = new SymbolFormats.Request(
+                runtime, force, text -> afterwards("guestcore: " + Printable.of(text)));
         String name = output;
         return stream || name == null
                 ? streaming(() -> onLinux(linux -> format.toStandardOutput(console(), linux, request)))

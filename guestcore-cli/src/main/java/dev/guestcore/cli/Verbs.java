@@ -16,7 +16,7 @@ final class Verbs {
     /** What prints a text to be read, and is done with it: not what shows finds as they come, waits or writes files. */
     private static final Set<String> PAGED =
             Set.of(
-                    "info", "ps", "log", "regs", "read", "map", "translate", "symbols", "verify", "diff", "formats", "help");
+                    "info", "ps", "log", "bt", "regs", "read", "map", "translate", "symbols", "verify", "diff", "formats", "help");
 
     /** Names that users type elsewhere. */
     private static final Map<String, String> OTHER_NAMES = Map.of("dmesg", "log");
@@ -31,6 +31,7 @@ final class Verbs {
         verbs.put("info", InfoVerb::new);
         verbs.put("ps", PsVerb::new);
         verbs.put("log", LogVerb::new);
+        verbs.put("bt", BtVerb::new);
         verbs.put("verify", VerifyVerb::new);
         verbs.put("regs", RegsVerb::new);
         verbs.put("read", ReadVerb::new);

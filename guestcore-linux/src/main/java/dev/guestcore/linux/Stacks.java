@@ -135,18 +135,16 @@ public final class Stacks {
         return found.stream().findFirst();
     }
 
-    /**
-     * The stack of what a vCPU runs.
-     *
-     * @return empty if the guest's kernel does not use that vCPU
-     */
-    public Optional<TaskStack> ofVcpu(Vcpu vcpu) {
-        return vcpus.entrySet().stream()
+    /** The stack of what a vCPU runs; its task has the number -1 if the kernel does not use that vCPU, or it is not known. */
+    public TaskStack ofVcpu(Vcpu vcpu) {
+        Optional<Integer> cpu = vcpus.entrySet().stream()
                 .filter(entry -> entry.getValue().index() == vcpu.index())
                 .map(Map.Entry::getKey)
-                .findFirst()
-                .map(currentTasks::get)
-                .map(this::of);
+                .findFirst();
+        return cpu.map(currentTasks::get)
+                .map(this::of)
+                .orElseGet(() -> new TaskStack(
+                        0, -1, -1, "?", OptionalInt.empty(), unwinder.ofRegisters(vcpu.registers())));
     }
 
     /** Takes tasks and says whether it wants more. */

@@ -106,6 +106,8 @@ record Global(String name, long address, int type, int pointers, boolean array, 
         }
         long fitting = each == 0 ? 0 : size / each;
         Long said = constants.get(LENGTHS.getOrDefault(name, ""));
-        return Math.clamp(said == null ? fitting : Math.min(said, fitting), 0, MOST_ELEMENTS);
+        long count = said == null ? fitting : Math.min(said, fitting);
+        // Where few symbols are, the next one says nothing.
+        return count < 0 || count > MOST_ELEMENTS ? 0 : count;
     }
 }

@@ -1,14 +1,12 @@
 package dev.guestcore.linux.export;
 
 import dev.guestcore.address.PagingMode;
-import dev.guestcore.file.CoreSink;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.LinuxException;
 import dev.guestcore.linux.symbols.Symbol;
 import dev.guestcore.linux.types.Btf;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.HashMap;
@@ -60,11 +58,13 @@ public final class IsfExport {
     /**
      * Writes the table.
      *
+     * @param out where to; is not closed
      * @param compressed whether to compress it with xz
      * @param producer name and version of the program, for the table's own record
+     * @throws IOException if {@code out} fails
      * @throws LinuxException if the kernel's types or a symbol that Volatility 3 needs are not known
      */
-    public static void write(Linux linux, CoreSink sink, boolean compressed, String producer) {
+    public static void write(Linux linux, OutputStream out, boolean compressed, String producer) throws IOException {
         Btf types = linux.types()
                 .filter(Btf.class::isInstance)
                 .map(Btf.class::cast)
@@ -75,36 +75,38 @@ public final class IsfExport {
                 throw new LinuxException("the kernel's symbols have no " + name + ", without which Volatility 3 finds no kernel");
             }
         }
-        try (OutputStream stream = compressed
-                ? new XZOutputStream(new SinkStream(sink), new LZMA2Options(XZ_PRESET))
-                : new SinkStream(sink)) {
-            new IsfExport(linux, types).write(stream, Objects.requireNonNull(producer));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+        IsfExport export = new IsfExport(linux, types);
+        Objects.requireNonNull(producer);
+        if (compressed) {
+            XZOutputStream stream = new XZOutputStream(out, new LZMA2Options(XZ_PRESET));
+            export.write(stream, producer);
+            stream.finish();
+        } else {
+            export.write(out, producer);
         }
     }
 
-    private void write(OutputStream stream, String producer) {
-        try (JsonText json = new JsonText(stream)) {
-            json.begin();
-            json.begin("metadata").text("format", "6.2.0");
-            int space = producer.indexOf(' ');
-            json.begin("producer")
-                    .text("name", space < 0 ? producer : producer.substring(0, space))
-                    .text("version", space < 0 ? "0" : producer.substring(space + 1))
-                    .end();
-            json.begin("linux")
-                    .value("symbols", "[{\"kind\":\"system-map\",\"name\":\"kallsyms\"}]")
-                    .value("types", "[{\"kind\":\"dwarf\",\"name\":\"BTF\"}]")
-                    .end();
-            json.end();
-            IsfTypes isf = new IsfTypes(types);
-            isf.writeBaseTypes(json);
-            isf.writeUserTypes(json);
-            isf.writeEnums(json);
-            writeSymbols(json, isf);
-            json.end();
-        }
+    private void write(OutputStream stream, String producer) throws IOException {
+        JsonText json = new JsonText(stream);
+        json.begin();
+        json.begin("metadata").text("format", "6.2.0");
+        int space = producer.indexOf(' ');
+        json.begin("producer")
+                .text("name", space < 0 ? producer : producer.substring(0, space))
+                .text("version", space < 0 ? "0" : producer.substring(space + 1))
+                .end();
+        json.begin("linux")
+                .value("symbols", "[{\"kind\":\"system-map\",\"name\":\"kallsyms\"}]")
+                .value("types", "[{\"kind\":\"dwarf\",\"name\":\"BTF\"}]")
+                .end();
+        json.end();
+        IsfTypes isf = new IsfTypes(types);
+        isf.writeBaseTypes(json);
+        isf.writeUserTypes(json);
+        isf.writeEnums(json);
+        writeSymbols(json, isf);
+        json.end();
+        json.flush();
     }
 
     private void writeSymbols(JsonText json, IsfTypes isf) {

@@ -8,7 +8,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 
 /** Writes JSON as it comes, because a symbol table is larger than the heap may be. Not thread-safe. */
-final class JsonText implements AutoCloseable {
+final class JsonText {
 
     private static final int CONTROL = 0x20;
 
@@ -100,12 +100,8 @@ final class JsonText implements AutoCloseable {
         }
     }
 
-    @Override
-    public void close() {
-        try {
-            out.close();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+    /** Hands on what is written so far. */
+    void flush() throws IOException {
+        out.flush();
     }
 }

@@ -29,6 +29,7 @@ final class SymbolTable {
 
     private final KernelSymbols symbols;
     private final ImageLayout layout;
+    private int count;
     private int locals;
     private int names;
 
@@ -47,6 +48,7 @@ final class SymbolTable {
     /** Writes the symbols. */
     void writeSymbols(CoreSink sink) {
         Bytes bytes = new Bytes();
+        count = 0;
         locals = 1;
         names = 1;
         entry(bytes, 0, 0, 0, 0, 0);
@@ -75,7 +77,13 @@ final class SymbolTable {
         return locals;
     }
 
+    /** How many symbols of the kernel were written. */
+    int count() {
+        return count;
+    }
+
     private void write(Bytes bytes, Symbol symbol, long size) {
+        count++;
         int section = layout.sectionOf(symbol.address());
         int type = symbol.isCode() ? FUNCTION : OBJECT;
         entry(

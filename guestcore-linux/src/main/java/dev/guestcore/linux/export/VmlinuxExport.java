@@ -96,7 +96,7 @@ public final class VmlinuxExport {
                 () -> new FrameTable(linux.symbols(), layout, table).write(sink)));
         long sections = writeSectionHeaders(sink);
         sink.patch(start, MemorySegment.ofArray(heads(sections - start)));
-        return new Report(sink.position() - start, linux.symbols().size(), types.isPresent(), frames.isPresent(), missing);
+        return new Report(sink.position() - start, symbols.count(), types.isPresent(), frames.isPresent(), missing);
     }
 
     private void writeImage(ExportSection section, CoreSink sink) {
