@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -25,7 +24,7 @@ class ExportedKernelTest {
     /** Commands of crash that need symbols, types and stacks. */
     private static final List<String> CRASH = List.of(
             "sys", "ps", "bt -a", "foreach bt", "mod", "mount", "net", "files", "log", "kmem -i", "vm", "irq", "timer", "dev",
-            "runq", "struct task_struct", "whatis schedule_timeout", "p init_task.comm", "rd jiffies_64", "sym -l", "quit");
+            "runq", "struct task_struct", "whatis schedule_timeout", "p init_task.comm", "rd jiffies_64", "quit");
 
     @TempDir
     private static Path folder;
@@ -48,11 +47,14 @@ class ExportedKernelTest {
 
     @Test
     void readelfFindsNothingOdd() {
-        Program program = Program.run("readelf", "-hSlsWn", vmlinux);
+        Program program = Program.run("readelf", "-hSlWn", vmlinux);
         assertEquals("", program.errors());
-        assertTrue(program.output().contains("Build ID: "), program.output().substring(0, 2000));
-        Program debug = Program.run("readelf", "--debug-dump=info,abbrev,frames-interp", vmlinux);
-        assertEquals("", debug.errors());
+        assertTrue(program.output().contains("Build ID: "), program.output());
+        // Symbols, types and rules are more text than a test should hold.
+        Program rest = Program.run(
+                "sh", "-c", "readelf -sW --debug-dump=info,abbrev,frames-interp \"$0\" > /dev/null", vmlinux);
+        assertEquals("", rest.errors());
+        assertEquals(0, rest.status());
     }
 
     private static List<String> crash(Path kernel) throws Exception {
@@ -67,32 +69,24 @@ class ExportedKernelTest {
         List<String> expected = crash(Tools.requireKernelWithDebugInformation());
         assertTrue(expected.stream().anyMatch(line -> line.contains("Linux version 6.")), expected::toString);
         List<String> found = crash(vmlinux);
-        // Only what kallsyms leaves out of the kernel's symbols is missing, and functions have no source lines.
-        List<String> symbols = expected.stream().filter(ExportedKernelTest::isSymbol).toList();
-        assertTrue(symbols.size() > 100_000, () -> symbols.size() + " symbols");
-        assertEquals(withoutSymbols(expected), withoutSymbols(found));
-    }
-
-    /** Address, letter, name. */
-    private static boolean isSymbol(String line) {
-        return line.matches("[0-9a-f]+ \\(.\\) .*");
-    }
-
-    private static String withoutSymbols(List<String> lines) {
-        return lines.stream().filter(line -> !isSymbol(line)).collect(Collectors.joining("\n"));
+        assertEquals(String.join("\n", expected), String.join("\n", found));
     }
 
     @Test
-    void drgnUnwindsTheSame() {
-        Map<String, List<String>> expected = stacks(Tools.requireKernelWithDebugInformation());
+    void drgnUnwindsTheSame() throws Exception {
+        // drgn reads no flattened kdump.
+        Path core = folder.resolve("core");
+        CommandLine.run(folder, "convert", KnownLinux.STOCK.kdump().toString(), "--to", "elf", "-o", core.toString())
+                .expect(0);
+        Map<String, List<String>> expected = stacks(core, Tools.requireKernelWithDebugInformation());
         assertTrue(expected.size() > 50, expected::toString);
-        assertEquals(expected, stacks(vmlinux));
+        assertEquals(expected, stacks(core, vmlinux));
     }
 
     /** Of each task the addresses, once each, because drgn shows functions inside functions too. */
-    private static Map<String, List<String>> stacks(Path kernel) {
+    private static Map<String, List<String>> stacks(Path core, Path kernel) {
         Program program = Program.python(
-                "stacks.py", "drgn", "python3-drgn", "", KnownLinux.STOCK.kdump(), kernel);
+                "stacks.py", "drgn", "python3-drgn", "", core, kernel);
         assertEquals("", program.errors());
         Map<String, List<String>> stacks = new TreeMap<>();
         program.output().lines().forEach(line -> {
@@ -110,7 +104,7 @@ class ExportedKernelTest {
         assertEquals("", program.errors());
         assertTrue(program.output().contains("type = struct task_struct\n"), program.output());
         assertTrue(program.output().contains("struct list_head *next;"), program.output());
-        assertTrue(program.output().contains("\"swapper/0\""), program.output());
+        assertTrue(program.output().contains("\"swapper/0\\000"), program.output());
         assertTrue(program.output().contains("type = long (long)"), program.output());
         assertTrue(program.output().contains("schedule_timeout in section .text"), program.output());
     }
