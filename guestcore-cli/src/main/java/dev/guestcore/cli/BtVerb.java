@@ -13,7 +13,6 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -82,15 +81,15 @@ final class BtVerb extends LinuxVerb {
             List<Vcpu> vcpus = cpu == null ? guest.vcpus() : List.of(Vcpus.numbered(cpu, guest.vcpus(), source));
             vcpus.forEach(vcpu -> found.add(stacks.ofVcpu(vcpu)));
         }
-        return show(found, Optional.empty());
+        return show(found, List.of());
     }
 
-    private int show(List<TaskStack> found, Optional<String> broken) {
+    private int show(List<TaskStack> found, List<String> problems) {
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
             document.put("source", source);
             document.put("stacks", (Iterable<Object>) () -> found.stream().<Object>map(BtVerb::json).iterator());
-            broken.ifPresent(reason -> document.put("broken", reason));
+            document.put("problems", problems);
             printJson(document);
         } else {
             boolean first = true;
@@ -103,17 +102,15 @@ final class BtVerb extends LinuxVerb {
                 describe(stack.trace(), true);
             }
         }
-        broken.ifPresent(this::remark);
+        problems.forEach(problem -> remark("guestcore: " + Printable.of(source) + ": " + Printable.of(problem)));
         return ExitCode.DONE;
     }
 
     /** Equal stacks together, the most frequent first. */
     private int showAll(Stacks.Listing listing) {
-        Optional<String> broken = listing.broken()
-                .map(reason -> "guestcore: " + Printable.of(source) + ": " + Printable.of(reason)
-                        + "; tasks behind it are not shown");
+        List<String> problems = listing.problems();
         if (json) {
-            return show(listing.stacks(), broken);
+            return show(listing.stacks(), problems);
         }
         Map<List<Object>, List<TaskStack>> groups = new LinkedHashMap<>();
         listing.stacks()
@@ -131,7 +128,7 @@ final class BtVerb extends LinuxVerb {
             names(group).forEach(line -> print("  " + line));
             describe(group.getFirst().trace(), false);
         }
-        broken.ifPresent(this::remark);
+        problems.forEach(problem -> remark("guestcore: " + Printable.of(source) + ": " + Printable.of(problem)));
         return ExitCode.DONE;
     }
 

@@ -11,7 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /** A kernel of a few functions with its unwinding table, and a stack, for tests. Numbers are as the kernel's headers have them. */
-final class MadeKernel {
+public final class MadeKernel {
 
     static final long TEXT = 0xffffffff81000000L;
     static final long STACK = 0xffffc90000010000L;
@@ -27,7 +27,7 @@ final class MadeKernel {
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** Registers in the order of the old numbering. */
-    enum Reg {
+    public enum Reg {
         UNDEFINED(0, 0),
         PREV_SP(1, 8),
         DX(2, 2),
@@ -49,7 +49,7 @@ final class MadeKernel {
     }
 
     /** Kinds of frames. */
-    enum Type {
+    public enum Type {
         CALL,
         REGS,
         PARTIAL
@@ -64,7 +64,7 @@ final class MadeKernel {
     private final MadeSymbols symbols = new MadeSymbols();
     private long next = TEXT + 0x1000;
 
-    MadeKernel(OrcVersion version) {
+    public MadeKernel(OrcVersion version) {
         this.version = version;
         symbols.code(TEXT, "_text");
         // What most of a kernel is made of, so that the version can be told.
@@ -74,17 +74,17 @@ final class MadeKernel {
     }
 
     /** Adds a function of 256 bytes with one rule, and gives its address. */
-    long function(String name, Reg sp, int spOffset, Reg bp, int bpOffset, Type type) {
+    public long function(String name, Reg sp, int spOffset, Reg bp, int bpOffset, Type type) {
         return add(name, spOffset, bpOffset, flags(sp, bp, type, type != Type.CALL, false));
     }
 
     /** Adds the outermost function of a stack. */
-    long outermost(String name) {
+    public long outermost(String name) {
         return add(name, 0, 0, flags(Reg.UNDEFINED, Reg.UNDEFINED, Type.CALL, false, true));
     }
 
     /** Adds a function that has no rule. */
-    long unknown(String name) {
+    public long unknown(String name) {
         boolean wide = version == OrcVersion.V3 || version == OrcVersion.V4;
         return add(name, 0, 0, wide ? 0 : flags(Reg.UNDEFINED, Reg.UNDEFINED, Type.CALL, false, false));
     }
@@ -109,24 +109,24 @@ final class MadeKernel {
     }
 
     /** Puts a word on the stack, at a distance from its start. */
-    MadeKernel word(int offset, long value) {
+    public MadeKernel word(int offset, long value) {
         MemorySegment.ofArray(stack).set(WORD, offset, value);
         return this;
     }
 
     /** Puts bytes into the image. */
-    MadeKernel bytes(long address, int... values) {
+    public MadeKernel bytes(long address, int... values) {
         for (int i = 0; i < values.length; i++) {
             image[(int) (address - TEXT) + i] = (byte) values[i];
         }
         return this;
     }
 
-    MadeSymbols symbols() {
+    public MadeSymbols symbols() {
         return symbols;
     }
 
-    GuestMemory memory() {
+    public GuestMemory memory() {
         MemorySegment bytes = MemorySegment.ofArray(image);
         for (int i = 0; i < rules.size(); i++) {
             Rule rule = rules.get(i);
@@ -145,7 +145,7 @@ final class MadeKernel {
     }
 
     /** The same kernel without its table and the symbols that lead to it. */
-    GuestMemory memoryWithoutTable() {
+    public GuestMemory memoryWithoutTable() {
         return Guest.builder()
                 .ram(STACK, MemorySegment.ofArray(stack))
                 .ram(TEXT, MemorySegment.ofArray(image))
@@ -153,12 +153,12 @@ final class MadeKernel {
                 .memory();
     }
 
-    static MadeTypes types() {
+    public static MadeTypes types() {
         return new MadeTypes()
                 .structure("inactive_task_frame", 56, Map.of("bp", 40L, "ret_addr", 48L));
     }
 
-    StackUnwinder unwinder() {
+    public StackUnwinder unwinder() {
         return StackUnwinder.of(memory(), symbols, Optional.of(types()));
     }
 }

@@ -11,21 +11,21 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /** Symbols that a test adds one by one. */
-final class MadeSymbols implements KernelSymbols {
+public final class MadeSymbols implements KernelSymbols {
 
     private final TreeMap<Long, Symbol> byAddress = new TreeMap<>(Long::compareUnsigned);
 
-    MadeSymbols code(long address, String name) {
+    public MadeSymbols code(long address, String name) {
         byAddress.put(address, new Symbol(name, 'T', address, Optional.empty()));
         return this;
     }
 
-    MadeSymbols data(long address, String name) {
+    public MadeSymbols data(long address, String name) {
         byAddress.put(address, new Symbol(name, 'D', address, Optional.empty()));
         return this;
     }
 
-    MadeSymbols moduleCode(long address, String name, String module) {
+    public MadeSymbols moduleCode(long address, String name, String module) {
         byAddress.put(address, new Symbol(name, 't', address, Optional.of(module)));
         return this;
     }

@@ -12,12 +12,12 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /** Structures that a test describes by the places of their members. */
-final class MadeTypes implements KernelTypes {
+public final class MadeTypes implements KernelTypes {
 
     private final Map<String, Structure> structures = new LinkedHashMap<>();
 
     /** A structure whose members, given by their paths, lie at these bytes. */
-    MadeTypes structure(String name, long size, Map<String, Long> members) {
+    public MadeTypes structure(String name, long size, Map<String, Long> members) {
         structures.put("struct " + name, new Structure(name, size, members));
         return this;
     }
