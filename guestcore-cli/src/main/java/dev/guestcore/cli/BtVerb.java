@@ -24,11 +24,18 @@ import picocli.CommandLine.Parameters;
         description = {
             "Show kernel stacks of a Linux guest: of a task, of a vCPU, or of all tasks.",
             "",
-            "Nothing else is needed than the guest's memory. Without a number, the stacks of what the vCPUs run are shown. "
-                    + "A frame is found by the kernel's own unwinding table unless it says otherwise; a question mark is before "
-                    + "what may be left over from earlier. With --all, tasks with the same stack are shown together."
+            "Nothing else is needed than the guest's memory. Without a number, the stacks of what the vCPUs run are "
+                    + "shown. A frame is found by the kernel's own unwinding table unless it says otherwise; a question "
+                    + "mark is before what may be left over from earlier. With --all, tasks with the same stack are shown "
+                    + "together."
         },
-        footer = {"", "Examples:", "  guestcore bt vm.core", "  guestcore bt vm.core 1", "  guestcore bt vm.core --all"})
+        footer = {
+            "",
+            "Examples:",
+            "  guestcore bt hang.core",
+            "  guestcore bt hang.core 1",
+            "  guestcore bt hang.core --all"
+        })
 final class BtVerb extends LinuxVerb {
 
     private static final int NAMES_IN_LINE = 6;
@@ -199,7 +206,10 @@ final class BtVerb extends LinuxVerb {
         StringBuilder text = new StringBuilder();
         for (X86 register : List.of(X86.RIP, X86.RSP)) {
             if (state.knows(register)) {
-                text.append(text.isEmpty() ? ": " : ", ").append(register.label()).append(' ').append(state.hex(register));
+                text.append(text.isEmpty() ? ": " : ", ")
+                        .append(register.label())
+                        .append(' ')
+                        .append(state.hex(register));
             }
         }
         return text.toString();

@@ -51,7 +51,8 @@ final class SymbolFormats implements Iterable<String> {
             }
             VmlinuxExport.Report report = VmlinuxExport.write(linux, sink);
             if (!report.types()) {
-                request.remark.accept("the kernel has no description of its types (BTF), so the vmlinux has symbols only");
+                request.remark.accept("the kernel has no description of its types (BTF), so the vmlinux has symbols"
+                        + " only");
             }
             if (report.missing() > 0) {
                 request.remark.accept(Text.counted(report.missing(), "byte")
@@ -88,7 +89,8 @@ final class SymbolFormats implements Iterable<String> {
         @Override
         public void write(Linux linux, Request request, OutputStream out) throws IOException {
             if (VmcoreInfoExport.write(linux, out)) {
-                request.remark.accept("the kernel's own VMCOREINFO is not in memory; this one was made from its symbols");
+                request.remark.accept("the kernel's own VMCOREINFO is not in memory; this one was made from its"
+                        + " symbols");
             }
         }
     }

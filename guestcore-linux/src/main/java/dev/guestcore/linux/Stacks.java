@@ -17,8 +17,8 @@ import java.util.OptionalInt;
 import java.util.Set;
 
 /**
- * What tasks and vCPUs were doing: the kernel stacks of a guest. A task that runs is unwound from the registers of its vCPU, one
- * that sleeps from what it saved. Safe for use by several threads at once.
+ * What tasks and vCPUs were doing: the kernel stacks of a guest. A task that runs is unwound from the registers of its
+ * vCPU, one that sleeps from what it saved. Safe for use by several threads at once.
  */
 public final class Stacks {
 
@@ -103,7 +103,9 @@ public final class Stacks {
                 .findFirst();
     }
 
-    /** The stacks of all tasks: idle tasks by CPU, then processes in the order of the kernel's list with their threads. */
+    /**
+     * The stacks of all tasks: idle tasks by CPU, then processes in the order of the kernel's list with their threads.
+     */
     public Listing all() {
         List<TaskStack> found = new ArrayList<>();
         List<String> problems = new ArrayList<>();
@@ -131,7 +133,10 @@ public final class Stacks {
         }
     }
 
-    /** The stack of what a vCPU runs; its task has the number -1 if the kernel does not use that vCPU, or it is not known. */
+    /**
+     * The stack of what a vCPU runs; its task has the number -1 if the kernel does not use that vCPU, or it is not
+     * known.
+     */
     public TaskStack ofVcpu(Vcpu vcpu) {
         return vcpus.entrySet().stream()
                 .filter(entry -> entry.getValue().index() == vcpu.index())
@@ -159,7 +164,8 @@ public final class Stacks {
                 problems.addAll(threads.problems());
                 threads.stream().map(KernelObject::address).forEach(found::add);
             } catch (LinuxException | MemoryAccessException e) {
-                problems.add("the threads of the task at 0x" + Long.toHexString(leader.address()) + ": " + e.getMessage());
+                problems.add(
+                        "the threads of the task at 0x" + Long.toHexString(leader.address()) + ": " + e.getMessage());
             }
         }
         return found;

@@ -171,6 +171,9 @@ final class Monitor {
     private void kernel() {
         KernelFacts facts = KernelFacts.glance(view.guest());
         facts.system().ifPresent(system -> print("kernel      " + system.value()));
+        if (facts.release().isPresent()) {
+            print("            without a vmlinux of it: guestcore symbols SOURCE --to vmlinux -o vmlinux makes one");
+        }
         facts.kaslrOffset()
                 .filter(offset -> offset.value() != 0)
                 .ifPresent(offset -> print("            moved when it started; for symbols: add-symbol-file vmlinux -o "

@@ -92,8 +92,8 @@ class StacksTest {
         String init = CommandLine.run(folder, "bt", stock, "1").expect(0).out();
         assertTrue(init.startsWith("task 1 init"), init);
         assertTrue(init.contains("\n  user mode: rip 0x"), init);
-        Map<?, ?> document = JsonSchema.check(
-                CommandLine.run(folder, "bt", stock, "--all", "--json").expect(0).out().getBytes(StandardCharsets.UTF_8));
+        String text = CommandLine.run(folder, "bt", stock, "--all", "--json").expect(0).out();
+        Map<?, ?> document = JsonSchema.check(text.getBytes(StandardCharsets.UTF_8));
         assertTrue(((List<?>) document.get("stacks")).size() > 50, document::toString);
         String panicked = CommandLine.run(folder, "bt", KnownLinux.PANICKED.kdump().toString()).expect(0).out();
         assertTrue(panicked.contains(" panic+0x"), panicked);

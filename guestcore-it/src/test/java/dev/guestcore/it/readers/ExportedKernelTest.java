@@ -16,15 +16,18 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The vmlinux that is made from memory, in the hands of debuggers: it must do what the file with debug information does. */
+/**
+ * The vmlinux that is made from memory, in the hands of debuggers: it must do what the file with debug information
+ * does.
+ */
 @Tag("slow")
 @Tag("foreign")
 class ExportedKernelTest {
 
     /** Commands of crash that need symbols, types and stacks. */
     private static final List<String> CRASH = List.of(
-            "sys", "ps", "bt -a", "foreach bt", "mod", "mount", "net", "files", "log", "kmem -i", "vm", "irq", "timer", "dev",
-            "runq", "struct task_struct", "whatis schedule_timeout", "p init_task.comm", "rd jiffies_64", "quit");
+            "sys", "ps", "bt -a", "foreach bt", "mod", "mount", "net", "files", "log", "kmem -i", "vm", "irq", "timer",
+            "dev", "runq", "struct task_struct", "whatis schedule_timeout", "p init_task.comm", "rd jiffies_64", "quit");
 
     @TempDir
     private static Path folder;
@@ -100,7 +103,8 @@ class ExportedKernelTest {
     void gdbKnowsTypesAndVariables() {
         Program program = Program.run(
                 "gdb", "-nx", "-batch", "-ex", "whatis init_task", "-ex", "ptype struct list_head", "-ex",
-                "print init_task.comm", "-ex", "whatis schedule_timeout", "-ex", "info symbol schedule_timeout", vmlinux);
+                "print init_task.comm", "-ex", "whatis schedule_timeout", "-ex", "info symbol schedule_timeout",
+                vmlinux);
         assertEquals("", program.errors());
         assertTrue(program.output().contains("type = struct task_struct\n"), program.output());
         assertTrue(program.output().contains("struct list_head *next;"), program.output());

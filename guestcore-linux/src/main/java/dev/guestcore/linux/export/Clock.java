@@ -14,7 +14,10 @@ final class Clock {
 
     private static final long[] USUAL = {100, 250, 300, 1000};
 
-    /** The count of ticks begins five minutes before it overflows 32 bits, to show errors early (Linux, INITIAL_JIFFIES). */
+    /**
+     * The count of ticks begins five minutes before it overflows 32 bits, to show errors early (Linux,
+     * INITIAL_JIFFIES).
+     */
     private static final long SECONDS_BEFORE_OVERFLOW = 300;
 
     /** A tick may be late, and the seconds are whole. */

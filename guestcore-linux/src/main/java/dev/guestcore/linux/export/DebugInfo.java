@@ -15,8 +15,8 @@ import java.util.OptionalLong;
 import java.util.Set;
 
 /**
- * The sections {@code .debug_info}, {@code .debug_abbrev} and {@code .debug_str} of the exported kernel, DWARF 4, made from its
- * BTF. All is one unit; the strings are those of BTF.
+ * The sections {@code .debug_info}, {@code .debug_abbrev} and {@code .debug_str} of the exported kernel, DWARF 4, made
+ * from its BTF. All is one unit; the strings are those of BTF.
  */
 final class DebugInfo {
 

@@ -12,10 +12,13 @@ import java.util.Iterator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The section {@code .debug_frame} of the exported kernel, made from its ORC table: one description for each function, one row for
- * each entry of the table (DWARF 4, section 6.4; registers as the System V ABI for x86-64 numbers them).
+ * The section {@code .debug_frame} of the exported kernel, made from its ORC table: one description for each function,
+ * one row for each entry of the table (DWARF 4, section 6.4; registers as the System V ABI for x86-64 numbers them).
  */
 final class FrameTable {
+
+    /** More than the rows of any real function. */
+    private static final int MOST_BYTES = 1 << 20;
 
     private static final int CIE_VERSION = 3;
     private static final int DATA_ALIGNMENT = -8;
@@ -167,7 +170,7 @@ final class FrameTable {
         }
 
         private void row(long address, OrcEntry entry) {
-            if (entry.equals(shown)) {
+            if (entry.equals(shown) || rows.size() > MOST_BYTES) {
                 return;
             }
             long distance = address - at;

@@ -20,8 +20,8 @@ import org.tukaani.xz.LZMA2Options;
 import org.tukaani.xz.XZOutputStream;
 
 /**
- * Writes the symbol table of a kernel for Volatility 3, in its Intermediate Symbol Format, version 6.2.0. Addresses are those that
- * the kernel was linked for, so the table serves every start of the same build. Not thread-safe.
+ * Writes the symbol table of a kernel for Volatility 3, in its Intermediate Symbol Format, version 6.2.0. Addresses are
+ * those that the kernel was linked for, so the table serves every start of the same build. Not thread-safe.
  */
 public final class IsfExport {
 
@@ -50,8 +50,8 @@ public final class IsfExport {
      */
     public static Optional<String> limit(Linux linux) {
         return linux.image().space().paging().mode() == PagingMode.FIVE_LEVEL
-                ? Optional.of("the guest uses page tables of five levels, which Volatility 3 cannot read yet; the table fits"
-                        + " other guests of the same kernel, started with no5lvl or on a processor without LA57")
+                ? Optional.of("the guest uses page tables of five levels, which Volatility 3 cannot read yet; the table"
+                        + " fits other guests of the same kernel, started with no5lvl or on a processor without LA57")
                 : Optional.empty();
     }
 
@@ -68,11 +68,12 @@ public final class IsfExport {
         Btf types = linux.types()
                 .filter(Btf.class::isInstance)
                 .map(Btf.class::cast)
-                .orElseThrow(() -> new LinuxException("the kernel holds no description of its types (BTF), or it is not in the"
-                        + " dump; a symbol table for Volatility 3 needs them"));
+                .orElseThrow(() -> new LinuxException("the kernel holds no description of its types (BTF), or it is not in"
+                        + " the dump; a symbol table for Volatility 3 needs them"));
         for (String name : NEEDED) {
             if (linux.symbols().find(name).isEmpty()) {
-                throw new LinuxException("the kernel's symbols have no " + name + ", without which Volatility 3 finds no kernel");
+                throw new LinuxException(
+                        "the kernel's symbols have no " + name + ", without which Volatility 3 finds no kernel");
             }
         }
         IsfExport export = new IsfExport(linux, types);

@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * The types of a symbol table for Volatility 3, from BTF. The format has no other names for types, so those are followed, and
- * every structure has a name, so those without get one.
+ * The types of a symbol table for Volatility 3, from BTF. The format has no other names for types, so those are
+ * followed, and every structure has a name, so those without get one.
  */
 final class IsfTypes {
 

@@ -9,8 +9,8 @@ import java.util.Iterator;
 import java.util.List;
 
 /**
- * The sections {@code .symtab} and {@code .strtab} of the exported kernel. Local symbols come first, as ELF demands. The kernel's
- * tables have no sizes, so a symbol ends where the next one begins.
+ * The sections {@code .symtab} and {@code .strtab} of the exported kernel. Local symbols come first, as ELF demands.
+ * The kernel's tables have no sizes, so a symbol ends where the next one begins.
  */
 final class SymbolTable {
 

@@ -5,8 +5,8 @@ import dev.guestcore.linux.types.BtfKind;
 import dev.guestcore.linux.types.BtfRecord;
 
 /**
- * Turns records of BTF into entries of DWARF. An entry's size does not depend on where others lie, so that all places are known
- * before the first entry is written.
+ * Turns records of BTF into entries of DWARF. An entry's size does not depend on where others lie, so that all places
+ * are known before the first entry is written.
  */
 final class TypeEntries {
 

@@ -16,8 +16,9 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Writes what a kernel tells dump analysers about itself (VMCOREINFO): the kernel's own text if it is in memory, otherwise one made
- * from its symbols and types (documentation of Linux, admin-guide/kdump/vmcoreinfo). Not thread-safe.
+ * Writes what a kernel tells dump analysers about itself (VMCOREINFO): the kernel's own text if it is in memory,
+ * otherwise one made from its symbols and types (documentation of Linux, admin-guide/kdump/vmcoreinfo). Not
+ * thread-safe.
  */
 public final class VmcoreInfoExport {
 
@@ -141,7 +142,8 @@ public final class VmcoreInfoExport {
             }
             byte[] text = new byte[(int) bytes];
             memory.read(memory.readLong(pointer.get()), text);
-            return Optional.of(new String(text, StandardCharsets.ISO_8859_1)).filter(each -> each.startsWith(BEGINNING));
+            return Optional.of(new String(text, StandardCharsets.ISO_8859_1))
+                    .filter(each -> each.startsWith(BEGINNING));
         } catch (MemoryAccessException e) {
             return Optional.empty();
         }
@@ -153,8 +155,8 @@ public final class VmcoreInfoExport {
         StringBuilder text = new StringBuilder();
         text.append(BEGINNING)
                 .append(image.release()
-                        .orElseThrow(() -> new LinuxException("the kernel's release is not in the dump, without which no tool"
-                                + " takes a VMCOREINFO")))
+                        .orElseThrow(() -> new LinuxException("the kernel's release is not in the dump, without which no"
+                                + " tool takes a VMCOREINFO")))
                 .append('\n');
         image.buildId().ifPresent(id -> line(text, "BUILD-ID", id));
         line(text, "PAGESIZE", Integer.toString(PAGE));

@@ -16,9 +16,10 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * Writes a {@code vmlinux} made from a guest's memory: an ELF file of the addresses that the kernel was linked for, with its code
- * and data, symbols, types (DWARF 4, from BTF) and unwinding rules ({@code .debug_frame}, from ORC). crash, gdb and drgn
- * take it in place of the file with debug information. Its data are those of the running kernel. Not thread-safe.
+ * Writes a {@code vmlinux} made from a guest's memory: an ELF file of the addresses that the kernel was linked for,
+ * with its code and data, symbols, types (DWARF 4, from BTF) and unwinding rules ({@code .debug_frame}, from ORC).
+ * crash, gdb and drgn take it in place of the file with debug information. Its data are those of the running kernel.
+ * Not thread-safe.
  */
 public final class VmlinuxExport {
 

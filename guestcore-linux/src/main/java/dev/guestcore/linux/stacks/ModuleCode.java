@@ -70,7 +70,9 @@ record ModuleCode(Map<Long, Long> code, long orcAddresses, long orcEntries, long
         }
     }
 
-    /** Linux 6.4 keeps pieces by purpose in {@code mem}; before that there was one for life and one for initialisation. */
+    /**
+     * Linux 6.4 keeps pieces by purpose in {@code mem}; before that there was one for life and one for initialisation.
+     */
     private static Map<Long, Long> pieces(GuestMemory memory, KernelType type, long module) {
         Map<Long, Long> pieces = new LinkedHashMap<>();
         long count = type.member("mem").map(mem -> mem.type().resolved().count()).orElse(0L);

@@ -8,9 +8,9 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * A table of the kernel's or a module's unwinding rules in guest memory: ascending code addresses, each 32 signed bits that
- * count from their own place, and for each an entry of six bytes (Linux, {@code arch/x86/kernel/unwind_orc.c}). It is read
- * where it is looked up. Safe for use by several threads at once.
+ * A table of the kernel's or a module's unwinding rules in guest memory: ascending code addresses, each 32 signed bits
+ * that count from their own place, and for each an entry of six bytes (Linux, {@code arch/x86/kernel/unwind_orc.c}). It
+ * is read where it is looked up. Safe for use by several threads at once.
  */
 public final class OrcTable {
 

@@ -62,7 +62,9 @@ final class OrcTables {
         return kernel;
     }
 
-    /** The table for an address of code; empty for code that was made at run time, and where the kernel has no tables. */
+    /**
+     * The table for an address of code; empty for code that was made at run time, and where the kernel has no tables.
+     */
     Optional<OrcTable> at(long address) {
         Map.Entry<Long, Part> module = modules.floorEntry(address);
         return kernelPart

@@ -8,11 +8,12 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The layouts of {@code struct orc_entry}, all of six bytes: two signed 16-bit offsets (stack, frame) and 16 bits with the
- * bases (stack bits 0–3, frame bits 4–7), the kind and flags (Linux, {@code arch/x86/include/asm/orc_types.h}).
+ * The layouts of {@code struct orc_entry}, all of six bytes: two signed 16-bit offsets (stack, frame) and 16 bits with
+ * the bases (stack bits 0–3, frame bits 4–7), the kind and flags (Linux, {@code arch/x86/include/asm/orc_types.h}).
  *
- * <p>Distributions take changes of later kernels over, so the release says nothing. The kernel's own types tell where kind and
- * flags lie, and the number that stands for rsp, by far the most frequent base, tells how the registers are numbered.
+ * <p>Distributions take changes of later kernels over, so the release says nothing. The kernel's own types tell where
+ * kind and flags lie, and the number that stands for rsp, by far the most frequent base, tells how the registers are
+ * numbered.
  */
 public enum OrcVersion {
     /** Linux 4.14: kind bits 8–9, end of the stack bit 10. */

@@ -8,8 +8,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Registers that the kernel saved on a stack: {@code struct pt_regs} of x86-64, 21 words, of which the processor itself pushes
- * the last five (Linux, {@code arch/x86/include/asm/ptrace.h}).
+ * Registers that the kernel saved on a stack: {@code struct pt_regs} of x86-64, 21 words, of which the processor itself
+ * pushes the last five (Linux, {@code arch/x86/include/asm/ptrace.h}).
  */
 final class SavedRegisters {
 

@@ -8,12 +8,12 @@ import java.util.Optional;
  * A frame of a kernel stack.
  *
  * @param address virtual address of the instruction that runs next in it: a return address, or where it was interrupted
- * @param symbol the function, and the distance of {@code address} from its start; the function is that of the call, also where
- *     the call is a function's last instruction
+ * @param symbol the function, and the distance of {@code address} from its start; the function is that of the call,
+ *     also where the call is a function's last instruction
  * @param stackPointer virtual address of the stack when that instruction runs
  * @param foundBy how the frame was found
- * @param interrupted whether an interrupt, an exception or a system call found the frame there: the frames before it are those
- *     of the handler
+ * @param interrupted whether an interrupt, an exception or a system call found the frame there: the frames before it
+ *     are those of the handler
  */
 public record StackFrame(
         long address, Optional<SymbolOffset> symbol, long stackPointer, FoundBy foundBy, boolean interrupted) {

@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What may be return addresses in the rest of a stack that cannot be followed: words that point just behind a call instruction
- * of kernel code. The kernel prints such words with a question mark.
+ * What may be return addresses in the rest of a stack that cannot be followed: words that point just behind a call
+ * instruction of kernel code. The kernel prints such words with a question mark.
  */
 final class StackGuess {
 

@@ -11,8 +11,8 @@ import java.util.Optional;
  * @param frames the frames that were found, also of a broken stack
  * @param end how it ended
  * @param reason why a stack is broken or unknown, for the user; otherwise empty
- * @param user the registers with which the task left user mode, as far as the kernel saved them; empty for a stack that does
- *     not lead to user mode
+ * @param user the registers with which the task left user mode, as far as the kernel saved them; empty for a stack that
+ *     does not lead to user mode
  */
 public record StackTrace(List<StackFrame> frames, End end, String reason, Optional<RegisterState> user) {
 

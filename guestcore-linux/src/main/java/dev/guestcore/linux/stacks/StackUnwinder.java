@@ -16,11 +16,13 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Unwinds kernel stacks of x86-64: by the ORC tables that the kernel holds in memory, and by frame pointers for code that has
- * none (made at run time, or all of a kernel that was built with frame pointers). Safe for use by several threads at once.
+ * Unwinds kernel stacks of x86-64: by the ORC tables that the kernel holds in memory, and by frame pointers for code
+ * that has none (made at run time, or all of a kernel that was built with frame pointers). Safe for use by several
+ * threads at once.
  *
- * <p>Stacks of a running guest may be torn and those of a hostile one arbitrary: a trace has at most {@link #MOST_FRAMES}
- * frames, a loop is noticed, and what cannot be followed is {@link StackTrace.End#BROKEN} and says why.
+ * <p>Stacks of a running guest may be torn and those of a hostile one arbitrary: a trace has at most
+ * {@link #MOST_FRAMES} frames, a loop is noticed, and what cannot be followed is {@link StackTrace.End#BROKEN} and says
+ * why.
  */
 public final class StackUnwinder {
 
@@ -67,7 +69,8 @@ public final class StackUnwinder {
     /**
      * The stack of a task that does not run.
      *
-     * @param stackPointer what the task saved as {@code thread.sp}: the address of its {@code struct inactive_task_frame}
+     * @param stackPointer what the task saved as {@code thread.sp}: the address of its
+     *     {@code struct inactive_task_frame}
      */
     public StackTrace ofSleeping(long stackPointer) {
         Optional<Long> returnAddress = member("ret_addr");

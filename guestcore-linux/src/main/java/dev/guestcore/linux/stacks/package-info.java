@@ -1,6 +1,6 @@
 /**
- * Kernel stacks, frame by frame, without a debug package: by the tables that the kernel unwinds its own stacks with (ORC), and
- * by frame pointers where code has no such table.
+ * Kernel stacks, frame by frame, without a debug package: by the tables that the kernel unwinds its own stacks with
+ * (ORC), and by frame pointers where code has no such table.
  */
 @NullMarked
 package dev.guestcore.linux.stacks;

@@ -10,7 +10,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** A kernel of a few functions with its unwinding table, and a stack, for tests. Numbers are as the kernel's headers have them. */
+/**
+ * A kernel of a few functions with its unwinding table, and a stack, for tests. Numbers are as the kernel's headers
+ * have them.
+ */
 public final class MadeKernel {
 
     static final long TEXT = 0xffffffff81000000L;

@@ -66,7 +66,8 @@ class StackUnwinderTest {
 
         StackTrace trace = kernel.unwinder().ofSleeping(MadeKernel.STACK + task);
 
-        assertEquals(List.of("schedule+0x44", "worker_thread+0x12", "ret_from_fork+0x22"), names(trace), trace.reason());
+        assertEquals(
+                List.of("schedule+0x44", "worker_thread+0x12", "ret_from_fork+0x22"), names(trace), trace.reason());
         assertEquals(StackTrace.End.KERNEL, trace.end());
         assertEquals(
                 List.of(FoundBy.REGISTERS, FoundBy.ORC, FoundBy.ORC),
