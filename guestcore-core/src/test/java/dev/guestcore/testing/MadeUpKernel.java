@@ -111,6 +111,31 @@ public final class MadeUpKernel {
                 MadeUpKallsyms.Form.ABSOLUTE_PERCPU, MadeUpKallsyms.Order.ADDRESSES_FIRST, 8, 4, true));
     }
 
+    /** The same for code only, as kernels have them that are built without {@code KALLSYMS_ALL}. */
+    public MadeUpKernel withSymbolsOfCode() {
+        MadeUpKallsyms.Layout layout = new MadeUpKallsyms.Layout(
+                MadeUpKallsyms.Form.BASE_RELATIVE, MadeUpKallsyms.Order.ADDRESSES_LAST, 8, 4, true);
+        List<MadeUpKallsyms.Entry> code = symbols(LINKED + offset, layout).stream()
+                .filter(symbol -> Character.toLowerCase(symbol.type()) == 't')
+                .toList();
+        memory.put(physical + SYMBOLS, new MadeUpKallsyms(layout, code, physical + SYMBOLS).bytes());
+        return this;
+    }
+
+    /** Puts twenty exported symbols into the image, as {@code __ksymtab} has them: code, and init_task at 0x100000. */
+    public MadeUpKernel withExports() {
+        int names = physical + 0x18_0000;
+        for (int i = 0; i < 20; i++) {
+            String name = i == 7 ? "init_task" : "function_" + i;
+            int value = i == 7 ? physical + 0x10_0000 : physical + 0x3010 + i * 0x40;
+            int entry = physical + 0x17_0000 + i * 12;
+            put(names, name + '\0');
+            memory.putInt(entry, value - entry).putInt(entry + 4, names - entry - 4).putInt(entry + 8, 0);
+            names += name.length() + 1;
+        }
+        return this;
+    }
+
     /** The same in any form; relative to their place, they have physical addresses. */
     public MadeUpKernel withSymbols(MadeUpKallsyms.Layout layout) {
         long start = layout.form() == MadeUpKallsyms.Form.PLACE_RELATIVE ? physical : LINKED + offset;

@@ -9,10 +9,15 @@ import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.inspect.MemorySearch;
 import dev.guestcore.inspect.SearchPattern;
 import dev.guestcore.kernel.KernelFacts;
+import dev.guestcore.linux.symbols.ExportedSymbols;
 import dev.guestcore.linux.symbols.Kallsyms;
 import dev.guestcore.linux.symbols.KernelSymbols;
+import dev.guestcore.linux.symbols.MergedSymbols;
+import dev.guestcore.linux.symbols.ModuleTables;
 import java.io.Serial;
+import java.nio.charset.StandardCharsets;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -28,9 +33,6 @@ final class KernelFinder {
 
     /** What the kernel is linked for begins so far above that unless configured otherwise. */
     private static final long LINKED_OFFSET = X86Image.LINKED - WINDOW.first();
-
-    /** No image is larger. */
-    private static final long LARGEST_IMAGE = 128L << 20;
 
     private final Guest guest;
     private final Progress progress;
@@ -63,7 +65,7 @@ final class KernelFinder {
         return facts.physicalBase().flatMap(base -> {
             long slide = facts.kaslrOffset().map(offset -> offset.value()).orElse(0L);
             long start = base.value() + LINKED_OFFSET + slide;
-            return start < 0 ? Optional.empty() : Optional.of(AddressRange.ofSize(start, LARGEST_IMAGE));
+            return start < 0 ? Optional.empty() : Optional.of(AddressRange.ofSize(start, X86Image.LARGEST));
         });
     }
 
@@ -122,8 +124,8 @@ final class KernelFinder {
 
     private Linux linux(Kallsyms kallsyms, X86Image.Place place) {
         GuestMemory memory = new CachedMemory(place.space().memory());
-        KernelSymbols symbols = kallsyms.symbols(place.shift(), place.range());
-        KernelIdentity identity = new KernelIdentity(memory, symbols);
+        KernelSymbols symbols = complete(kallsyms.symbols(place.shift(), place.range()), place);
+        KernelIdentity identity = new KernelIdentity(memory, symbols, place.range());
         KernelImage image = new KernelImage(
                 place.range().first(),
                 place.physical(),
@@ -135,5 +137,22 @@ final class KernelFinder {
                 place.space(),
                 place.how());
         return new Linux(guest, image, memory, symbols);
+    }
+
+    /** Adds what the kernel exports where its table names code only. */
+    private KernelSymbols complete(KernelSymbols symbols, X86Image.Place place) {
+        if (symbols.find("linux_banner").isPresent()) {
+            return symbols;
+        }
+        long delta = place.range().first() - place.physical();
+        ModuleTables more = new ModuleTables();
+        more.module("", List.of());
+        ExportedSymbols.find(guest.memory(), place.physical(), place.range().size()).forEach((name, physical) -> {
+            if (symbols.find(name).isEmpty()) {
+                more.add(physical + delta, 'D', name.getBytes(StandardCharsets.US_ASCII));
+            }
+        });
+        KernelSymbols exported = more.symbols();
+        return new MergedSymbols(symbols, () -> exported);
     }
 }

@@ -1,5 +1,6 @@
 package dev.guestcore.linux;
 
+import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.kernel.VmcoreInfoFields;
@@ -8,6 +9,7 @@ import dev.guestcore.linux.symbols.Symbol;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -20,6 +22,8 @@ import java.util.regex.Pattern;
 final class KernelIdentity {
 
     private static final int LONGEST_BANNER = 512;
+    private static final int CHUNK = 1 << 20;
+    private static final Pattern VARIABLE = Pattern.compile("Linux version [0-9]+\\.[0-9]+[ -~]{8,480}\n\\x00");
     private static final Pattern BANNER = Pattern.compile("Linux version (\\S{1,128}) [ -~]+");
 
     /** The kernel makes it of one page at most. */
@@ -35,15 +39,35 @@ final class KernelIdentity {
 
     private final GuestMemory memory;
     private final KernelSymbols symbols;
+    private final AddressRange image;
 
-    KernelIdentity(GuestMemory memory, KernelSymbols symbols) {
+    KernelIdentity(GuestMemory memory, KernelSymbols symbols, AddressRange image) {
         this.memory = memory;
         this.symbols = symbols;
+        this.image = image;
     }
 
+    /** Where its symbol is, or else the first one in the image that ends as the variable does. */
     Optional<String> banner() {
-        return at("linux_banner", address -> memory.readString(address, LONGEST_BANNER).strip())
-                .filter(text -> BANNER.matcher(text).matches());
+        OptionalLong symbol = symbols.find("linux_banner").stream().mapToLong(Symbol::address).findFirst();
+        return (symbol.isPresent() ? symbol : searchBanner()).stream()
+                .boxed()
+                .flatMap(address -> read(() -> memory.readString(address, LONGEST_BANNER).strip()).stream())
+                .filter(text -> BANNER.matcher(text).matches())
+                .findFirst();
+    }
+
+    private OptionalLong searchBanner() {
+        long[] first = {0};
+        byte[] chunk = new byte[CHUNK + LONGEST_BANNER];
+        for (long at = image.first(); image.contains(at) && first[0] == 0; at += CHUNK) {
+            int size = (int) memory.readAvailable(at, MemorySegment.ofArray(chunk));
+            Matcher matcher = VARIABLE.matcher(new String(chunk, 0, size, StandardCharsets.ISO_8859_1));
+            if (matcher.find()) {
+                first[0] = at + matcher.start();
+            }
+        }
+        return first[0] == 0 ? OptionalLong.empty() : OptionalLong.of(first[0]);
     }
 
     Optional<String> release() {

@@ -36,6 +36,9 @@ final class X86Image {
     /** Where {@code _text} is linked unless configured otherwise. */
     static final long LINKED = 0xffff_ffff_8100_0000L;
 
+    /** No image is larger. */
+    static final long LARGEST = 128L << 20;
+
     private static final long ALIGNMENT = 2L << 20;
     private static final long PAGE = X86Architecture.PAGE_SIZE;
     private static final long ISOLATION_BIT = 0x1000;
@@ -76,26 +79,49 @@ final class X86Image {
     private record Root(AddressSpace space, String from) {}
 
     Optional<Place> find() {
-        return kallsyms.isPhysical() ? findByPlace() : findByAddress();
+        return kallsyms.isPhysical() ? findByPlace() : findByAddress().or(this::findByTables);
     }
 
     /** The tables tell physical addresses: page tables tell where these are mapped. */
     private Optional<Place> findByPlace() {
         OptionalLong start = address("_text");
         for (Root root : start.isPresent() ? roots(0) : List.<Root>of()) {
-            long[] virtual = {0};
-            try {
-                root.space.pieces(WINDOW, MOST_TABLES, (mapped, physical, size, pageSize, repeated) -> {
-                    if (Long.compareUnsigned(start.getAsLong() - physical, size) < 0 && virtual[0] == 0) {
-                        virtual[0] = mapped + start.getAsLong() - physical;
-                    }
-                });
-            } catch (GuestcoreException e) {
-                continue;
-            }
-            long shift = virtual[0] - start.getAsLong();
-            if (virtual[0] != 0 && maps(root.space, shift)) {
+            OptionalLong virtual = mappedAt(root.space, start.getAsLong());
+            long shift = virtual.orElse(0) - start.getAsLong();
+            if (virtual.isPresent() && maps(root.space, shift)) {
                 return place(shift, root, shift);
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** Where a place of physical memory is mapped among the images. */
+    private static OptionalLong mappedAt(AddressSpace space, long physical) {
+        long[] virtual = {0};
+        try {
+            space.pieces(WINDOW, MOST_TABLES, (mapped, from, size, pageSize, repeated) -> {
+                if (Long.compareUnsigned(physical - from, size) < 0 && virtual[0] == 0) {
+                    virtual[0] = mapped + physical - from;
+                }
+            });
+        } catch (GuestcoreException e) {
+            return OptionalLong.empty();
+        }
+        return virtual[0] == 0 ? OptionalLong.empty() : OptionalLong.of(virtual[0]);
+    }
+
+    /** The tables name code only: looks near them for page tables, which tell where they are mapped. */
+    private Optional<Place> findByTables() {
+        if (address(ROOTS.toArray(String[]::new)).isPresent() || guest.machineMemory().isPresent()) {
+            return Optional.empty();
+        }
+        for (long physical : RootSearch.near(memory, kallsyms.place(), LARGEST)) {
+            for (Root root : ofRoot(physical, 0, "page tables found near them")) {
+                OptionalLong virtual = mappedAt(root.space, kallsyms.place());
+                long delta = virtual.orElse(0) - kallsyms.place();
+                if (virtual.isPresent() && maps(root.space, delta)) {
+                    return place(delta, root, 0);
+                }
             }
         }
         return Optional.empty();
@@ -104,10 +130,10 @@ final class X86Image {
     /** The tables tell virtual addresses: try all places that the tables themselves may have in the image. */
     private Optional<Place> findByAddress() {
         OptionalLong start = address("_text", "_stext");
-        long end = address("_end", "__bss_stop", "_etext").orElse(0);
-        if (start.isEmpty() || !WINDOW.contains(start.getAsLong()) || !WINDOW.contains(end)) {
+        if (start.isEmpty() || !WINDOW.contains(start.getAsLong())) {
             return Optional.empty();
         }
+        long end = Math.min(address("_end").orElse(start.getAsLong() + LARGEST), WINDOW.last());
         long first = start.getAsLong() & -ALIGNMENT | kallsyms.place() & ALIGNMENT - 1;
         OptionalLong banner = address("linux_banner");
         for (long virtual = first; virtual < end; virtual += ALIGNMENT) {
@@ -211,9 +237,22 @@ final class X86Image {
         return found.isPresent() && found.get().value() == physical;
     }
 
+    /** Where the last piece ends that is mapped as the image is. */
+    private static long mappedEnd(AddressSpace space, long start, long delta) {
+        long[] end = {start};
+        AddressRange range = new AddressRange(start, Math.min(start + LARGEST, WINDOW.last()));
+        space.pieces(range, MOST_TABLES, (virtual, physical, size, pageSize, repeated) -> {
+            if (virtual - delta == physical) {
+                end[0] = virtual + size;
+            }
+        });
+        return end[0];
+    }
+
     private Optional<Place> place(long delta, Root root, long shift) {
         long start = address("_text", "_stext").orElseThrow() + shift;
-        long end = address("_end", "__bss_stop", "_etext").orElse(start) + shift;
+        OptionalLong last = address("_end");
+        long end = last.isPresent() ? last.getAsLong() + shift : mappedEnd(root.space, start, delta);
         if (Long.compareUnsigned(end, start) <= 0 || !WINDOW.contains(start) || !WINDOW.contains(end - 1)) {
             return Optional.empty();
         }

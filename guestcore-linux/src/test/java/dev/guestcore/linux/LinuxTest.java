@@ -88,6 +88,27 @@ class LinuxTest {
     }
 
     @Test
+    void aKernelThatNamesCodeOnlyIsFoundByPageTablesAndExports() {
+        for (boolean five : new boolean[] {false, true}) {
+            MadeUpKernel kernel = MadeUpKernel.at(SLIDE, PHYSICAL, 0, five).withSymbolsOfCode().withExports();
+            for (boolean withRegisters : new boolean[] {false, true}) {
+                GuestBuilder builder = withRegisters ? kernel.guest().vcpu(kernel.registers()) : kernel.guest();
+                try (Guest guest = builder.build()) {
+                    Linux linux = Linux.of(guest);
+                    assertEquals(LINKED + SLIDE, linux.image().virtualBase());
+                    assertEquals(PHYSICAL, linux.image().physicalBase());
+                    assertEquals(4 << 20, linux.image().size());
+                    assertEquals(Optional.of("6.1.0-9-example"), linux.image().release());
+                    assertEquals(LINKED + SLIDE + 0x10_0000, address(linux, "init_task"));
+                    assertEquals(LINKED + SLIDE + 0x3010, address(linux, "function_0"));
+                    assertEquals(1, linux.symbols().findAll("function_0").size());
+                    assertEquals(Optional.empty(), linux.symbols().find("init_uts_ns"));
+                }
+            }
+        }
+    }
+
+    @Test
     void theKernelThatRunsIsTakenOfTwo() {
         MadeUpKernel kernel = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();
         MadeUpKernel old = kernel.beside(0x20_0000, 0x20_0000).withSymbols();

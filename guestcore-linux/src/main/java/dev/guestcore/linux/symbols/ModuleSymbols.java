@@ -56,7 +56,7 @@ final class ModuleSymbols extends StoredSymbols {
 
     @Override
     Optional<String> module(int symbol) {
-        return Optional.of(modules.get(owners[symbol]));
+        return Optional.of(modules.get(owners[symbol])).filter(name -> !name.isEmpty());
     }
 
     /** The part of a module's memory that an address lies in; -1 if in none. */

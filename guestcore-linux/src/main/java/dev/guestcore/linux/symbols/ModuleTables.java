@@ -32,7 +32,7 @@ public final class ModuleTables {
     /**
      * Begins a module; what is added next belongs to it.
      *
-     * @param name its name
+     * @param name its name; empty for the kernel itself
      * @param memory virtual addresses of its code and data
      */
     public void module(String name, List<AddressRange> memory) {
