@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 /** The symbols of a kernel in memory. */
 final class KallsymsTarget implements Target {
 
-    private static final long RAM = 0x10_0000;
+    private static final long RAM = 0x1000;
     private static final long LINKED = 0xffff_ffff_8100_0000L;
     private static final int MOST_HITS = 4;
     private static final int MOST_LOOKED_UP = 64;

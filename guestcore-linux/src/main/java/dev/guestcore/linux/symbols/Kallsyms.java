@@ -54,7 +54,8 @@ public final class Kallsyms {
      */
     public static Optional<Kallsyms> around(GuestMemory memory, long hit) {
         Optional<TokenTable> tokens = TokenTable.around(memory, hit);
-        return tokens.flatMap(table -> read(memory, table, NEAR).or(() -> read(memory, table, FAR)));
+        return tokens.flatMap(table -> read(memory, table, NEAR)
+                .or(() -> table.address() > NEAR ? read(memory, table, FAR) : Optional.empty()));
     }
 
     private static Optional<Kallsyms> read(GuestMemory memory, TokenTable tokens, long before) {
@@ -82,12 +83,13 @@ public final class Kallsyms {
         }
 
         Optional<Kallsyms> read() {
-            long last = tokens.address() - Long.BYTES & -Integer.BYTES;
+            long last = tokens.address() - 3 * Integer.BYTES & -Integer.BYTES;
             for (long at = last; at >= window.first() && !effort.isSpent(); at -= Integer.BYTES) {
-                if (window.intAt(at) != 0) {
+                int next = window.intAt(at + Integer.BYTES);
+                int width = next == 0 ? Long.BYTES : Integer.BYTES;
+                if (window.intAt(at) != 0 || !Markers.isStep(next == 0 ? window.intAt(at + width) : next)) {
                     continue;
                 }
-                int width = window.intAt(at + Integer.BYTES) == 0 ? Long.BYTES : Integer.BYTES;
                 Optional<Kallsyms> found = Markers.at(window, at, width).flatMap(this::before);
                 if (found.isPresent()) {
                     return found;

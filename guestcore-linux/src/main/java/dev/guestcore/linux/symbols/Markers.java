@@ -31,13 +31,18 @@ final class Markers {
         int count = before == 0 ? 1 : 0;
         while (count > 0 && count < most && window.contains(address + (long) count * width, width)) {
             long next = read(window, address + (long) count * width, width);
-            if (next < before + LEAST_STEP || next > before + MOST_STEP) {
+            if (!isStep(next - before)) {
                 break;
             }
             before = next;
             count++;
         }
         return count >= LEAST ? Optional.of(new Markers(window, address, width, count)) : Optional.empty();
+    }
+
+    /** Whether one marker may lie so far behind the one before. */
+    static boolean isStep(long distance) {
+        return distance >= LEAST_STEP && distance <= MOST_STEP;
     }
 
     private static long read(PhysicalWindow window, long address, int width) {
