@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.ArgSpec;
@@ -55,12 +56,25 @@ final class BashCompletion {
             }
 
             _complete_%1$s() {
-                local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]-}
+                local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb at=1
                 COMPREPLY=()
-                if [ "$COMP_CWORD" -le 1 ]; then
+                # Options may stand in front of the command.
+                while [ "$at" -lt "$COMP_CWORD" ]; do
+                    case ${COMP_WORDS[at]} in
+                        %6$s)
+                            [ "${COMP_WORDS[at+1]-}" = = ] && at=$((at + 1))
+                            at=$((at + 2))
+                            ;;
+                        -*) at=$((at + 1)) ;;
+                        *) break ;;
+                    esac
+                done
+                if [ "$at" -eq "$COMP_CWORD" ]; then
                     _%1$s_words $'%3$s'
                     return 0
                 fi
+                verb=${COMP_WORDS[at]-}
+                [ "$at" -gt "$COMP_CWORD" ] && verb=
                 # Bash takes --to=xen for three words.
                 if [ "$prev" = = ]; then
                     prev=${COMP_WORDS[COMP_CWORD-2]}
@@ -95,23 +109,20 @@ final class BashCompletion {
         BashCompletion completion = new BashCompletion(program);
         Map<String, CommandSpec> verbs = new LinkedHashMap<>();
         root.getSubcommands().forEach((name, line) -> verbs.put(name, line.getCommandSpec()));
+        root.getCommandSpec().options().forEach(option -> completion.value("", option));
         verbs.forEach(completion::verb);
+        String valued = root.getCommandSpec().options().stream()
+                .filter(option -> option.arity().max() > 0)
+                .flatMap(option -> Stream.of(option.names()))
+                .collect(Collectors.joining(" | "));
         Stream<String> options = root.getCommandSpec().options().stream().flatMap(option -> Stream.of(option.names()));
         List<String> first = Stream.concat(verbs.keySet().stream(), options).toList();
         return FRAME.formatted(
-                program, lines(Completes.schemes()), lines(first), completion.values, completion.rest);
+                program, lines(Completes.schemes()), lines(first), completion.values, completion.rest, valued);
     }
 
     private void verb(String name, CommandSpec spec) {
-        for (OptionSpec option : spec.options()) {
-            if (!option.hidden() && option.arity().max() > 0) {
-                String patterns = Stream.of(option.names())
-                        .map(alias -> "'" + name + " " + alias + "'")
-                        .reduce((a, b) -> a + " | " + b)
-                        .orElseThrow();
-                choice(values, patterns, action(option) + "; return 0");
-            }
-        }
+        spec.options().forEach(option -> value(name, option));
         List<String> options = spec.options().stream()
                 .filter(option -> !option.hidden())
                 .flatMap(option -> Stream.of(option.names()))
@@ -122,6 +133,15 @@ final class BashCompletion {
                 .filter(action -> !action.equals(":"))
                 .findFirst()
                 .ifPresent(action -> choice(rest, "'" + name + " '*", action));
+    }
+
+    private void value(String verb, OptionSpec option) {
+        if (!option.hidden() && option.arity().max() > 0) {
+            String patterns = Stream.of(option.names())
+                    .map(alias -> "'" + verb + " " + alias + "'")
+                    .collect(Collectors.joining(" | "));
+            choice(values, patterns, action(option) + "; return 0");
+        }
     }
 
     private String action(ArgSpec argument) {

@@ -23,15 +23,23 @@ enum Completes {
 
     /** What there is for this argument. */
     static Completes of(ArgSpec argument) {
-        if (argument.completionCandidates() != null) {
+        if (argument.completionCandidates() != null || isCommand(argument)) {
             return WORDS;
         }
         String label = argument.paramLabel();
         return SOURCES.contains(label) ? SOURCE : FILES.contains(label) ? FILE : NOTHING;
     }
 
+    /** What {@code help} takes: the parser's own command, which offers no words. */
+    private static boolean isCommand(ArgSpec argument) {
+        return argument.paramLabel().equals("COMMAND");
+    }
+
     /** The words that an argument takes. */
     static List<String> words(ArgSpec argument) {
+        if (isCommand(argument)) {
+            return List.copyOf(Verbs.names());
+        }
         return StreamSupport.stream(argument.completionCandidates().spliterator(), false).toList();
     }
 

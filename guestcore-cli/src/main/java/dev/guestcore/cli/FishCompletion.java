@@ -12,8 +12,8 @@ import picocli.CommandLine.Model.PositionalParamSpec;
 /** The completion script for fish, out of the same description as the help texts. */
 final class FishCompletion {
 
-    /** Kinds of sources, and the files behind their colon. */
-    private static final String SOURCES =
+    /** Kinds of sources, and the files behind their colon; and where a command is expected. */
+    private static final String FUNCTIONS =
             """
             function __%1$s_sources
                 set -l token (commandline -ct)
@@ -25,6 +25,24 @@ final class FishCompletion {
                 else
                     printf '%%s\\tkind of source\\n' %2$s
                 end
+            end
+
+            # Whether the cursor is still in front of the command: options may be there.
+            function __%1$s_needs_command
+                set -l tokens (commandline -opc)
+                set -e tokens[1]
+                while set -q tokens[1]
+                    switch $tokens[1]
+                        case %3$s
+                            set -e tokens[1]
+                            set -q tokens[1]; and set -e tokens[1]
+                        case '-*'
+                            set -e tokens[1]
+                        case '*'
+                            return 1
+                    end
+                end
+                return 0
             end
             """;
 
@@ -43,11 +61,16 @@ final class FishCompletion {
     }
 
     private void write(CommandLine root) {
-        script.append(SOURCES.formatted(program, String.join(" ", Completes.schemes())));
-        root.getCommandSpec().options().forEach(option -> option("__fish_use_subcommand", option));
+        String valued = root.getCommandSpec().options().stream()
+                .filter(option -> option.arity().max() > 0)
+                .flatMap(option -> Stream.of(option.names()))
+                .collect(Collectors.joining(" "));
+        script.append(FUNCTIONS.formatted(program, String.join(" ", Completes.schemes()), valued));
+        String needsCommand = "__" + program + "_needs_command";
+        root.getCommandSpec().options().forEach(option -> option(needsCommand, option));
         root.getSubcommands().forEach((name, verb) -> {
             String[] description = verb.getCommandSpec().usageMessage().description();
-            rule("__fish_use_subcommand", "-f -a " + quoted(name) + described(description[0]));
+            rule(needsCommand, "-f -a " + quoted(name) + described(description[0]));
             String used = "__fish_seen_subcommand_from " + name;
             verb.getCommandSpec().options().stream()
                     .filter(option -> !option.hidden())
@@ -89,8 +112,9 @@ final class FishCompletion {
                 .append('\n');
     }
 
+    /** Each with a description of its own, and be it none: else it would get the option's. */
     private static String candidates(ArgSpec of) {
-        return quoted(all(of, " "));
+        return quoted(Completes.words(of).stream().map(word -> word + "\\t").collect(Collectors.joining(" ")));
     }
 
     private static String all(ArgSpec of, String between) {

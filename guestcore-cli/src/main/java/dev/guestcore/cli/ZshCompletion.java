@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Help;
 import picocli.CommandLine.Model.ArgSpec;
@@ -27,16 +28,30 @@ final class ZshCompletion {
             }
 
             _%1$s() {
-                local curcontext=$curcontext verb=$words[2]
+                local curcontext=$curcontext verb
                 local -a commands
-                if (( CURRENT == 2 )); then
+                local -i at=2
+                # Options may stand in front of the command.
+                while (( at < CURRENT )) && [[ $words[at] == -* ]]; do
+                    case $words[at] in
+                        %5$s) (( at += 2 )) ;;
+                        *) (( at += 1 )) ;;
+                    esac
+                done
+                if (( at > CURRENT )) || [[ at -eq CURRENT && $words[at] == -* ]]; then
+                    _arguments \\
+            %6$s
+                    return
+                fi
+                if (( at == CURRENT )); then
                     commands=(
             %3$s        )
                     _describe -t commands command commands
                     return
                 fi
-                shift words
-                (( CURRENT-- ))
+                verb=$words[at]
+                shift $(( at - 1 )) words
+                (( CURRENT -= at - 1 ))
                 case $verb in
             %4$s    esac
             }
@@ -67,25 +82,34 @@ final class ZshCompletion {
             commands.append("            ").append(quoted(name + ":" + help)).append('\n');
             cases.append(completion.verb(name, spec));
         });
-        return FRAME.formatted(program, String.join(" ", Completes.schemes()), commands, cases);
+        List<OptionSpec> options = root.getCommandSpec().options();
+        String valued = options.stream()
+                .filter(option -> option.arity().max() > 0)
+                .flatMap(option -> Stream.of(option.names()))
+                .collect(Collectors.joining("|"));
+        return FRAME.formatted(
+                program, String.join(" ", Completes.schemes()), commands, cases, valued, lines(completion.options(options)));
     }
 
     private String verb(String name, CommandSpec spec) {
-        List<String> specs = new ArrayList<>();
-        for (OptionSpec option : spec.options()) {
-            if (!option.hidden()) {
-                for (String alias : option.names()) {
-                    specs.add(option(alias, option));
-                }
-            }
-        }
+        List<String> specs = new ArrayList<>(options(spec.options()));
         int position = 1;
         for (PositionalParamSpec parameter : spec.positionalParameters()) {
             specs.add(quoted(position++ + ":" + label(parameter) + ":" + action(parameter)));
         }
         return "        " + name + ")\n            _arguments \\\n"
-                + specs.stream().map(line -> "                " + line).collect(Collectors.joining(" \\\n"))
-                + "\n            ;;\n";
+                + lines(specs) + "\n            ;;\n";
+    }
+
+    private static String lines(List<String> specs) {
+        return specs.stream().map(line -> "                " + line).collect(Collectors.joining(" \\\n"));
+    }
+
+    private List<String> options(List<OptionSpec> options) {
+        return options.stream()
+                .filter(option -> !option.hidden())
+                .flatMap(option -> Stream.of(option.names()).map(alias -> option(alias, option)))
+                .toList();
     }
 
     private String option(String alias, OptionSpec option) {

@@ -74,6 +74,12 @@ class CompletionTest {
         assertTrue(bash("guestcore verify -").contains("--against"));
         assertEquals(List.of(), bash("guestcore regs --cpu "));
         assertTrue(bash("guestcore ").containsAll(Verbs.names()));
+        assertEquals(List.of("auto", "always", "never"), bash("guestcore --color "));
+        assertEquals(List.of("never"), bash("guestcore --color=n"));
+        assertEquals(List.of("verify"), bash("guestcore --color always ver"));
+        assertEquals(List.of("kdump"), bash("guestcore --color=always convert --to kd"));
+        assertEquals(List.of("--color"), bash("guestcore --c"));
+        assertEquals(List.of("verify"), bash("guestcore help ver"));
     }
 
     private String zsh(String line, boolean sourced) throws IOException {
@@ -109,6 +115,11 @@ class CompletionTest {
         assertEquals("guestcore capture qemu:", zsh("guestcore capture qem", true));
         assertEquals("guestcore capture qemu:vmdir/inner.qmp", zsh("guestcore capture qemu:vmdir/in", true));
         assertEquals("guestcore info --scan", zsh("guestcore info --sc", true));
+        assertEquals("guestcore --color always", zsh("guestcore --color al", true));
+        assertEquals("guestcore --color always verify", zsh("guestcore --color always ver", true));
+        assertEquals("guestcore --color=never convert --to vbox", zsh("guestcore --color=never convert --to vb", true));
+        assertEquals("guestcore --version", zsh("guestcore --ver", true));
+        assertEquals("guestcore help verify", zsh("guestcore help ver", true));
     }
 
     @Test
@@ -119,12 +130,15 @@ class CompletionTest {
     }
 
     private List<String> fish(String line) {
+        return described(line).stream().map(found -> found.split("\t")[0]).toList();
+    }
+
+    private List<String> described(String line) {
         String path = folder + ":/usr/bin:/bin";
         return ForeignTools.output(
                         "env", "PATH=" + path, "HOME=" + folder, "fish", "-c",
                         "cd " + folder + "; source " + script + "; complete -C '" + line + "'")
                 .lines()
-                .map(found -> found.split("\t")[0])
                 .toList();
     }
 
@@ -138,5 +152,10 @@ class CompletionTest {
         assertEquals(List.of("qemu:"), fish("guestcore capture qem"));
         assertEquals(List.of("qemu:vmdir/inner.qmp"), fish("guestcore capture qemu:vmdir/in"));
         assertFalse(fish("guestcore man vm").contains("vmdir/"));
+        assertEquals(List.of("kdump"), described("guestcore convert --to kd"), "without what is said of the option");
+        assertTrue(described("guestcore convert --t").getFirst().startsWith("--to\tThe format"));
+        assertEquals(List.of("always"), fish("guestcore --color al"));
+        assertEquals(List.of("verify"), fish("guestcore --color always ver"));
+        assertEquals(List.of("verify"), fish("guestcore help ver"));
     }
 }
