@@ -78,7 +78,7 @@ final class CaptureVerb extends WritingVerb {
 
     @Override
     GuestSource source(String location) {
-        return timeout.source(this, location);
+        return timeout.source(this, location, progress.mode);
     }
 
     private int rehearse() throws Exception {

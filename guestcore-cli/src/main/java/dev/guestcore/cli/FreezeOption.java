@@ -75,7 +75,7 @@ final class FreezeOption {
          */
         Guest open(String source, Need need, ProgressMode progress, Showing show) {
             forPrograms = progress == ProgressMode.JSON;
-            GuestSource found = timeout.source(verb, source);
+            GuestSource found = timeout.source(verb, source, progress);
             Guest opened;
             try (ShownProgress shown = verb.progress(progress)) {
                 opened = Guests.open(found, request(found.isLive() ? need : Need.MUCH, show).withProgress(shown));

@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.open.Guests;
 import dev.guestcore.source.GuestSource;
 import java.time.Duration;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -19,13 +20,12 @@ final class TimeoutOption {
     Integer seconds;
 
     /** Finds a guest without freezing it. */
-    GuestSource source(Verb verb, String location) {
-        if (seconds == null) {
-            return Guests.source(location);
-        }
-        if (seconds < 1 || seconds > LONGEST) {
+    GuestSource source(Verb verb, String location, ProgressMode progress) {
+        if (seconds != null && (seconds < 1 || seconds > LONGEST)) {
             throw verb.usage("--timeout: expected 1 to " + LONGEST + " seconds, found " + seconds);
         }
-        return Guests.source(location, Duration.ofSeconds(seconds));
+        try (ShownProgress shown = verb.progress(progress)) {
+            return Guests.source(location, Optional.ofNullable(seconds).map(Duration::ofSeconds), shown);
+        }
     }
 }

@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
@@ -168,7 +169,9 @@ abstract class WritingVerb extends Verb {
 
     /** Finds the guest. */
     GuestSource source(String location) {
-        return Guests.source(location);
+        try (ShownProgress shown = progress(progress.mode)) {
+            return Guests.source(location, Optional.empty(), shown);
+        }
     }
 
     /** How the user wants a live guest to be frozen. */

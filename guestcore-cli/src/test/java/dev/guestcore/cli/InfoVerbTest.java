@@ -4,15 +4,20 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -61,6 +66,32 @@ class InfoVerbTest {
         assertTrue(out.startsWith("Unknown operating system, x86"), out);
         assertTrue(out.contains("guestcore info --scan " + sample()), out);
         assertFalse(Run.of("info", "--scan", "demo:ram=4M").expect(0).out().contains("info --scan"), "it was searched");
+    }
+
+    /** It is decompressed before anything is shown. */
+    @Test
+    void ofACompressedFileItShowsHowFarItIs() throws IOException {
+        byte[] memory = new byte[2 << 20];
+        new Random(1).nextBytes(memory);
+        byte[] core = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, 3 << 20).load(0, memory).build();
+        Path file = folder.resolve("vm.core.gz");
+        try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file))) {
+            out.write(core);
+        }
+        Run run = Run.of("info", file.toString(), "--progress", "json").expect(0);
+        assertTrue(run.err().contains("\"decompressing\""), run.err());
+    }
+
+    /** Of a machine whose registers cannot be read there is nothing but their bytes. */
+    @Test
+    void registersThatAreNotKnownAreNotPromised() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.BIG_ENDIAN, 43, 1 << 14);
+        byte[] note = elf.note("CORE", 1, new byte[300]);
+        elf.programHeader(4, elf.content(note), 0, 0, note.length, note.length);
+        Path core = ElfFiles.write(folder.resolve("sparc.core"), elf.load(0x1000, new byte[4096]).build());
+        String out = Run.of("info", core.toString()).expect(0).out();
+        assertFalse(out.contains("shows all registers"), out);
+        assertTrue(out.contains("shows what the source has of the vCPUs"), out);
     }
 
     @Test

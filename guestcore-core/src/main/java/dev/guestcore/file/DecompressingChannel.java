@@ -1,5 +1,6 @@
 package dev.guestcore.file;
 
+import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.UnsupportedRequestException;
 import java.io.BufferedInputStream;
@@ -41,11 +42,16 @@ public final class DecompressingChannel implements ReadableByteChannel {
      * @param offset where the compressed data begin; they reach to the end of the file
      */
     public static DecompressingChannel of(FileBytes file, long offset, Compression compression) {
+        return of(file, offset, compression, Progress.none());
+    }
+
+    /** The same with somebody who is told how many of the compressed bytes were read. */
+    static DecompressingChannel of(FileBytes file, long offset, Compression compression, Progress progress) {
         return new DecompressingChannel(
                 file.name(),
                 offset,
                 compression,
-                at -> new BufferedInputStream(new StoredStream(file, offset + at), CHUNK));
+                at -> new BufferedInputStream(new StoredStream(file, offset + at, progress), CHUNK));
     }
 
     /** What was wrong with the compressed data, if anything. */

@@ -1,6 +1,7 @@
 package dev.guestcore.file;
 
 import dev.guestcore.Finding;
+import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.SourceException;
@@ -128,11 +129,24 @@ public final class FileBytes implements AutoCloseable {
      *     compressed and nothing of it can be decompressed
      */
     public static FileBytes open(Path path) {
-        return open(path, FileChannel::read);
+        return open(path, Progress.none());
+    }
+
+    /**
+     * The same with somebody who is told how much of a compressed file is decompressed, if that takes a while.
+     *
+     * @throws dev.guestcore.error.CancelledException if {@code progress} stops it
+     */
+    public static FileBytes open(Path path, Progress progress) {
+        return open(path, progress, FileChannel::read);
     }
 
     /** The same with another way to read, so that tests have disks that fail. */
     static FileBytes open(Path path, StoredFile.Reads reads) {
+        return open(path, Progress.none(), reads);
+    }
+
+    private static FileBytes open(Path path, Progress progress, StoredFile.Reads reads) {
         FileBytes stored = SpecialFile.isStream(path)
                 ? over(path, SpooledFile.take(SpecialFile.nameOf(path), SpecialFile.stream(path)))
                 : openAsStored(path, reads);
@@ -141,7 +155,7 @@ public final class FileBytes implements AutoCloseable {
             if (compression == Compression.NONE) {
                 return assembled(stored);
             }
-            FileBytes whole = over(path, SpooledFile.decompress(stored, compression));
+            FileBytes whole = over(path, SpooledFile.decompress(stored, compression, progress));
             stored.close();
             return assembled(whole);
         } catch (RuntimeException | Error e) {

@@ -1,6 +1,7 @@
 package dev.guestcore.file;
 
 import dev.guestcore.Finding;
+import dev.guestcore.Progress;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.SourceException;
 import dev.guestcore.error.UnsupportedRequestException;
@@ -35,6 +36,9 @@ final class SpooledFile implements AutoCloseable {
 
     private static final long ALLOWED_IN_ANY_CASE = 16L << 30;
 
+    /** Less becomes a gigabyte at most, in a moment. */
+    private static final long WORTH_TELLING = 1L << 20;
+
     private final Spool spool;
     private final Arena arena;
     private final Extents data;
@@ -57,21 +61,23 @@ final class SpooledFile implements AutoCloseable {
      * Decompresses a file.
      *
      * @param stored stays open
+     * @param progress told of compressed bytes, unless they are so few that nobody could read a line about them
      * @throws MalformedDumpException if nothing of it can be decompressed
      * @throws UnsupportedRequestException if it becomes much larger than a dump would, or takes more memory than there is
      * @throws SourceException if there is no room
      */
-    public static SpooledFile decompress(FileBytes stored, Compression compression) {
+    public static SpooledFile decompress(FileBytes stored, Compression compression, Progress progress) {
         boolean huge = stored.size() > Long.MAX_VALUE / MOST_GROWTH;
         long most = huge ? Long.MAX_VALUE : Math.max(ALLOWED_IN_ANY_CASE, stored.size() * MOST_GROWTH);
-        return decompress(stored, compression, most);
+        return decompress(stored, compression, most, stored.size() < WORTH_TELLING ? Progress.none() : progress);
     }
 
     /** The same with a limit in bytes. */
-    static SpooledFile decompress(FileBytes stored, Compression compression, long most) {
+    static SpooledFile decompress(FileBytes stored, Compression compression, long most, Progress progress) {
         String name = stored.name();
+        progress.begin("decompressing", stored.size());
         String remedy = "decompress it elsewhere (" + compression.command(name, 0) + ") and open the result";
-        DecompressingChannel channel = DecompressingChannel.of(stored, 0, compression);
+        DecompressingChannel channel = DecompressingChannel.of(stored, 0, compression, progress);
         SpooledFile file = spool(name, remedy, compression, channel, most);
         try {
             Optional<String> damage = channel.damage();

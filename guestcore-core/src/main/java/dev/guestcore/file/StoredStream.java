@@ -1,5 +1,6 @@
 package dev.guestcore.file;
 
+import dev.guestcore.Progress;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -9,6 +10,7 @@ import java.nio.channels.ReadableByteChannel;
 public final class StoredStream extends InputStream implements ReadableByteChannel {
 
     private final FileBytes file;
+    private final Progress progress;
     private final byte[] one = new byte[1];
     private long position;
 
@@ -19,7 +21,13 @@ public final class StoredStream extends InputStream implements ReadableByteChann
      * @param offset of the first byte that is read
      */
     public StoredStream(FileBytes file, long offset) {
+        this(file, offset, Progress.none());
+    }
+
+    /** The same with somebody who is told how many bytes were read. */
+    StoredStream(FileBytes file, long offset, Progress progress) {
         this.file = file;
+        this.progress = progress;
         this.position = offset;
     }
 
@@ -35,6 +43,7 @@ public final class StoredStream extends InputStream implements ReadableByteChann
         }
         position += count;
         target.position(target.position() + count);
+        progress.advance(count);
         return count;
     }
 

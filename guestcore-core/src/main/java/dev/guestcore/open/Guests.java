@@ -72,7 +72,7 @@ public final class Guests {
      * @throws dev.guestcore.error.GuestcoreException if there is nothing there that can be opened
      */
     public static GuestSource source(String location) {
-        return source(location, Optional.empty());
+        return source(location, Optional.empty(), Progress.none());
     }
 
     /**
@@ -82,10 +82,18 @@ public final class Guests {
      *     answer in time
      */
     public static GuestSource source(String location, Duration timeout) {
-        return source(location, Optional.of(timeout));
+        return source(location, Optional.of(timeout), Progress.none());
     }
 
-    private static GuestSource source(String location, Optional<Duration> timeout) {
+    /**
+     * The same with somebody who is told how much of a compressed core file is decompressed, if that takes a while.
+     *
+     * @param timeout how long a live source may take until it answers; empty for as long as is usual
+     * @throws dev.guestcore.error.CancelledException if {@code progress} stops it
+     * @throws dev.guestcore.error.GuestcoreException if there is nothing there that can be opened, or it does not
+     *     answer in time
+     */
+    public static GuestSource source(String location, Optional<Duration> timeout, Progress progress) {
         Optional<SourceProvider> provider = provider(location);
         if (provider.isPresent()) {
             String locator = locator(provider.get(), location);
@@ -101,7 +109,7 @@ public final class Guests {
             throw new SourceException(location + ": no such file, and no kind of source is called '" + scheme
                     + "'; did you mean '" + meant.get() + ":'?");
         }
-        Guest guest = open(path);
+        Guest guest = open(path, progress);
         return GuestSource.ofFiles(
                 guest, guest.provenance().format() + " core " + guest.provenance().source());
     }
@@ -150,7 +158,11 @@ public final class Guests {
      * @throws dev.guestcore.error.MalformedDumpException if it is damaged beyond use
      */
     public static Guest open(Path path) {
-        FileBytes file = FileBytes.open(path);
+        return open(path, Progress.none());
+    }
+
+    private static Guest open(Path path, Progress progress) {
+        FileBytes file = FileBytes.open(path, progress);
         try {
             return recognize(file).open(file);
         } catch (RuntimeException | Error e) {
@@ -184,7 +196,7 @@ public final class Guests {
         if (provider.isPresent()) {
             return verify(provider.get(), location, deep, progress);
         }
-        try (FileBytes file = FileBytes.open(path(location))) {
+        try (FileBytes file = FileBytes.open(path(location), progress)) {
             CoreFormat format = recognize(file);
             return new Verification(format.name(), format.title(), format.verify(file, deep, progress));
         }

@@ -8,10 +8,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
+import dev.guestcore.Progress;
+import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.open.Guests;
+import dev.guestcore.source.GuestSource;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.ForeignTools;
 import java.io.ByteArrayOutputStream;
@@ -21,8 +24,10 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.zip.DeflaterOutputStream;
 import java.util.zip.GZIPOutputStream;
@@ -234,15 +239,59 @@ class CompressedFilesTest {
         assertTrue(assertThrows(MalformedDumpException.class, () -> Guests.open(empty)).getMessage().contains("gzip data"));
     }
 
+    /** Adds up what it is told, and stops after so many bytes. */
+    private static final class Told implements Progress {
+
+        private final List<String> phases = new ArrayList<>();
+        private final long most;
+        private long bytes;
+
+        Told(long most) {
+            this.most = most;
+        }
+
+        @Override
+        public void begin(String phase, long totalBytes) {
+            phases.add(phase + " " + totalBytes);
+        }
+
+        @Override
+        public void advance(long more) {
+            bytes += more;
+            if (bytes > most) {
+                throw new CancelledException();
+            }
+        }
+    }
+
+    @Test
+    void decompressionIsToldAndCanBeStopped() throws IOException {
+        byte[] memory = new byte[3 << 20];
+        new Random(3).nextBytes(memory);
+        byte[] elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, 4 << 20).load(0, memory).build();
+        Path core = Files.write(folder.resolve("core.gz"), gzip(elf));
+        Told told = new Told(Long.MAX_VALUE);
+        try (GuestSource source = Guests.source(core.toString(), Optional.empty(), told)) {
+            assertFalse(source.isLive());
+        }
+        assertEquals(List.of("decompressing " + Files.size(core)), told.phases);
+        assertEquals(Files.size(core), told.bytes);
+        assertThrows(CancelledException.class,
+                () -> Guests.source(core.toString(), Optional.empty(), new Told(1 << 20)));
+        Told small = new Told(0);
+        FileBytes.open(Files.write(folder.resolve("small.gz"), gzip(new byte[100])), small).close();
+        assertEquals(List.of(), small.phases);
+    }
+
     @Test
     void growthIsBounded() throws IOException {
         Path bomb = Files.write(folder.resolve("bomb"), gzip(new byte[3 << 20]));
         try (FileBytes file = FileBytes.openAsStored(bomb)) {
             String message = assertThrows(UnsupportedRequestException.class,
-                    () -> SpooledFile.decompress(file, Compression.GZIP, 2 << 20)).getMessage();
+                    () -> SpooledFile.decompress(file, Compression.GZIP, 2 << 20, Progress.none())).getMessage();
             assertTrue(message.contains("larger than 2097152 bytes"), message);
             assertTrue(message.endsWith("(gzip -dc < " + bomb + " > vm.dump) and open the result"), message);
-            try (SpooledFile whole = SpooledFile.decompress(file, Compression.GZIP, 3 << 20)) {
+            try (SpooledFile whole = SpooledFile.decompress(file, Compression.GZIP, 3 << 20, Progress.none())) {
                 assertEquals(3 << 20, whole.size());
                 assertEquals(0, whole.data().count());
             }
