@@ -16,10 +16,11 @@ final class Verbs {
     /** What prints a text to be read, and is done with it: not what shows finds as they come, waits or writes files. */
     private static final Set<String> PAGED =
             Set.of(
-                    "info", "ps", "log", "bt", "regs", "read", "map", "translate", "symbols", "verify", "diff", "formats", "help");
+                    "info", "ps", "log", "bt", "lsof", "maps", "env", "mount", "ss", "ip", "regs", "read", "map",
+                    "translate", "symbols", "verify", "diff", "formats", "help");
 
     /** Names that users type elsewhere. */
-    private static final Map<String, String> OTHER_NAMES = Map.of("dmesg", "log");
+    private static final Map<String, String> OTHER_NAMES = Map.of("dmesg", "log", "files", "lsof");
 
     private Verbs() {}
 
@@ -32,6 +33,12 @@ final class Verbs {
         verbs.put("ps", PsVerb::new);
         verbs.put("log", LogVerb::new);
         verbs.put("bt", BtVerb::new);
+        verbs.put("lsof", LsofVerb::new);
+        verbs.put("maps", MapsVerb::new);
+        verbs.put("env", EnvVerb::new);
+        verbs.put("mount", MountVerb::new);
+        verbs.put("ss", SsVerb::new);
+        verbs.put("ip", IpVerb::new);
         verbs.put("verify", VerifyVerb::new);
         verbs.put("regs", RegsVerb::new);
         verbs.put("read", ReadVerb::new);

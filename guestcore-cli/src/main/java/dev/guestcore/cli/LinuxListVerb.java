@@ -1,0 +1,51 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.Guest;
+import dev.guestcore.linux.Linux;
+import dev.guestcore.linux.LinuxException;
+import dev.guestcore.linux.Task;
+import dev.guestcore.linux.Tasks;
+import dev.guestcore.linux.Walk;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Stream;
+
+/** What the commands share that list something of a Linux guest, and say what they could not read of it. */
+abstract class LinuxListVerb extends LinuxVerb {
+
+    LinuxListVerb(Console console) {
+        super(console);
+    }
+
+    @Override
+    final int show(Guest guest) {
+        return show(linux(guest));
+    }
+
+    /**
+     * Shows it.
+     *
+     * @return the exit code, unless the guest turns out to be damaged
+     */
+    abstract int show(Linux linux);
+
+    /** A process by its id. */
+    final Task process(Linux linux, int pid) {
+        return Tasks.of(linux).find(pid).orElseThrow(() -> new LinuxException(
+                "there is no process " + pid + " in the guest; " + Text.program() + " ps " + Text.quoted(source)
+                        + " shows those that there are"));
+    }
+
+    /** The items of a walk for the document; they are made as they are written. */
+    static <T> Iterable<Object> items(Walk<T> walk, Function<T, Map<String, Object>> json) {
+        Stream<T> items = walk.stream();
+        return () -> items.<Object>map(json).iterator();
+    }
+
+    /** Says what could not be read, and gives the exit code. */
+    final int problems(List<String> problems) {
+        problems.forEach(problem -> remark("guestcore: " + Printable.of(problem)));
+        return problems.isEmpty() ? ExitCode.DONE : ExitCode.DAMAGED;
+    }
+}
