@@ -17,15 +17,16 @@ module dev.guestcore {
     exports dev.guestcore.capture;
     exports dev.guestcore.cpu;
     exports dev.guestcore.error;
+    exports dev.guestcore.facts;
     exports dev.guestcore.file;
     exports dev.guestcore.format;
     exports dev.guestcore.format.vbox;
     exports dev.guestcore.format.xen;
-    exports dev.guestcore.hypervisor;
     exports dev.guestcore.inspect;
     exports dev.guestcore.kernel;
     exports dev.guestcore.manifest;
     exports dev.guestcore.open;
+    exports dev.guestcore.search;
     exports dev.guestcore.serve.gdb;
     exports dev.guestcore.source;
     exports dev.guestcore.source.demo;

@@ -1,7 +1,7 @@
 package dev.guestcore;
 
 import dev.guestcore.cpu.Architecture;
-import dev.guestcore.hypervisor.HypervisorFacts;
+import dev.guestcore.facts.DumpFacts;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
@@ -18,7 +18,7 @@ final class BuiltGuest implements Guest {
     private final Provenance provenance;
     private final List<Finding> findings;
     private final Supplier<List<Finding>> laterFindings;
-    private final List<HypervisorFacts> facts;
+    private final List<DumpFacts> facts;
     private final Optional<Freeze> freeze;
     private final AtomicReference<Runnable> onClose;
 
@@ -30,7 +30,7 @@ final class BuiltGuest implements Guest {
             Provenance provenance,
             List<Finding> findings,
             Supplier<List<Finding>> laterFindings,
-            List<HypervisorFacts> facts,
+            List<DumpFacts> facts,
             Optional<Freeze> freeze,
             Runnable onClose) {
         this.architecture = architecture;
@@ -77,7 +77,7 @@ final class BuiltGuest implements Guest {
     }
 
     @Override
-    public List<HypervisorFacts> facts() {
+    public List<DumpFacts> facts() {
         return facts;
     }
 

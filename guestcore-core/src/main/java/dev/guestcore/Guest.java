@@ -1,7 +1,7 @@
 package dev.guestcore;
 
 import dev.guestcore.cpu.Architecture;
-import dev.guestcore.hypervisor.HypervisorFacts;
+import dev.guestcore.facts.DumpFacts;
 import java.util.List;
 import java.util.Optional;
 
@@ -39,12 +39,12 @@ public interface Guest extends AutoCloseable {
     }
 
     /** Facts that only one hypervisor has; at most one of each class. */
-    default List<HypervisorFacts> facts() {
+    default List<DumpFacts> facts() {
         return List.of();
     }
 
     /** The facts of one hypervisor, if the source has them. */
-    default <T extends HypervisorFacts> Optional<T> facts(Class<T> type) {
+    default <T extends DumpFacts> Optional<T> facts(Class<T> type) {
         return facts().stream().filter(type::isInstance).map(type::cast).findFirst();
     }
 

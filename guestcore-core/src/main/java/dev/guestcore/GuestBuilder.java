@@ -2,7 +2,7 @@ package dev.guestcore;
 
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.hypervisor.HypervisorFacts;
+import dev.guestcore.facts.DumpFacts;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -20,7 +20,7 @@ public final class GuestBuilder {
 
     private final List<RegionMemory.Part> parts = new ArrayList<>();
     private final List<Vcpu> vcpus = new ArrayList<>();
-    private final List<HypervisorFacts> facts = new ArrayList<>();
+    private final List<DumpFacts> facts = new ArrayList<>();
     private final List<Finding> findings = new ArrayList<>();
     private @Nullable ByteOrder byteOrder;
     private Supplier<List<Finding>> laterFindings = List::of;
@@ -83,9 +83,9 @@ public final class GuestBuilder {
         return this;
     }
 
-    /** Adds facts of a hypervisor. */
-    public GuestBuilder facts(HypervisorFacts hypervisorFacts) {
-        facts.add(Objects.requireNonNull(hypervisorFacts));
+    /** Adds facts that only some dumps have. */
+    public GuestBuilder facts(DumpFacts more) {
+        facts.add(Objects.requireNonNull(more));
         return this;
     }
 

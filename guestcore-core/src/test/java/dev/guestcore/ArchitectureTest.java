@@ -37,11 +37,11 @@ class ArchitectureTest {
             // what needs no guest
             List.of("error", "cpu", "arch", "arch.*", "internal.file", "internal.lzo", "internal.ranges", "internal.spool"),
             // the model
-            List.of("", "hypervisor"),
+            List.of("", "facts"),
             // bytes in files and in memory
-            List.of("file", "internal.text", "internal.memory", "internal.output", "internal.freeze"),
+            List.of("file", "internal.text", "internal.memory", "internal.output", "internal.freeze", "internal.parallel"),
             // what is in the memory of a guest
-            List.of("address", "inspect", "kernel", "internal.kernel"),
+            List.of("address", "search", "kernel", "internal.kernel"),
             // what a format and a source are
             List.of("format", "source", "internal.check", "internal.writer"),
             // what several formats or sources share
@@ -51,7 +51,7 @@ class ArchitectureTest {
             // opening
             List.of("open"),
             // what is done with open guests and their files
-            List.of("manifest", "serve.gdb"),
+            List.of("inspect", "manifest", "serve.gdb"),
             // what puts them together
             List.of("capture"));
 

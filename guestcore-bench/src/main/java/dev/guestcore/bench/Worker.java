@@ -2,9 +2,9 @@ package dev.guestcore.bench;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
-import dev.guestcore.inspect.MemorySearch;
-import dev.guestcore.inspect.SearchPattern;
 import dev.guestcore.open.Guests;
+import dev.guestcore.search.MemorySearch;
+import dev.guestcore.search.SearchPattern;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;

@@ -14,10 +14,10 @@ import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.facts.DumpFacts;
+import dev.guestcore.facts.ElfFacts;
+import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.file.FileBytes;
-import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.HypervisorFacts;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
 import dev.guestcore.internal.text.Amounts;
@@ -182,7 +182,7 @@ final class InfoText {
                 .map(name -> name + origin.hypervisorVersion().map(version -> " " + version).orElse(""))
                 .orElse(""));
         fact("captured", origin.takenAt().map(InfoText::time).orElse(""));
-        for (HypervisorFacts known : guest.facts()) {
+        for (DumpFacts known : guest.facts()) {
             // The section on the kernel says the same as VMCOREINFO, and more.
             if (!(known instanceof VmcoreInfoFacts)) {
                 known.describe().forEach((name, value) -> {

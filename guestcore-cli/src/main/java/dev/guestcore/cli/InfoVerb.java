@@ -6,7 +6,7 @@ import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.cpu.Architecture;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
 import dev.guestcore.kernel.VmcoreInfoChoice;

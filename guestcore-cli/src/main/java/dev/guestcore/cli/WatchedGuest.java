@@ -10,7 +10,7 @@ import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Architecture;
-import dev.guestcore.hypervisor.HypervisorFacts;
+import dev.guestcore.facts.DumpFacts;
 import dev.guestcore.open.Guests;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -87,7 +87,7 @@ final class WatchedGuest implements Guest {
     }
 
     @Override
-    public List<HypervisorFacts> facts() {
+    public List<DumpFacts> facts() {
         return guest.facts();
     }
 

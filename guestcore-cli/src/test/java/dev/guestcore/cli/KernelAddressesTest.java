@@ -9,7 +9,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.internal.output.OutputFile;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;

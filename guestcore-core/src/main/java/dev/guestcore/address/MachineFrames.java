@@ -1,6 +1,6 @@
 package dev.guestcore.address;
 
-import dev.guestcore.hypervisor.FrameTable;
+import dev.guestcore.facts.FrameTable;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -14,9 +14,8 @@ import dev.guestcore.address.UnknownRegisterException;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.UnsupportedRequestException;
-import dev.guestcore.inspect.MemorySearch;
-import dev.guestcore.inspect.SearchHit;
-import dev.guestcore.inspect.VmcoreInfo;
+import dev.guestcore.search.MemorySearch;
+import dev.guestcore.search.SearchHit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -116,7 +115,7 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
                 return new AddressSpaceChoice(space, Optional.empty(), Derived.Confidence.CERTAIN);
             }
             Optional<VmcoreInfo> note = VmcoreInfoChoice.note(guest);
-            long mask = note.map(info -> fields(info).encryptionMask()).orElse(0L);
+            long mask = note.map(info -> info.fields().encryptionMask()).orElse(0L);
             if (mask != 0) {
                 return encrypted(vcpu, mask, "note of the dump");
             }
@@ -125,7 +124,7 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
                 return new AddressSpaceChoice(space, Optional.empty(), Derived.Confidence.CERTAIN);
             }
             Optional<VmcoreInfo> found = inMemory().map(VmcoreInfoChoice::chosen);
-            mask = found.map(info -> fields(info).encryptionMask()).orElse(0L);
+            mask = found.map(info -> info.fields().encryptionMask()).orElse(0L);
             if (mask == 1L << beyond.getAsLong()) {
                 return encrypted(vcpu, mask, at(found.orElseThrow()));
             }
@@ -151,10 +150,6 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
             return high >>> Integer.SIZE != 0 && beyond && lies
                     ? OptionalLong.of(Long.numberOfTrailingZeros(high))
                     : OptionalLong.empty();
-        }
-
-        private static VmcoreInfoFields fields(VmcoreInfo info) {
-            return VmcoreInfoFields.parse(info.text());
         }
 
         private static String at(VmcoreInfo info) {
@@ -208,7 +203,7 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
         }
 
         private Optional<Kernel> named(VmcoreInfo info, String source) {
-            return KernelTables.named(guest, fields(info)).map(own -> new Kernel(
+            return KernelTables.named(guest, info.fields()).map(own -> new Kernel(
                     own,
                     source + (own.confirmed()
                             ? ", which map the kernel where it says to lie"

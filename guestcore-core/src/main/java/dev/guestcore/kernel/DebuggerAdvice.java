@@ -4,11 +4,11 @@ import dev.guestcore.Guest;
 import dev.guestcore.Vcpu;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.facts.ElfFacts;
+import dev.guestcore.facts.FrameTable;
+import dev.guestcore.facts.VmcoreInfoFacts;
+import dev.guestcore.facts.XenFacts;
 import dev.guestcore.file.FileBytes;
-import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.FrameTable;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
-import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.internal.text.ShellWords;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -126,9 +126,9 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                 .filter(root -> root.confidence() != Derived.Confidence.DOUBTFUL)
                 .isPresent();
         return walked || facts.vmcoreInfo()
-                .map(note -> VmcoreInfoFields.parse(note.value().text()))
-                .flatMap(fields -> fields.number("phys_base").isPresent() && fields.symbol("_stext").isPresent()
-                        ? Optional.of(fields.symbol("_stext").getAsLong() - IMAGE + fields.number("phys_base").getAsLong())
+                .map(note -> note.value().fields())
+                .flatMap(fields -> fields.physicalBase().isPresent() && fields.symbol("_stext").isPresent()
+                        ? Optional.of(fields.symbol("_stext").getAsLong() - IMAGE + fields.physicalBase().getAsLong())
                         : Optional.<Long>empty())
                 .filter(start -> guest.memory().runAt(start).state().isReadable())
                 .isPresent();
@@ -151,7 +151,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
 
     private static boolean fiveLevels(Guest guest, KernelFacts facts) {
         boolean told = facts.vmcoreInfo()
-                .flatMap(note -> VmcoreInfoFields.parse(note.value().text()).fiveLevels())
+                .flatMap(note -> note.value().fields().fiveLevels())
                 .orElse(false);
         return guest.architecture().mayBe(Architectures.X86)
                 && (told || guest.vcpus().stream()

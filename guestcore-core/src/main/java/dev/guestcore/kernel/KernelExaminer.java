@@ -12,18 +12,17 @@ import dev.guestcore.address.Translation;
 import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.GuestcoreException;
-import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.WindowsDumpHeader;
-import dev.guestcore.inspect.MemorySearch;
-import dev.guestcore.inspect.SearchHit;
-import dev.guestcore.inspect.SearchPattern;
-import dev.guestcore.inspect.VmcoreInfo;
+import dev.guestcore.facts.ElfFacts;
+import dev.guestcore.facts.VmcoreInfoFields;
+import dev.guestcore.facts.WindowsDumpHeader;
+import dev.guestcore.search.MemorySearch;
+import dev.guestcore.search.SearchHit;
+import dev.guestcore.search.SearchPattern;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -111,7 +110,7 @@ final class KernelExaminer {
 
     /** Everything that follows from registers, page tables and VMCOREINFO. */
     KernelFacts examine(Optional<Derived<VmcoreInfo>> vmcoreInfo, List<VmcoreInfo> others) {
-        Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> VmcoreInfoFields.parse(info.value().text()));
+        Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> info.value().fields());
         Optional<KernelTables.Own> own = fields.flatMap(known -> KernelTables.named(guest, known));
         List<AddressSpace> spaces = new ArrayList<>();
         Optional<Image> image = guest.architecture().mayBe(Architectures.X86)
@@ -128,7 +127,7 @@ final class KernelExaminer {
             Optional<Image> image,
             Optional<KernelTables.Own> own,
             List<AddressSpace> spaces) {
-        Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> VmcoreInfoFields.parse(info.value().text()));
+        Optional<VmcoreInfoFields> fields = vmcoreInfo.map(info -> info.value().fields());
         Optional<SearchHit> banner = image.flatMap(KernelExaminer::bannerIn);
         if (banner.isEmpty() && vmcoreInfo.isEmpty()) {
             return KernelFacts.none().withSystem(windows(spaces).or(this::windowsByNote));
@@ -298,7 +297,7 @@ final class KernelExaminer {
     }
 
     private static Optional<Derived<Long>> physicalBase(Optional<VmcoreInfoFields> fields, Optional<Image> image) {
-        OptionalLong stated = stated(fields, values -> values.number("phys_base"));
+        OptionalLong stated = stated(fields, VmcoreInfoFields::physicalBase);
         return combine(
                 stated,
                 "NUMBER(phys_base) of VMCOREINFO",

@@ -4,7 +4,6 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.error.CancelledException;
-import dev.guestcore.inspect.VmcoreInfo;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;

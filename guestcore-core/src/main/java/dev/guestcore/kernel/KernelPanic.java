@@ -2,6 +2,7 @@ package dev.guestcore.kernel;
 
 import dev.guestcore.GuestMemory;
 import dev.guestcore.address.AddressSpace;
+import dev.guestcore.facts.VmcoreInfoFields;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

@@ -14,7 +14,8 @@ import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.error.GuestcoreException;
-import dev.guestcore.hypervisor.XenFacts;
+import dev.guestcore.facts.VmcoreInfoFields;
+import dev.guestcore.facts.XenFacts;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -81,7 +82,7 @@ final class KernelTables {
 
     /** The tables that VMCOREINFO names, if it does; with the number of levels that it says, or that works. */
     static Optional<Own> named(Guest guest, VmcoreInfoFields fields) {
-        OptionalLong base = fields.number("phys_base");
+        OptionalLong base = fields.physicalBase();
         if (!apply(guest) || base.isEmpty()) {
             return Optional.empty();
         }
@@ -116,7 +117,7 @@ final class KernelTables {
 
     /** Whether these tables show the kernel's image where VMCOREINFO says that it lies. */
     private static boolean maps(AddressSpace space, VmcoreInfoFields fields) {
-        OptionalLong base = fields.number("phys_base");
+        OptionalLong base = fields.physicalBase();
         if (base.isEmpty()) {
             return mapsInOnePiece(space, fields);
         }

@@ -3,8 +3,8 @@ package dev.guestcore.kernel;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
-import dev.guestcore.inspect.VmcoreInfo;
+import dev.guestcore.facts.VmcoreInfoFacts;
+import dev.guestcore.facts.VmcoreInfoFields;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -106,7 +106,7 @@ public record VmcoreInfoChoice(VmcoreInfo chosen, Agreement agreement, boolean i
     }
 
     static Agreement agreement(Guest guest, VmcoreInfo info) {
-        VmcoreInfoFields fields = VmcoreInfoFields.parse(info.text());
+        VmcoreInfoFields fields = info.fields();
         Optional<Vcpu> vcpu = KernelTables.vcpuThatMaps(guest, fields);
         if (vcpu.isPresent()) {
             return Agreement.VCPU;

@@ -7,7 +7,7 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.Provenance;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Architecture;
-import dev.guestcore.hypervisor.HypervisorFacts;
+import dev.guestcore.facts.DumpFacts;
 import dev.guestcore.source.GuestSource;
 import java.util.List;
 import java.util.Optional;
@@ -46,7 +46,7 @@ record SourcedGuest(Guest guest, GuestSource source) implements Guest {
     }
 
     @Override
-    public List<HypervisorFacts> facts() {
+    public List<DumpFacts> facts() {
         return guest.facts();
     }
 

@@ -12,7 +12,7 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.PagingMode;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
-import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.inspect.VcpuDifference;
 import dev.guestcore.open.Guests;

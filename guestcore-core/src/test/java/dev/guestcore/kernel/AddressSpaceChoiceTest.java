@@ -12,7 +12,7 @@ import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.address.UnknownRegisterException;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.UnsupportedRequestException;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.testing.MadeUpKernel;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;

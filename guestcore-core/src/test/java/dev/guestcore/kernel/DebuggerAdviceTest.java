@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
-import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import java.nio.ByteOrder;

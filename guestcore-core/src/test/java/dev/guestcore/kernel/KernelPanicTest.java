@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.testing.MadeUpKernel;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

@@ -6,9 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
+import dev.guestcore.facts.VmcoreInfoFacts;
+import dev.guestcore.facts.VmcoreInfoFields;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.WriteReport;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.output.OutputFile;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.MadeUpKernel;

@@ -13,11 +13,11 @@ import dev.guestcore.address.Translation;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.facts.DumpFacts;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.WriteOption;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
-import dev.guestcore.hypervisor.HypervisorFacts;
 import dev.guestcore.inspect.HexDump;
 import dev.guestcore.inspect.MemoryMap;
 import dev.guestcore.inspect.MemoryScan;
@@ -109,7 +109,7 @@ final class GuestWalk {
     private void describe() {
         guest.findings().forEach(finding ->
                 require(finding.message().indexOf('\n') < 0, "a finding of several lines", finding));
-        for (HypervisorFacts facts : guest.facts()) {
+        for (DumpFacts facts : guest.facts()) {
             attempt(() ->
                     facts.describe().forEach((key, value) -> require(value != null, "a fact without value", key)));
         }

@@ -3,7 +3,7 @@ package dev.guestcore.fuzz;
 import dev.guestcore.format.kdump.KdumpSeeds;
 import dev.guestcore.format.kdump.PageCodecTarget;
 import dev.guestcore.format.xen.XenSeeds;
-import dev.guestcore.inspect.SearchPatternTarget;
+import dev.guestcore.search.SearchPatternTarget;
 import dev.guestcore.source.qemu.MonitorTextTarget;
 import dev.guestcore.source.qemu.QmpTarget;
 import dev.guestcore.testing.Samples;

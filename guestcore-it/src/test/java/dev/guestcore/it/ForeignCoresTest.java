@@ -10,7 +10,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ForeignTools;
 import java.io.IOException;

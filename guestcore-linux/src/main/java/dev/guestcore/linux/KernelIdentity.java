@@ -3,7 +3,7 @@ package dev.guestcore.linux;
 import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.error.GuestcoreException;
-import dev.guestcore.kernel.VmcoreInfoFields;
+import dev.guestcore.facts.VmcoreInfoFields;
 import dev.guestcore.linux.symbols.KernelSymbols;
 import dev.guestcore.linux.symbols.Symbol;
 import java.lang.foreign.MemorySegment;

@@ -7,7 +7,6 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import dev.guestcore.kernel.KernelFacts;
-import dev.guestcore.kernel.VmcoreInfoFields;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -69,7 +68,7 @@ public final class KernelLog {
         KernelFacts glance = KernelFacts.glance(guest);
         KernelFacts found = glance.vmcoreInfo().isPresent() ? glance : KernelFacts.search(guest, progress);
         return found.vmcoreInfo().flatMap(info -> {
-            StructureFacts facts = StructureFacts.of(VmcoreInfoFields.parse(info.value().text()));
+            StructureFacts facts = StructureFacts.of(info.value().fields());
             AddressSpace space = kernel.orElseGet(() -> space(guest, found, progress));
             return of(facts, new CachedMemory(space.memory()), Optional.of(space));
         });

@@ -1,6 +1,6 @@
 package dev.guestcore.linux;
 
-import dev.guestcore.kernel.VmcoreInfoFields;
+import dev.guestcore.facts.VmcoreInfoFields;
 import dev.guestcore.linux.symbols.KernelSymbols;
 import dev.guestcore.linux.symbols.Symbol;
 import dev.guestcore.linux.types.KernelMember;

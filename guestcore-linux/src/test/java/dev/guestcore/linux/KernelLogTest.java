@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.kernel.VmcoreInfoFields;
+import dev.guestcore.facts.VmcoreInfoFields;
 import dev.guestcore.linux.LogRecord.State;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

@@ -8,8 +8,8 @@ import dev.guestcore.Provenance;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.file.FileBytes;
-import dev.guestcore.hypervisor.ElfFacts;
 import dev.guestcore.internal.check.CappedFindings;
 import dev.guestcore.internal.check.SecondCopies;
 import dev.guestcore.internal.file.Arenas;
@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /** One kdump or a split set of them, its tables read. */
 final class KdumpFile {
@@ -259,12 +260,11 @@ final class KdumpFile {
                             ? ", and writing it as a kdump again fills it in for a Linux guest"
                             : "")));
         }
-        Optional<Long> base = notes.vmcoreInfo()
-                .flatMap(KernelNumbers::physicalBase);
-        if (base.isPresent() && base.get() != header.physicalBase()) {
+        OptionalLong base = notes.physicalBase();
+        if (base.isPresent() && base.getAsLong() != header.physicalBase()) {
             findings.add(Finding.note(file.name() + ": the sub-header says phys_base 0x"
                     + Long.toHexString(header.physicalBase()) + ", the kernel itself 0x"
-                    + Long.toHexString(base.get()) + " (VMCOREINFO); the kernel is right"));
+                    + Long.toHexString(base.getAsLong()) + " (VMCOREINFO); the kernel is right"));
         }
         if ((header.status() & KdumpLayout.STATUS_INCOMPLETE) != 0) {
             findings.add(Finding.damage(file.name() + ": the header says that the dump is incomplete: the disk was full"

@@ -1,10 +1,12 @@
 package dev.guestcore.format.kdump;
 
 import dev.guestcore.Guest;
+import dev.guestcore.facts.ElfFacts;
+import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.file.CoreSink;
-import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.elf.NoteList;
+import dev.guestcore.internal.kernel.LinuxBanner;
+import dev.guestcore.internal.kernel.UtsName;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -89,7 +91,7 @@ record KdumpHead(
 
     private MemorySegment subHeader() {
         ByteBuffer sub = ByteBuffer.allocate(SUB_HEADER).order(order);
-        long base = KernelNumbers.physicalBase(new VmcoreInfoFacts(vmcoreInfo)).orElse(0L);
+        long base = new VmcoreInfoFacts(vmcoreInfo).fields().physicalBase().orElse(0);
         sub.putLong(LAYOUT.physicalBase, base);
         sub.putLong(LAYOUT.maxMapNumber64, pageCount);
         long erasedAt = BLOCK + SUB_HEADER;

@@ -1,5 +1,7 @@
 package dev.guestcore.format.kdump;
 
+import dev.guestcore.internal.kernel.UtsName;
+
 /**
  * Where the fields of the header and the sub-header lie. Both are C structures of the kernel that crashed, so their layout
  * depends on its word size ({@code docs/formats/kdump.md}, sections 1 and 2). Offsets in bytes: of the header from the start
@@ -19,7 +21,7 @@ enum KdumpLayout {
     static final int HEADER_VERSION = 8;
     static final int UTSNAME = 12;
     /** Each of the six strings of struct new_utsname: system, node, release, version, machine, domain. */
-    static final int UTSNAME_STRING = 65;
+    static final int UTSNAME_STRING = UtsName.LENGTH;
 
     static final int OLDEST_VERSION = 1;
     static final int NEWEST_VERSION = 6;

@@ -1,8 +1,9 @@
 package dev.guestcore.format.kdump;
 
+import dev.guestcore.facts.ElfFacts;
+import dev.guestcore.facts.VmcoreInfoFacts;
+import dev.guestcore.facts.VmcoreInfoFields;
 import dev.guestcore.file.FileBytes;
-import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.check.CappedFindings;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.StatedMachine;
@@ -11,6 +12,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
  * What a kdump says beside memory: registers, VMCOREINFO, the list of erased data, notes of Guestcore's own.
@@ -53,6 +55,13 @@ record KdumpNotes(
         List<ElfFacts.Note> ours =
                 notes.others().stream().filter(note -> note.name().equals(OWN)).toList();
         return new KdumpNotes(notes, facts, erased, ours);
+    }
+
+    /** phys_base as the kernel itself says it. */
+    OptionalLong physicalBase() {
+        return vmcoreInfo.map(VmcoreInfoFacts::fields)
+                .map(VmcoreInfoFields::physicalBase)
+                .orElse(OptionalLong.empty());
     }
 
     /** e_machine that the notes would have in an ELF file; 0 if it is not known. */

@@ -7,15 +7,17 @@ import dev.guestcore.Progress;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.facts.ElfFacts;
+import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.format.Loss;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
-import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
 import dev.guestcore.internal.elf.CoreNotes;
 import dev.guestcore.internal.elf.NoteList;
 import dev.guestcore.internal.keep.KeepRecord;
+import dev.guestcore.internal.kernel.KernelSearch;
+import dev.guestcore.internal.kernel.LinuxBanner;
 import dev.guestcore.internal.kernel.LinuxMemory;
 import dev.guestcore.internal.output.FlattenedSink;
 import dev.guestcore.internal.ranges.Extents;
@@ -211,8 +213,9 @@ final class KdumpPlan implements WritePlan {
         if (end(all) > FOUR_GIB || firmware < 0) {
             return Long.MAX_VALUE;
         }
-        long bits = KernelNumbers.decimal(new VmcoreInfoFacts(vmcoreInfo), "NUMBER(SECTION_SIZE_BITS)")
+        long bits = new VmcoreInfoFacts(vmcoreInfo).fields().number("SECTION_SIZE_BITS").stream()
                 .filter(number -> number >= PAGE_SHIFT && number < Long.SIZE - 1)
+                .findFirst()
                 .orElse(USUAL_SECTION_BITS);
         long sectionPages = 1L << bits - PAGE_SHIFT;
         long mapped = ((end(between(all, 0, firmware)) - 1) / sectionPages + 1) * sectionPages;

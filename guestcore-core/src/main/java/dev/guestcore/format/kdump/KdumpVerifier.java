@@ -12,6 +12,7 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /** Checks one file or a split set against the rules of docs/formats/kdump.md. */
 final class KdumpVerifier {
@@ -202,11 +203,11 @@ final class KdumpVerifier {
         checks.usual(notes.notes().statusCount() > 0, "kdump-14", "there is an NT_PRSTATUS for each vCPU",
                 header.notes().map(KdumpHeader.Place::offset).orElse(0L), "at least one",
                 Integer.toString(notes.notes().statusCount()), "crash shows no registers");
-        Optional<Long> base = notes.vmcoreInfo().flatMap(KernelNumbers::physicalBase);
-        checks.usual(notes.vmcoreInfo().isPresent() && base.map(own -> own == header.physicalBase()).orElse(true),
+        OptionalLong base = notes.physicalBase();
+        checks.usual(notes.vmcoreInfo().isPresent() && base.orElse(header.physicalBase()) == header.physicalBase(),
                 "kdump-15", "there is VMCOREINFO, and phys_base of the sub-header agrees with it",
                 (long) header.blockSize() + header.layout().physicalBase,
-                base.map(own -> "0x" + Long.toHexString(own)).orElse("VMCOREINFO"),
+                base.isPresent() ? "0x" + Long.toHexString(base.getAsLong()) : "VMCOREINFO",
                 notes.vmcoreInfo().isPresent() ? "0x" + Long.toHexString(header.physicalBase()) : "no VMCOREINFO",
                 "makedumpfile and drgn need VMCOREINFO; crash may need -m phys_base");
     }

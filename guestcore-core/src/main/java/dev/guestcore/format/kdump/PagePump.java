@@ -8,6 +8,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.format.WriteReport;
+import dev.guestcore.internal.kernel.KernelSearch;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

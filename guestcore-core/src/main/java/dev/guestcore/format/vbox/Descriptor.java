@@ -1,7 +1,7 @@
 package dev.guestcore.format.vbox;
 
+import dev.guestcore.facts.VirtualBoxFacts;
 import dev.guestcore.file.FileBytes;
-import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.internal.elf.ElfNote;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

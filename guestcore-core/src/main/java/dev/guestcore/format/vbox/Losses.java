@@ -9,9 +9,9 @@ import dev.guestcore.RawContext;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.X86;
+import dev.guestcore.facts.DumpFacts;
+import dev.guestcore.facts.VirtualBoxFacts;
 import dev.guestcore.format.Loss;
-import dev.guestcore.hypervisor.HypervisorFacts;
-import dev.guestcore.hypervisor.VirtualBoxFacts;
 import dev.guestcore.internal.writer.CommonLosses;
 import dev.guestcore.internal.writer.ImpliedRegisters;
 import java.util.ArrayList;
@@ -179,7 +179,7 @@ final class Losses {
     }
 
     private void otherFacts() {
-        for (HypervisorFacts facts : guest.facts()) {
+        for (DumpFacts facts : guest.facts()) {
             if (!(facts instanceof VirtualBoxFacts)) {
                 lose("facts of another hypervisor: " + String.join(", ", facts.describe().keySet()),
                         "a VMCore has no place for them");

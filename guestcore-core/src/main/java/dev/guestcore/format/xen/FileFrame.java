@@ -1,6 +1,6 @@
 package dev.guestcore.format.xen;
 
-import dev.guestcore.hypervisor.XenFacts;
+import dev.guestcore.facts.XenFacts;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;

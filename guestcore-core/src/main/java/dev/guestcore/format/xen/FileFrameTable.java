@@ -1,7 +1,7 @@
 package dev.guestcore.format.xen;
 
+import dev.guestcore.facts.FrameTable;
 import dev.guestcore.file.FileBytes;
-import dev.guestcore.hypervisor.FrameTable;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

@@ -1,7 +1,7 @@
 package dev.guestcore.format.xen;
 
 import dev.guestcore.error.UnsupportedRequestException;
-import dev.guestcore.hypervisor.FrameTable;
+import dev.guestcore.facts.FrameTable;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,6 +1,6 @@
 package dev.guestcore.format.xen;
 
-import dev.guestcore.hypervisor.FrameTable;
+import dev.guestcore.facts.FrameTable;
 
 /**
  * Entries of a frame table that cannot be right, whatever the table is otherwise: one pass, no memory of its own.

@@ -2,8 +2,8 @@ package dev.guestcore.format.xen;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Progress;
+import dev.guestcore.facts.FrameTable;
 import dev.guestcore.file.CoreSink;
-import dev.guestcore.hypervisor.FrameTable;
 import dev.guestcore.internal.ranges.Extents;
 import dev.guestcore.internal.writer.MemoryCopier;
 import java.nio.ByteOrder;

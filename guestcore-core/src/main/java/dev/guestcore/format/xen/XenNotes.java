@@ -1,8 +1,8 @@
 package dev.guestcore.format.xen;
 
 import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.facts.XenFacts;
 import dev.guestcore.file.FileBytes;
-import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.internal.elf.ElfNote;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

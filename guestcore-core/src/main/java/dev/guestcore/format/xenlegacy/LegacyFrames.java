@@ -1,6 +1,6 @@
 package dev.guestcore.format.xenlegacy;
 
-import dev.guestcore.hypervisor.FrameTable;
+import dev.guestcore.facts.FrameTable;
 import java.util.Objects;
 
 /** The list of machine frames of a dump. The page frame of an entry is its place in the file. */

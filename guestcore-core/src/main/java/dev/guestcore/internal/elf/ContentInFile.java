@@ -1,7 +1,7 @@
 package dev.guestcore.internal.elf;
 
+import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.file.FileBytes;
-import dev.guestcore.hypervisor.ElfFacts;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 

@@ -1,6 +1,6 @@
 package dev.guestcore.internal.elf;
 
-import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.facts.ElfFacts;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

@@ -14,6 +14,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
 import dev.guestcore.cpu.Architecture;
+import dev.guestcore.internal.parallel.Workers;
 import dev.guestcore.internal.text.Amounts;
 import java.io.Serial;
 import java.lang.foreign.MemorySegment;

@@ -1,8 +1,8 @@
 package dev.guestcore.internal.keep;
 
-import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.FrameTable;
-import dev.guestcore.hypervisor.HypervisorFacts;
+import dev.guestcore.facts.DumpFacts;
+import dev.guestcore.facts.ElfFacts;
+import dev.guestcore.facts.FrameTable;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -33,10 +33,10 @@ final class FactsJson {
     }
 
     /** The class of facts with that name. */
-    static Optional<Class<? extends HypervisorFacts>> type(String name) {
-        return Stream.of(HypervisorFacts.class.getPermittedSubclasses())
+    static Optional<Class<? extends DumpFacts>> type(String name) {
+        return Stream.of(DumpFacts.class.getPermittedSubclasses())
                 .filter(type -> name(type).equals(name))
-                .<Class<? extends HypervisorFacts>>map(type -> type.asSubclass(HypervisorFacts.class))
+                .<Class<? extends DumpFacts>>map(type -> type.asSubclass(DumpFacts.class))
                 .findFirst();
     }
 
@@ -47,7 +47,7 @@ final class FactsJson {
      * @param putContent keeps what a note says beside the text
      */
     static JsonNode write(
-            HypervisorFacts facts,
+            DumpFacts facts,
             Function<FrameTable, BlobPlace> putFrames,
             Function<ElfFacts.Content, BlobPlace> putContent) {
         SimpleModule module = new SimpleModule();
@@ -62,7 +62,7 @@ final class FactsJson {
      * @param openFrames gives a frame table that lies beside the text
      * @param openContent gives what a note says that lies beside the text
      */
-    static <T extends HypervisorFacts> T read(
+    static <T extends DumpFacts> T read(
             JsonNode json,
             Class<T> type,
             Function<FramesPlace, FrameTable> openFrames,

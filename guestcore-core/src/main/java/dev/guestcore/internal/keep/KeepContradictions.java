@@ -8,7 +8,7 @@ import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
-import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;

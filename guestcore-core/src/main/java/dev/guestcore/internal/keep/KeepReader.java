@@ -12,11 +12,11 @@ import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.facts.DumpFacts;
+import dev.guestcore.facts.ElfFacts;
+import dev.guestcore.facts.FrameTable;
+import dev.guestcore.facts.XenFacts;
 import dev.guestcore.file.FileBytes;
-import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.FrameTable;
-import dev.guestcore.hypervisor.HypervisorFacts;
-import dev.guestcore.hypervisor.XenFacts;
 import dev.guestcore.internal.elf.ContentInFile;
 import dev.guestcore.internal.file.Arenas;
 import dev.guestcore.internal.memory.LazyMemory;
@@ -127,7 +127,7 @@ final class KeepReader {
             builder.findings(List.of(Finding.note("regions, registers and facts come from the record that Guestcore kept"
                     + " of the " + original.format() + " guest " + original.source())));
             List<RegisterState> registers = restoreVcpus(read, builder);
-            List<HypervisorFacts> kept = restoreFacts(read, builder);
+            List<DumpFacts> kept = restoreFacts(read, builder);
             Extents regions = regions(arena);
             Extents states = extents(arena, "states", KeepRecord.STATES.size());
             KeepContradictions.find(read, regions, states, registers).ifPresent(contradiction -> {
@@ -234,10 +234,10 @@ final class KeepReader {
         return value;
     }
 
-    private List<HypervisorFacts> restoreFacts(Guest read, GuestBuilder builder) {
-        List<HypervisorFacts> kept = new ArrayList<>();
+    private List<DumpFacts> restoreFacts(Guest read, GuestBuilder builder) {
+        List<DumpFacts> kept = new ArrayList<>();
         for (Map.Entry<String, JsonNode> entry : json.path("facts").properties()) {
-            Class<? extends HypervisorFacts> type = FactsJson.type(entry.getKey())
+            Class<? extends DumpFacts> type = FactsJson.type(entry.getKey())
                     .orElseThrow(() -> malformed("facts", "those of a known hypervisor", entry.getKey()));
             kept.add(FactsJson.read(entry.getValue(), type, this::frames, this::content));
         }
@@ -249,7 +249,7 @@ final class KeepReader {
     }
 
     /** The view that a PV guest's page tables need, by the kept frame table. */
-    private static Optional<GuestMemory> machineMemory(List<HypervisorFacts> kept, GuestMemory memory, Arena arena) {
+    private static Optional<GuestMemory> machineMemory(List<DumpFacts> kept, GuestMemory memory, Arena arena) {
         return kept.stream()
                 .filter(XenFacts.class::isInstance)
                 .map(XenFacts.class::cast)

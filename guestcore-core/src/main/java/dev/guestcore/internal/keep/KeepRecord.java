@@ -10,11 +10,11 @@ import dev.guestcore.RawContext;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.facts.DumpFacts;
+import dev.guestcore.facts.ElfFacts;
+import dev.guestcore.facts.FrameTable;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.file.FileBytes;
-import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.FrameTable;
-import dev.guestcore.hypervisor.HypervisorFacts;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -109,7 +109,7 @@ public final class KeepRecord {
             putVcpu(vcpu, vcpus.addObject(), blobs);
         }
         ObjectNode facts = root.putObject("facts");
-        for (HypervisorFacts fact : guest.facts()) {
+        for (DumpFacts fact : guest.facts()) {
             facts.set(
                     FactsJson.name(fact.getClass()),
                     FactsJson.write(fact, table -> putFrames(table, blobs), content -> putContent(content, blobs)));

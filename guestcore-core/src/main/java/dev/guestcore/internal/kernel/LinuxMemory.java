@@ -10,11 +10,11 @@ import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.address.VirtualMemory;
 import dev.guestcore.cpu.X86Architecture;
-import dev.guestcore.kernel.VmcoreInfoFields;
+import dev.guestcore.facts.VmcoreInfoFacts;
+import dev.guestcore.facts.VmcoreInfoFields;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -70,8 +70,8 @@ public final class LinuxMemory {
      * @param memory guest-physical
      */
     public static Optional<LinuxMemory> of(GuestMemory memory, byte[] vmcoreInfo) {
-        VmcoreInfoFields fields = VmcoreInfoFields.parse(new String(vmcoreInfo, StandardCharsets.ISO_8859_1));
-        OptionalLong base = fields.number("phys_base");
+        VmcoreInfoFields fields = new VmcoreInfoFacts(vmcoreInfo).fields();
+        OptionalLong base = fields.physicalBase();
         OptionalLong root = Stream.of("swapper_pg_dir", "init_top_pgt", "init_level4_pgt")
                 .map(fields::symbol)
                 .flatMapToLong(OptionalLong::stream)

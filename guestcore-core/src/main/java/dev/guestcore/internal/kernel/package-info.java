@@ -1,4 +1,4 @@
-/** How a Linux kernel lays out its memory, as far as writers must know it. */
+/** What writers must know of a Linux kernel: how it calls itself, and where its image and its pages lie. */
 @NullMarked
 package dev.guestcore.internal.kernel;
 

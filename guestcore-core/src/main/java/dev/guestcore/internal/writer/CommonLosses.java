@@ -5,8 +5,8 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Vcpu;
+import dev.guestcore.facts.DumpFacts;
 import dev.guestcore.format.Loss;
-import dev.guestcore.hypervisor.HypervisorFacts;
 import dev.guestcore.internal.text.Numbers;
 import dev.guestcore.kernel.VmcoreInfoChoice;
 import java.util.ArrayList;
@@ -53,9 +53,9 @@ public final class CommonLosses {
     }
 
     /** Facts other than those that the format carries, and machine frames. */
-    public static List<Loss> ofFacts(Guest guest, Set<Class<? extends HypervisorFacts>> carried) {
+    public static List<Loss> ofFacts(Guest guest, Set<Class<? extends DumpFacts>> carried) {
         List<Loss> losses = new ArrayList<>();
-        for (HypervisorFacts facts : guest.facts()) {
+        for (DumpFacts facts : guest.facts()) {
             if (!carried.contains(facts.getClass())) {
                 losses.add(new Loss(
                         "facts: " + String.join(", ", facts.describe().keySet()), "the format has no place", false));

@@ -9,7 +9,7 @@ import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.format.WriteReport;
-import dev.guestcore.inspect.VmcoreInfo;
+import dev.guestcore.kernel.VmcoreInfo;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;

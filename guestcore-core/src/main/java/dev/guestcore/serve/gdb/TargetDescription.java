@@ -6,7 +6,7 @@ import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.cpu.X86Mode;
-import dev.guestcore.hypervisor.XenFacts;
+import dev.guestcore.facts.XenFacts;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -4,8 +4,8 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.Provenance;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Architecture;
-import dev.guestcore.hypervisor.VirtualBoxFacts;
-import dev.guestcore.hypervisor.XenFacts;
+import dev.guestcore.facts.VirtualBoxFacts;
+import dev.guestcore.facts.XenFacts;
 import java.util.List;
 import java.util.Optional;
 

@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
-import dev.guestcore.hypervisor.ElfFacts;
-import dev.guestcore.hypervisor.VmcoreInfoFacts;
+import dev.guestcore.facts.ElfFacts;
+import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.kernel.KernelFacts;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;

@@ -1,15 +1,15 @@
 package dev.guestcore.format.vbox;
 
+import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.MemoryRegion;
-import dev.guestcore.AddressRange;
 import dev.guestcore.PageState;
 import dev.guestcore.RawContext;
 import dev.guestcore.RegionContents;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
-import dev.guestcore.hypervisor.VirtualBoxFacts;
+import dev.guestcore.facts.VirtualBoxFacts;
 import dev.guestcore.testing.Samples;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

@@ -1,7 +1,6 @@
 package dev.guestcore.internal.elf;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
@@ -10,7 +9,7 @@ import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
-import dev.guestcore.hypervisor.ElfFacts;
+import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ElfFiles;
 import java.io.ByteArrayOutputStream;

@@ -9,7 +9,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.RawContext;
 import dev.guestcore.cpu.X86;
-import dev.guestcore.hypervisor.VirtualBoxFacts;
+import dev.guestcore.facts.VirtualBoxFacts;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;

@@ -1,0 +1,236 @@
+package dev.guestcore.facts;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * What a Xen dump-core says besides memory and registers.
+ *
+ * @param paravirtualized whether the guest is PV: its page tables hold machine frames
+ * @param guestWidth bytes of a word of the guest, 4 or 8; 4 for a 32-bit PV guest
+ * @param version what the hypervisor said about itself
+ * @param sharedInfo the shared_info page, if the dump has one; do not modify
+ * @param frames which frame each stored page is, in file order, if the source tells
+ * @param layout how the file was laid out, if it was a whole file; empty where a writer may choose
+ */
+public record XenFacts(
+        boolean paravirtualized,
+        int guestWidth,
+        Version version,
+        Optional<byte[]> sharedInfo,
+        Optional<FrameTable> frames,
+        Optional<Layout> layout)
+        implements DumpFacts {
+
+    /** Checks for null and the width. */
+    public XenFacts {
+        if (guestWidth != 4 && guestWidth != 8) {
+            throw new IllegalArgumentException("guest width must be 4 or 8 bytes, found " + guestWidth);
+        }
+        Objects.requireNonNull(version);
+        Objects.requireNonNull(sharedInfo);
+        Objects.requireNonNull(frames);
+        Objects.requireNonNull(layout);
+    }
+
+    /** Facts that do not come from a whole file, so that a writer chooses the layout. */
+    public XenFacts(
+            boolean paravirtualized,
+            int guestWidth,
+            Version version,
+            Optional<byte[]> sharedInfo,
+            Optional<FrameTable> frames) {
+        this(paravirtualized, guestWidth, version, sharedInfo, frames, Optional.empty());
+    }
+
+    /** Begins the facts of a guest that is described by hand; a writer chooses the rest. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * The strings of the XEN_VERSION note.
+     *
+     * @param major major version
+     * @param minor minor version
+     * @param extra rest of the version (".7"), at most 16 characters
+     * @param compiler compiler of the hypervisor, at most 64 characters
+     * @param compiledBy user who compiled it, at most 16 characters
+     * @param compileDomain host on which it was compiled, at most 32 characters
+     * @param compileDate when it was compiled, at most 32 characters
+     * @param capabilities guests that it can run, separated by blanks, at most 1024 characters
+     * @param changeset its change set, at most 64 characters
+     * @param virtualStart start of the hypervisor's virtual memory, as the dumping domain saw it
+     * @param pageSize page size in bytes
+     */
+    public record Version(
+            long major,
+            long minor,
+            String extra,
+            String compiler,
+            String compiledBy,
+            String compileDomain,
+            String compileDate,
+            String capabilities,
+            String changeset,
+            long virtualStart,
+            long pageSize) {
+
+        /** Checks that the strings fit into their fields. */
+        public Version {
+            requireShort("extra version", extra, 16);
+            requireShort("compiler", compiler, 64);
+            requireShort("compiled by", compiledBy, 16);
+            requireShort("compile domain", compileDomain, 32);
+            requireShort("compile date", compileDate, 32);
+            requireShort("capabilities", capabilities, 1024);
+            requireShort("changeset", changeset, 64);
+        }
+
+        private static void requireShort(String field, String text, int most) {
+            if (text.length() > most || text.chars().anyMatch(c -> c == 0 || c > 0xff)) {
+                throw new IllegalArgumentException(
+                        field + " must have at most " + most + " Latin characters, found '" + text + "'");
+            }
+        }
+
+        /** What readers look for to learn the word size: the guests that a 64-bit Xen can run. */
+        public static final String USUAL_CAPABILITIES =
+                "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
+
+        /** The extra version of what Guestcore wrote and no Xen ever ran. */
+        public static final String GUESTCORE = "-guestcore";
+
+        /** A version of which nothing else is known: usual capabilities, 4 KiB pages. */
+        public static Version of(long major, long minor, String extra) {
+            return new Version(major, minor, extra, "", "", "", "", USUAL_CAPABILITIES, "", 0, 4096);
+        }
+
+        /** The version that a guest of another source gets: the layout of Xen 4.20, and an honest name. */
+        public static Version ours() {
+            return of(4, 20, GUESTCORE);
+        }
+
+        /** The version for people: "4.17.7". */
+        public String text() {
+            return Long.toUnsignedString(major) + "." + Long.toUnsignedString(minor) + extra;
+        }
+
+        @Override
+        public String toString() {
+            return "Version[" + text() + ", compiler=" + compiler + ", compiledBy=" + compiledBy + ", compileDomain="
+                    + compileDomain + ", compileDate=" + compileDate + ", capabilities=" + capabilities + ", changeset="
+                    + changeset + ", virtualStart=0x" + Long.toHexString(virtualStart) + ", pageSize=0x"
+                    + Long.toHexString(pageSize) + "]";
+        }
+    }
+
+    /**
+     * The small parts of a dump-core as they stood in the file, for an identical way back. Memory, contexts, frame
+     * table and shared_info are not among them. The arrays are not to be modified.
+     *
+     * @param elfHeader the ELF header, which also tells class, byte order and machine
+     * @param sectionHeaders the section headers, e_shentsize bytes each
+     * @param names the string table of section names
+     * @param notes the section .note.Xen
+     * @param mappedRegisters the section .xen_ia64_mapped_regs, empty if there is none
+     * @param pageSize bytes of a page of the dump
+     */
+    public record Layout(
+            byte[] elfHeader,
+            byte[] sectionHeaders,
+            byte[] names,
+            byte[] notes,
+            byte[] mappedRegisters,
+            long pageSize) {
+
+        /** Checks for null. */
+        public Layout {
+            Objects.requireNonNull(elfHeader);
+            Objects.requireNonNull(sectionHeaders);
+            Objects.requireNonNull(names);
+            Objects.requireNonNull(notes);
+            Objects.requireNonNull(mappedRegisters);
+        }
+
+        @Override
+        public String toString() {
+            return "Layout[elfHeader=" + bytes(elfHeader) + ", sectionHeaders=" + bytes(sectionHeaders) + ", names="
+                    + bytes(names) + ", notes=" + bytes(notes) + ", mappedRegisters=" + bytes(mappedRegisters)
+                    + ", pageSize=0x" + Long.toHexString(pageSize) + "]";
+        }
+    }
+
+    @Override
+    public Map<String, String> describe() {
+        Map<String, String> facts = new LinkedHashMap<>();
+        facts.put("Xen version", version.text());
+        facts.put("guest type", paravirtualized ? "PV, " + guestWidth * Byte.SIZE + " bit" : "HVM, PVH or other");
+        facts.put("capabilities", version.capabilities().strip());
+        facts.put("compiled", (version.compiler() + " " + version.compileDate()).strip());
+        facts.put("shared info", sharedInfo.isPresent() ? "present" : "absent");
+        frames.ifPresent(table -> facts.put(
+                "frame table",
+                table.size() + " entries, " + (table.hasMachineFrames() ? "with machine frames" : "page frames only")));
+        return facts;
+    }
+
+    @Override
+    public String toString() {
+        return "XenFacts[paravirtualized=" + paravirtualized + ", guestWidth=" + guestWidth + ", version=" + version
+                + ", sharedInfo=" + sharedInfo.map(XenFacts::bytes).orElse("none") + ", frames="
+                + frames.map(table -> table.size() + " entries").orElse("none") + ", layout="
+                + layout.map(Layout::toString).orElse("none") + "]";
+    }
+
+    private static String bytes(byte[] bytes) {
+        return bytes.length + " bytes";
+    }
+
+    /** Collects facts. Not thread-safe. */
+    public static final class Builder {
+
+        private boolean paravirtualized;
+        private int guestWidth = 8;
+        private Version version = Version.ours();
+        private Optional<byte[]> sharedInfo = Optional.empty();
+        private Optional<FrameTable> frames = Optional.empty();
+
+        private Builder() {}
+
+        /** Sets what the hypervisor says about itself. */
+        public Builder version(Version hypervisor) {
+            version = Objects.requireNonNull(hypervisor);
+            return this;
+        }
+
+        /** Sets the shared_info page; it may be shorter than a page. */
+        public Builder sharedInfo(byte[] page) {
+            sharedInfo = Optional.of(page.clone());
+            return this;
+        }
+
+        /**
+         * Makes it a PV guest.
+         *
+         * @param width bytes of a word of the guest, 4 or 8
+         * @param machineFrames the frames of its pages, with machine frames
+         */
+        public Builder paravirtualized(int width, FrameTable machineFrames) {
+            if (!machineFrames.hasMachineFrames()) {
+                throw new IllegalArgumentException("a PV guest needs machine frames");
+            }
+            paravirtualized = true;
+            guestWidth = width;
+            frames = Optional.of(machineFrames);
+            return this;
+        }
+
+        /** The facts. */
+        public XenFacts build() {
+            return new XenFacts(paravirtualized, guestWidth, version, sharedInfo, frames);
+        }
+    }
+}
