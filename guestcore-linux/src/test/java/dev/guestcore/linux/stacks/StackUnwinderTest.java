@@ -11,6 +11,7 @@ import dev.guestcore.linux.stacks.MadeKernel.Type;
 import dev.guestcore.linux.stacks.StackFrame.FoundBy;
 import java.util.List;
 import java.util.Optional;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -235,5 +236,47 @@ class StackUnwinderTest {
         StackTrace trace = new MadeKernel(OrcVersion.V1).unwinder().ofRegisters(running);
 
         assertEquals(new StackTrace(List.of(), StackTrace.End.USER, "", Optional.of(running)), trace);
+    }
+
+    /** Whatever a stack and registers hold, a trace ends, and one that is broken says why. */
+    @ParameterizedTest
+    @EnumSource(OrcVersion.class)
+    void anyStackEnds(OrcVersion version) {
+        MadeKernel kernel = new MadeKernel(version);
+        long[] code = new long[Reg.values().length * Type.values().length];
+        int made = 0;
+        for (Reg base : Reg.values()) {
+            for (Type type : Type.values()) {
+                int offset = Long.BYTES * (made % 5 - 1);
+                code[made++] = kernel.function("made_" + base + type, base, offset, Reg.BP, -offset, type);
+            }
+        }
+        StackUnwinder unwinder = kernel.unwinder();
+        SplittableRandom random = new SplittableRandom(version.ordinal());
+        for (int round = 0; round < 50; round++) {
+            for (int at = 0; at < MadeKernel.STACK_BYTES; at += Long.BYTES) {
+                kernel.word(at, value(random, code));
+            }
+            RegisterState.Builder start = RegisterState.builder();
+            for (int i = 0; i < 16; i++) {
+                start.set(X86.general(i), value(random, code));
+            }
+            RegisterState registers = start.set(X86.RIP, code[random.nextInt(code.length)] + random.nextInt(0x100))
+                    .set(X86.RSP, MadeKernel.STACK + random.nextInt(MadeKernel.STACK_BYTES))
+                    .build();
+
+            StackTrace trace = unwinder.ofRegisters(registers);
+
+            assertTrue(trace.frames().size() <= StackUnwinder.MOST_FRAMES, trace::toString);
+            assertEquals(trace.end() == StackTrace.End.BROKEN, !trace.reason().isEmpty(), trace::toString);
+        }
+    }
+
+    private static long value(SplittableRandom random, long[] code) {
+        return switch (random.nextInt(4)) {
+            case 0 -> MadeKernel.STACK + random.nextInt(MadeKernel.STACK_BYTES);
+            case 1, 2 -> code[random.nextInt(code.length)] + random.nextInt(0x100);
+            default -> random.nextLong();
+        };
     }
 }
