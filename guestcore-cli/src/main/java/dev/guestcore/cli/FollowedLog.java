@@ -5,7 +5,6 @@ import dev.guestcore.linux.KernelLog;
 import dev.guestcore.linux.LogEntry;
 import dev.guestcore.linux.LogGap;
 import dev.guestcore.linux.LogRecord;
-import dev.guestcore.open.Guests;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -14,6 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /** What {@code guestcore log --follow} does: it reads the log of a live guest again and again. Not thread-safe. */
 final class FollowedLog {
+
+    private static final long SLICE = 50;
 
     private final LogVerb verb;
     private final long pause;
@@ -27,14 +28,20 @@ final class FollowedLog {
 
     /** Goes on until the user has enough, or the guest ends. */
     int follow() throws InterruptedException {
-        if (!Guests.source(verb.source).isLive()) {
-            throw verb.usage("--follow is for a live guest; " + Printable.of(verb.source) + " does not change");
-        }
         while (true) {
             List<LogEntry> news = read();
             news.forEach(this::print);
             verb.console().flush();
-            TimeUnit.MILLISECONDS.sleep(pause);
+            pause();
+        }
+    }
+
+    /** Waits, and looks now and then whether the user has enough. */
+    private void pause() throws InterruptedException {
+        verb.console().cancellation().check();
+        for (long left = pause; left > 0; left -= SLICE) {
+            TimeUnit.MILLISECONDS.sleep(Math.min(left, SLICE));
+            verb.console().cancellation().check();
         }
     }
 
@@ -45,6 +52,9 @@ final class FollowedLog {
                         verb.source,
                         log == null ? FreezeOption.Need.MUCH : FreezeOption.Need.LITTLE,
                         log == null ? verb.progress.mode : ProgressMode.NONE)) {
+            if (guest.freeze().isEmpty()) {
+                throw verb.usage("--follow is for a live guest; " + Printable.of(verb.source) + " does not change");
+            }
             KernelLog read = log == null ? verb.log(guest) : log.again(guest);
             List<LogEntry> news = new ArrayList<>();
             Optional<LogRecord> first = read.records().findFirst();

@@ -287,6 +287,11 @@ final class InfoText {
         if (kernel.system().isEmpty() && !kernel.isSearched()) {
             next(commands, "info --scan", "", "searches all of memory for the kernel");
         }
+        if (kernel.hasLinuxSymbols()) {
+            next(commands, "ps", "", "shows the processes");
+            boolean crashed = kernel.panic().isPresent();
+            next(commands, "log", crashed ? " --crash" : "", "shows what the kernel logged" + (crashed ? " of the crash" : ""));
+        }
         if (!guest.vcpus().isEmpty()) {
             boolean known = guest.vcpus().stream().anyMatch(vcpu -> !vcpu.registers().known().isEmpty());
             next(commands, "regs", "", known ? "shows all registers" : "shows what the source has of the vCPUs");

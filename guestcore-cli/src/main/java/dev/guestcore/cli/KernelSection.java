@@ -71,6 +71,13 @@ final class KernelSection {
         return converts && serves;
     }
 
+    /** Whether the commands can be promised that show what a Linux guest was doing: since 6.0 the kernel says that it has symbols. */
+    boolean hasLinuxSymbols() {
+        return facts.vmcoreInfo()
+                .filter(info -> info.value().fields().symbol("kallsyms_names").isPresent())
+                .isPresent();
+    }
+
     /** Name and version of the system, if they are known. */
     Optional<String> system() {
         return facts.system().map(Derived::value);

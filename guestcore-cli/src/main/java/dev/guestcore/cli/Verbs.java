@@ -16,7 +16,7 @@ final class Verbs {
     /** What prints a text to be read, and is done with it: not what shows finds as they come, waits or writes files. */
     private static final Set<String> PAGED =
             Set.of(
-                    "info", "ps", "log", "bt", "lsof", "maps", "env", "mount", "ss", "ip", "regs", "read", "map",
+                    "info", "ps", "log", "bt", "lsof", "maps", "env", "mount", "ss", "ip", "lsmod", "regs", "read", "map",
                     "translate", "symbols", "verify", "diff", "formats", "help");
 
     /** Names that users type elsewhere. */
@@ -39,6 +39,7 @@ final class Verbs {
         verbs.put("mount", MountVerb::new);
         verbs.put("ss", SsVerb::new);
         verbs.put("ip", IpVerb::new);
+        verbs.put("lsmod", LsmodVerb::new);
         verbs.put("verify", VerifyVerb::new);
         verbs.put("regs", RegsVerb::new);
         verbs.put("read", ReadVerb::new);

@@ -97,7 +97,7 @@ public final class CommandLine implements AutoCloseable {
     }
 
     /** Starts a command in a folder. */
-    static CommandLine start(Path folder, String... arguments) throws IOException {
+    public static CommandLine start(Path folder, String... arguments) throws IOException {
         return start(folder, Map.of(), words(List.of(), List.of(), arguments));
     }
 
@@ -109,7 +109,7 @@ public final class CommandLine implements AutoCloseable {
     }
 
     /** The process. */
-    Process process() {
+    public Process process() {
         return process;
     }
 
@@ -119,7 +119,7 @@ public final class CommandLine implements AutoCloseable {
     }
 
     /** Sends a signal. */
-    void signal(String name) throws IOException, InterruptedException {
+    public void signal(String name) throws IOException, InterruptedException {
         Process kill =
                 new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).inheritIO().start();
         assertEquals(0, kill.waitFor());
@@ -132,7 +132,7 @@ public final class CommandLine implements AutoCloseable {
     }
 
     /** Throws the rest of its output away and waits for its end. */
-    Ended endUnseen() throws IOException, InterruptedException {
+    public Ended endUnseen() throws IOException, InterruptedException {
         process.getInputStream().transferTo(OutputStream.nullOutputStream());
         return endUnread();
     }

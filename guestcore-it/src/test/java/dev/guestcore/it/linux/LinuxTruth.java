@@ -45,7 +45,8 @@ public final class LinuxTruth {
                 String text = new String(header, StandardCharsets.ISO_8859_1);
                 String name = text.substring(0, NAME);
                 long size = Long.parseLong(text.substring(SIZE, SIZE + SIZE_LENGTH), Byte.SIZE);
-                files.put(name.substring(0, name.indexOf('\0')), new long[] {at + BLOCK, size});
+                String path = name.substring(0, name.indexOf('\0'));
+                files.put(path.startsWith("/") ? path.substring(1) : path, new long[] {at + BLOCK, size});
                 at += BLOCK + (size + BLOCK - 1) / BLOCK * BLOCK;
             }
         } catch (IOException e) {
