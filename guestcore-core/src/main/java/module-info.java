@@ -29,11 +29,13 @@ module dev.guestcore {
     exports dev.guestcore.search;
     exports dev.guestcore.serve.gdb;
     exports dev.guestcore.source;
-    exports dev.guestcore.source.demo;
     // The command line decides itself when to thaw and when to commit; not for others.
     exports dev.guestcore.internal.output to
             dev.guestcore.cli;
     exports dev.guestcore.internal.text to
+            dev.guestcore.cli;
+    // How the demo checks itself.
+    exports dev.guestcore.source.demo to
             dev.guestcore.cli;
 
     uses dev.guestcore.format.CoreFormat;
