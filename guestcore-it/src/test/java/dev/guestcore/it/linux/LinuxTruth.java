@@ -113,7 +113,7 @@ public final class LinuxTruth {
 
     private List<Integer> numbersBelow(String folder) {
         return files.keySet().stream()
-                .filter(name -> name.startsWith(folder) && name.endsWith("/stat"))
+                .filter(name -> name.startsWith(folder) && name.indexOf("/stat", folder.length()) == name.length() - "/stat".length())
                 .map(name -> name.substring(folder.length(), name.length() - "/stat".length()))
                 .filter(name -> name.chars().allMatch(Character::isDigit))
                 .map(Integer::valueOf)
