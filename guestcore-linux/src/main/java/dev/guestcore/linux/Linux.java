@@ -27,7 +27,7 @@ public final class Linux {
     private final GuestMemory memory;
     private final KernelSymbols symbols;
     private final Lazy<Types> types;
-    private final Lazy<ModuleSymbolReader.Result> modules;
+    private final Lazy<ModuleSymbolReader.Result> moduleSymbols;
 
     /** The types, or why there are none. */
     private record Types(Optional<KernelTypes> found, String why) {}
@@ -40,8 +40,8 @@ public final class Linux {
             KernelTypesReader reader = new KernelTypesReader(guest.memory(), image, memory, kernel);
             return new Types(reader.read(), reader.why());
         });
-        this.modules = new Lazy<>(() -> ModuleSymbolReader.read(memory, kernel, types()));
-        this.symbols = new MergedSymbols(kernel, () -> modules.get().symbols());
+        this.moduleSymbols = new Lazy<>(() -> ModuleSymbolReader.read(memory, kernel, types()));
+        this.symbols = new MergedSymbols(kernel, () -> moduleSymbols.get().symbols());
     }
 
     /** One whose types are known. */
@@ -51,7 +51,7 @@ public final class Linux {
         this.memory = memory;
         this.symbols = symbols;
         this.types = new Lazy<>(() -> new Types(Optional.of(types), ""));
-        this.modules = new Lazy<>(() -> ModuleSymbolReader.read(memory, symbols, types()));
+        this.moduleSymbols = new Lazy<>(() -> ModuleSymbolReader.read(memory, symbols, types()));
     }
 
     /**
@@ -110,7 +110,7 @@ public final class Linux {
 
     /** What could not be read of the symbols of modules, for the user: one line each. */
     public List<String> symbolProblems() {
-        return modules.get().problems();
+        return moduleSymbols.get().problems();
     }
 
     /** Its types, which are read when they are needed first; empty if it holds no description of them. */
@@ -170,6 +170,36 @@ public final class Linux {
      */
     public KernelObject object(String type, long address) {
         return object(type(type), address);
+    }
+
+    /** Its processes and threads, as they are now. */
+    public Tasks tasks() {
+        return Tasks.of(this);
+    }
+
+    /** Its log, as it is now. */
+    public KernelLog log() {
+        return KernelLog.of(this);
+    }
+
+    /** Its modules, as they are now. */
+    public Modules modules() {
+        return Modules.of(this);
+    }
+
+    /** The kernel stacks of its tasks and CPUs. */
+    public Stacks stacks() {
+        return Stacks.of(this);
+    }
+
+    /** The sockets that its processes have open. */
+    public Walk<Socket> sockets() {
+        return Sockets.of(this);
+    }
+
+    /** Its network devices, in all network namespaces. */
+    public Walk<NetworkInterface> interfaces() {
+        return Interfaces.of(this);
     }
 
     /** Bytes of a pointer. */
