@@ -45,7 +45,7 @@ final class EnvVerb extends LinuxListVerb {
         }
         if (environment.isEmpty()) {
             remark("guestcore: " + (task.kernelThread() || task.state() == 'Z'
-                    ? "process " + pid + " has no memory of its own: it is a kernel thread, or has ended"
+                    ? ProcessOption.withoutMemory(pid)
                     : "the environment of process " + pid + " is not in memory: it was swapped out or left out of the dump"));
             return ExitCode.FAILED;
         }

@@ -2,9 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
 import dev.guestcore.linux.Linux;
-import dev.guestcore.linux.LinuxException;
 import dev.guestcore.linux.Task;
-import dev.guestcore.linux.Tasks;
 import dev.guestcore.linux.Walk;
 import java.util.List;
 import java.util.Map;
@@ -32,9 +30,7 @@ abstract class LinuxListVerb extends LinuxVerb {
 
     /** A process by its id. */
     final Task process(Linux linux, int pid) {
-        return Tasks.of(linux).find(pid).orElseThrow(() -> new LinuxException(
-                "there is no process " + pid + " in the guest; " + Text.program() + " ps " + Text.quoted(source)
-                        + " shows those that there are"));
+        return ProcessOption.find(linux, pid, source);
     }
 
     /** The items of a walk for the document; they are made as they are written. */

@@ -40,7 +40,7 @@ final class MapsVerb extends LinuxListVerb {
         } else {
             areas.forEach(area -> print(line(area)));
             if (areas.items().isEmpty() && areas.complete()) {
-                remark("guestcore: process " + pid + " has no memory of its own: it is a kernel thread, or has ended");
+                remark("guestcore: " + ProcessOption.withoutMemory(pid));
             }
         }
         return problems(areas.problems());

@@ -29,9 +29,17 @@ final class ReadJson implements Iterator<Object> {
 
     /** What is read, piece by piece. */
     static Map<String, Object> of(
-            GuestMemory memory, String source, long address, long length, Cancellation cancellation) {
+            GuestMemory memory,
+            String source,
+            ProcessOption process,
+            long address,
+            long length,
+            Cancellation cancellation) {
         Map<String, Object> document = new LinkedHashMap<>();
         document.put("source", source);
+        if (process.pid != null) {
+            document.put("pid", process.pid);
+        }
         document.put("address", Json.address(address));
         document.put("length", length);
         document.put("pieces", (Iterable<Object>) () -> new ReadJson(memory, address, length, cancellation));

@@ -26,7 +26,8 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "read",
         description = {
-            "Read guest-physical or guest-virtual memory: a hex dump, or the bytes themselves.",
+            "Read memory by guest-physical or virtual address, or by the addresses of a process of a Linux guest: a hex "
+                    + "dump, or the bytes themselves.",
             "",
             "In a hex dump, ?? is a byte that cannot be read; if no byte can be read, the exit code is 1. --raw stops "
                     + "with an error at the first one. With --json, memory comes in pieces, each with its state, and those "
@@ -37,7 +38,8 @@ import picocli.CommandLine.Parameters;
             "Examples:",
             "  guestcore read vm.core 0x200000 256",
             "  guestcore read vm.core 0 1M --raw -o low.bin",
-            "  guestcore read vm.core --virtual 0xffffffff81000000 --cpu 1"
+            "  guestcore read vm.core --virtual 0xffffffff81000000 --cpu 1",
+            "  guestcore read vm.core --pid 1234 0x400000 64"
         })
 final class ReadVerb extends Verb {
 
@@ -104,6 +106,9 @@ final class ReadVerb extends Verb {
     AddressSpaceOptions addressSpace = new AddressSpaceOptions();
 
     @Mixin
+    ProcessOption process = new ProcessOption();
+
+    @Mixin
     ProgressOption progress = new ProgressOption();
 
     @Mixin
@@ -131,9 +136,10 @@ final class ReadVerb extends Verb {
         if (length > 0 && Long.compareUnsigned(address + (length - 1), address) < 0) {
             throw usage("the range extends past the end of the address space");
         }
-        if (virtual && machine) {
-            throw usage("choose one of --virtual and --machine");
+        if (machine && isVirtual()) {
+            throw usage("choose one of " + (virtual ? "--virtual" : "--pid") + " and --machine");
         }
+        process.check(this, addressSpace);
         addressSpace.check(this, virtual);
         if (stream) {
             return streaming(this::toStandardOutput);
@@ -142,6 +148,10 @@ final class ReadVerb extends Verb {
             String name = Optional.ofNullable(output).orElseThrow();
             return write(bytes -> copyToFile(bytes, name));
         });
+    }
+
+    private boolean isVirtual() {
+        return virtual || process.isGiven();
     }
 
     private FreezeOption.Need need() {
@@ -165,7 +175,7 @@ final class ReadVerb extends Verb {
     private int show(Guest guest) throws IOException {
         GuestMemory memory = memory(guest);
         if (json) {
-            printJson(ReadJson.of(memory, source, address, length, console().cancellation()));
+            printJson(ReadJson.of(memory, source, process, address, length, console().cancellation()));
         } else if (!HexDump.write(memory, address, length, new Attentive(console()))) {
             int damage = report(guest.findings());
             remark("guestcore: none of these bytes can be read: " + why(memory));
@@ -228,6 +238,9 @@ final class ReadVerb extends Verb {
     }
 
     private GuestMemory memory(Guest guest) {
+        if (process.isGiven()) {
+            return process.of(guest, source, this).memory();
+        }
         if (virtual) {
             return addressSpace.of(guest, source, this).memory();
         }
@@ -257,9 +270,10 @@ final class ReadVerb extends Verb {
             memory.read(address, MemorySegment.ofArray(new byte[1]));
             return "the source does not have this memory";
         } catch (GuestcoreException e) {
-            boolean mayBeVirtual = !virtual && !machine && memory.regionAt(address).isEmpty();
+            boolean mayBeVirtual = !isVirtual() && !machine && memory.regionAt(address).isEmpty();
             return Printable.of(String.valueOf(e.getMessage()))
-                    + (mayBeVirtual ? "; to read a virtual address, use --virtual" : "");
+                    + (mayBeVirtual ? "; to read a virtual address, use --virtual" : "")
+                    + (process.isGiven() ? process.advice(source) : "");
         }
     }
 

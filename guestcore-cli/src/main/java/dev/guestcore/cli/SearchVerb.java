@@ -36,7 +36,8 @@ import picocli.CommandLine.Parameters;
             "Examples:",
             "  guestcore search vm.core 'BOOT_IMAGE='",
             "  guestcore search vm.core --hex '55 aa' --range 0x7c00-0x7fff",
-            "  guestcore search vm.core --regex 'Linux version [ -~]+' --virtual --cpu 0 --limit 1"
+            "  guestcore search vm.core --regex 'Linux version [ -~]+' --virtual --cpu 0 --limit 1",
+            "  guestcore search vm.core --pid 1234 password"
         })
 final class SearchVerb extends Verb {
 
@@ -62,6 +63,9 @@ final class SearchVerb extends Verb {
 
     @Mixin
     AddressSpaceOptions addressSpace = new AddressSpaceOptions();
+
+    @Mixin
+    ProcessOption process = new ProcessOption();
 
     @Option(
             names = "--range",
@@ -113,6 +117,7 @@ final class SearchVerb extends Verb {
 
     @Override
     public Integer call() throws Exception {
+        process.check(this, addressSpace);
         addressSpace.check(this, virtual);
         if (context < 0 || context > MemorySearch.MOST_CONTEXT) {
             throw usage("--context is a number from 0 to " + MemorySearch.MOST_CONTEXT + ", found " + context);
@@ -145,18 +150,27 @@ final class SearchVerb extends Verb {
         }
     }
 
+    /** The page tables through which memory is searched; empty for physical memory. */
+    private Optional<AddressSpace> seen(Guest guest) {
+        if (process.isGiven()) {
+            return Optional.of(process.of(guest, source, this));
+        }
+        return virtual ? Optional.of(addressSpace.of(guest, source, this)) : Optional.empty();
+    }
+
     private int search(MemorySearch search) {
         try (FreezeOption.Look look = freeze.look(this);
                 Guest guest = look.open(source, FreezeOption.Need.MUCH, progress.mode)) {
             SearchSummary summary;
             Hits hits;
-            Optional<AddressSpace> seen =
-                    virtual ? Optional.of(addressSpace.of(guest, source, this)) : Optional.empty();
+            Optional<AddressSpace> seen = seen(guest);
             try (ShownProgress shown = progress(progress.mode)) {
                 if (seen.isPresent()) {
                     AddressSpace space = seen.get();
                     hits = new Hits(console(), shown, space.memory(), Optional.of(space), pattern, meaning.utf16, json);
-                    summary = search.virtual(space, hits::print, shown);
+                    boolean ownHalf = process.isGiven() && range == null;
+                    MemorySearch part = ownHalf ? search.in(ProcessOption.half(space)) : search;
+                    summary = part.virtual(space, hits::print, shown);
                 } else {
                     GuestMemory memory = guest.memory();
                     hits = new Hits(console(), shown, memory, Optional.empty(), pattern, meaning.utf16, json);

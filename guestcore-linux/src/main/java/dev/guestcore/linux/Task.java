@@ -1,6 +1,7 @@
 package dev.guestcore.linux;
 
 import dev.guestcore.GuestMemory;
+import dev.guestcore.address.AddressSpace;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -105,6 +106,16 @@ public record Task(
 
     /** The memory of its process by the process's own addresses; empty if it has none. */
     public Optional<GuestMemory> memory() {
-        return UserMemory.of(this).map(UserMemory::memory);
+        return addressSpace().map(AddressSpace::memory);
+    }
+
+    /**
+     * The page tables of its process, which map the kernel's half of all addresses, too. Where the kernel isolates page tables,
+     * these are its own, in which nothing of the process may be executed.
+     *
+     * @return empty if it has no memory, as a kernel thread and a zombie, or if the page tables cannot be found
+     */
+    public Optional<AddressSpace> addressSpace() {
+        return UserMemory.of(this).map(UserMemory::space);
     }
 }

@@ -15,11 +15,13 @@ final class UserMemory {
     private static final int MOST_TEXT = 128 << 10;
 
     private final KernelObject mm;
+    private final AddressSpace space;
     private final GuestMemory memory;
 
-    private UserMemory(KernelObject mm, GuestMemory memory) {
+    private UserMemory(KernelObject mm, AddressSpace space) {
         this.mm = mm;
-        this.memory = memory;
+        this.space = space;
+        this.memory = space.memory();
     }
 
     /** The memory of a task's process; empty if it has none, or if its page tables cannot be found. */
@@ -28,12 +30,12 @@ final class UserMemory {
             AddressSpace kernel = mm.linux().image().space();
             return kernel.translate(mm.getLong("pgd"))
                     .physical()
-                    .map(root -> new UserMemory(mm, kernel.withRoot(root.value()).memory()));
+                    .map(root -> new UserMemory(mm, kernel.withRoot(root.value())));
         });
     }
 
-    GuestMemory memory() {
-        return memory;
+    AddressSpace space() {
+        return space;
     }
 
     Optional<List<String>> arguments() {

@@ -148,7 +148,7 @@ public enum KnownLinux {
     }
 
     /** The first process, as a static program. */
-    private static byte[] compiledInit() throws IOException {
+    static byte[] compiledInit() throws IOException {
         Path program = Files.createTempFile("guestcore-init", "");
         try {
             run("gcc-12", "-O1", "-static", "-s", "-o", program.toString(), SOURCE.toString());

@@ -1,0 +1,74 @@
+package dev.guestcore.cli;
+
+import dev.guestcore.AddressRange;
+import dev.guestcore.Guest;
+import dev.guestcore.address.AddressSpace;
+import dev.guestcore.linux.Linux;
+import dev.guestcore.linux.LinuxException;
+import dev.guestcore.linux.Task;
+import dev.guestcore.linux.Tasks;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** The option that names a process of a Linux guest, through whose page tables addresses are seen. */
+final class ProcessOption {
+
+    @Option(
+            names = "--pid",
+            paramLabel = "<pid>",
+            description = "See the addresses of this process of a Linux guest, through its own page tables.")
+    @Nullable
+    Integer pid;
+
+    /** Whether it was given. */
+    boolean isGiven() {
+        return pid != null;
+    }
+
+    /** Refuses what makes no sense before anything is opened. */
+    void check(Verb verb, AddressSpaceOptions others) {
+        if (pid != null && (others.cpu != null || others.tables.isGiven())) {
+            throw verb.usage("--pid names the page tables; leave out --cpu, --cr3, --paging, --c-bit and --physical-bits");
+        }
+    }
+
+    /**
+     * The page tables of the process.
+     *
+     * @throws LinuxException if no Linux kernel is found, or no such process, or if it has no memory
+     */
+    AddressSpace of(Guest guest, String source, Verb verb) {
+        int number = pid == null ? 0 : pid;
+        Linux linux;
+        try (ShownProgress shown = verb.progress(ProgressMode.AUTO)) {
+            linux = Linux.of(guest, shown);
+        }
+        Task task = find(linux, number, source);
+        return task.addressSpace().orElseThrow(() -> new LinuxException(task.object().get("mm").isNull()
+                ? withoutMemory(number)
+                : "the page tables of process " + number + " cannot be found: they are damaged or left out of the dump"));
+    }
+
+    /** A task by the number that users call it by. */
+    static Task find(Linux linux, int pid, String source) {
+        return Tasks.of(linux).find(pid).orElseThrow(() -> new LinuxException(
+                "there is no process " + pid + " in the guest; " + Text.program() + " ps " + Text.quoted(source)
+                        + " shows those that there are"));
+    }
+
+    /** Why there is nothing to show of a process. */
+    static String withoutMemory(int pid) {
+        return "process " + pid + " has no memory of its own: it is a kernel thread, or has ended";
+    }
+
+    /** Where to look why an address of the process gives nothing. */
+    String advice(String source) {
+        return "; " + Text.program() + " maps " + Text.quoted(source) + " " + pid
+                + " shows the addresses that the process has; what it never used or what is swapped out is not in memory";
+    }
+
+    /** The half of all addresses that a process has for itself; the other is the kernel's. */
+    static AddressRange half(AddressSpace space) {
+        return new AddressRange(0, (1L << space.paging().mode().virtualBits() - 1) - 1);
+    }
+}
