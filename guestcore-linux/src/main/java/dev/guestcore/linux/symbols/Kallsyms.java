@@ -11,7 +11,8 @@ import java.util.Optional;
  * safe for use by several threads at once.
  *
  * <pre>{@code
- * MemorySearch.of(SearchPattern.bytes(Kallsyms.searched())).physical(memory, hit -> Kallsyms.around(memory, hit.address()), ...);
+ * MemorySearch search = MemorySearch.of(SearchPattern.bytes(Kallsyms.searched()));
+ * search.physical(memory, hit -> Kallsyms.around(memory, hit.address()), progress);
  * }</pre>
  */
 public final class Kallsyms {

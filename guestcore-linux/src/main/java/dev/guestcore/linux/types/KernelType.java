@@ -2,6 +2,7 @@ package dev.guestcore.linux.types;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /** A C type of the kernel. Immutable and safe for use by several threads at once; equal if it is the same type. */
 public interface KernelType {
@@ -65,6 +66,11 @@ public interface KernelType {
 
     /** Of an enumeration (also through a typedef), its constants in order. */
     List<KernelConstant> constants();
+
+    /** Of an enumeration (also through a typedef), the value of the constant of this name; empty if it has none. */
+    default OptionalLong constant(String name) {
+        return constants().stream().filter(each -> each.name().equals(name)).mapToLong(KernelConstant::value).findFirst();
+    }
 
     /**
      * A member of a structure or union (also through a typedef) by its path: {@code mm}, {@code thread.sp},
