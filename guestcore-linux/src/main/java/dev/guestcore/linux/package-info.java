@@ -5,10 +5,10 @@
  * {@snippet :
  * Linux linux = Linux.of(guest);
  * System.out.println(linux.image().release().orElse("?"));
- * Tasks.of(linux).processes().forEach(each -> System.out.println(each.pid() + " " + each.name()));
- * KernelLog.of(linux).records().flatMap(record -> record.lines().stream()).forEach(System.out::println);
- * Stacks.of(linux).ofPid(1).ifPresent(stack -> stack.trace().frames().forEach(System.out::println));
- * Sockets.of(linux).forEach(socket -> System.out.println(socket.kind() + " " + socket.local()));
+ * linux.tasks().processes().forEach(each -> System.out.println(each.pid() + " " + each.name()));
+ * linux.log().records().flatMap(record -> record.lines().stream()).forEach(System.out::println);
+ * linux.stacks().ofPid(1).ifPresent(stack -> stack.trace().frames().forEach(System.out::println));
+ * linux.sockets().forEach(socket -> System.out.println(socket.kind() + " " + socket.local()));
  * }
  *
  * <p>What no class shows is read as the kernel's own code reads it, by the names of variables, types and members. Lists
