@@ -24,7 +24,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Show kernel stacks of a Linux guest: of a task, of a vCPU, or of all tasks.",
             "",
-            "Nothing else is needed than the guest's memory. Without a number, the stacks of what the vCPUs run are "
+            "Only the guest's memory is needed. Without a number, the stacks of what the vCPUs run are "
                     + "shown. A frame is found by the kernel's own unwinding table unless it says otherwise; a question "
                     + "mark is before what may be left over from earlier. With --all, tasks with the same stack are shown "
                     + "together."

@@ -15,7 +15,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Show the environment that a process of a Linux guest was started with, as env does.",
             "",
-            "Nothing else is needed than the guest's memory. It is read by the process's own page tables; what the process "
+            "Only the guest's memory is needed. It is read by the process's own page tables; what the process "
                     + "changed later is not seen. With --json the words of its command line are shown, too."
         },
         footer = {"", "Examples:", "  guestcore env vm.core 1234", "  guestcore env vm.core 1234 --json"})

@@ -14,7 +14,7 @@ import picocli.CommandLine.Command;
         description = {
             "Show the network devices of a Linux guest and their addresses, as ip addr does.",
             "",
-            "Nothing else is needed than the guest's memory. Devices of all network namespaces are shown."
+            "Only the guest's memory is needed. Devices of all network namespaces are shown."
         },
         footer = {"", "Examples:", "  guestcore ip vm.core", "  guestcore ip qemu:/run/vm.qmp --json"})
 final class IpVerb extends LinuxListVerb {

@@ -27,7 +27,7 @@ import picocli.CommandLine.Option;
         description = {
             "Show the log of a Linux kernel, as dmesg does.",
             "",
-            "Nothing else is needed than the guest's memory. Times are seconds since the guest was started."
+            "Only the guest's memory is needed. Times are seconds since the guest was started."
         },
         footer = {
             "",

@@ -15,7 +15,7 @@ import picocli.CommandLine.Command;
         description = {
             "Show the modules of a Linux kernel, as lsmod does.",
             "",
-            "Nothing else is needed than the guest's memory. A module that is in memory, but not in the kernel's list of "
+            "Only the guest's memory is needed. A module that is in memory, but not in the kernel's list of "
                     + "modules, is marked."
         },
         footer = {"", "Example:", "  guestcore lsmod vm.core"})

@@ -15,7 +15,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Show what the addresses of a process of a Linux guest mean, as /proc/PID/maps does.",
             "",
-            "Nothing else is needed than the guest's memory."
+            "Only the guest's memory is needed."
         },
         footer = {"", "Examples:", "  guestcore maps vm.core 1234", "  guestcore maps vm.core 1234 --json"})
 final class MapsVerb extends LinuxListVerb {

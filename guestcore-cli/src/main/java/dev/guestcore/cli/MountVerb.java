@@ -19,7 +19,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Show the mounted file systems of a Linux guest, as mount does.",
             "",
-            "Nothing else is needed than the guest's memory. Options that only a file system's own code knows, such as a "
+            "Only the guest's memory is needed. Options that only a file system's own code knows, such as a "
                     + "size, are not shown."
         },
         footer = {"", "Examples:", "  guestcore mount vm.core", "  guestcore mount vm.core 1234 --json"})

@@ -24,7 +24,7 @@ import picocli.CommandLine.Option;
         description = {
             "Show the processes of a Linux guest, as ps does.",
             "",
-            "Nothing else is needed than the guest's memory. Kernel threads stand in brackets. START is the time from the "
+            "Only the guest's memory is needed. Kernel threads stand in brackets. START is the time from the "
                     + "guest's start to the process's, RSS the memory that it has in RAM. States are those of ps: R running, S "
                     + "sleeping, D uninterruptible, I idle kernel thread, T stopped, t traced, Z zombie, X dead, P parked; a + marks "
                     + "what a CPU is running. Processes that one of the kernel's lists hides are marked."

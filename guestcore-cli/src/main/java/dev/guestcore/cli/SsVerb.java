@@ -17,7 +17,7 @@ import picocli.CommandLine.Option;
         description = {
             "Show the sockets of a Linux guest with their owners, as ss does.",
             "",
-            "Nothing else is needed than the guest's memory. Shown are the sockets that processes have open, in all network "
+            "Only the guest's memory is needed. Shown are the sockets that processes have open, in all network "
                     + "namespaces; connections that no process holds any more, such as those in TIME-WAIT, are not."
         },
         footer = {
