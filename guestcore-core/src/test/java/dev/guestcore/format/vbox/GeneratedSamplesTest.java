@@ -17,6 +17,7 @@ import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.X86;
 import dev.guestcore.format.WriteReport;
+import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Samples;
 import java.lang.foreign.MemorySegment;
@@ -204,7 +205,7 @@ class GeneratedSamplesTest {
                             + " VirtualBox before r34134; put right on reading")));
             assertTrue(guest.findings()
                     .contains(Finding.damage(file + ": VirtualBox before r34197 wrote the first page of each range"
-                            + " again for every other page of it: the other " + lost
+                            + " again for every other page of it: the other " + Amounts.count(lost)
                             + " pages are lost and cannot be read")));
         }
     }
