@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.Guest;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.Task;
+import dev.guestcore.linux.Tasks;
 import dev.guestcore.linux.Walk;
 import java.util.List;
 import java.util.Map;
@@ -30,7 +31,7 @@ abstract class LinuxListVerb extends LinuxVerb {
 
     /** A process by its id. */
     final Task process(Linux linux, int pid) {
-        return ProcessOption.find(linux, pid, source);
+        return ProcessOption.find(Tasks.of(linux), pid, source);
     }
 
     /** The items of a walk for the document; they are made as they are written. */

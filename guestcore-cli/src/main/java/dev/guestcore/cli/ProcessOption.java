@@ -43,15 +43,12 @@ final class ProcessOption {
         try (ShownProgress shown = verb.progress(ProgressMode.AUTO)) {
             linux = Linux.of(guest, shown);
         }
-        Task task = find(linux, number, source);
-        return task.addressSpace().orElseThrow(() -> new LinuxException(task.object().get("mm").isNull()
-                ? withoutMemory(number)
-                : "the page tables of process " + number + " cannot be found: they are damaged or left out of the dump"));
+        return find(Tasks.of(linux), number, source).requireAddressSpace();
     }
 
     /** A task by the number that users call it by. */
-    static Task find(Linux linux, int pid, String source) {
-        return Tasks.of(linux).find(pid).orElseThrow(() -> new LinuxException(
+    static Task find(Tasks tasks, int pid, String source) {
+        return tasks.find(pid).orElseThrow(() -> new LinuxException(
                 "there is no process " + pid + " in the guest; " + Text.program() + " ps " + Text.quoted(source)
                         + " shows those that there are"));
     }

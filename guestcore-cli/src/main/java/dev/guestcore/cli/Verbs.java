@@ -36,6 +36,7 @@ final class Verbs {
         verbs.put("lsof", LsofVerb::new);
         verbs.put("maps", MapsVerb::new);
         verbs.put("env", EnvVerb::new);
+        verbs.put("dump", DumpVerb::new);
         verbs.put("mount", MountVerb::new);
         verbs.put("ss", SsVerb::new);
         verbs.put("ip", IpVerb::new);

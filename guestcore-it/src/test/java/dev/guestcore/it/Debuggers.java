@@ -19,7 +19,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.IntFunction;
 
 /** Runs the debuggers that are installed. */
-final class Debuggers {
+public final class Debuggers {
 
     private static final int PATIENCE_SECONDS = 90;
 
@@ -46,6 +46,17 @@ final class Debuggers {
         for (String line : lines) {
             command.addAll(List.of("-ex", line));
         }
+        return run(folder, command);
+    }
+
+    /** What gdb prints for some commands about a core of a program. */
+    public static String gdb(Path folder, Path program, Path core, String... lines) {
+        String gdb = Tools.require("gdb").toString();
+        List<String> command = new ArrayList<>(List.of(gdb, "-nx", "-q", "-batch", "-ex", "set style enabled off"));
+        for (String line : lines) {
+            command.addAll(List.of("-ex", line));
+        }
+        command.addAll(List.of(program.toString(), core.toString()));
         return run(folder, command);
     }
 

@@ -69,6 +69,14 @@ public final class Stacks {
         return unwinder;
     }
 
+    /** The vCPU that runs a task; empty if none does, or if the registers do not tell which. */
+    Optional<Vcpu> vcpuOf(KernelObject task) {
+        return currentTasks.entrySet().stream()
+                .filter(entry -> entry.getValue() == task.address())
+                .findFirst()
+                .flatMap(entry -> Optional.ofNullable(vcpus.get(entry.getKey())));
+    }
+
     private void findCpus() {
         Optional<Long> offsets = address("__per_cpu_offset");
         Optional<Long> runqueues = address("runqueues");

@@ -118,4 +118,15 @@ public record Task(
     public Optional<AddressSpace> addressSpace() {
         return UserMemory.of(this).map(UserMemory::space);
     }
+
+    /**
+     * The same, for whoever cannot go on without.
+     *
+     * @throws LinuxException if there are none; the message says why
+     */
+    public AddressSpace requireAddressSpace() {
+        return addressSpace().orElseThrow(() -> new LinuxException(object.get("mm").isNull()
+                ? "process " + pid + " has no memory of its own: it is a kernel thread, or has ended"
+                : "the page tables of process " + pid + " cannot be found: they are damaged or left out of the dump"));
+    }
 }

@@ -151,11 +151,20 @@ public enum KnownLinux {
     static byte[] compiledInit() throws IOException {
         Path program = Files.createTempFile("guestcore-init", "");
         try {
-            run("gcc-12", "-O1", "-static", "-s", "-o", program.toString(), SOURCE.toString());
+            compileInit(program, "-s");
             return Files.readAllBytes(program);
         } finally {
             Files.delete(program);
         }
+    }
+
+    /**
+     * Compiles the first process.
+     *
+     * @param kind -s as in the guest, -g for the same with debug information
+     */
+    static void compileInit(Path program, String kind) throws IOException {
+        run("gcc-12", "-O1", "-static", kind, "-o", program.toString(), SOURCE.toString());
     }
 
     private static void run(String program, String... arguments) throws IOException {
