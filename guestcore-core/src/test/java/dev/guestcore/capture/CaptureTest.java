@@ -31,6 +31,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -40,6 +41,11 @@ class CaptureTest {
     private Path folder;
 
     private final CountingSource source = new CountingSource(Guests.source("demo:"));
+
+    @AfterEach
+    void close() {
+        source.close();
+    }
 
     private Capture capture() {
         return Capture.of(source).to(Guests.format("elf").writer(Map.of()));
