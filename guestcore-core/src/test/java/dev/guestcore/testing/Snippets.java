@@ -2,6 +2,8 @@ package dev.guestcore.testing;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -9,18 +11,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Objects;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.spi.ToolProvider;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import javax.tools.Diagnostic;
-import javax.tools.DiagnosticCollector;
-import javax.tools.JavaCompiler;
-import javax.tools.JavaFileObject;
-import javax.tools.SimpleJavaFileObject;
-import javax.tools.ToolProvider;
 
 /**
  * The Java in our documents, and a compiler for it: statements are put into a method, beside variables that they may use
@@ -43,6 +40,7 @@ public final class Snippets {
     private static final Pattern FENCE = Pattern.compile("(?s)\n```java\n(.*?)\n```\n");
     private static final Pattern JAVADOC = Pattern.compile("(?:\\{@snippet *:|<pre>\\{@code) *(?=\n)");
     private static final Pattern EXPORT = Pattern.compile("(?m)^ +exports ([a-z0-9.]+);");
+    private static final Pattern ERROR = Pattern.compile("(?:Snippet(\\d+)\\.java:(\\d+): )?error: (.*)");
     private static final Pattern WHOLE = Pattern.compile("(?m)^(public |final |import )");
 
     private final List<String> variables;
@@ -124,20 +122,31 @@ public final class Snippets {
      * @return what the compiler complains about; empty if all is well
      */
     public List<String> compile(List<Snippet> snippets, Path classes) {
-        JavaCompiler compiler = Objects.requireNonNull(ToolProvider.getSystemJavaCompiler(), "a JDK runs the tests");
-        DiagnosticCollector<JavaFileObject> diagnostics = new DiagnosticCollector<>();
-        List<String> options = List.of("-proc:none", "-cp", classPath, "-d", classes.toString());
+        // Not by javax.tools, whose module ours does not read.
+        ToolProvider compiler = ToolProvider.findFirst("javac").orElseThrow();
         String fields = variables.stream().collect(Collectors.joining(";\n    public ", "", ";"));
-        List<JavaFileObject> sources = new ArrayList<>();
-        sources.add(new Source("Context", imports("package snippets;") + CONTEXT.formatted(fields)));
-        for (int i = 0; i < snippets.size(); i++) {
-            sources.add(new Source("Snippet" + i, source(snippets.get(i), "Snippet" + i)));
+        StringWriter complaints = new StringWriter();
+        try {
+            Path sources = Files.createTempDirectory(classes, "sources");
+            List<String> words = new ArrayList<>(
+                    List.of("-proc:none", "-encoding", "UTF-8", "-cp", classPath, "-d", classes.toString()));
+            words.add(write(sources, "Context", imports("package snippets;") + CONTEXT.formatted(fields)));
+            for (int i = 0; i < snippets.size(); i++) {
+                words.add(write(sources, "Snippet" + i, source(snippets.get(i), "Snippet" + i)));
+            }
+            compiler.run(new PrintWriter(complaints), new PrintWriter(complaints), words.toArray(String[]::new));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
-        compiler.getTask(null, null, diagnostics, options, null, sources).call();
-        return diagnostics.getDiagnostics().stream()
-                .filter(each -> each.getKind() == Diagnostic.Kind.ERROR)
-                .map(each -> explain(each, snippets))
+        return complaints.toString().lines()
+                .map(ERROR::matcher)
+                .filter(Matcher::find)
+                .map(match -> explain(match, snippets))
                 .toList();
+    }
+
+    private static String write(Path folder, String name, String text) throws IOException {
+        return Files.writeString(folder.resolve(name + ".java"), text).toString();
     }
 
     private String source(Snippet snippet, String name) {
@@ -159,28 +168,11 @@ public final class Snippets {
                 + "import static java.nio.charset.StandardCharsets.*;";
     }
 
-    private static String explain(Diagnostic<? extends JavaFileObject> diagnostic, List<Snippet> snippets) {
-        String message = diagnostic.getMessage(Locale.ROOT);
-        Matcher number = Pattern.compile("Snippet(\\d+)\\.java").matcher(diagnostic.toString());
-        if (!number.find()) {
-            return message;
+    private static String explain(MatchResult complaint, List<Snippet> snippets) {
+        if (complaint.group(1) == null) {
+            return complaint.group();
         }
-        Snippet snippet = snippets.get(Integer.parseInt(number.group(1)));
-        return snippet.file() + ":" + (snippet.line() + diagnostic.getLineNumber() - 2) + ": " + message;
-    }
-
-    private static final class Source extends SimpleJavaFileObject {
-
-        private final String text;
-
-        Source(String name, String text) {
-            super(URI.create("string:///snippets/" + name + ".java"), Kind.SOURCE);
-            this.text = text;
-        }
-
-        @Override
-        public CharSequence getCharContent(boolean ignoreEncodingErrors) {
-            return text;
-        }
+        Snippet snippet = snippets.get(Integer.parseInt(complaint.group(1)));
+        return snippet.file() + ":" + (snippet.line() + Integer.parseInt(complaint.group(2)) - 2) + ": " + complaint.group(3);
     }
 }
