@@ -48,6 +48,50 @@ class KernelPanicTest {
         assertEquals(Derived.Confidence.LIKELY, panic.confidence());
     }
 
+    /** What a longer record left in the ring stands right behind the text of a shorter one. */
+    @Test
+    void whatStandsBehindARecordIsNotPartOfIt() {
+        String ring = ring(LINE + "left over") + descriptors(LINE.length());
+        assertEquals(LINE, glance(ring).panic().orElseThrow().value());
+        // A descriptor of another record tells nothing.
+        memory.putLong(IMAGE + 0x10_2000 + 5 * 24 + 8, 4000);
+        assertEquals(LINE + "left over", glance(ring).panic().orElseThrow().value());
+        for (int bits : new int[] {-1, 0, 31, 64}) {
+            memory.putInt(IMAGE + 0x10_1000, bits);
+            assertEquals(LINE + "left over", glance(ring).panic().orElseThrow().value());
+        }
+    }
+
+    /** The descriptor of the text in the ring is the sixth of eight, in the ring's second turn. */
+    private String descriptors(int length) {
+        memory.putLong(IMAGE + 0x11_0000 + 5000 - 8, 8 + 5);
+        memory.putInt(IMAGE + 0x10_1000, 3);
+        memory.putLong(IMAGE + 0x10_1000 + 8, VIRTUAL + 0x10_2000);
+        memory.putLong(IMAGE + 0x10_1000 + 16, VIRTUAL + 0x10_3000);
+        memory.putLong(IMAGE + 0x10_2000 + 5 * 24 + 8, (1 << 16) + 5000 - 8);
+        memory.putShort(IMAGE + 0x10_3000 + 5 * 88 + 16, (short) length);
+        return "OFFSET(printk_ringbuffer.desc_ring)=0\nOFFSET(prb_desc_ring.count_bits)=0\n"
+                + "OFFSET(prb_desc_ring.descs)=8\nOFFSET(prb_desc_ring.infos)=16\nSIZE(prb_desc)=24\n"
+                + "OFFSET(prb_desc.text_blk_lpos)=8\nOFFSET(prb_data_blk_lpos.begin)=0\nSIZE(printk_info)=88\n"
+                + "OFFSET(printk_info.text_len)=16\n";
+    }
+
+    @Test
+    void whatStandsBehindARecordOfAnOlderKernelIsNotPartOfIt() {
+        memory.putLong(IMAGE + 0x10_0000, VIRTUAL + 0x11_0000);
+        memory.putInt(IMAGE + 0x10_0008, 1 << 16);
+        memory.putShort(IMAGE + 0x11_0100 - 16 + 10, (short) LINE.length());
+        kernel.put(IMAGE + 0x11_0100, LINE + "Az");
+        assertEquals(
+                LINE,
+                glance("SYMBOL(log_buf)=" + Long.toHexString(VIRTUAL + 0x10_0000) + "\nSYMBOL(log_buf_len)="
+                                + Long.toHexString(VIRTUAL + 0x10_0008) + "\nSIZE(printk_log)=16\n"
+                                + "OFFSET(printk_log.text_len)=10\n")
+                        .panic()
+                        .orElseThrow()
+                        .value());
+    }
+
     @Test
     void aPanicInTheLogOfAnOlderKernelIsFound() {
         memory.putLong(IMAGE + 0x10_0000, VIRTUAL + 0x11_0000);
