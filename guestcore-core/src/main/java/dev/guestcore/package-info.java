@@ -7,7 +7,7 @@
  * {@snippet :
  * try (Guest guest = Guests.open("vm.core")) {                   // or "qemu:/run/vm.qmp", "demo:"
  *     System.out.println(guest.provenance().format() + ", " + guest.vcpus().size() + " vCPUs");
- *     guest.findings().forEach(System.out::println);             // what is odd or damaged
+ *     guest.findings().forEach(finding -> System.out.println(finding.message()));    // what is odd or damaged
  * }
  * }
  *
@@ -26,11 +26,13 @@
  * <p>Virtual memory is a {@link dev.guestcore.GuestMemory} too, by the page tables of a vCPU:
  *
  * {@snippet :
- * AddressSpace space = AddressSpace.of(guest, guest.vcpus().getFirst());
- * System.out.println(space.translate(0xffffffff81000000L));      // how one address is translated
- * space.memory().read(0xffffffff81000000L, bytes);
+ * Vcpu vcpu = guest.vcpus().getFirst();
+ * long rip = vcpu.registers().get(X86.RIP);
+ * AddressSpace space = AddressSpace.of(guest, vcpu);
+ * System.out.println(space.translate(rip));                      // where the page tables lead, and how
+ * space.memory().read(rip, bytes);
  * MemorySearch.of(SearchPattern.text("secret", List.of(UTF_8)))
- *         .virtual(space, hit -> System.out.println(hit.address()), Progress.none());
+ *         .virtual(space, hit -> System.out.println(Long.toHexString(hit.address())), Progress.none());
  * }
  *
  * <p>The kernel, by what it left in memory; each fact says how it was found and how certain it is. The module

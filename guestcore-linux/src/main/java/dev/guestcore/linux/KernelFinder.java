@@ -49,7 +49,7 @@ final class KernelFinder {
         return miss != null
                 ? miss
                 : "no Linux kernel found: memory holds no table of kernel symbols (kallsyms); it was left out of the dump, is"
-                        + " encrypted, or the guest is none of Linux";
+                        + " encrypted, or the guest does not run Linux";
     }
 
     Optional<Linux> find() {
