@@ -66,6 +66,11 @@ final class BesideMemory implements GuestMemory {
         return header.array();
     }
 
+    /** Whether a record lies there. */
+    static boolean isAt(FileBytes file, long offset) {
+        return file.holds(offset, HEADER) && file.u64(offset, ORDER, "magic") == MAGIC;
+    }
+
     /** The pages, and the memory beside them if there is a record of it. */
     static GuestMemory over(
             GuestMemory pages, FileBytes file, KdumpNotes notes, Arena arena, CappedFindings findings) {
@@ -74,7 +79,7 @@ final class BesideMemory implements GuestMemory {
             return pages;
         }
         long offset = record.get().offset();
-        if (!file.holds(offset, HEADER) || file.u64(offset, ORDER, "magic") != MAGIC) {
+        if (!isAt(file, offset)) {
             // makedumpfile copies the note into a file that it filters, but not what the note is about.
             findings.add(Finding.note(file.name() + ": firmware that Guestcore had kept beside the pages is lost, because"
                     + " another program wrote the file anew"));

@@ -3,6 +3,7 @@ package dev.guestcore.format.kdump;
 import dev.guestcore.Finding;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.check.CappedFindings;
+import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.ranges.FileUse;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -108,11 +109,15 @@ final class PagePlaces {
         KdumpHeader header = table.header();
         use.add(0, header.descriptorsOffset(), TABLES);
         use.add(header.descriptorsOffset(), table.count() * KdumpLayout.DESCRIPTOR, TABLES);
-        for (long type : new long[] {KdumpNotes.KEEP_TYPE, BesideMemory.NOTE_TYPE}) {
-            notes.place(type)
-                    .filter(place -> place.offset() >= table.end())
-                    .ifPresent(place -> use.add(place.offset(), place.size(), TABLES));
-        }
+        // makedumpfile copies the notes, not the records that they are about: then pages lie there.
+        FileBytes file = table.file();
+        Stream.concat(
+                        notes.place(KdumpNotes.KEEP_TYPE).filter(place -> KeepRecord.isAt(file, place.offset())).stream(),
+                        notes.place(BesideMemory.NOTE_TYPE)
+                                .filter(place -> BesideMemory.isAt(file, place.offset()))
+                                .stream())
+                .filter(place -> place.offset() >= table.end())
+                .forEach(place -> use.add(place.offset(), place.size(), TABLES));
         header.eraseInfo()
                 .filter(place -> place.offset() >= table.end())
                 .ifPresent(place -> use.add(place.offset(), place.size(), TABLES));

@@ -10,9 +10,11 @@ import dev.guestcore.Progress;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.open.Guests;
+import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.Patterns;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -133,6 +135,19 @@ class PagePlacesTest {
         System.arraycopy(dump, descriptors, dump, descriptors + 24 * 6, 24);
         assertEquals(List.of(), damage(dump));
         assertEquals(List.of(), failed(dump));
+    }
+
+    /** makedumpfile copies our notes as they are into a file where pages lie at those places. */
+    @Test
+    void aNoteAboutARecordThatIsGoneTakesNoPlace() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, 1 << 12);
+        for (long type : new long[] {BesideMemory.NOTE_TYPE, KdumpNotes.KEEP_TYPE}) {
+            int pages = image().notes(elf.note(KdumpNotes.OWN, (int) type, new byte[16])).bytes().length - 20 * PAGE;
+            byte[] note = elf.note(KdumpNotes.OWN, (int) type, KdumpNotes.placeNote(pages, 2 * PAGE));
+            byte[] dump = image().notes(note).bytes();
+            assertEquals(List.of(), damage(dump));
+            assertEquals(List.of(), failed(dump));
+        }
     }
 
     /** Another thread may find a page damaged at any time. */
