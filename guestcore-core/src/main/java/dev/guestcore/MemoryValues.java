@@ -36,6 +36,8 @@ final class MemoryValues {
                 text.write(chunk[i]);
             }
             if (count < wanted) {
+                // Fails in the words of this memory, which may be one of virtual addresses; or it has changed meanwhile.
+                memory.read(at + count, MemorySegment.ofArray(chunk).asSlice(0, 1));
                 throw new MemoryAccessException(at + count, memory.runAt(at + count).state());
             }
         }

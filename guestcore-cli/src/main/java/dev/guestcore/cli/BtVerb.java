@@ -81,10 +81,16 @@ final class BtVerb extends LinuxVerb {
             stacks.ofPid(pid).ifPresent(found::add);
             if (found.isEmpty()) {
                 remark("guestcore: " + Printable.of(source) + ": no task has the number " + pid
-                        + "; 'guestcore bt --all' shows all tasks");
+                        + "; '" + Text.program() + " bt " + Text.quoted(source) + " --all' shows all tasks");
                 return ExitCode.FAILED;
             }
         } else {
+            if (guest.vcpus().isEmpty()) {
+                remark("guestcore: " + Printable.of(source) + ": the registers of the vCPUs are not in it; '" + Text.program()
+                        + " bt "
+                        + Text.quoted(source) + " --all' shows the stacks of all tasks");
+                return ExitCode.FAILED;
+            }
             List<Vcpu> vcpus = cpu == null ? guest.vcpus() : List.of(Vcpus.numbered(cpu, guest.vcpus(), source));
             vcpus.forEach(vcpu -> found.add(stacks.ofVcpu(vcpu)));
         }
@@ -109,8 +115,7 @@ final class BtVerb extends LinuxVerb {
                 describe(stack.trace(), true);
             }
         }
-        problems.forEach(problem -> remark("guestcore: " + Printable.of(source) + ": " + Printable.of(problem)));
-        return ExitCode.DONE;
+        return problems(problems);
     }
 
     /** Equal stacks together, the most frequent first. */
@@ -135,8 +140,7 @@ final class BtVerb extends LinuxVerb {
             names(group).forEach(line -> print("  " + line));
             describe(group.getFirst().trace(), false);
         }
-        problems.forEach(problem -> remark("guestcore: " + Printable.of(source) + ": " + Printable.of(problem)));
-        return ExitCode.DONE;
+        return problems(problems);
     }
 
     private static List<Object> key(StackTrace trace) {

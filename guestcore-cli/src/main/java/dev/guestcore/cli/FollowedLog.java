@@ -59,7 +59,7 @@ final class FollowedLog {
             List<LogEntry> news = new ArrayList<>();
             Optional<LogRecord> first = read.records().findFirst();
             if (next > 0 && first.isPresent() && first.get().sequence() > next) {
-                news.add(new LogGap(first.get().sequence() - next, "overwritten before they could be read"));
+                news.add(new LogGap(first.get().sequence() - next, "overwritten before they could be read", false));
             }
             long from = next;
             read.stream()

@@ -5,7 +5,6 @@ import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.Task;
 import dev.guestcore.linux.Tasks;
 import dev.guestcore.linux.Walk;
-import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -38,11 +37,5 @@ abstract class LinuxListVerb extends LinuxVerb {
     static <T> Iterable<Object> items(Walk<T> walk, Function<T, Map<String, Object>> json) {
         Stream<T> items = walk.stream();
         return () -> items.<Object>map(json).iterator();
-    }
-
-    /** Says what could not be read, and gives the exit code. */
-    final int problems(List<String> problems) {
-        problems.forEach(problem -> remark("guestcore: " + Printable.of(problem)));
-        return problems.isEmpty() ? ExitCode.DONE : ExitCode.DAMAGED;
     }
 }

@@ -1,6 +1,8 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
+import dev.guestcore.error.CancelledException;
+import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.linux.KernelLog;
 import dev.guestcore.linux.LinuxException;
 import dev.guestcore.linux.LogEntry;
@@ -140,8 +142,10 @@ final class LogVerb extends LinuxVerb {
         }
         try (ShownProgress shown = progress(progress.mode)) {
             return KernelLog.byVmcoreInfo(guest, shown);
-        } catch (LinuxException e) {
-            noSymbols.addSuppressed(e);
+        } catch (CancelledException e) {
+            throw e;
+        } catch (GuestcoreException e) {
+            // The second way is one more chance; why the first failed is what the user can do something about.
             throw noSymbols;
         }
     }
@@ -159,14 +163,30 @@ final class LogVerb extends LinuxVerb {
             first = trouble.getAsLong();
         }
         long from = first;
-        Predicate<LogEntry> wanted =
-                entry -> entry instanceof LogRecord record ? record.sequence() >= from && isWanted(record) : from == 0;
+        Predicate<LogEntry> wanted = entry -> entry instanceof LogRecord record
+                ? Long.compareUnsigned(record.sequence(), from) >= 0 && isWanted(record)
+                : from == 0;
+        long[] damaged = {0};
+        Stream<LogEntry> shown = log.stream().filter(wanted).peek(entry -> damaged[0] += damage(entry));
         if (json) {
-            printJson(document(log.stream().filter(wanted)));
+            printJson(document(shown));
         } else {
-            log.stream().filter(wanted).forEach(this::print);
+            shown.forEach(this::print);
         }
-        return ExitCode.DONE;
+        if (damaged[0] == 0) {
+            return ExitCode.DONE;
+        }
+        remark("guestcore: " + Printable.of(source) + ": the log is damaged, or was copied while the kernel wrote it: "
+                + Text.counted(damaged[0], "record") + " cannot be read whole");
+        return ExitCode.DAMAGED;
+    }
+
+    /** How many records of an entry are not what the kernel wrote. */
+    private static long damage(LogEntry entry) {
+        return switch (entry) {
+            case LogRecord record -> record.state() == LogRecord.State.TEXT_MISSING ? 1 : 0;
+            case LogGap gap -> gap.damage() ? gap.count() : 0;
+        };
     }
 
     /** Whether it is urgent enough. */

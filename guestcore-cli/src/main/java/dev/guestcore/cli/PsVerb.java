@@ -68,8 +68,7 @@ final class PsVerb extends LinuxVerb {
         } else {
             table(tree ? inTree(shown) : shown.stream().map(task -> new Row(task, "")).toList());
         }
-        tasks.problems().forEach(problem -> remark("guestcore: " + Printable.of(problem)));
-        return tasks.problems().isEmpty() ? ExitCode.DONE : ExitCode.DAMAGED;
+        return problems(tasks.problems());
     }
 
     private record Row(Task task, String indent) {}

@@ -214,8 +214,12 @@ final class SymbolsVerb extends Verb {
 
     private int print(KernelSymbols symbols, List<Query> queries) {
         if (queries.isEmpty()) {
-            symbols.stream().filter(this::isShown).forEach(symbol -> print(new SymbolOffset(symbol, 0)));
-            return ExitCode.DONE;
+            long[] shown = {0};
+            symbols.stream().filter(this::isShown).forEach(symbol -> {
+                shown[0]++;
+                print(new SymbolOffset(symbol, 0));
+            });
+            return shown[0] > 0 ? ExitCode.DONE : nothingShown();
         }
         List<String> missing = new ArrayList<>();
         for (Query query : queries) {
@@ -227,6 +231,13 @@ final class SymbolsVerb extends Verb {
         }
         missing.forEach(text -> remark("guestcore: no symbol " + Printable.of(text)));
         return missing.isEmpty() ? ExitCode.DONE : ExitCode.FAILED;
+    }
+
+    private int nothingShown() {
+        remark("guestcore: no symbols of " + (module == null ? "these types" : "module '" + Printable.of(module) + "'"
+                + (types == null ? "" : " and these types")) + "; " + Text.program() + " lsmod " + Text.quoted(source)
+                + " shows the modules that there are");
+        return ExitCode.FAILED;
     }
 
     private void print(SymbolOffset found) {

@@ -58,7 +58,9 @@ class SymbolsVerbTest {
     @Test
     void filtersLeaveOthersOut() {
         assertEquals(List.of("ffffffff83000000 B _end"), lines(0, "symbols", guest, "_*", "--type", "Bb").subList(0, 1));
-        assertEquals(0, lines(0, "symbols", guest, "--module", "nvme").size());
+        Run none = Run.of("symbols", guest, "--module", "nvme").expect(1);
+        assertEquals("", none.out());
+        assertTrue(none.err().startsWith("guestcore: no symbols of module 'nvme'; "), none.err());
         assertEquals(1810, lines(0, "symbols", guest, "--module", "kernel").size());
         assertEquals(0, lines(1, "symbols", guest, "function_7", "--type", "T").size());
     }

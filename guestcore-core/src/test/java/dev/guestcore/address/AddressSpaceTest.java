@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
+import dev.guestcore.MemoryAccessException;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.arch.Architectures;
@@ -431,6 +432,9 @@ class AddressSpaceTest {
                 VirtualAccessException.class, () -> space.memory().read(0x2ffc, MemorySegment.ofArray(bytes)));
         assertEquals(0x3000, error.address());
         assertEquals(Translation.Outcome.NOT_PRESENT, error.outcome());
+        MemoryAccessException text =
+                assertThrows(MemoryAccessException.class, () -> space.memory().readString(0x2ffc, 100));
+        assertEquals(error.getMessage(), text.getMessage());
         assertEquals(
                 new PageRun(new AddressRange(0x3000, 0x3fff), PageState.ABSENT),
                 space.memory().runAt(0x3000));

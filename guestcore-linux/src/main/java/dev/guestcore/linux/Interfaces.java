@@ -39,7 +39,7 @@ public final class Interfaces {
      * @throws LinuxException if the kernel has no description of its types
      */
     public static Walk<NetworkInterface> of(Linux linux) {
-        return namespaces(linux).flatMap(Interfaces::of);
+        return namespaces(linux).flatMap(Interfaces::of).about("network devices");
     }
 
     private static Walk<KernelObject> namespaces(Linux linux) {

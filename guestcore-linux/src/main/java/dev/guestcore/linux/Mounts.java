@@ -50,7 +50,7 @@ public final class Mounts {
         return mounts.flatMap(mount -> {
             FilePaths.Name point = paths.mountPoint(mount);
             return point.reachable() ? List.of(read(mount, point.text(), paths)) : List.of();
-        });
+        }).about("mounts");
     }
 
     private static String mountNode(Linux linux) {

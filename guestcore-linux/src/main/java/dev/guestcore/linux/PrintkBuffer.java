@@ -151,7 +151,7 @@ final class PrintkBuffer implements KernelLog.Reader {
         private @Nullable LogEntry advance() {
             if (!begun && sequence > 0) {
                 begun = true;
-                return new LogGap(sequence, "overwritten by later ones");
+                return new LogGap(sequence, "overwritten by later ones", false);
             }
             begun = true;
             while (at != places.next || !wrapped) {
@@ -163,7 +163,7 @@ final class PrintkBuffer implements KernelLog.Reader {
                     at = 0;
                 } else if (length < layout.headerSize || length > limit() - at) {
                     ended = true;
-                    return new LogGap(1, "or more cannot be read: what follows is no record");
+                    return new LogGap(1, "or more cannot be read: what follows is no record", true);
                 } else {
                     LogRecord record = record(header, length);
                     at += length;

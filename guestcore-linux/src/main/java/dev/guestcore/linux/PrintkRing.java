@@ -178,6 +178,7 @@ final class PrintkRing implements KernelLog.Reader {
         private long done;
         private boolean started;
         private long broken;
+        private boolean damaged;
         private @Nullable LogRecord waiting;
         private @Nullable LogEntry next;
 
@@ -211,7 +212,7 @@ final class PrintkRing implements KernelLog.Reader {
                     long missing = broken + count - done;
                     done = count;
                     broken = 0;
-                    return new LogGap(missing, "cannot be read; Guestcore looked at the first " + PATIENCE + " of them");
+                    return new LogGap(missing, "cannot be read; Guestcore looked at the first " + PATIENCE + " of them", true);
                 }
                 long id = tail + done & ID_MASK;
                 done++;
@@ -224,6 +225,7 @@ final class PrintkRing implements KernelLog.Reader {
                     return withGap(record.get());
                 }
                 broken++;
+                damaged |= !isReserved(id, descriptor);
             }
             return broken > 0 ? gap() : null;
         }
@@ -234,7 +236,7 @@ final class PrintkRing implements KernelLog.Reader {
             if (overwritten > 0) {
                 broken = 0;
                 waiting = record;
-                return new LogGap(overwritten, "overwritten by later ones");
+                return new LogGap(overwritten, "overwritten by later ones", false);
             }
             if (broken > 0) {
                 waiting = record;
@@ -244,10 +246,18 @@ final class PrintkRing implements KernelLog.Reader {
         }
 
         private LogGap gap() {
-            LogGap gap = new LogGap(broken, "cannot be read, or were being written");
+            LogGap gap = damaged
+                    ? new LogGap(broken, "cannot be read, or were being written", true)
+                    : new LogGap(broken, "were being written", false);
             broken = 0;
+            damaged = false;
             return gap;
         }
+    }
+
+    /** Whether a writer has been given this descriptor, and has not said yet that the record may be read. */
+    private boolean isReserved(long id, MemorySegment descriptor) {
+        return descriptor.byteSize() > 0 && descriptor.get(LONG, layout.state) == id;
     }
 
     private long place(long id) {

@@ -39,9 +39,9 @@ public final class Sockets {
      */
     public static Walk<Socket> of(Linux linux) {
         Map<Long, Found> found = new LinkedHashMap<>();
-        Walk<KernelObject> tasks = linux.variable("init_task").get("tasks").list("struct task_struct", "tasks");
-        Walk<Found> all = tasks.flatMap(task -> collect(task, found));
-        Walk<Socket> sockets = Walk.of(List.copyOf(found.values())).map(Sockets::read);
+        Walk<KernelObject> tasks = Tasks.structures(linux);
+        Walk<Found> all = tasks.flatMap(task -> ofProcess(task, found));
+        Walk<Socket> sockets = Walk.of(List.copyOf(found.values())).map(Sockets::read).about("sockets");
         List<String> problems = new ArrayList<>(all.problems());
         problems.addAll(sockets.problems());
         return new Walk<>(sockets.items(), tasks.complete(), problems);
@@ -49,6 +49,14 @@ public final class Sockets {
 
     /** A socket that was met, and where. */
     private record Found(KernelObject socket, long inode, List<Socket.Owner> owners) {}
+
+    /** Threads have the files of their process. */
+    private static Iterable<Found> ofProcess(KernelObject task, Map<Long, Found> found) {
+        int pid = task.getInt("pid");
+        return pid == task.getInt("tgid")
+                ? Walk.of(List.of(task)).flatMap(process -> collect(process, found)).about("process " + pid)
+                : List.of();
+    }
 
     private static Walk<Found> collect(KernelObject task, Map<Long, Found> found) {
         return OpenFiles.files(task).flatMap(open -> {

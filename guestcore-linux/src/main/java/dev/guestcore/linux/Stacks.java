@@ -9,12 +9,10 @@ import dev.guestcore.linux.stacks.StackUnwinder;
 import dev.guestcore.linux.symbols.Symbol;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.Set;
 
 /**
  * What tasks and vCPUs were doing: the kernel stacks of a guest. A task that runs is unwound from the registers of its
@@ -112,14 +110,15 @@ public final class Stacks {
     }
 
     /**
-     * The stacks of all tasks: idle tasks by CPU, then processes in the order of the kernel's list with their threads.
+     * The stacks of all tasks: idle tasks by CPU, then processes in the order of the kernel's list with their threads, then
+     * tasks that the list does not lead to.
      */
     public Listing all() {
         List<TaskStack> found = new ArrayList<>();
-        List<String> problems = new ArrayList<>();
         idleTasks.values().forEach(task -> found.add(of(task)));
-        tasks(problems).forEach(task -> found.add(of(task)));
-        return new Listing(found, problems);
+        Walk<KernelObject> tasks = Tasks.structures(linux);
+        tasks.forEach(task -> found.add(of(task.address())));
+        return new Listing(found, tasks.problems());
     }
 
     /** The stack of the task with this number in the first PID namespace; 0 is the idle task of the first CPU. */
@@ -127,18 +126,10 @@ public final class Stacks {
         if (pid == 0) {
             return idleTasks.values().stream().findFirst().map(this::of);
         }
-        return tasks(new ArrayList<>()).stream()
-                .filter(task -> pidOf(task).equals(Optional.of(pid)))
+        return Tasks.structures(linux).stream()
+                .filter(task -> task.getInt("pid") == pid)
                 .findFirst()
-                .map(this::of);
-    }
-
-    private Optional<Integer> pidOf(long task) {
-        try {
-            return Optional.of(linux.object("struct task_struct", task).getInt("pid"));
-        } catch (MemoryAccessException e) {
-            return Optional.empty();
-        }
+                .map(task -> of(task.address()));
     }
 
     /**
@@ -154,29 +145,6 @@ public final class Stacks {
                 .map(this::of)
                 .orElseGet(() -> new TaskStack(
                         0, -1, -1, "?", OptionalInt.empty(), unwinder.ofRegisters(vcpu.registers())));
-    }
-
-    /** Addresses of the structures of all tasks but the idle ones, each once. */
-    private Set<Long> tasks(List<String> problems) {
-        Set<Long> found = new LinkedHashSet<>();
-        Walk<KernelObject> leaders =
-                linux.variable("init_task").get("tasks").list("struct task_struct", "tasks");
-        problems.addAll(leaders.problems());
-        for (KernelObject leader : leaders) {
-            found.add(leader.address());
-            try {
-                Walk<KernelObject> threads = leader.get("signal")
-                        .dereference()
-                        .get("thread_head")
-                        .list("struct task_struct", "thread_node");
-                problems.addAll(threads.problems());
-                threads.stream().map(KernelObject::address).forEach(found::add);
-            } catch (LinuxException | MemoryAccessException e) {
-                problems.add(
-                        "the threads of the task at 0x" + Long.toHexString(leader.address()) + ": " + e.getMessage());
-            }
-        }
-        return found;
     }
 
     private TaskStack of(long address) {

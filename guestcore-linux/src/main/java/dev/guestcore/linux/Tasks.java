@@ -14,6 +14,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
@@ -64,6 +65,11 @@ public final class Tasks {
         return new Search(linux).search();
     }
 
+    /** The structures of all tasks but idle ones that are found anywhere, also those that cannot be read whole. */
+    static Walk<KernelObject> structures(Linux linux) {
+        return new Search(linux).structures();
+    }
+
     /** All of them: idle tasks first, then by the id of the process and of the thread. */
     public Stream<Task> stream() {
         return tasks.stream();
@@ -98,12 +104,27 @@ public final class Tasks {
             this.cpus = Cpus.of(linux);
         }
 
-        Tasks search() {
+        private void find() {
             attempt("the list of processes", this::walkList);
             attempt("the table of process ids", this::walkTable);
             for (int cpu : cpus.possible()) {
                 attempt("CPU " + cpu, () -> lookAt(cpu));
             }
+        }
+
+        Walk<KernelObject> structures() {
+            find();
+            List<KernelObject> tasks = new ArrayList<>();
+            found.forEach((address, task) -> attempt("the task at 0x" + Long.toHexString(address), () -> {
+                if (id(task, "tgid") != 0 && id(task, "pid") != 0) {
+                    tasks.add(task);
+                }
+            }));
+            return new Walk<>(tasks, problems.isEmpty(), problems);
+        }
+
+        Tasks search() {
+            find();
             List<Task> tasks = new ArrayList<>();
             found.forEach((address, task) -> attempt(
                     "the task at 0x" + Long.toHexString(address), () -> tasks.add(read(task, places.get(address)))));
@@ -187,17 +208,27 @@ public final class Tasks {
             queue.get("curr").target().ifPresent(task -> add(task, Place.CPU));
         }
 
+        /** What lies where a damaged pointer leads hardly has numbers that a task can have. */
+        private static int id(KernelObject task, String member) {
+            int id = task.getInt(member);
+            if (id < 0 || id > MOST_THREADS) {
+                throw new LinuxException("it is none: its " + member + " would be " + id);
+            }
+            return id;
+        }
+
         private Task read(KernelObject task, Set<Place> seenIn) {
             Optional<KernelObject> mm = task.get("mm").target();
+            String name = task.get("comm").string();
             boolean kernelThread = (task.getLong("flags") & KERNEL_THREAD) != 0;
             return new Task(
                     task,
-                    task.getInt("pid"),
-                    task.getInt("tgid"),
+                    id(task, "pid"),
+                    id(task, "tgid"),
                     task.get("real_parent").target().map(parent -> parent.getInt("tgid")).orElse(0),
-                    id(task, "uid"),
-                    id(task, "gid"),
-                    kernelThread ? fullName(task) : task.get("comm").string(),
+                    known(task, () -> owner(task, "uid"), OptionalInt.empty()),
+                    known(task, () -> owner(task, "gid"), OptionalInt.empty()),
+                    kernelThread ? known(task, () -> fullName(task), name) : name,
                     state(task),
                     task.getAny("thread_info.cpu", "cpu").map(KernelObject::asInt).orElse(0),
                     task.has("on_cpu") && task.get("on_cpu").asBoolean(),
@@ -205,10 +236,23 @@ public final class Tasks {
                             .map(time -> OptionalLong.of(time.asLong()))
                             .orElse(OptionalLong.empty()),
                     kernelThread || mm.isEmpty() && !task.getAny("exit_state").map(KernelObject::asBoolean).orElse(false),
-                    mm.map(memory -> OptionalLong.of(residents.computeIfAbsent(
-                                    memory.address(), address -> resident(memory, task))))
+                    mm.map(memory -> known(
+                                    task,
+                                    () -> OptionalLong.of(residents.computeIfAbsent(
+                                            memory.address(), address -> resident(memory, task))),
+                                    OptionalLong.empty()))
                             .orElse(OptionalLong.empty()),
                     seenIn);
+        }
+
+        /** What lies in a structure of its own, or what to do without if that cannot be read: the task is there all the same. */
+        private <T> T known(KernelObject task, Supplier<T> part, T without) {
+            try {
+                return part.get();
+            } catch (GuestcoreException e) {
+                tell("the task at 0x" + Long.toHexString(task.address()), String.valueOf(e.getMessage()));
+                return without;
+            }
         }
 
         /** Of a kernel thread whose name is too long for {@code comm}, {@code struct kthread} has all of it since 5.17. */
@@ -227,7 +271,7 @@ public final class Tasks {
             return whole.startsWith(name) ? whole : name;
         }
 
-        private static OptionalInt id(KernelObject task, String kind) {
+        private static OptionalInt owner(KernelObject task, String kind) {
             return task.get("cred").target()
                     .map(credentials -> OptionalInt.of((int) credentials.getLong(kind + ".val")))
                     .orElse(OptionalInt.empty());

@@ -2,11 +2,13 @@ package dev.guestcore.linux;
 
 import dev.guestcore.GuestMemory;
 import dev.guestcore.address.AddressSpace;
+import dev.guestcore.error.GuestcoreException;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /** The memory of a process, seen through its own page tables. */
 final class UserMemory {
@@ -26,12 +28,21 @@ final class UserMemory {
 
     /** The memory of a task's process; empty if it has none, or if its page tables cannot be found. */
     static Optional<UserMemory> of(Task task) {
-        return task.object().get("mm").target().flatMap(mm -> {
+        return known(() -> task.object().get("mm").target().flatMap(mm -> {
             AddressSpace kernel = mm.linux().image().space();
             return kernel.translate(mm.getLong("pgd"))
                     .physical()
                     .map(root -> new UserMemory(mm, kernel.withRoot(root.value())));
-        });
+        }));
+    }
+
+    /** What the process's structures lead to; nothing if one of them cannot be read. */
+    private static <T> Optional<T> known(Supplier<Optional<T>> look) {
+        try {
+            return look.get();
+        } catch (GuestcoreException e) {
+            return Optional.empty();
+        }
     }
 
     AddressSpace space() {
@@ -39,11 +50,11 @@ final class UserMemory {
     }
 
     Optional<List<String>> arguments() {
-        return words(mm.getLong("arg_start"), mm.getLong("arg_end"));
+        return known(() -> words(mm.getLong("arg_start"), mm.getLong("arg_end")));
     }
 
     Optional<List<String>> environment() {
-        return words(mm.getLong("env_start"), mm.getLong("env_end"));
+        return known(() -> words(mm.getLong("env_start"), mm.getLong("env_end")));
     }
 
     /** Words that each end with a zero; a program may have written another text over them, which ends where it wants. */

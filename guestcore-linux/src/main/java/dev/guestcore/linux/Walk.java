@@ -76,6 +76,11 @@ public record Walk<T>(List<T> items, boolean complete, List<String> problems) im
         return new Walk<>(results, complete, all);
     }
 
+    /** The same walk, with what it is about in front of each problem. */
+    Walk<T> about(String what) {
+        return new Walk<>(items, complete, problems.stream().map(problem -> what + ": " + problem).toList());
+    }
+
     private static void tell(List<String> all, String problem) {
         if (all.size() < MOST_PROBLEMS) {
             all.add(problem);

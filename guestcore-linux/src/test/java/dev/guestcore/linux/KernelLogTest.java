@@ -166,7 +166,7 @@ class KernelLogTest {
         ring();
         assertEquals(
                 List.of(
-                        new LogGap(2, "overwritten by later ones"),
+                        new LogGap(2, "overwritten by later ones", false),
                         plain(2, "x".repeat(40)),
                         plain(3, "x".repeat(40)),
                         plain(4, "x".repeat(40)),
@@ -186,9 +186,17 @@ class KernelLogTest {
         ring();
         List<LogEntry> entries = read(RING_INFO);
         assertEquals(
-                List.of(plain(0, "good"), new LogGap(2, "cannot be read, or were being written")), entries.subList(0, 2));
+                List.of(plain(0, "good"), new LogGap(2, "cannot be read, or were being written", true)), entries.subList(0, 2));
         assertEquals(State.TEXT_MISSING, ((LogRecord) entries.get(2)).state());
         assertEquals(3, entries.size());
+    }
+
+    @Test
+    void whatIsBeingWrittenIsNoDamage() {
+        add(0, "good");
+        add(1, 6, 0, 1, "being written", 0);
+        ring();
+        assertEquals(List.of(plain(0, "good"), new LogGap(1, "were being written", false)), read(RING_INFO));
     }
 
     @Test
@@ -243,7 +251,7 @@ class KernelLogTest {
         ring();
         memory.putInt(RING, 26).putLong(RING + 8, 0x10_0000_0000L).putLong(RING + 24, tail + (1 << 26) - 1);
         assertEquals(
-                List.of(new LogGap(1L << 26, "cannot be read; Guestcore looked at the first 65536 of them")),
+                List.of(new LogGap(1L << 26, "cannot be read; Guestcore looked at the first 65536 of them", true)),
                 read(RING_INFO));
     }
 
@@ -298,12 +306,12 @@ class KernelLogTest {
         buffer(256, 0, next);
         assertEquals(
                 List.of(
-                        new LogGap(7, "overwritten by later ones"),
+                        new LogGap(7, "overwritten by later ones", false),
                         oldRecord(7, 0, "good", Optional.empty()),
-                        new LogGap(1, "or more cannot be read: what follows is no record")),
+                        new LogGap(1, "or more cannot be read: what follows is no record", true)),
                 read(BUFFER_INFO + "SYMBOL(log_first_seq)=30\n"));
         buffer(256, 0, 0);
         memory.putShort(TEXTS + 8, (short) 0);
-        assertEquals(List.of(new LogGap(7, "overwritten by later ones")), read(BUFFER_INFO + "SYMBOL(log_first_seq)=30\n"));
+        assertEquals(List.of(new LogGap(7, "overwritten by later ones", false)), read(BUFFER_INFO + "SYMBOL(log_first_seq)=30\n"));
     }
 }

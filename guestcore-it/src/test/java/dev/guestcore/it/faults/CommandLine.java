@@ -29,7 +29,7 @@ public final class CommandLine implements AutoCloseable {
     public record Ended(int code, String out, String err) {
 
         /** Checks that it failed with one line, and gives that. */
-        String oneLine(int expected) {
+        public String oneLine(int expected) {
             assertEquals(expected, code, this::toString);
             List<String> lines = err.lines().filter(line -> line.startsWith("guestcore: ")).toList();
             assertEquals(1, lines.size(), this::toString);
@@ -38,7 +38,7 @@ public final class CommandLine implements AutoCloseable {
         }
 
         /** Checks that it failed, and gives the line that says why, which may stand behind remarks. */
-        String lastLine(int expected) {
+        public String lastLine(int expected) {
             assertEquals(expected, code, this::toString);
             assertNoTrace();
             return err.lines().filter(line -> line.startsWith("guestcore: ")).toList().getLast();

@@ -1,0 +1,138 @@
+package dev.guestcore.it.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.guestcore.Guest;
+import dev.guestcore.it.faults.CommandLine;
+import dev.guestcore.linux.KernelObject;
+import dev.guestcore.linux.Linux;
+import dev.guestcore.linux.Task;
+import dev.guestcore.open.Guests;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Commands for Linux guests, on memory in which something was overwritten. */
+@Tag("slow")
+@Tag("foreign")
+class DamagedLinuxTest {
+
+    @TempDir
+    static Path folder;
+
+    private static Path raw = Path.of("");
+    private static Linux linux;
+    private static Guest guest;
+
+    @BeforeAll
+    static void copyMemory() throws Exception {
+        raw = folder.resolve("raw");
+        CommandLine.run(folder, "convert", KnownLinux.STOCK.kdump().toString(), "--to", "raw", "-o", raw.toString())
+                .expect(0);
+        guest = Guests.open(raw);
+        linux = Linux.of(guest);
+    }
+
+    @AfterAll
+    static void close() {
+        guest.close();
+    }
+
+    private static Task task(String name) {
+        return linux.tasks().stream().filter(task -> task.name().equals(name)).findFirst().orElseThrow();
+    }
+
+    /** What happens to a guest whose memory holds other bytes at a kernel address. */
+    private static CommandLine.Ended with(long address, byte[] bytes, int code, String... arguments) throws Exception {
+        long place = linux.image().space().translate(address).physical().orElseThrow().value();
+        try (FileChannel file = FileChannel.open(raw, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            ByteBuffer before = ByteBuffer.allocate(bytes.length);
+            file.read(before, place);
+            file.write(ByteBuffer.wrap(bytes), place);
+            try {
+                return CommandLine.run(folder, arguments).expect(code);
+            } finally {
+                file.write(before.flip(), place);
+            }
+        }
+    }
+
+    private static byte[] number(long value) {
+        return ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(value).array();
+    }
+
+    private static byte[] ones(int count) {
+        byte[] bytes = new byte[count];
+        Arrays.fill(bytes, (byte) -1);
+        return bytes;
+    }
+
+    private static Set<String> names(String stacks) {
+        return stacks.lines()
+                .filter(line -> line.matches("  \\d+ .*"))
+                .flatMap(line -> Arrays.stream(line.strip().split(", ?")))
+                .collect(Collectors.toSet());
+    }
+
+    /** The table of process ids leads to those that the list of processes no longer does. */
+    @Test
+    void aListOfProcessesThatIsCutHidesNone() throws Exception {
+        KernelObject sleeper = task("sleeper").object();
+        long next = sleeper.get("tasks.next").address();
+        Set<String> stacks = names(CommandLine.run(folder, "bt", raw.toString(), "--all").expect(0).out());
+        assertTrue(stacks.size() > 50, stacks::toString);
+        List<String> sockets = CommandLine.run(folder, "ss", raw.toString()).expect(0).out().lines().sorted().toList();
+        assertTrue(sockets.size() > 10, sockets::toString);
+        for (long wrong : new long[] {0x4141_4141_4141_4141L, task("kthreadd").object().get("tasks").address()}) {
+            CommandLine.Ended bt = with(next, number(wrong), 3, "bt", raw.toString(), "--all");
+            assertEquals(stacks, names(bt.out()));
+            assertTrue(bt.lastLine(3).startsWith("guestcore: the list of processes: "), bt::toString);
+            CommandLine.Ended ss = with(next, number(wrong), 3, "ss", raw.toString());
+            assertEquals(sockets, ss.out().lines().sorted().toList());
+            assertTrue(ss.lastLine(3).startsWith("guestcore: the list of processes: "), ss::toString);
+        }
+    }
+
+    @Test
+    void aProcessWhoseMemoryCannotBeReadIsShown() throws Exception {
+        long memory = task("sleeper").object().get("mm").address();
+        CommandLine.Ended ps = with(memory, number(0xdead_0000_0000_0100L), 3, "ps", raw.toString());
+        assertTrue(ps.out().lines().anyMatch(line -> line.endsWith("  [sleeper] (its command line is not in memory)")),
+                ps::toString);
+    }
+
+    @Test
+    void aDamagedLogIsShownAndSaid() throws Exception {
+        KernelObject ring = linux.variable("prb").dereference();
+        long whole = CommandLine.run(folder, "log", raw.toString()).expect(0).out().lines().count();
+        CommandLine.Ended texts = with(
+                ring.get("text_data_ring.data").asLong() + 4096, ones(4096), 3, "log", raw.toString());
+        assertTrue(texts.out().lines().count() > whole, texts::toString);
+        assertTrue(texts.out().contains("[the text, or the rest of it, is missing]"), texts::toString);
+        assertTrue(texts.lastLine(3).contains(" the log is damaged, or was copied while the kernel wrote it: "),
+                texts::toString);
+        CommandLine.Ended facts = with(
+                ring.get("desc_ring.infos").asLong(), ones(88 * 20), 3, "log", raw.toString());
+        assertTrue(facts.out().lines().count() >= whole, facts::toString);
+        CommandLine.Ended lost = with(ring.get("desc_ring.count_bits").address(), ones(4), 1, "log", raw.toString());
+        assertTrue(lost.oneLine(1).startsWith("guestcore: the kernel's log was not found: "), lost::toString);
+    }
+
+    @Test
+    void aDumpWithoutRegistersSaysWhereStacksAre() throws Exception {
+        String line = CommandLine.run(folder, "bt", raw.toString()).oneLine(1);
+        assertTrue(line.endsWith("guestcore bt " + raw + " --all' shows the stacks of all tasks"), line);
+    }
+}
