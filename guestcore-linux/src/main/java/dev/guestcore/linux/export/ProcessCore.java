@@ -1,6 +1,7 @@
 package dev.guestcore.linux.export;
 
 import dev.guestcore.GuestMemory;
+import dev.guestcore.MemoryAccessException;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
@@ -108,7 +109,11 @@ public final class ProcessCore {
                         + " overlaps another or ends before it begins; it is left out");
                 continue;
             }
-            add(area);
+            try {
+                add(area);
+            } catch (MemoryAccessException e) {
+                problems.add("the area at 0x" + Long.toHexString(area.start()) + " is left out: " + e.getMessage());
+            }
             behind = area.end();
             progress.advance(1);
         }

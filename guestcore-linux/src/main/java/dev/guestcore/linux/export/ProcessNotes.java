@@ -1,5 +1,6 @@
 package dev.guestcore.linux.export;
 
+import dev.guestcore.MemoryAccessException;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
@@ -73,9 +74,9 @@ final class ProcessNotes {
                 .sorted(Comparator.comparingInt(Task::pid))
                 .toList();
         status(task, stacks);
-        process();
-        auxiliaryVector();
-        files(areas);
+        attempt("NT_PRPSINFO", this::process);
+        attempt("NT_AUXV", this::auxiliaryVector);
+        attempt("NT_FILE", () -> files(areas));
         others.forEach(other -> status(other, stacks));
     }
 
@@ -86,6 +87,15 @@ final class ProcessNotes {
     /** How many threads have registers. */
     int threads() {
         return threads;
+    }
+
+    /** Leaves out a note that cannot be made, and says so. */
+    private void attempt(String name, Runnable making) {
+        try {
+            making.run();
+        } catch (MemoryAccessException e) {
+            problems.add("the note " + name + " is left out: " + e.getMessage());
+        }
     }
 
     private void note(int type, byte[] content) {
