@@ -19,6 +19,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -38,6 +39,7 @@ final class KernelFinder {
     private final Progress progress;
     private final Set<Long> tried = new HashSet<>();
     private @Nullable String miss;
+    private OptionalLong damaged = OptionalLong.empty();
 
     KernelFinder(Guest guest, Progress progress) {
         this.guest = guest;
@@ -46,8 +48,16 @@ final class KernelFinder {
 
     /** Why none was found, for the user. */
     String why() {
-        return miss != null
-                ? miss
+        if (miss != null) {
+            return miss;
+        }
+        if (!guest.architecture().mayBe(Architectures.X86)) {
+            return "no Linux kernel found; kernels of " + guest.architecture().title() + " cannot be read yet";
+        }
+        return damaged.isPresent()
+                ? "no Linux kernel found: the table of its symbols (kallsyms) at guest-physical 0x"
+                        + Long.toHexString(damaged.getAsLong())
+                        + " is damaged, or parts of it are missing; without it only the log may be found, so take another dump"
                 : "no Linux kernel found: memory holds no table of kernel symbols (kallsyms); it was left out of the dump, is"
                         + " encrypted, or the guest does not run Linux";
     }
@@ -100,6 +110,9 @@ final class KernelFinder {
             return;
         }
         Optional<Kallsyms> kallsyms = Kallsyms.around(guest.memory(), hit);
+        if (kallsyms.isEmpty() && damaged.isEmpty()) {
+            damaged = Kallsyms.tokensAround(guest.memory(), hit);
+        }
         Optional<Linux> linux = kallsyms.flatMap(this::check);
         if (linux.isPresent()) {
             throw new Found(linux.get());

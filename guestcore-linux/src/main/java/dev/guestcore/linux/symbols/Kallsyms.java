@@ -4,6 +4,7 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
 import java.lang.foreign.Arena;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
  * The symbols that a Linux kernel holds in its image for itself (kernel/kallsyms.c, scripts/kallsyms.c), as they lie in physical
@@ -57,6 +58,17 @@ public final class Kallsyms {
         Optional<TokenTable> tokens = TokenTable.around(memory, hit);
         return tokens.flatMap(table -> read(memory, table, NEAR)
                 .or(() -> table.address() > NEAR ? read(memory, table, FAR) : Optional.empty()));
+    }
+
+    /**
+     * The table of tokens around such a place, whether or not the others can be found.
+     *
+     * @param memory physical memory
+     * @param hit guest-physical address of the find
+     * @return guest-physical address of the table of tokens; empty if there is none
+     */
+    public static OptionalLong tokensAround(GuestMemory memory, long hit) {
+        return TokenTable.around(memory, hit).map(table -> OptionalLong.of(table.address())).orElse(OptionalLong.empty());
     }
 
     private static Optional<Kallsyms> read(GuestMemory memory, TokenTable tokens, long before) {
