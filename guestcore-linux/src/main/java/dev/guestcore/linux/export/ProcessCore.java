@@ -101,7 +101,7 @@ public final class ProcessCore {
         ProcessNotes made = new ProcessNotes(tasks, task, areas.items(), problems);
         this.notes = made.bytes();
         this.threads = made.threads();
-        progress.begin("looking at page tables", areas.size());
+        progress.begin("looking at page tables", addresses(areas));
         long behind = 0;
         for (MemoryArea area : areas) {
             if (Long.compareUnsigned(area.start(), behind) < 0 || Long.compareUnsigned(area.start(), area.end()) >= 0) {
@@ -110,13 +110,21 @@ public final class ProcessCore {
                 continue;
             }
             try {
-                add(area);
+                add(area, progress);
             } catch (MemoryAccessException e) {
                 problems.add("the area at 0x" + Long.toHexString(area.start()) + " is left out: " + e.getMessage());
             }
             behind = area.end();
-            progress.advance(1);
         }
+    }
+
+    /** How many bytes of addresses there are; damaged areas may have any number. */
+    private static long addresses(Walk<MemoryArea> areas) {
+        long sum = 0;
+        for (MemoryArea area : areas) {
+            sum += Math.clamp(area.size(), 0, Long.MAX_VALUE - sum);
+        }
+        return sum;
     }
 
     /**
@@ -131,7 +139,7 @@ public final class ProcessCore {
         return new ProcessCore(tasks, Objects.requireNonNull(task), progress);
     }
 
-    private void add(MemoryArea area) {
+    private void add(MemoryArea area, Progress progress) {
         int rights = (area.readable() ? 4 : 0) | (area.writable() ? 2 : 0) | (area.executable() ? 1 : 0);
         boolean ofFile = !area.object().get("vm_file").isNull();
         boolean anonymous = !ofFile && area.object().get("vm_ops").isNull();
@@ -152,6 +160,7 @@ public final class ProcessCore {
                 append(new Segment(at, size, kind == Kind.STORED, rights), first);
             }
             at += size;
+            progress.advance(size);
         }
     }
 
