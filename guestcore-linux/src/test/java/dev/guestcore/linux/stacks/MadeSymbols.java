@@ -15,6 +15,9 @@ public final class MadeSymbols implements KernelSymbols {
 
     private final TreeMap<Long, Symbol> byAddress = new TreeMap<>(Long::compareUnsigned);
 
+    /** Without any. */
+    public MadeSymbols() {}
+
     public MadeSymbols code(long address, String name) {
         byAddress.put(address, new Symbol(name, 'T', address, Optional.empty()));
         return this;

@@ -16,6 +16,9 @@ public final class MadeTypes implements KernelTypes {
 
     private final Map<String, Structure> structures = new LinkedHashMap<>();
 
+    /** Without any. */
+    public MadeTypes() {}
+
     /** A structure whose members, given by their paths, lie at these bytes. */
     public MadeTypes structure(String name, long size, Map<String, Long> members) {
         structures.put("struct " + name, new Structure(name, size, members));
