@@ -2,7 +2,6 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
 import dev.guestcore.linux.Linux;
-import java.util.List;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
@@ -56,11 +55,5 @@ abstract class LinuxVerb extends Verb {
         try (ShownProgress shown = progress(progress.mode)) {
             return Linux.of(guest, shown);
         }
-    }
-
-    /** Says what could not be read, and gives the exit code. */
-    final int problems(List<String> problems) {
-        problems.forEach(problem -> remark("guestcore: " + Printable.of(problem)));
-        return problems.isEmpty() ? ExitCode.DONE : ExitCode.DAMAGED;
     }
 }

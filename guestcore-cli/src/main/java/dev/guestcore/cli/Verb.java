@@ -140,4 +140,10 @@ abstract class Verb implements Callable<Integer> {
         shown = progress;
         return progress;
     }
+
+    /** Says what could not be read, and gives the exit code. */
+    final int problems(List<String> problems) {
+        problems.forEach(problem -> remark("guestcore: " + Printable.of(problem)));
+        return problems.isEmpty() ? ExitCode.DONE : ExitCode.DAMAGED;
+    }
 }

@@ -114,6 +114,14 @@ class DamagedLinuxTest {
     }
 
     @Test
+    void symbolsOfModulesThatAreLostAreDamage() throws Exception {
+        long next = linux.variable("modules").get("next").address();
+        CommandLine.Ended symbols = with(next, number(0), 3, "symbols", raw.toString(), "schedule*");
+        assertTrue(symbols.out().contains(" T schedule\n"), symbols::toString);
+        assertTrue(symbols.lastLine(3).startsWith("guestcore: symbols of modules: "), symbols::toString);
+    }
+
+    @Test
     void aDamagedLogIsShownAndSaid() throws Exception {
         KernelObject ring = linux.variable("prb").dereference();
         long whole = CommandLine.run(folder, "log", raw.toString()).expect(0).out().lines().count();
