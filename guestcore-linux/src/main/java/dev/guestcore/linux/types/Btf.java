@@ -32,6 +32,9 @@ public final class Btf implements KernelTypes {
     /** How often a type may lead to another one; C code has less than ten. */
     static final int DEEPEST = 64;
 
+    /** The kernel takes names of at most 512 bytes (KSYM_NAME_LEN); tags may be longer. */
+    private static final int LONGEST_TEXT = 1024;
+
     private static final int COMMON = 12;
     private static final int DEFAULT_POINTER = 8;
 
@@ -255,7 +258,7 @@ public final class Btf implements KernelTypes {
 
     /** Where a string ends, or -1 where it does not. */
     private int textEnd(int from) {
-        int limit = header.strings() + header.stringsSize();
+        int limit = Math.min(header.strings() + header.stringsSize(), from + LONGEST_TEXT + 1);
         for (int at = from; at >= 0 && at < limit; at++) {
             if (data[at] == 0) {
                 return at;
@@ -268,7 +271,7 @@ public final class Btf implements KernelTypes {
      * A string of the section, or of the kernel's.
      *
      * @param offset as {@link BtfRecord#nameOffset} gives it; 0 is the empty text
-     * @throws TypesException if the string does not end within the strings
+     * @throws TypesException if the string does not end within the strings, or is longer than a kernel's name can be
      */
     public String text(int offset) {
         if (offset == 0) {
@@ -279,8 +282,8 @@ public final class Btf implements KernelTypes {
         int to = owner.textEnd(from);
         if (to < 0) {
             throw new TypesException("BTF: the string at offset 0x" + Integer.toHexString(offset)
-                    + " does not end in the " + header.stringsSize()
-                    + " bytes of strings; the kernel's types are damaged");
+                    + " does not end within " + LONGEST_TEXT + " bytes, or within the strings; the kernel's types are"
+                    + " damaged");
         }
         return new String(owner.data, from, to - from, StandardCharsets.UTF_8);
     }
@@ -461,6 +464,9 @@ public final class Btf implements KernelTypes {
         Btf owner = ownerOfText(offset);
         int from = owner.textAt(offset);
         int end = from + wanted.length;
+        if (wanted.length > LONGEST_TEXT) {
+            return false;
+        }
         int limit = owner.header.strings() + owner.header.stringsSize();
         return from >= 0
                 && end < limit

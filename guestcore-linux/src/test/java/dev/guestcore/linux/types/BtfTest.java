@@ -230,6 +230,19 @@ class BtfTest {
         assertTrue(e.getMessage().contains("kind 30, which is unknown"), e.getMessage());
     }
 
+    /** Zeros between names may be overwritten: then each name would go on to the end, and all of them would fill the heap. */
+    @Test
+    void aNameThatNoKernelCanHaveIsNone() {
+        BtfBuilder btf = BtfBuilder.kernel();
+        btf.integer("i".repeat(1024), 4, 1);
+        btf.integer("i".repeat(1025), 4, 1);
+        Btf read = btf.read();
+        assertEquals(1024, read.type(1).name().length());
+        TypesException e = assertThrows(TypesException.class, () -> read.type(2).name());
+        assertTrue(e.getMessage().contains(" does not end within 1024 bytes"), e.getMessage());
+        assertTrue(read.find("i".repeat(1025)).isEmpty());
+    }
+
     @Test
     void circlesEnd() {
         BtfBuilder btf = BtfBuilder.kernel();
