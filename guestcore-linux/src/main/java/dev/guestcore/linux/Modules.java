@@ -135,7 +135,17 @@ public final class Modules {
             }
         }
 
+        /** What lies where a damaged pointer leads is no module that hides from the list: those know where they are. */
+        private static void check(KernelObject module) {
+            if (module.has("mkobj.mod") && module.getLong("mkobj.mod") != module.address()) {
+                throw new LinuxException("it is none: its entry in /sys/module is that of another");
+            }
+        }
+
         private LoadedModule read(KernelObject module, Set<Place> seenIn) {
+            if (!seenIn.contains(Place.LIST)) {
+                check(module);
+            }
             long references = module.has("refcnt.counter") ? Math.max(0, module.getLong("refcnt.counter") - 1) : 0;
             return new LoadedModule(
                     module,

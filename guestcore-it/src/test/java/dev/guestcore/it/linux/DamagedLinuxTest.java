@@ -121,6 +121,18 @@ class DamagedLinuxTest {
         assertTrue(symbols.lastLine(3).startsWith("guestcore: symbols of modules: "), symbols::toString);
     }
 
+    /** A module without a place in the list is hidden; whatever else /sys/module leads to is none. */
+    @Test
+    void aDamagedEntryInSysfsIsNoHiddenModule() throws Exception {
+        List<String> modules = CommandLine.run(folder, "lsmod", raw.toString()).expect(0).out().lines().toList();
+        KernelObject set = linux.variable("module_kset").dereference();
+        KernelObject first = set.get("list").list("struct module_kobject", "kobj.entry").items().getFirst();
+        CommandLine.Ended lsmod = with(
+                first.get("mod").address(), number(linux.variable("init_task").address()), 3, "lsmod", raw.toString());
+        assertEquals(modules, lsmod.out().lines().toList());
+        assertTrue(lsmod.lastLine(3).contains(": it is none: "), lsmod::toString);
+    }
+
     @Test
     void aDamagedLogIsShownAndSaid() throws Exception {
         KernelObject ring = linux.variable("prb").dereference();
