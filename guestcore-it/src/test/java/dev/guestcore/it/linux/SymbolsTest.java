@@ -19,7 +19,7 @@ class SymbolsTest {
     @EnumSource
     void symbolsAreThoseThatTheGuestSaw(KnownLinux known) {
         // The guest lists its modules one after the other, not by address.
-        List<String> truth = known.truth().lines("/proc/kallsyms").stream().sorted().toList();
+        List<String> truth = known.truth().lines("proc/kallsyms").stream().sorted().toList();
         try (Guest guest = Guests.open(known.kdump())) {
             Linux linux = Linux.of(guest);
             List<String> found = linux.symbols().stream()
