@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -344,6 +345,7 @@ class FailuresTest {
     }
 
     @Test
+    @Tag("slow")
     void interruptLeavesNoFile() throws IOException, InterruptedException {
         Process child = Child.start("capture", "demo:ram=1G", "-o", file("a"), "--to", "vbox", "--progress", "json");
         try {

@@ -192,6 +192,7 @@ class ManifestTest {
 
     @ParameterizedTest
     @MethodSource("writableFormats")
+    @Tag("slow")
     void namesEveryBitThatWasFlipped(String format) throws Exception {
         Path core;
         try (Guest guest = guest()) {
