@@ -15,7 +15,9 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterAll;
@@ -56,17 +58,35 @@ class DamagedLinuxTest {
 
     /** What happens to a guest whose memory holds other bytes at a kernel address. */
     private static CommandLine.Ended with(long address, byte[] bytes, int code, String... arguments) throws Exception {
-        long place = linux.image().space().translate(address).physical().orElseThrow().value();
+        return with(Map.of(address, bytes), code, arguments);
+    }
+
+    /** The same for several addresses. */
+    private static CommandLine.Ended with(Map<Long, byte[]> changes, int code, String... arguments) throws Exception {
+        Map<Long, ByteBuffer> before = new LinkedHashMap<>();
         try (FileChannel file = FileChannel.open(raw, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
-            ByteBuffer before = ByteBuffer.allocate(bytes.length);
-            file.read(before, place);
-            file.write(ByteBuffer.wrap(bytes), place);
+            for (Map.Entry<Long, byte[]> change : changes.entrySet()) {
+                long place = linux.image().space().translate(change.getKey()).physical().orElseThrow().value();
+                ByteBuffer old = ByteBuffer.allocate(change.getValue().length);
+                file.read(old, place);
+                before.put(place, old.flip());
+                file.write(ByteBuffer.wrap(change.getValue()), place);
+            }
             try {
                 return CommandLine.run(folder, arguments).expect(code);
             } finally {
-                file.write(before.flip(), place);
+                for (Map.Entry<Long, ByteBuffer> old : before.entrySet()) {
+                    file.write(old.getValue(), old.getKey());
+                }
             }
         }
+    }
+
+    /** How a list is changed to lead past an entry, as list_del does, but that the entry keeps its own links. */
+    private static Map<Long, byte[]> past(KernelObject entry) {
+        long next = entry.get("next").asLong();
+        long previous = entry.get("prev").asLong();
+        return Map.of(previous, number(next), next + Long.BYTES, number(previous));
     }
 
     private static byte[] number(long value) {
@@ -103,6 +123,29 @@ class DamagedLinuxTest {
             assertEquals(sockets, ss.out().lines().sorted().toList());
             assertTrue(ss.lastLine(3).startsWith("guestcore: the list of processes: "), ss::toString);
         }
+    }
+
+    /** What a rootkit does: all lists are sound, and one of them leads past what it hides. */
+    @Test
+    void whatIsTakenOutOfAListIsShownAndMarked() throws Exception {
+        List<String> processes = CommandLine.run(folder, "ps", raw.toString()).expect(0).out().lines().toList();
+        Map<Long, byte[]> noSleeper = past(task("sleeper").object().get("tasks"));
+        List<String> shown = with(noSleeper, 0, "ps", raw.toString()).out().lines().toList();
+        List<String> marked = shown.stream().filter(line -> line.contains("(hidden: only in ")).toList();
+        assertEquals(1, marked.size(), shown::toString);
+        assertTrue(marked.getFirst().contains("sleeper --option"), marked::toString);
+        assertEquals(processes.size(), shown.size());
+
+        KernelObject module = linux.variable("modules")
+                .list("struct module", "list")
+                .items()
+                .getFirst();
+        String name = module.get("name").string();
+        List<String> hidden = with(past(module.get("list")), 0, "lsmod", raw.toString()).out().lines()
+                .filter(line -> line.contains("hidden: not in the kernel's list of modules"))
+                .toList();
+        assertEquals(1, hidden.size(), hidden::toString);
+        assertTrue(hidden.getFirst().strip().startsWith(name + " "), hidden::toString);
     }
 
     @Test
