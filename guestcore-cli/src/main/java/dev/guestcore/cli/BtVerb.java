@@ -72,7 +72,7 @@ final class BtVerb extends LinuxVerb {
 
     @Override
     int show(Guest guest) {
-        Stacks stacks = Stacks.of(linux(guest));
+        Stacks stacks = linux(guest).stacks();
         if (all) {
             return showAll(stacks.all());
         }

@@ -94,7 +94,7 @@ final class DumpVerb extends Verb {
             ProcessCore core;
             long unreadable;
             try (ShownProgress shown = progress(progress.mode)) {
-                Tasks tasks = Tasks.of(Linux.of(guest, shown));
+                Tasks tasks = Linux.of(guest, shown).tasks();
                 core = ProcessCore.of(tasks, ProcessOption.find(tasks, pid, source), shown);
                 unreadable = writing.write(core, shown);
             }

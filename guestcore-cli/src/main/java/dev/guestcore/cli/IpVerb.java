@@ -1,6 +1,5 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.linux.Interfaces;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.NetworkInterface;
 import dev.guestcore.linux.Walk;
@@ -25,7 +24,7 @@ final class IpVerb extends LinuxListVerb {
 
     @Override
     int show(Linux linux) {
-        Walk<NetworkInterface> devices = Interfaces.of(linux);
+        Walk<NetworkInterface> devices = linux.interfaces();
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
             document.put("source", source);

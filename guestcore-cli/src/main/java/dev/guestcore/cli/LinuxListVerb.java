@@ -3,7 +3,6 @@ package dev.guestcore.cli;
 import dev.guestcore.Guest;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.Task;
-import dev.guestcore.linux.Tasks;
 import dev.guestcore.linux.Walk;
 import java.util.Map;
 import java.util.function.Function;
@@ -30,7 +29,7 @@ abstract class LinuxListVerb extends LinuxVerb {
 
     /** A process by its id. */
     final Task process(Linux linux, int pid) {
-        return ProcessOption.find(Tasks.of(linux), pid, source);
+        return ProcessOption.find(linux.tasks(), pid, source);
     }
 
     /** The items of a walk for the document; they are made as they are written. */

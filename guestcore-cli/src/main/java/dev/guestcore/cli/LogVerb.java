@@ -136,7 +136,7 @@ final class LogVerb extends LinuxVerb {
     KernelLog log(Guest guest) {
         LinuxException noSymbols;
         try {
-            return KernelLog.of(linux(guest));
+            return linux(guest).log();
         } catch (LinuxException e) {
             noSymbols = e;
         }

@@ -27,7 +27,7 @@ final class LsmodVerb extends LinuxVerb {
 
     @Override
     int show(Guest guest) {
-        Modules modules = Modules.of(linux(guest));
+        Modules modules = linux(guest).modules();
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
             document.put("source", source);

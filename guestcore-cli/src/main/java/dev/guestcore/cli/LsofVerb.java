@@ -73,7 +73,7 @@ final class LsofVerb extends LinuxListVerb {
         if (pid != null) {
             return List.of(process(linux, pid));
         }
-        Tasks tasks = Tasks.of(linux);
+        Tasks tasks = linux.tasks();
         problems.addAll(tasks.problems());
         return tasks.processes().toList();
     }

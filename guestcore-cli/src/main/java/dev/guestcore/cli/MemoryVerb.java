@@ -47,8 +47,8 @@ final class MemoryVerb extends LinuxListVerb {
 
     @Override
     int show(Linux linux) {
-        MemoryUse use = MemoryUse.of(linux);
-        Tasks tasks = Tasks.of(linux);
+        MemoryUse use = linux.memoryUse();
+        Tasks tasks = linux.tasks();
         List<Task> largest = tasks.processes()
                 .filter(task -> task.residentBytes().isPresent())
                 .sorted(Comparator.comparingLong((Task task) -> task.residentBytes().getAsLong()).reversed())

@@ -43,7 +43,7 @@ final class ProcessOption {
         try (ShownProgress shown = verb.progress(ProgressMode.AUTO)) {
             linux = Linux.of(guest, shown);
         }
-        return find(Tasks.of(linux), number, source).requireAddressSpace();
+        return find(linux.tasks(), number, source).requireAddressSpace();
     }
 
     /** A task by the number that users call it by. */

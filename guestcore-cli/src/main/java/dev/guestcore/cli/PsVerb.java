@@ -55,7 +55,7 @@ final class PsVerb extends LinuxVerb {
 
     @Override
     int show(Guest guest) {
-        Tasks tasks = Tasks.of(linux(guest));
+        Tasks tasks = linux(guest).tasks();
         List<Task> shown = tasks.stream()
                 .filter(task -> threads || task.isLeader() && !task.isIdle() || task.isHidden())
                 .toList();

@@ -176,7 +176,7 @@ final class ReadVerb extends Verb {
         GuestMemory memory = memory(guest);
         if (json) {
             printJson(ReadJson.of(memory, source, process, address, length, console().cancellation()));
-        } else if (!HexDump.write(memory, address, length, new Attentive(console()))) {
+        } else if (!HexDump.write(memory, address, length, new CancellableOutput(console()))) {
             int damage = report(guest.findings());
             remark("guestcore: none of these bytes can be read: " + why(memory));
             return damage == ExitCode.DONE ? ExitCode.FAILED : damage;

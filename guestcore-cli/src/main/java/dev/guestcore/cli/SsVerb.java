@@ -2,7 +2,6 @@ package dev.guestcore.cli;
 
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.Socket;
-import dev.guestcore.linux.Sockets;
 import dev.guestcore.linux.Walk;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,7 +37,7 @@ final class SsVerb extends LinuxListVerb {
 
     @Override
     int show(Linux linux) {
-        Walk<Socket> all = Sockets.of(linux);
+        Walk<Socket> all = linux.sockets();
         List<Socket> shown = all.stream()
                 .filter(socket -> !listening || socket.state().equals("LISTEN"))
                 .toList();

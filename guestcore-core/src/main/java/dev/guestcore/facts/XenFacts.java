@@ -13,7 +13,7 @@ import java.util.Optional;
  * @param version what the hypervisor said about itself
  * @param sharedInfo the shared_info page, if the dump has one; do not modify
  * @param frames which frame each stored page is, in file order, if the source tells
- * @param layout how the file was laid out, if it was a whole file; empty where a writer may choose
+ * @param fileParts the small parts of the file, if it was a whole file; empty where a writer may choose the layout
  */
 public record XenFacts(
         boolean paravirtualized,
@@ -21,7 +21,7 @@ public record XenFacts(
         Version version,
         Optional<byte[]> sharedInfo,
         Optional<FrameTable> frames,
-        Optional<Layout> layout)
+        Optional<FileParts> fileParts)
         implements DumpFacts {
 
     /** Checks for null and the width. */
@@ -32,7 +32,7 @@ public record XenFacts(
         Objects.requireNonNull(version);
         Objects.requireNonNull(sharedInfo);
         Objects.requireNonNull(frames);
-        Objects.requireNonNull(layout);
+        Objects.requireNonNull(fileParts);
     }
 
     /** Facts that do not come from a whole file, so that a writer chooses the layout. */
@@ -138,7 +138,7 @@ public record XenFacts(
      * @param mappedRegisters the section .xen_ia64_mapped_regs, empty if there is none
      * @param pageSize bytes of a page of the dump
      */
-    public record Layout(
+    public record FileParts(
             byte[] elfHeader,
             byte[] sectionHeaders,
             byte[] names,
@@ -147,7 +147,7 @@ public record XenFacts(
             long pageSize) {
 
         /** Checks for null. */
-        public Layout {
+        public FileParts {
             Objects.requireNonNull(elfHeader);
             Objects.requireNonNull(sectionHeaders);
             Objects.requireNonNull(names);
@@ -157,7 +157,7 @@ public record XenFacts(
 
         @Override
         public String toString() {
-            return "Layout[elfHeader=" + bytes(elfHeader) + ", sectionHeaders=" + bytes(sectionHeaders) + ", names="
+            return "FileParts[elfHeader=" + bytes(elfHeader) + ", sectionHeaders=" + bytes(sectionHeaders) + ", names="
                     + bytes(names) + ", notes=" + bytes(notes) + ", mappedRegisters=" + bytes(mappedRegisters)
                     + ", pageSize=0x" + Long.toHexString(pageSize) + "]";
         }
@@ -181,8 +181,8 @@ public record XenFacts(
     public String toString() {
         return "XenFacts[paravirtualized=" + paravirtualized + ", guestWidth=" + guestWidth + ", version=" + version
                 + ", sharedInfo=" + sharedInfo.map(XenFacts::bytes).orElse("none") + ", frames="
-                + frames.map(table -> table.size() + " entries").orElse("none") + ", layout="
-                + layout.map(Layout::toString).orElse("none") + "]";
+                + frames.map(table -> table.size() + " entries").orElse("none") + ", fileParts="
+                + fileParts.map(FileParts::toString).orElse("none") + "]";
     }
 
     private static String bytes(byte[] bytes) {

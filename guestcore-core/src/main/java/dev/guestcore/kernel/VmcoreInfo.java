@@ -77,7 +77,7 @@ public record VmcoreInfo(long address, byte[] bytes) {
      * @param longest how many bytes there is room for; what is longer is passed over
      * @param enough whether this find is the one that was looked for, so that the search ends
      */
-    public static Finds findAll(GuestMemory memory, int longest, Progress progress, Predicate<VmcoreInfo> enough) {
+    public static Collector findAll(GuestMemory memory, int longest, Progress progress, Predicate<VmcoreInfo> enough) {
         Search search = new Search(memory, longest, progress, enough);
         for (MemoryRegion region : memory.regions()) {
             if (region.hasContent() && search.scan(region.range())) {
@@ -159,7 +159,7 @@ public record VmcoreInfo(long address, byte[] bytes) {
      * What stretches of memory hold, one behind the other, for whoever reads them anyway: the first {@value #MOST} notes by
      * address, and as many bare texts. Not thread-safe; threads that read side by side have one each.
      */
-    public static final class Finds {
+    public static final class Collector {
 
         /** How many notes, and how many texts, are kept. */
         public static final int MOST = 16;
@@ -173,13 +173,13 @@ public record VmcoreInfo(long address, byte[] bytes) {
          *
          * @param longest how many bytes there is room for; what is longer is passed over
          */
-        public Finds(int longest) {
+        public Collector(int longest) {
             this.longest = longest;
         }
 
         /** For another stretch, with as much room. */
-        public Finds another() {
-            return new Finds(longest);
+        public Collector another() {
+            return new Collector(longest);
         }
 
         /**
@@ -199,7 +199,7 @@ public record VmcoreInfo(long address, byte[] bytes) {
         }
 
         /** Takes what was found in the stretch behind, and forgets it there. */
-        public void take(Finds behind) {
+        public void take(Collector behind) {
             add(notes, behind.notes);
             add(texts, behind.texts);
             behind.notes.clear();
@@ -232,14 +232,14 @@ public record VmcoreInfo(long address, byte[] bytes) {
         private final GuestMemory memory;
         private final Progress progress;
         private final MemorySegment chunk = Arena.ofAuto().allocate(CHUNK, PAGE);
-        private final Finds finds;
+        private final Collector finds;
         private final Predicate<VmcoreInfo> enough;
         private boolean done;
 
         Search(GuestMemory memory, int longest, Progress progress, Predicate<VmcoreInfo> enough) {
             this.memory = memory;
             this.enough = enough;
-            this.finds = new Finds(longest);
+            this.finds = new Collector(longest);
             this.progress = progress;
         }
 

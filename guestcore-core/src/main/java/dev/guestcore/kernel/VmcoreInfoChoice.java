@@ -45,7 +45,7 @@ public record VmcoreInfoChoice(VmcoreInfo chosen, Agreement agreement, boolean i
     /**
      * The choice among finds; empty if there are none.
      *
-     * @param finds as {@link VmcoreInfo.Finds#all()} gives them: where nothing speaks for any, the first counts
+     * @param finds as {@link VmcoreInfo.Collector#all()} gives them: where nothing speaks for any, the first counts
      */
     public static Optional<VmcoreInfoChoice> among(Guest guest, List<VmcoreInfo> finds) {
         VmcoreInfo best = null;
@@ -83,7 +83,7 @@ public record VmcoreInfoChoice(VmcoreInfo chosen, Agreement agreement, boolean i
      * @param progress may cancel
      */
     public static Optional<VmcoreInfoChoice> search(Guest guest, int longest, Progress progress) {
-        VmcoreInfo.Finds finds = VmcoreInfo.findAll(
+        VmcoreInfo.Collector finds = VmcoreInfo.findAll(
                 guest.memory(), longest, progress, find -> find.isNote() && agreement(guest, find) == Agreement.VCPU);
         return among(guest, finds.all());
     }

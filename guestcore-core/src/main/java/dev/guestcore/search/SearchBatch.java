@@ -127,36 +127,36 @@ final class SearchBatch {
     }
 
     /** Takes a find; false to stop. */
-    interface Finds {
+    interface HitConsumer {
         boolean take(int start, int length);
     }
 
     /**
      * Gives the finds from {@code from} on, ascending.
      *
-     * @return whether {@code finds} took them all
+     * @return whether {@code consumer} took them all
      */
-    boolean report(long from, Finds finds) {
+    boolean report(long from, HitConsumer consumer) {
         // What follows the find before may lie anywhere: in the stretch, or below it by any distance.
         long inside = Long.compareUnsigned(from, address) > 0 ? from - address : 0;
         if (hits > 0 && Long.compareUnsigned(hitStart[0], inside) < 0) {
-            return search(Long.compareUnsigned(inside, size) < 0 ? (int) inside : size, finds);
+            return search(Long.compareUnsigned(inside, size) < 0 ? (int) inside : size, consumer);
         }
         for (int i = 0; i < hits; i++) {
-            if (!finds.take(hitStart[i], hitLength[i])) {
+            if (!consumer.take(hitStart[i], hitLength[i])) {
                 return false;
             }
         }
         // There were more finds than there is room for: they are looked up again instead of being kept.
-        return all || searchBehindKept(finds);
+        return all || searchBehindKept(consumer);
     }
 
-    private boolean searchBehindKept(Finds finds) {
+    private boolean searchBehindKept(HitConsumer consumer) {
         int[] kept = {hits};
-        return search(hitStart[0], (start, length) -> kept[0]-- > 0 || finds.take(start, length));
+        return search(hitStart[0], (start, length) -> kept[0]-- > 0 || consumer.take(start, length));
     }
 
-    private boolean search(int from, Finds finds) {
+    private boolean search(int from, HitConsumer consumer) {
         int startsEnd = size - overlap;
         for (int i = 0; i < segments; i++) {
             int begin = Math.max(from, segmentStart[i]);
@@ -166,7 +166,7 @@ final class SearchBatch {
             }
             matcher.reset(bytes, begin, limit, segmentEnd[i]);
             while (matcher.find()) {
-                if (!finds.take(matcher.start(), matcher.length())) {
+                if (!consumer.take(matcher.start(), matcher.length())) {
                     return false;
                 }
             }

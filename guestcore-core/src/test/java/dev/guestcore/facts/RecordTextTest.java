@@ -53,7 +53,7 @@ class RecordTextTest {
                 new XenFacts.Version(4, 17, ".7", "", "", "", "", "", "", 0xffff800000000000L, 4096),
                 Optional.of(BYTES),
                 Optional.of(FrameTable.of(new long[] {1, 2}, new long[] {3, 4})),
-                Optional.of(new XenFacts.Layout(BYTES, BYTES, BYTES, BYTES, BYTES, 4096)));
+                Optional.of(new XenFacts.FileParts(BYTES, BYTES, BYTES, BYTES, BYTES, 4096)));
         assertTrue(xen.toString().contains("virtualStart=0xffff800000000000, pageSize=0x1000"), xen::toString);
         assertTrue(xen.toString().contains("sharedInfo=32 bytes, frames=2 entries"), xen::toString);
         assertTrue(new VmcoreInfoFacts(BYTES).toString().contains("32 bytes"));

@@ -8,7 +8,7 @@ import java.util.Optional;
  * The network devices of all network namespaces. Sources: {@code include/linux/netdevice.h}, {@code inetdevice.h},
  * {@code include/net/if_inet6.h}, {@code include/uapi/linux/if.h} and {@code if_arp.h} of Linux.
  */
-public final class Interfaces {
+final class Interfaces {
 
     /** Flags (IFF_*) by bit, as ip(8) names them. */
     private static final String[] FLAGS = {
@@ -38,7 +38,7 @@ public final class Interfaces {
      *
      * @throws LinuxException if the kernel has no description of its types
      */
-    public static Walk<NetworkInterface> of(Linux linux) {
+    static Walk<NetworkInterface> of(Linux linux) {
         return namespaces(linux).flatMap(Interfaces::of).about("network devices");
     }
 

@@ -40,7 +40,7 @@ public final class KernelLog {
      *
      * @throws LinuxException if it cannot be found
      */
-    public static KernelLog of(Linux linux) {
+    static KernelLog of(Linux linux) {
         AddressSpace space = linux.image().space();
         return linux.types()
                 .map(types -> StructureFacts.of(linux.symbols(), types))

@@ -172,34 +172,67 @@ public final class Linux {
         return object(type(type), address);
     }
 
-    /** Its processes and threads, as they are now. */
+    /**
+     * Its processes and threads, as they are now.
+     *
+     * @throws LinuxException if the kernel has no description of its types
+     */
     public Tasks tasks() {
         return Tasks.of(this);
     }
 
-    /** Its log, as it is now. */
+    /**
+     * Its log, as it is now.
+     *
+     * @throws LinuxException if it cannot be found
+     */
     public KernelLog log() {
         return KernelLog.of(this);
     }
 
-    /** Its modules, as they are now. */
+    /**
+     * Its modules, as they are now.
+     *
+     * @throws LinuxException if the kernel has no description of its types
+     */
     public Modules modules() {
         return Modules.of(this);
     }
 
-    /** The kernel stacks of its tasks and CPUs. */
+    /**
+     * The kernel stacks of its tasks and CPUs.
+     *
+     * @throws LinuxException if the kernel's types are not known, or lack something that tasks are found by
+     */
     public Stacks stacks() {
         return Stacks.of(this);
     }
 
-    /** The sockets that its processes have open. */
+    /**
+     * The sockets that its processes have open, ordered by the first of their owners.
+     *
+     * @throws LinuxException if the kernel has no description of its types
+     */
     public Walk<Socket> sockets() {
         return Sockets.of(this);
     }
 
-    /** Its network devices, in all network namespaces. */
+    /**
+     * Its network devices, in all network namespaces; those of the first namespace first.
+     *
+     * @throws LinuxException if the kernel has no description of its types
+     */
     public Walk<NetworkInterface> interfaces() {
         return Interfaces.of(this);
+    }
+
+    /**
+     * What its memory is used for, as its own counters say.
+     *
+     * @throws LinuxException if the kernel has no description of its types
+     */
+    public MemoryUse memoryUse() {
+        return MemoryUse.of(this);
     }
 
     /** Bytes of a pointer. */

@@ -107,7 +107,7 @@ public record MemoryUse(OptionalLong total, Map<Kind, Long> bytes, List<HugePage
      *
      * @throws LinuxException if the kernel has no description of its types
      */
-    public static MemoryUse of(Linux linux) {
+    static MemoryUse of(Linux linux) {
         linux.requireTypes();
         return new Reader(linux).read();
     }

@@ -44,7 +44,7 @@ public final class Modules {
      *
      * @throws LinuxException if it has no description of its types
      */
-    public static Modules of(Linux linux) {
+    static Modules of(Linux linux) {
         return new Search(linux).search();
     }
 

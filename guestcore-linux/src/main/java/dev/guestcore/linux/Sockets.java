@@ -12,7 +12,7 @@ import java.util.Optional;
  * not among them. Sources: {@code include/net/sock.h}, {@code inet_sock.h}, {@code tcp_states.h}, {@code af_unix.h},
  * {@code net/netlink/af_netlink.h}, {@code net/packet/internal.h} of Linux.
  */
-public final class Sockets {
+final class Sockets {
 
     private static final String[] TCP_STATES = {
         "UNKNOWN", "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "UNCONN", "CLOSE-WAIT",
@@ -37,7 +37,7 @@ public final class Sockets {
      *
      * @throws LinuxException if the kernel has no description of its types
      */
-    public static Walk<Socket> of(Linux linux) {
+    static Walk<Socket> of(Linux linux) {
         Map<Long, Found> found = new LinkedHashMap<>();
         Walk<KernelObject> tasks = Tasks.structures(linux);
         Walk<Found> all = tasks.flatMap(task -> ofProcess(task, found));

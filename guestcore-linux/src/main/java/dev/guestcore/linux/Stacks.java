@@ -42,7 +42,7 @@ public final class Stacks {
      *
      * @throws LinuxException if the kernel's types are not known, or lack something that tasks are found by
      */
-    public static Stacks of(Linux linux) {
+    static Stacks of(Linux linux) {
         linux.requireTypes();
         return new Stacks(linux);
     }

@@ -61,7 +61,7 @@ public final class Tasks {
      *
      * @throws LinuxException if it has no description of its types
      */
-    public static Tasks of(Linux linux) {
+    static Tasks of(Linux linux) {
         return new Search(linux).search();
     }
 

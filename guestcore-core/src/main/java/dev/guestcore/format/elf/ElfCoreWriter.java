@@ -403,7 +403,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
         public WriteReport write(CoreSink sink, Progress progress) {
             if (isOpen && sink.canPatch()) {
                 sink.writeZeros(memoryOffset);
-                VmcoreInfo.Finds finds = new VmcoreInfo.Finds(LONGEST_VMCOREINFO);
+                VmcoreInfo.Collector finds = new VmcoreInfo.Collector(LONGEST_VMCOREINFO);
                 MemoryCopier copier = writeMemory(sink, progress, finds);
                 search = VmcoreInfoChoice.among(guest, finds.all());
                 patchHead(sink, Head.of(notes, segments, found()));
@@ -421,7 +421,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
             return search.map(found -> found.chosen().bytes());
         }
 
-        private MemoryCopier writeMemory(CoreSink sink, Progress progress, VmcoreInfo.@Nullable Finds finds) {
+        private MemoryCopier writeMemory(CoreSink sink, Progress progress, VmcoreInfo.@Nullable Collector finds) {
             progress.begin("writing memory", size - memoryOffset);
             MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress, finds);
             for (long i = 0; i < segments.count(); i++) {

@@ -102,7 +102,7 @@ final class PagePump {
         private final MemorySegment output = encoder == null
                 ? MemorySegment.NULL
                 : arena.allocate((long) CHUNK_PAGES * PAGE + encoder.bound(PAGE), PAGE);
-        private final KernelSearch.Finds finds = search.new Finds();
+        private final KernelSearch.Collector finds = search.new Collector();
         private final int[] sizes = new int[CHUNK_PAGES];
         private final boolean[] compressed = new boolean[CHUNK_PAGES];
 

@@ -58,7 +58,7 @@ final class CpuLayout {
      *
      * @param version VirtualBox version of the core, which decides what is in the padding of CPUMCTX-1088
      */
-    static CpuLayout of(Layout layout, int version) {
+    static CpuLayout of(VmCoreLayout layout, int version) {
         return switch (layout) {
             case R32341, V4_0 -> founding();
             case V4_2 -> context1088(version);
@@ -177,7 +177,7 @@ final class CpuLayout {
     }
 
     /** Section 5.3. */
-    private static CpuLayout coreCpu(Layout layout, Generation at) {
+    private static CpuLayout coreCpu(VmCoreLayout layout, Generation at) {
         CpuLayout table = new CpuLayout("DBGFCORECPU", layout.payloadSize());
         table.quads(0, X86.RAX, X86.RBX, X86.RCX, X86.RDX, X86.RSI, X86.RDI);
         table.quads(48, X86.R8, X86.R9, X86.R10, X86.R11, X86.R12, X86.R13, X86.R14, X86.R15);

@@ -32,11 +32,11 @@ final class Losses {
 
     private final Guest guest;
     private final CpuLayout cpu;
-    private final Layout layout;
+    private final VmCoreLayout layout;
     private final boolean kept;
     private final List<Loss> losses = new ArrayList<>();
 
-    private Losses(Guest guest, Layout layout, CpuLayout cpu, boolean kept) {
+    private Losses(Guest guest, VmCoreLayout layout, CpuLayout cpu, boolean kept) {
         this.guest = guest;
         this.layout = layout;
         this.cpu = cpu;
@@ -45,7 +45,7 @@ final class Losses {
 
     static List<Loss> of(
             Guest guest,
-            Layout layout,
+            VmCoreLayout layout,
             CpuLayout cpu,
             ImpliedRegisters implied,
             WrittenRanges ranges,

@@ -35,8 +35,13 @@ final class NoteList {
      *
      * @param payloads CPU states in order of the vCPUs
      */
-    NoteList(Layout layout, Descriptor descriptor, List<byte[]> payloads, VirtualBoxFacts facts, boolean analystNotes) {
-        boolean founding = layout == Layout.R32341;
+    NoteList(
+            VmCoreLayout layout,
+            Descriptor descriptor,
+            List<byte[]> payloads,
+            VirtualBoxFacts facts,
+            boolean analystNotes) {
+        boolean founding = layout == VmCoreLayout.R32341;
         int padding = founding ? 4 : 8;
         ByteBuffer content = ByteBuffer.allocate(Notes.DESCRIPTOR_SIZE).order(ByteOrder.LITTLE_ENDIAN);
         descriptor.write(content);

@@ -318,7 +318,7 @@ final class Ranges {
     private boolean repeatsFirstPage(FileMemory memory) {
         boolean offsetFault = survey.offsetFault(core.noteSegment()) != 0;
         int revision = core.descriptor().revision();
-        boolean rightAge = core.layout() == Layout.V4_0
+        boolean rightAge = core.layout() == VmCoreLayout.V4_0
                 && revision >= FIRST_WITH_RIGHT_OFFSETS
                 && revision < FIRST_WITH_RIGHT_PAGES;
         if (!offsetFault && !rightAge) {

@@ -16,12 +16,12 @@ import java.util.Optional;
  */
 public final class VmCore implements CoreWriter {
 
-    private final Optional<Layout> layout;
+    private final Optional<VmCoreLayout> layout;
     private final boolean largePhnum;
     private final boolean analystNotes;
     private final boolean keeps;
 
-    private VmCore(Optional<Layout> layout, boolean largePhnum, boolean analystNotes, boolean keeps) {
+    private VmCore(Optional<VmCoreLayout> layout, boolean largePhnum, boolean analystNotes, boolean keeps) {
         this.layout = layout;
         this.largePhnum = largePhnum;
         this.analystNotes = analystNotes;
@@ -30,11 +30,11 @@ public final class VmCore implements CoreWriter {
 
     /** The newest layout: what VirtualBox 7 writes. */
     public static VmCore newest() {
-        return layout(Layout.newest());
+        return layout(VmCoreLayout.newest());
     }
 
     /** A layout of the caller's choice. */
-    public static VmCore layout(Layout layout) {
+    public static VmCore layout(VmCoreLayout layout) {
         return new VmCore(Optional.of(layout), false, false, false);
     }
 
@@ -44,7 +44,7 @@ public final class VmCore implements CoreWriter {
     }
 
     /** The same in another layout. */
-    public VmCore withLayout(Layout other) {
+    public VmCore withLayout(VmCoreLayout other) {
         return new VmCore(Optional.of(other), largePhnum, analystNotes, keeps);
     }
 

@@ -35,7 +35,7 @@ record VmCoreFile(
         long noteSegmentIndex,
         Notes notes,
         Descriptor descriptor,
-        Layout layout,
+        VmCoreLayout layout,
         List<Finding> findings) {
 
     /** How many notes of a PT_NOTE are looked at to find the core descriptor. */
@@ -63,7 +63,7 @@ record VmCoreFile(
                     "0x" + Long.toHexString(descriptor.magic()),
                     "the note has VirtualBox's name but not its content");
         }
-        Layout layout = layout(file, note, notes, descriptor, findings);
+        VmCoreLayout layout = layout(file, note, notes, descriptor, findings);
         return new VmCoreFile(
                 file, elf, headers, search.segment, search.index, notes, descriptor, layout, List.copyOf(findings));
     }
@@ -217,15 +217,15 @@ record VmCoreFile(
         return false;
     }
 
-    private static Layout layout(
+    private static VmCoreLayout layout(
             FileBytes file, ElfNote note, Notes notes, Descriptor descriptor, List<Finding> findings) {
         long version = descriptor.formatVersion();
         if (notes.cpus().isEmpty()) {
             return layoutOfVersion(file, note, version);
         }
         ElfNote first = notes.cpus().getFirst();
-        Layout found = null;
-        for (Layout layout : Layout.values()) {
+        VmCoreLayout found = null;
+        for (VmCoreLayout layout : VmCoreLayout.values()) {
             if (layout.payloadSize() == first.descriptorSize() && (found == null || !isFounding(note))) {
                 found = layout;
             }
@@ -254,16 +254,16 @@ record VmCoreFile(
         return note.name().equals("VBOXCORE");
     }
 
-    private static Layout layoutOfVersion(FileBytes file, ElfNote note, long version) {
+    private static VmCoreLayout layoutOfVersion(FileBytes file, ElfNote note, long version) {
         if (isFounding(note)) {
-            return Layout.R32341;
+            return VmCoreLayout.R32341;
         }
         return switch ((int) version) {
-            case 0x00010000 -> Layout.V4_0;
-            case 0x00010002 -> Layout.V5_0_RC2;
-            case 0x00010003 -> Layout.V5_0;
-            case 0x00010005 -> Layout.V5_1;
-            case 0x00010006 -> Layout.V7_0;
+            case 0x00010000 -> VmCoreLayout.V4_0;
+            case 0x00010002 -> VmCoreLayout.V5_0_RC2;
+            case 0x00010003 -> VmCoreLayout.V5_0;
+            case 0x00010005 -> VmCoreLayout.V5_1;
+            case 0x00010006 -> VmCoreLayout.V7_0;
             default -> throw file.malformed(
                     note.descriptorOffset() + 4,
                     "format version",

@@ -65,9 +65,9 @@ public final class VmCoreFormat implements CoreFormat {
 
     @Override
     public List<WriteOption> writeOptions() {
-        List<String> layouts = Stream.of(Layout.values())
+        List<String> layouts = Stream.of(VmCoreLayout.values())
                 .filter(layout -> !layout.isVariant())
-                .map(Layout::label)
+                .map(VmCoreLayout::label)
                 .toList();
         return List.of(
                 new WriteOption(
@@ -106,10 +106,10 @@ public final class VmCoreFormat implements CoreFormat {
         };
     }
 
-    private static Layout layout(String label) {
-        return Layout.ofLabel(label)
+    private static VmCoreLayout layout(String label) {
+        return VmCoreLayout.ofLabel(label)
                 .orElseThrow(() -> new UnsupportedRequestException("format vbox has no layout '" + label
                         + "'; there are "
-                        + Stream.of(Layout.values()).map(Layout::label).collect(Collectors.joining(", "))));
+                        + Stream.of(VmCoreLayout.values()).map(VmCoreLayout::label).collect(Collectors.joining(", "))));
     }
 }

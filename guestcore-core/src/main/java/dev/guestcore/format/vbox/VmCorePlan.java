@@ -37,7 +37,7 @@ final class VmCorePlan implements WritePlan {
     private static final int BATCH = 1024;
 
     private final Guest guest;
-    private final Layout layout;
+    private final VmCoreLayout layout;
     private final int elfMachine;
     private final WrittenRanges ranges;
     private final boolean countInSection;
@@ -49,7 +49,7 @@ final class VmCorePlan implements WritePlan {
 
     private VmCorePlan(
             Guest guest,
-            Layout layout,
+            VmCoreLayout layout,
             int elfMachine,
             WrittenRanges ranges,
             boolean countInSection,
@@ -69,7 +69,7 @@ final class VmCorePlan implements WritePlan {
     }
 
     static VmCorePlan of(
-            Guest guest, Optional<Layout> wanted, boolean largePhnum, boolean analystNotes, boolean keeps) {
+            Guest guest, Optional<VmCoreLayout> wanted, boolean largePhnum, boolean analystNotes, boolean keeps) {
         if (NamedProcessor.of(guest) != Architectures.X86) {
             throw new UnsupportedRequestException("a VMCore holds x86 guests only; this one is " + guest.architecture().title()
                     + "; choose another format");
@@ -79,7 +79,7 @@ final class VmCorePlan implements WritePlan {
                     + " vCPUs; this guest has " + guest.vcpus().size() + "; choose another format");
         }
         Optional<VirtualBoxFacts> known = guest.facts(VirtualBoxFacts.class);
-        Layout layout = wanted.orElseGet(() -> known.map(VmCorePlan::layoutOf).orElse(Layout.newest()));
+        VmCoreLayout layout = wanted.orElseGet(() -> known.map(VmCorePlan::layoutOf).orElse(VmCoreLayout.newest()));
         VirtualBoxFacts facts = known.orElseGet(() -> new VirtualBoxFacts(
                 layout.defaultVersion(),
                 layout.defaultRevision() | VirtualBoxFacts.FOREIGN,
@@ -125,11 +125,11 @@ final class VmCorePlan implements WritePlan {
                 List.copyOf(losses));
     }
 
-    private static Layout layoutOf(VirtualBoxFacts facts) {
+    private static VmCoreLayout layoutOf(VirtualBoxFacts facts) {
         if (facts.layout().isEmpty()) {
-            return Layout.newest();
+            return VmCoreLayout.newest();
         }
-        return Layout.ofLabel(facts.layout())
+        return VmCoreLayout.ofLabel(facts.layout())
                 .orElseThrow(() -> new UnsupportedRequestException("the guest asks for the VMCore layout '"
                         + facts.layout() + "', which does not exist; choose one with the option layout"));
     }

@@ -41,7 +41,7 @@ record SavedStream(
         FileBytes file,
         SaveImage image,
         MachineState state,
-        PcMemoryMap.Layout layout,
+        PcMemoryMap.Result layout,
         PageTable pages,
         boolean ramComplete,
         long missingPages,
@@ -79,7 +79,7 @@ record SavedStream(
                         + " so; what it had written is shown"));
             }
             MachineState state = state(file.name(), stream, findings, decompressed);
-            PcMemoryMap.Layout layout = layout(file.name(), state, image.dimms());
+            PcMemoryMap.Result layout = layout(file.name(), state, image.dimms());
             findings.addAll(state.findings());
             layout.findings().forEach(finding ->
                     findings.add(new Finding(finding.severity(), file.name() + ": " + finding.message())));
@@ -98,7 +98,7 @@ record SavedStream(
     }
 
     /** Names the file in a refusal, which speaks of machines only. */
-    private static PcMemoryMap.Layout layout(String file, MachineState state, List<PcMemoryMap.Dimm> dimms) {
+    private static PcMemoryMap.Result layout(String file, MachineState state, List<PcMemoryMap.Dimm> dimms) {
         try {
             return PcMemoryMap.of(state, dimms);
         } catch (UnsupportedRequestException e) {

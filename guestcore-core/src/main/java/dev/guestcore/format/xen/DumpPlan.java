@@ -36,7 +36,7 @@ import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 
-/** A dump-core laid out: pieces by offset, zeros between them. */
+/** A dump-core laid out: blocks by offset, zeros between them. */
 final class DumpPlan implements WritePlan {
 
     private static final String KIND_PREFIX = "xen.vcpu_guest_context.";
@@ -44,7 +44,7 @@ final class DumpPlan implements WritePlan {
 
     private final String layout;
     private final Guest guest;
-    private final List<Piece> pieces;
+    private final List<Block> blocks;
     private final long memoryBytes;
     private final List<Loss> losses;
     private final Supplier<List<MemoryPlace>> places;
@@ -52,13 +52,13 @@ final class DumpPlan implements WritePlan {
     private DumpPlan(
             String layout,
             Guest guest,
-            List<Piece> pieces,
+            List<Block> blocks,
             long memoryBytes,
             List<Loss> losses,
             Supplier<List<MemoryPlace>> places) {
         this.layout = layout;
         this.guest = guest;
-        this.pieces = List.copyOf(pieces);
+        this.blocks = List.copyOf(blocks);
         this.memoryBytes = memoryBytes;
         this.losses = List.copyOf(losses);
         this.places = places;
@@ -71,11 +71,11 @@ final class DumpPlan implements WritePlan {
     }
 
     /** A part of the file. */
-    private record Piece(long offset, long size, Content content) {
+    private record Block(long offset, long size, Content content) {
 
-        static Piece of(long offset, byte[] bytes) {
+        static Block of(long offset, byte[] bytes) {
             Content content = (sink, copier, progress) -> sink.write(MemorySegment.ofArray(bytes));
-            return new Piece(offset, bytes.length, content);
+            return new Block(offset, bytes.length, content);
         }
     }
 
@@ -117,17 +117,17 @@ final class DumpPlan implements WritePlan {
     // --- as it was ---
 
     private static Optional<DumpPlan> asItWas(Guest guest, XenFacts facts) {
-        if (facts.layout().isEmpty() || facts.frames().isEmpty()) {
+        if (facts.fileParts().isEmpty() || facts.frames().isEmpty()) {
             return Optional.empty();
         }
-        XenFacts.Layout layout = facts.layout().get();
+        XenFacts.FileParts parts = facts.fileParts().get();
         FrameTable frames = facts.frames().get();
-        Optional<FileFrame> parsed = FileFrame.parse(layout);
+        Optional<FileFrame> parsed = FileFrame.parse(parts);
         if (parsed.isEmpty()) {
             return Optional.empty();
         }
         FileFrame frame = parsed.get();
-        int pageShift = Long.numberOfTrailingZeros(layout.pageSize());
+        int pageShift = Long.numberOfTrailingZeros(parts.pageSize());
         String table = frames.hasMachineFrames() ? DumpFile.P2M : DumpFile.PFN;
         int entry = frames.hasMachineFrames() ? FileFrameTable.P2M_ENTRY : FileFrameTable.PFN_ENTRY;
         List<byte[]> contexts = new ArrayList<>();
@@ -140,10 +140,10 @@ final class DumpPlan implements WritePlan {
                 && hasSize(frame, DumpFile.PRSTATUS, contexts.size() * element)
                 && hasSize(frame, table, frames.size() * entry)
                 && hasSize(frame, DumpFile.PAGES, frames.size() << pageShift)
-                && hasSize(frame, DumpFile.NAMES, layout.names().length)
-                && hasSize(frame, DumpFile.NOTES, layout.notes().length)
+                && hasSize(frame, DumpFile.NAMES, parts.names().length)
+                && hasSize(frame, DumpFile.NOTES, parts.notes().length)
                 && hasSizeOrIsAbsent(frame, DumpFile.SHARED_INFO, facts.sharedInfo().orElse(new byte[0]))
-                && hasSizeOrIsAbsent(frame, DumpFile.MAPPED_REGISTERS, layout.mappedRegisters());
+                && hasSizeOrIsAbsent(frame, DumpFile.MAPPED_REGISTERS, parts.mappedRegisters());
         if (!fits) {
             return Optional.empty();
         }
@@ -151,22 +151,22 @@ final class DumpPlan implements WritePlan {
         if (new PageSelection(guest.memory()).missingFrom(index.runs()).bytes() > 0) {
             return Optional.empty();
         }
-        List<Piece> pieces = new ArrayList<>();
-        pieces.add(Piece.of(0, layout.elfHeader()));
+        List<Block> blocks = new ArrayList<>();
+        blocks.add(Block.of(0, parts.elfHeader()));
         for (FileFrame.Part part : frame.parts()) {
-            pieces.add(switch (part.name()) {
-                case "" -> Piece.of(part.offset(), layout.sectionHeaders());
-                case DumpFile.NAMES -> Piece.of(part.offset(), layout.names());
-                case DumpFile.NOTES -> Piece.of(part.offset(), layout.notes());
-                case DumpFile.PRSTATUS -> Piece.of(part.offset(), joined(contexts));
-                case DumpFile.SHARED_INFO -> Piece.of(part.offset(), facts.sharedInfo().orElseThrow());
-                case DumpFile.MAPPED_REGISTERS -> Piece.of(part.offset(), layout.mappedRegisters());
-                case DumpFile.PAGES -> new Piece(
+            blocks.add(switch (part.name()) {
+                case "" -> Block.of(part.offset(), parts.sectionHeaders());
+                case DumpFile.NAMES -> Block.of(part.offset(), parts.names());
+                case DumpFile.NOTES -> Block.of(part.offset(), parts.notes());
+                case DumpFile.PRSTATUS -> Block.of(part.offset(), joined(contexts));
+                case DumpFile.SHARED_INFO -> Block.of(part.offset(), facts.sharedInfo().orElseThrow());
+                case DumpFile.MAPPED_REGISTERS -> Block.of(part.offset(), parts.mappedRegisters());
+                case DumpFile.PAGES -> new Block(
                         part.offset(),
                         part.size(),
                         (sink, copier, progress) ->
                                 TablePages.writePages(frames, pageShift, sink, copier, progress));
-                default -> new Piece(
+                default -> new Block(
                         part.offset(),
                         part.size(),
                         (sink, copier, progress) -> TablePages.writeTable(frames, frame.order(), sink));
@@ -176,7 +176,7 @@ final class DumpPlan implements WritePlan {
         return Optional.of(new DumpPlan(
                 (frames.hasMachineFrames() ? "pv" : "hvm") + ", as the source",
                 guest,
-                pieces,
+                blocks,
                 frames.size() << pageShift,
                 losses,
                 List::of));
@@ -290,7 +290,7 @@ final class DumpPlan implements WritePlan {
                     "an HVM dump has page frames only, so the guest's page tables cannot be walked",
                     false));
         }
-        if (facts.flatMap(XenFacts::layout).filter(old -> old.mappedRegisters().length > 0).isPresent()) {
+        if (facts.flatMap(XenFacts::fileParts).filter(old -> old.mappedRegisters().length > 0).isPresent()) {
             losses.add(new Loss("mapped registers of ia64", "they are written only as part of the same file", false));
         }
 
@@ -320,13 +320,13 @@ final class DumpPlan implements WritePlan {
         }
         losses.addAll(0, gone);
         int machine = machine(guest.architecture(), pv && width == 4);
-        List<Piece> pieces = layOut(machine, sections);
+        List<Block> blocks = layOut(machine, sections);
         // The ELF header comes before the sections.
-        long pagesOffset = pieces.get(1 + indexOfPages(sections)).offset();
+        long pagesOffset = blocks.get(1 + indexOfPages(sections)).offset();
         return new DumpPlan(
                 pv ? "pv" : "hvm",
                 guest,
-                pieces,
+                blocks,
                 pages * pageSize,
                 losses,
                 () -> pv ? List.of() : selection.places(pageShift, pagesOffset));
@@ -385,7 +385,7 @@ final class DumpPlan implements WritePlan {
      * comes last in the file though first among the headers. Names stand in header order, because volatility3 counts on
      * it.
      */
-    private static List<Piece> layOut(int machine, List<NewSection> sections) {
+    private static List<Block> layOut(int machine, List<NewSection> sections) {
         ByteArrayOutputStream names = new ByteArrayOutputStream();
         names.write(0);
         putName(names, DumpFile.NAMES);
@@ -393,7 +393,7 @@ final class DumpPlan implements WritePlan {
         int headerSize = ElfClass.ELF64.headerSize();
         int stride = ElfClass.ELF64.sectionHeaderSize();
         List<SectionHeader> headers = new ArrayList<>();
-        List<Piece> pieces = new ArrayList<>();
+        List<Block> blocks = new ArrayList<>();
         long offset = headerSize + (long) count * stride;
         for (NewSection section : sections) {
             if (section.alignment() >= 4096) {
@@ -411,11 +411,11 @@ final class DumpPlan implements WritePlan {
                     section.alignment(),
                     section.entrySize()));
             putName(names, section.name());
-            pieces.add(new Piece(offset, section.size(), section.content()));
+            blocks.add(new Block(offset, section.size(), section.content()));
             offset += section.size();
         }
         byte[] nameTable = names.toByteArray();
-        pieces.add(Piece.of(offset, nameTable));
+        blocks.add(Block.of(offset, nameTable));
         headers.addFirst(new SectionHeader(1, Elf.SHT_STRTAB, 0, 0, offset, nameTable.length, 0, 0, 0, 0));
         headers.addFirst(SectionHeader.none());
 
@@ -441,8 +441,8 @@ final class DumpPlan implements WritePlan {
                         1)
                 .write(head);
         headers.forEach(header -> header.write(head, ElfClass.ELF64));
-        pieces.addFirst(Piece.of(0, head.array()));
-        return pieces;
+        blocks.addFirst(Block.of(0, head.array()));
+        return blocks;
     }
 
     private static void putName(ByteArrayOutputStream names, String name) {
@@ -459,7 +459,7 @@ final class DumpPlan implements WritePlan {
 
     @Override
     public long size() {
-        Piece last = pieces.getLast();
+        Block last = blocks.getLast();
         return last.offset() + last.size();
     }
 
@@ -478,16 +478,16 @@ final class DumpPlan implements WritePlan {
         long start = sink.position();
         MemoryCopier copier = new MemoryCopier(guest.memory(), sink, progress);
         progress.begin("writing memory", memoryBytes);
-        for (Piece piece : pieces) {
-            long gap = piece.offset() - (sink.position() - start);
+        for (Block block : blocks) {
+            long gap = block.offset() - (sink.position() - start);
             if (gap > 0) {
                 sink.writeZeros(gap);
             }
-            piece.content().write(sink, copier, progress);
+            block.content().write(sink, copier, progress);
             long written = sink.position() - start;
-            if (written != piece.offset() + piece.size()) {
+            if (written != block.offset() + block.size()) {
                 throw new IllegalStateException(
-                        "laid out " + (piece.offset() + piece.size()) + " bytes, wrote " + written);
+                        "laid out " + (block.offset() + block.size()) + " bytes, wrote " + written);
             }
         }
         return new WriteReport(

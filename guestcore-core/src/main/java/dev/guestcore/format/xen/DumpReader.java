@@ -120,9 +120,9 @@ final class DumpReader {
             guest.machineMemory(new LazyMemory(() -> new FileMemory(
                     file, FrameIndex.build(table, true, pageShift, base, arena).runs())));
         }
-        Optional<XenFacts.Layout> layout = layout();
+        Optional<XenFacts.FileParts> parts = fileParts();
         guest.facts(new XenFacts(
-                paravirtualized, paravirtualized ? guestWidth() : 8, version, sharedInfo(), frames, layout));
+                paravirtualized, paravirtualized ? guestWidth() : 8, version, sharedInfo(), frames, parts));
         boolean known = version.major() != 0;
         // Guestcore names itself where it wrote a guest that Xen never ran.
         boolean foreign = version.extra().equals(XenFacts.Version.GUESTCORE);
@@ -428,7 +428,7 @@ final class DumpReader {
     }
 
     /** The frame of the file, if it is whole, holds nothing that is foreign to us, and can be put together again. */
-    private Optional<XenFacts.Layout> layout() {
+    private Optional<XenFacts.FileParts> fileParts() {
         boolean damaged = findings.stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE);
         Optional<Section> names = dump.section(DumpFile.NAMES);
         Optional<Section> noteSection = dump.section(DumpFile.NOTES);
@@ -448,14 +448,14 @@ final class DumpReader {
                 || vcpuCount() > MOST_VCPUS) {
             return Optional.empty();
         }
-        XenFacts.Layout layout = new XenFacts.Layout(
+        XenFacts.FileParts parts = new XenFacts.FileParts(
                 file.bytes(0, dump.elf().elfClass().headerSize(), "ELF header"),
                 file.bytes(dump.elf().sectionHeaderOffset(), dump.sections().size() * stride, "section headers"),
                 file.bytes(names.get().offset(), (int) names.get().size(), DumpFile.NAMES),
                 file.bytes(noteSection.get().offset(), (int) noteSection.get().size(), DumpFile.NOTES),
                 mappedRegisters(),
                 pageSize());
-        return FileFrame.parse(layout).isPresent() ? Optional.of(layout) : Optional.empty();
+        return FileFrame.parse(parts).isPresent() ? Optional.of(parts) : Optional.empty();
     }
 
     // --- findings ---

@@ -33,7 +33,7 @@ record FileFrame(ByteOrder order, List<Part> parts) {
     record Part(String name, long offset, long size, long entrySize) {}
 
     /** Reads the frame back from the small parts; empty if they do not make one that can be written. */
-    static Optional<FileFrame> parse(XenFacts.Layout layout) {
+    static Optional<FileFrame> parse(XenFacts.FileParts layout) {
         byte[] elf = layout.elfHeader();
         if (elf.length < 52 || !XenNotes.isPageSize(layout.pageSize())) {
             return Optional.empty();

@@ -252,7 +252,8 @@ public final class FreezeBuffer implements AutoCloseable {
         frozen.vcpus().forEach(vcpu -> builder.vcpu(vcpu.index(), vcpu.registers(), vcpu.rawContexts()));
         for (MemoryRegion region : regions) {
             Slot slot = slots.get(region.range());
-            builder.region(region, slot == null || !region.hasContent() ? RegionContents.absent() : new Kept(slot));
+            boolean absent = slot == null || !region.hasContent();
+            builder.region(region, absent ? RegionContents.absent() : new SlotContents(slot));
         }
         return builder.build();
     }
@@ -307,7 +308,7 @@ public final class FreezeBuffer implements AutoCloseable {
         }
     }
 
-    private record Kept(Slot slot) implements RegionContents {
+    private record SlotContents(Slot slot) implements RegionContents {
 
         @Override
         public long readAvailable(long offset, MemorySegment target) {

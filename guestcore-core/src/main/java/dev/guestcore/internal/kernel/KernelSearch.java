@@ -9,7 +9,7 @@ import java.util.Optional;
 
 /**
  * Looks for what a Linux kernel says of itself, VMCOREINFO and banner, in pages that are read to be written, so that memory is
- * not read for that alone. Pages are looked at in any number of threads, each with {@link Finds} of its own; what was found
+ * not read for that alone. Pages are looked at in any number of threads, each with a {@link Collector} of its own; what was found
  * is then {@linkplain #take taken} by one thread in the order of addresses.
  */
 public final class KernelSearch {
@@ -22,7 +22,7 @@ public final class KernelSearch {
     private final GuestMemory memory;
     private volatile boolean wantsVmcoreInfo;
     private volatile boolean wantsBanner;
-    private final VmcoreInfo.Finds vmcoreInfo = new VmcoreInfo.Finds(LONGEST_VMCOREINFO);
+    private final VmcoreInfo.Collector vmcoreInfo = new VmcoreInfo.Collector(LONGEST_VMCOREINFO);
     private Optional<LinuxBanner> banner = Optional.empty();
 
     /**
@@ -37,9 +37,9 @@ public final class KernelSearch {
     }
 
     /** What one stretch of memory holds. Not thread-safe. */
-    public final class Finds {
+    public final class Collector {
 
-        private final VmcoreInfo.Finds vmcoreInfo = KernelSearch.this.vmcoreInfo.another();
+        private final VmcoreInfo.Collector vmcoreInfo = KernelSearch.this.vmcoreInfo.another();
         private Optional<LinuxBanner> banner = Optional.empty();
 
         /**
@@ -60,7 +60,7 @@ public final class KernelSearch {
     }
 
     /** Takes what the next stretch holds, and forgets it there. */
-    public void take(Finds finds) {
+    public void take(Collector finds) {
         vmcoreInfo.take(finds.vmcoreInfo);
         banner = banner.or(() -> finds.banner);
         if (vmcoreInfo.isSettled()) {

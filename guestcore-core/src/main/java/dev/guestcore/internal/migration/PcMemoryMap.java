@@ -92,7 +92,7 @@ public final class PcMemoryMap {
      * @param unplaced blocks of memory that have no address, in words; empty if all have one
      * @param findings blocks that could not be placed, and what is uncertain
      */
-    public record Layout(List<Placement> placements, String derivation, String unplaced, List<Finding> findings) {}
+    public record Result(List<Placement> placements, String derivation, String unplaced, List<Finding> findings) {}
 
     private record MainMemory(List<RamBlock> blocks, long size) {}
 
@@ -102,7 +102,7 @@ public final class PcMemoryMap {
     }
 
     /** Places the blocks of a stream that stands alone; see {@link #of(MachineState, List)}. */
-    public static Layout of(MachineState state) {
+    public static Result of(MachineState state) {
         return of(state, List.of());
     }
 
@@ -113,11 +113,11 @@ public final class PcMemoryMap {
      * @param stated DIMMs whose addresses stand beside the stream; of others they are derived where that can be done
      * @throws UnsupportedRequestException if the machine is no PC, or its main memory cannot be told
      */
-    public static Layout of(MachineState state, List<Dimm> stated) {
+    public static Result of(MachineState state, List<Dimm> stated) {
         PcMemoryMap map = new PcMemoryMap(state, stated);
         map.place();
         map.placements.sort(Comparator.comparing(placement -> placement.region().range()));
-        return new Layout(List.copyOf(map.placements), map.derivation, map.unplaced, List.copyOf(map.findings));
+        return new Result(List.copyOf(map.placements), map.derivation, map.unplaced, List.copyOf(map.findings));
     }
 
     private void place() {

@@ -40,7 +40,7 @@ public final class MemoryCopier {
     private final Deque<FutureTask<Chunk>> ahead = new ArrayDeque<>();
     private final MemorySegment zeroPage = Arena.ofAuto().allocate(PAGE, PAGE);
     private final List<AddressRange> unreadable = new ArrayList<>();
-    private final VmcoreInfo.@Nullable Finds finds;
+    private final VmcoreInfo.@Nullable Collector finds;
     private volatile boolean looks;
     private long unreadableBytes;
     private long memoryBytes;
@@ -52,7 +52,7 @@ public final class MemoryCopier {
     }
 
     /** Copies, and looks for VMCOREINFO in the pages as they pass, unless {@code finds} is null. */
-    public MemoryCopier(GuestMemory memory, CoreSink sink, Progress progress, VmcoreInfo.@Nullable Finds finds) {
+    public MemoryCopier(GuestMemory memory, CoreSink sink, Progress progress, VmcoreInfo.@Nullable Collector finds) {
         this.memory = memory;
         this.sink = sink;
         this.progress = progress;
@@ -196,7 +196,7 @@ public final class MemoryCopier {
         private final MemorySegment buffer = Arena.ofAuto().allocate(CHUNK, PAGE);
         private Content[] contents = new Content[CHUNK / PAGE + 1];
         private int[] ends = new int[CHUNK / PAGE + 1];
-        private final VmcoreInfo.@Nullable Finds seen = finds == null ? null : finds.another();
+        private final VmcoreInfo.@Nullable Collector seen = finds == null ? null : finds.another();
         private int pieces;
         private long address;
         private int size;

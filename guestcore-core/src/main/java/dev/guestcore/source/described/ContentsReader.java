@@ -29,7 +29,7 @@ final class ContentsReader {
      * @param pieces the region's own
      */
     RegionContents contents(AddressRange range, List<JsonValue> background, List<JsonValue> pieces) {
-        List<Piece> layers = new ArrayList<>(background.size() + pieces.size());
+        List<FilledRange> layers = new ArrayList<>(background.size() + pieces.size());
         for (JsonValue piece : background) {
             cut(piece(piece, Long.MAX_VALUE), range.size()).ifPresent(layers::add);
         }
@@ -46,15 +46,15 @@ final class ContentsReader {
         return layers.isEmpty() ? RegionContents.zeros() : new LayeredContents(range.first(), layers);
     }
 
-    private static Optional<Piece> cut(Piece piece, long size) {
+    private static Optional<FilledRange> cut(FilledRange piece, long size) {
         if (piece.offset() >= size) {
             return Optional.empty();
         }
         long left = Math.min(piece.size(), size - piece.offset());
-        return Optional.of(new Piece(piece.offset(), left, piece.pages(), piece.filling()));
+        return Optional.of(new FilledRange(piece.offset(), left, piece.pages(), piece.filling()));
     }
 
-    private Piece piece(JsonValue json, long regionSize) {
+    private FilledRange piece(JsonValue json, long regionSize) {
         List<String> kinds = json.keys().stream().filter(KINDS::contains).toList();
         if (kinds.size() != 1) {
             String found = kinds.isEmpty() ? String.join(", ", json.keys()) : String.join(" and ", kinds);
@@ -92,7 +92,7 @@ final class ContentsReader {
                     "1 to " + (regionSize - offset) + " bytes, which are left in the region",
                     "found " + Long.toUnsignedString(size));
         }
-        return new Piece(offset, size, pages, filling);
+        return new FilledRange(offset, size, pages, filling);
     }
 
     private static byte[] bytes(JsonValue value) {

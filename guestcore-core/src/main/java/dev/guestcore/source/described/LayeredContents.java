@@ -27,7 +27,7 @@ final class LayeredContents implements RegionContents {
     private static final int MOST_SPANS_IN_RUN = 1024;
 
     private final long address;
-    private final Piece[] pieces;
+    private final FilledRange[] pieces;
 
     /** Indices of the pieces with a choice of pages, the topmost first. */
     private final int[] choosing;
@@ -46,9 +46,9 @@ final class LayeredContents implements RegionContents {
      * @param address first guest-physical address of the region
      * @param layers the lowest first
      */
-    LayeredContents(long address, List<Piece> layers) {
+    LayeredContents(long address, List<FilledRange> layers) {
         this.address = address;
-        pieces = layers.toArray(Piece[]::new);
+        pieces = layers.toArray(FilledRange[]::new);
         List<Integer> plain = new ArrayList<>();
         List<Integer> choosers = new ArrayList<>();
         for (int i = 0; i < pieces.length; i++) {

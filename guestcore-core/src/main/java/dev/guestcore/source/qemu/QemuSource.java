@@ -75,7 +75,7 @@ final class QemuSource implements GuestSource {
      * @param cpus QEMU's numbers of its vCPUs, ascending
      * @param access the way to its memory
      */
-    private record Rehearsed(Layout layout, List<Integer> cpus, MemoryAccess.Known access) {}
+    private record Rehearsed(RamLayout layout, List<Integer> cpus, MemoryAccess.Known access) {}
 
     private QemuSource(String locator, Path socket, QmpClient qmp) throws IOException {
         this.locator = locator;
@@ -90,7 +90,7 @@ final class QemuSource implements GuestSource {
         }
         version = versionText(qmp.version());
         cpus = cpus();
-        regions = Layout.ask(qmp).regions();
+        regions = RamLayout.ask(qmp).regions();
         String name = QmpClient.printable(ask("query-name").path("name").asString(""), LONGEST_NAME);
         description = "QEMU " + version + ", " + (name.isEmpty() ? "guest without a name" : "guest " + name) + ", "
                 + cpus.size() + (cpus.size() == 1 ? " vCPU, " : " vCPUs, ")
@@ -308,7 +308,7 @@ final class QemuSource implements GuestSource {
 
     /** Looks at the guest while it may still run, and remembers what is found out for when it stands still. */
     private MemoryAccess look() throws IOException {
-        Layout layout = Layout.ask(qmp);
+        RamLayout layout = RamLayout.ask(qmp);
         MemoryAccess access = MemoryAccess.open(qmp, watchdog, layout.regions(), Optional.empty());
         known = Optional.of(new Rehearsed(layout, cpus(), access.known()));
         return access;
@@ -371,7 +371,7 @@ final class QemuSource implements GuestSource {
         Rehearsed before = known.orElseThrow();
         // It may be another guest the next time.
         known = Optional.empty();
-        Layout now = before.layout().askAgain(qmp);
+        RamLayout now = before.layout().askAgain(qmp);
         boolean sameLayout = now.equals(before.layout());
         List<MemoryRegion> layout = now.regions();
         registers(before, layout).forEach((number, state) -> builder.vcpu(number, state, List.of()));

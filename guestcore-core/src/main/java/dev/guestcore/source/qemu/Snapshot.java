@@ -119,7 +119,7 @@ final class Snapshot {
                 return Optional.of(String.join("; ", reasons));
             }
             List<String> blocks = blockNames(qmp);
-            for (FlatView.Mapping mapping : Layout.ask(qmp).mappings()) {
+            for (FlatView.Mapping mapping : RamLayout.ask(qmp).mappings()) {
                 if (mapping.region().hasContent()) {
                     find(mapping.region(), blocks, block -> block);
                 }
@@ -184,7 +184,7 @@ final class Snapshot {
     static Guest take(QmpClient qmp, Watchdog watchdog, FreezeRequest request, Subject subject)
             throws IOException, Refused {
         for (int attempt = 1; ; attempt++) {
-            Layout layout = Layout.ask(qmp);
+            RamLayout layout = RamLayout.ask(qmp);
             Optional<Guest> guest = attempt(qmp, watchdog, request, subject, layout);
             if (guest.isPresent()) {
                 return guest.get();
@@ -201,7 +201,7 @@ final class Snapshot {
             Watchdog watchdog,
             FreezeRequest request,
             Subject subject,
-            Layout layout)
+            RamLayout layout)
             throws IOException, Refused {
         long begin = System.nanoTime();
         long most = 0;
@@ -226,7 +226,7 @@ final class Snapshot {
         }
     }
 
-    private Optional<Guest> run(Subject subject, Layout layout, long size, long begin)
+    private Optional<Guest> run(Subject subject, RamLayout layout, long size, long begin)
             throws IOException, Refused {
         Runtime.getRuntime().addShutdownHook(onShutdown);
         SnapshotPages memory = null;
@@ -274,7 +274,7 @@ final class Snapshot {
     }
 
     /** Where memory can be put as it comes, if it can. */
-    private Optional<MemoryPlacer> placer(Layout layout) throws IOException {
+    private Optional<MemoryPlacer> placer(RamLayout layout) throws IOException {
         if (request.placer().isEmpty()) {
             return Optional.empty();
         }
@@ -289,7 +289,7 @@ final class Snapshot {
     }
 
     /** The guest to come, as far as it is known while it still runs. A snapshot has all registers of a vCPU. */
-    private Guest outline(Layout layout) throws IOException {
+    private Guest outline(RamLayout layout) throws IOException {
         GuestBuilder builder = Guest.builder().architecture(Architectures.X86);
         for (MemoryRegion region : layout.regions()) {
             builder.region(region, region.hasContent() ? (offset, target) -> 0 : RegionContents.absent());
@@ -437,7 +437,7 @@ final class Snapshot {
 
     private Guest guest(
             Subject subject,
-            Layout layout,
+            RamLayout layout,
             SnapshotPages memory,
             MachineState state,
             Duration reading)

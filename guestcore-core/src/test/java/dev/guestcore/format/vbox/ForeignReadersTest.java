@@ -50,10 +50,10 @@ class ForeignReadersTest {
 
     @ParameterizedTest
     @EnumSource
-    void readelfAcceptsEveryLayout(Layout layout) throws Exception {
+    void readelfAcceptsEveryLayout(VmCoreLayout layout) throws Exception {
         Path file = write(SmallCore.guest(), VmCore.layout(layout));
         String output = run("readelf", "-hlSn", "--wide", file.toString());
-        boolean founding = layout == Layout.R32341;
+        boolean founding = layout == VmCoreLayout.R32341;
         assertTrue(output.contains("CORE (Core file)"), output);
         assertTrue(output.contains("There are no sections in this file."), output);
         assertTrue(output.matches("(?s).*LOAD +0x[0-9a-f]+ 0x0{16} 0x0000000000002000 0x000000 0x002000 R .*"), output);

@@ -71,14 +71,14 @@ final class GeneratedCore {
         return input;
     }
 
-    Layout layout() {
+    VmCoreLayout layout() {
         return switch (sample) {
-            case "vbox/r32341-A" -> Layout.R32341;
-            case "vbox/4.0.0-A" -> Layout.V4_0;
-            case "vbox/4.3.30-A" -> Layout.V4_2;
-            case "vbox/5.0.10-A" -> Layout.V5_0;
-            case "vbox/6.0.4-A" -> Layout.V5_1;
-            case "vbox/7.0.10-A" -> Layout.V7_0;
+            case "vbox/r32341-A" -> VmCoreLayout.R32341;
+            case "vbox/4.0.0-A" -> VmCoreLayout.V4_0;
+            case "vbox/4.3.30-A" -> VmCoreLayout.V4_2;
+            case "vbox/5.0.10-A" -> VmCoreLayout.V5_0;
+            case "vbox/6.0.4-A" -> VmCoreLayout.V5_1;
+            case "vbox/7.0.10-A" -> VmCoreLayout.V7_0;
             default -> throw new IllegalArgumentException(sample);
         };
     }

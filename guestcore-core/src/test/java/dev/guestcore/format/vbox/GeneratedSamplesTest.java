@@ -65,11 +65,11 @@ class GeneratedSamplesTest {
                 Map<String, Long> expected = new HashMap<>(truth.registers(vcpu.index()));
                 expected.remove("dr4");
                 expected.remove("dr5");
-                if (truth.layout() == Layout.V5_0) {
+                if (truth.layout() == VmCoreLayout.V5_0) {
                     // Format version 3 has no rflags, and its sysenter fields are a union by mistake.
                     List.of("rflags", "sysenter_cs", "sysenter_eip").forEach(expected::remove);
                 }
-                if (truth.layout() == Layout.V4_2) {
+                if (truth.layout() == VmCoreLayout.V4_2) {
                     expected.put("apic_base", u64(truth.payload(vcpu.index()), 0x420));
                 }
                 Map<String, Long> found = new HashMap<>();
@@ -261,7 +261,7 @@ class GeneratedSamplesTest {
     void doesNotTakeOurFoundingFilesForFaultyOnes(String sample) {
         Path copy = folder.resolve("copy");
         GeneratedCore truth = GeneratedCore.of(sample);
-        VmCore.layout(Layout.R32341).write(truth.guest(), copy, Progress.none());
+        VmCore.layout(VmCoreLayout.R32341).write(truth.guest(), copy, Progress.none());
         try (Guest guest = Guests.open(copy)) {
             assertFalse(guest.findings().stream().anyMatch(f -> f.severity() == Finding.Severity.DAMAGE));
             byte[] page = new byte[PAGE];

@@ -297,7 +297,7 @@ class MalformedVmCoreTest {
 
     @Test
     void tellsRepeatedPagesOfRightlyPlacedRangesByTheirContent() {
-        byte[] bytes = SmallCore.bytes(SmallCore.guest(), VmCore.layout(Layout.V4_0));
+        byte[] bytes = SmallCore.bytes(SmallCore.guest(), VmCore.layout(VmCoreLayout.V4_0));
         int descriptor = SmallCore.NOTES + 20;
         SmallCore.buffer(bytes).putInt(descriptor + 16, 34150);
         try (Guest guest = SmallCore.open(folder, bytes)) {

@@ -216,7 +216,7 @@ class XenVariantsTest {
             assertPage(guest, 5, 16384, 4);
             XenFacts facts = guest.facts(XenFacts.class).orElseThrow();
             assertEquals(0x5a, facts.sharedInfo().orElseThrow()[16383]);
-            assertEquals(0x6b, facts.layout().orElseThrow().mappedRegisters()[0]);
+            assertEquals(0x6b, facts.fileParts().orElseThrow().mappedRegisters()[0]);
             assertRewritten(guest);
         }
     }

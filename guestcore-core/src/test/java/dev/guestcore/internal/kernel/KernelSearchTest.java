@@ -23,7 +23,7 @@ class KernelSearchTest {
     /** As the pump does it, with stretches of so many pages; memory begins at 64 KiB. */
     static KernelSearch search(GuestMemory memory, long size, int stretch) {
         KernelSearch search = new KernelSearch(memory, true);
-        KernelSearch.Finds finds = search.new Finds();
+        KernelSearch.Collector finds = search.new Collector();
         MemorySegment page = Arena.ofAuto().allocate(PAGE, PAGE);
         long first = memory.regions().getFirst().range().first();
         for (long at = 0; at < size; at += PAGE) {
@@ -111,7 +111,7 @@ class KernelSearchTest {
         try (Guest guest =
                 Guest.builder().ram(0x10000, MemorySegment.ofArray(memory)).build()) {
             KernelSearch search = new KernelSearch(guest.memory(), false);
-            KernelSearch.Finds finds = search.new Finds();
+            KernelSearch.Collector finds = search.new Collector();
             finds.look(0x10000, MemorySegment.ofArray(memory));
             search.take(finds);
             assertEquals(List.of(), search.vmcoreInfo());

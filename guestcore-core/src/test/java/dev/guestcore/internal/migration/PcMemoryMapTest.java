@@ -39,7 +39,7 @@ class PcMemoryMapTest {
                 Map.of(BRIDGE, MigrationFiles.i440fx(3)), blocks);
     }
 
-    private static List<String> lines(PcMemoryMap.Layout layout) {
+    private static List<String> lines(PcMemoryMap.Result layout) {
         return layout.placements().stream()
                 .map(placement -> String.format("%x-%x %s %s @%x", placement.region().range().first(),
                         placement.region().range().last(), placement.region().kind(), placement.block().name(),
@@ -71,7 +71,7 @@ class PcMemoryMapTest {
     @Test
     void fallsBackToTheRuleOfTheMachineWhereCmosLies() {
         MachineState odd = machine("pc-q35-7.2", Optional.of(MigrationFiles.cmos(GIB, 0)), Map.of(), "pc.ram", 5 * GIB);
-        PcMemoryMap.Layout layout = PcMemoryMap.of(odd);
+        PcMemoryMap.Result layout = PcMemoryMap.of(odd);
         assertEquals("memory split by rule of the machine", layout.derivation());
         assertTrue(layout.findings().getFirst().message().contains("do not add up to the 0x140000000 bytes"));
         assertTrue(lines(layout).contains("100000-7fffffff RAM pc.ram @100000"), lines(layout)::toString);
@@ -85,7 +85,7 @@ class PcMemoryMapTest {
     @Test
     void leavesTheLegacyAreaOutWhereNothingTellsWhatIsThere() {
         MachineState state = machine("pc-q35-7.2", Optional.empty(), Map.of(), "pc.ram", GIB, "pc.bios", 256 * 1024);
-        PcMemoryMap.Layout layout = PcMemoryMap.of(state);
+        PcMemoryMap.Result layout = PcMemoryMap.of(state);
         assertEquals(List.of("0-9ffff RAM pc.ram @0", "100000-3fffffff RAM pc.ram @100000",
                 "fffc0000-ffffffff ROM pc.bios @0"), lines(layout));
         assertEquals(Finding.Severity.DAMAGE, layout.findings().getFirst().severity());
@@ -170,7 +170,7 @@ class PcMemoryMapTest {
         byte[] disabled = config.clone();
         disabled[0x04] = 1;
         devices.put("0000:00:02.0/vga", disabled);
-        PcMemoryMap.Layout layout = PcMemoryMap.of(machine("pc-i440fx-7.2", cmos, devices, blocks));
+        PcMemoryMap.Result layout = PcMemoryMap.of(machine("pc-i440fx-7.2", cmos, devices, blocks));
         assertEquals(2, layout.placements().size());
         assertTrue(layout.findings().getFirst().message().contains("left out: 0000:00:02.0/vga.vram (16777216)"));
         byte[] over = config.clone();
@@ -198,7 +198,7 @@ class PcMemoryMapTest {
 
     @Test
     void saysWhichMemoryItCannotPlace() {
-        PcMemoryMap.Layout layout = PcMemoryMap.of(
+        PcMemoryMap.Result layout = PcMemoryMap.of(
                 pc(GIB, GIB, "dimm0", GIB, "dimm1", GIB / 2, "/rom@etc/acpi/rsdp", 4096));
         assertEquals(Finding.Severity.DAMAGE, layout.findings().get(0).severity());
         assertTrue(layout.findings().get(0).message()
@@ -211,13 +211,13 @@ class PcMemoryMapTest {
     /** Where QEMU 7.2 has them (info memory-devices): the first on the GiB behind main memory, the next right behind it. */
     @Test
     void placesDimmsBehindMainMemory() {
-        PcMemoryMap.Layout one = PcMemoryMap.of(pc(64 * MIB, 64 * MIB, "/objects/m1", 128 * MIB));
+        PcMemoryMap.Result one = PcMemoryMap.of(pc(64 * MIB, 64 * MIB, "/objects/m1", 128 * MIB));
         assertEquals("100000000-107ffffff RAM /objects/m1 @0", lines(one).getLast());
         assertEquals("", one.unplaced());
         assertEquals(List.of(Finding.Severity.NOTE), one.findings().stream().map(Finding::severity).toList());
         assertTrue(one.findings().getFirst().message().contains("memory /objects/m1 is taken for a DIMM and shown from"
                 + " 0x100000000 on"));
-        PcMemoryMap.Layout two = PcMemoryMap.of(
+        PcMemoryMap.Result two = PcMemoryMap.of(
                 pc(4 * GIB + 5 * MIB, 3 * GIB, "a", 512 * MIB, "b", 512 * MIB));
         assertEquals(List.of("180000000-19fffffff RAM a @0", "1a0000000-1bfffffff RAM b @0"),
                 lines(two).subList(lines(two).size() - 2, lines(two).size()));
@@ -225,7 +225,7 @@ class PcMemoryMapTest {
 
     @Test
     void believesTheAddressThatIsStatedForADimm() {
-        PcMemoryMap.Layout layout = PcMemoryMap.of(
+        PcMemoryMap.Result layout = PcMemoryMap.of(
                 pc(GIB, GIB, "/objects/memdimm1", GIB, "memdimm0", 2 * GIB),
                 List.of(new PcMemoryMap.Dimm("memdimm0", 8 * GIB), new PcMemoryMap.Dimm("memdimm1", 4 * GIB)));
         assertTrue(lines(layout).contains("100000000-13fffffff RAM /objects/memdimm1 @0"), lines(layout)::toString);

@@ -112,7 +112,7 @@ class KernelLogTest {
     void everyRecordIsAsTheGuestHadIt(KnownLinux known) {
         try (Guest guest = Guests.open(known.kdump())) {
             assertTrueLog(known.truth(), KernelLog.byVmcoreInfo(guest, Progress.none()));
-            KernelLog log = KernelLog.of(Linux.of(guest));
+            KernelLog log = Linux.of(guest).log();
             assertTrueLog(known.truth(), log);
             List<LogRecord> records = log.records().toList();
             assertEquals(

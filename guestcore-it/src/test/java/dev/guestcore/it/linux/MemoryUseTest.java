@@ -9,7 +9,6 @@ import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.MemoryUse;
 import dev.guestcore.linux.MemoryUse.Kind;
 import dev.guestcore.linux.Task;
-import dev.guestcore.linux.Tasks;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.JsonSchema;
 import java.nio.charset.StandardCharsets;
@@ -57,8 +56,8 @@ class MemoryUseTest {
         LinuxTruth truth = known.truth();
         try (Guest guest = Guests.open(known.kdump())) {
             Linux linux = Linux.of(guest);
-            MemoryUse use = MemoryUse.of(linux);
-            Task recorder = Tasks.of(linux).processes().filter(task -> task.name().equals("recorder")).findFirst().orElseThrow();
+            MemoryUse use = linux.memoryUse();
+            Task recorder = linux.tasks().processes().filter(task -> task.name().equals("recorder")).findFirst().orElseThrow();
             long buffer = kib(truth.text("proc/" + recorder.pid() + "/status"), "VmRSS")
                     - recorder.residentBytes().orElseThrow();
             assertEquals(List.of(), use.problems());

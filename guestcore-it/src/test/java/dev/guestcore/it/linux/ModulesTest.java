@@ -46,7 +46,7 @@ class ModulesTest {
     @EnumSource
     void everyModuleIsAsTheGuestSawIt(KnownLinux known) {
         try (Guest guest = Guests.open(known.kdump())) {
-            Modules modules = Modules.of(Linux.of(guest));
+            Modules modules = Linux.of(guest).modules();
             assertEquals(List.of(), modules.problems());
             assertEquals(known.truth().lines("proc/modules"), modules.stream().map(ModulesTest::line).toList());
             Set<LoadedModule.Place> everywhere = EnumSet.allOf(LoadedModule.Place.class);

@@ -4,11 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.linux.Interfaces;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.NetworkInterface;
 import dev.guestcore.linux.Socket;
-import dev.guestcore.linux.Sockets;
 import dev.guestcore.linux.Walk;
 import dev.guestcore.open.Guests;
 import java.net.InetAddress;
@@ -41,7 +39,7 @@ class NetworkTest {
         LinuxTruth truth = known.truth();
         try (Guest guest = Guests.open(known.kdump())) {
             Linux linux = Linux.of(guest);
-            Walk<Socket> sockets = Sockets.of(linux);
+            Walk<Socket> sockets = linux.sockets();
             assertEquals(List.of(), sockets.problems());
             assertTrue(sockets.complete());
             for (Socket socket : sockets) {
@@ -126,7 +124,7 @@ class NetworkTest {
     }
 
     private static void checkDevices(LinuxTruth truth, Linux linux) {
-        Walk<NetworkInterface> all = Interfaces.of(linux);
+        Walk<NetworkInterface> all = linux.interfaces();
         assertEquals(List.of(), all.problems());
         List<NetworkInterface> first = all.stream()
                 .filter(device -> device.namespace() == namespace(truth, 1))

@@ -11,7 +11,6 @@ import dev.guestcore.it.faults.CommandLine;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.Stacks;
 import dev.guestcore.linux.Task;
-import dev.guestcore.linux.Tasks;
 import dev.guestcore.linux.UserRegisters;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.JsonSchema;
@@ -62,8 +61,8 @@ class ProcessCoreTest {
         int compared = 0;
         try (Guest guest = Guests.open(known.kdump())) {
             Linux linux = Linux.of(guest);
-            Stacks stacks = Stacks.of(linux);
-            for (Task task : Tasks.of(linux).stream().filter(each -> each.addressSpace().isPresent()).toList()) {
+            Stacks stacks = linux.stacks();
+            for (Task task : linux.tasks().stream().filter(each -> each.addressSpace().isPresent()).toList()) {
                 String[] words = task.name().equals("recorder")
                         ? new String[0]
                         : truth.text("proc/" + task.tgid() + "/task/" + task.pid() + "/syscall").split(" ");

@@ -12,7 +12,6 @@ import dev.guestcore.linux.AddressMaps;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.MemoryArea;
 import dev.guestcore.linux.Task;
-import dev.guestcore.linux.Tasks;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.JsonSchema;
 import java.nio.charset.StandardCharsets;
@@ -44,7 +43,7 @@ class ProcessMemoryTest {
     void memoryIsWhatTheProgramPutThere(KnownLinux known) throws Exception {
         byte[] program = KnownLinux.compiledInit();
         try (Guest guest = Guests.open(known.kdump())) {
-            List<Task> tasks = Tasks.of(Linux.of(guest)).processes().toList();
+            List<Task> tasks = Linux.of(guest).tasks().processes().toList();
             int pages = 0;
             for (Task task : tasks) {
                 if (task.memory().isPresent()) {

@@ -46,7 +46,7 @@ class StacksTest {
     void stacksAreThoseThatTheGuestSaw(KnownLinux known) {
         LinuxTruth truth = known.truth();
         try (Guest guest = Guests.open(known.kdump())) {
-            Stacks.Listing listing = Stacks.of(Linux.of(guest)).all();
+            Stacks.Listing listing = Linux.of(guest).stacks().all();
             assertEquals(List.of(), listing.problems());
             Map<Integer, TaskStack> stacks = new TreeMap<>();
             listing.stacks().forEach(stack -> stacks.putIfAbsent(stack.pid(), stack));
@@ -73,7 +73,7 @@ class StacksTest {
     @EnumSource
     void noStackBreaks(KnownLinux known) {
         try (Guest guest = Guests.open(known.kdump())) {
-            for (TaskStack stack : Stacks.of(Linux.of(guest)).all().stacks()) {
+            for (TaskStack stack : Linux.of(guest).stacks().all().stacks()) {
                 if (stack.name().equals("zombie")) {
                     assertEquals("the task has ended, and its stack is freed", stack.trace().reason());
                 } else {

@@ -42,7 +42,7 @@ class TasksTest {
     void everyTaskIsAsTheGuestSawIt(KnownLinux known) {
         LinuxTruth truth = known.truth();
         try (Guest guest = Guests.open(known.kdump())) {
-            Tasks tasks = Tasks.of(Linux.of(guest));
+            Tasks tasks = Linux.of(guest).tasks();
             assertEquals(List.of(), tasks.problems());
             assertEquals(List.of(), tasks.stream().filter(Task::isHidden).toList());
             assertEquals(

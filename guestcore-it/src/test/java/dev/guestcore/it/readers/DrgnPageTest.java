@@ -10,7 +10,6 @@ import dev.guestcore.it.faults.CommandLine;
 import dev.guestcore.it.linux.KnownLinux;
 import dev.guestcore.linux.KernelObject;
 import dev.guestcore.linux.Linux;
-import dev.guestcore.linux.Tasks;
 import dev.guestcore.linux.stacks.StackFrame;
 import dev.guestcore.linux.stacks.StackTrace;
 import dev.guestcore.linux.symbols.Symbol;
@@ -85,7 +84,7 @@ class DrgnPageTest {
         try (Guest guest = Guests.open(KnownLinux.STOCK.kdump());
                 URLClassLoader loader = new URLClassLoader(new URL[] {folder.toUri().toURL()})) {
             Linux linux = Linux.of(guest);
-            KernelObject task = Tasks.of(linux).find(1).orElseThrow().object();
+            KernelObject task = linux.tasks().find(1).orElseThrow().object();
             Consumer<Object> shown = value -> results.add(shown(value));
             for (int i = 0; i < rows.size(); i++) {
                 Object snippet = loader.loadClass("snippets.Snippet" + i).getConstructor().newInstance();

@@ -10,8 +10,8 @@ import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
-import dev.guestcore.format.vbox.Layout;
 import dev.guestcore.format.vbox.VmCore;
+import dev.guestcore.format.vbox.VmCoreLayout;
 import dev.guestcore.format.xen.XenDumpCore;
 import dev.guestcore.it.QemuGuest;
 import dev.guestcore.open.Guests;
@@ -162,7 +162,7 @@ record WrittenCore(Origin origin, String name, Kind kind, boolean analystNotes, 
 
     private static List<WrittenCore> list() {
         List<WrittenCore> cores = new ArrayList<>();
-        for (Layout layout : Layout.values()) {
+        for (VmCoreLayout layout : VmCoreLayout.values()) {
             cores.add(vmCore(Origin.DESCRIBED, "layout-" + layout.label(), VmCore.layout(layout)));
             cores.add(withAll(Origin.DESCRIBED, "layout-" + layout.label(), VmCore.layout(layout)));
         }

@@ -68,7 +68,7 @@ final class ProcessNotes {
     ProcessNotes(Tasks tasks, Task task, List<MemoryArea> areas, List<String> problems) {
         this.task = task;
         this.problems = problems;
-        Stacks stacks = Stacks.of(task.object().linux());
+        Stacks stacks = task.object().linux().stacks();
         List<Task> others = tasks.stream()
                 .filter(each -> each.tgid() == task.tgid() && each.pid() != task.pid() && !each.isIdle())
                 .sorted(Comparator.comparingInt(Task::pid))

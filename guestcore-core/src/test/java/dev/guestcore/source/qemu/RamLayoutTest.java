@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import tools.jackson.databind.json.JsonMapper;
 
 /** The flat view shows the whole range of a virtio-mem device, plugged or not. */
-class LayoutTest {
+class RamLayoutTest {
 
     private static final String VIEW =
             """
@@ -20,8 +20,8 @@ class LayoutTest {
               0000000100000000-000000013fffffff (prio 0, ram): hotplug
             """;
 
-    private static Layout layout(long plugged) {
-        return Layout.of(
+    private static RamLayout layout(long plugged) {
+        return RamLayout.of(
                 VIEW,
                 new JsonMapper()
                         .readTree("[{\"type\": \"dimm\", \"data\": {\"addr\": 0, \"size\": 0}},"
@@ -31,7 +31,7 @@ class LayoutTest {
 
     @Test
     void whatIsNotPluggedIsNoRam() {
-        Layout none = layout(0);
+        RamLayout none = layout(0);
         assertEquals(MemoryRegion.Kind.RAM, none.regions().getFirst().kind());
         assertFalse(none.regions().getLast().hasContent());
         assertEquals("hotplug (virtio-mem, unplugged)", none.regions().getLast().name());
@@ -40,10 +40,10 @@ class LayoutTest {
 
     @Test
     void whatIsPluggedIs() {
-        Layout whole = layout(1 << 30);
+        RamLayout whole = layout(1 << 30);
         assertTrue(whole.regions().getLast().hasContent());
         assertEquals(List.of(), whole.findings());
-        Layout part = layout(256 << 20);
+        RamLayout part = layout(256 << 20);
         assertTrue(part.regions().getLast().hasContent());
         String message = part.findings().getFirst().message();
         assertTrue(message.contains("1 GiB of virtio-mem device vm0 at 0x100000000 the guest has 256 MiB"), message);

@@ -10,7 +10,7 @@ import java.util.Optional;
  * @param pages only part of the pages, if not empty
  * @param filling the bytes
  */
-record Piece(long offset, long size, Optional<PageChoice> pages, Filling filling) {
+record FilledRange(long offset, long size, Optional<PageChoice> pages, Filling filling) {
 
     /** First offset behind the piece. */
     long end() {

@@ -4,7 +4,7 @@ package dev.guestcore.cli;
  * Standard output for a text that may be very long: notices now and then that its reader has left or that the user wants to
  * stop.
  */
-final class Attentive implements Appendable {
+final class CancellableOutput implements Appendable {
 
     private static final int NOW_AND_THEN = 1 << 16;
 
@@ -12,7 +12,7 @@ final class Attentive implements Appendable {
     private int unnoticed;
 
     /** Prints to {@code console}. */
-    Attentive(Console console) {
+    CancellableOutput(Console console) {
         this.console = console;
     }
 

@@ -20,22 +20,22 @@ import tools.jackson.databind.node.MissingNode;
  * @param findings what the user should know
  * @param hasVirtioMem whether there is such a device, so that the text alone does not tell all
  */
-record Layout(String text, List<FlatView.Mapping> mappings, List<Finding> findings, boolean hasVirtioMem) {
+record RamLayout(String text, List<FlatView.Mapping> mappings, List<Finding> findings, boolean hasVirtioMem) {
 
     private static final int LONGEST_NAME = 100;
 
     /** Asks QEMU. */
-    static Layout ask(QmpClient qmp) throws IOException {
+    static RamLayout ask(QmpClient qmp) throws IOException {
         return of(qmp.monitor("info mtree -f", QemuSource.COMMAND), devices(qmp));
     }
 
     /** Asks QEMU again; of virtio-mem only if there was some. */
-    Layout askAgain(QmpClient qmp) throws IOException {
+    RamLayout askAgain(QmpClient qmp) throws IOException {
         String view = qmp.monitor("info mtree -f", QemuSource.COMMAND);
         if (!hasVirtioMem && view.equals(text)) {
             return this;
         }
-        Layout now = of(view, devices(qmp));
+        RamLayout now = of(view, devices(qmp));
         return now.text.equals(text) ? this : now;
     }
 
@@ -58,7 +58,7 @@ record Layout(String text, List<FlatView.Mapping> mappings, List<Finding> findin
      *
      * @throws SourceException if there is no view in the text
      */
-    static Layout of(String view, JsonNode devices) {
+    static RamLayout of(String view, JsonNode devices) {
         StringBuilder text = new StringBuilder(view);
         List<FlatView.Mapping> mappings = new ArrayList<>(FlatView.mappings(view));
         List<Finding> findings = new ArrayList<>();
@@ -80,7 +80,7 @@ record Layout(String text, List<FlatView.Mapping> mappings, List<Finding> findin
                 }
             }
         }
-        return new Layout(text.toString(), List.copyOf(mappings), List.copyOf(findings), any);
+        return new RamLayout(text.toString(), List.copyOf(mappings), List.copyOf(findings), any);
     }
 
     private static FlatView.Mapping without(FlatView.Mapping mapping, long address, long plugged) {

@@ -42,13 +42,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** One guest in every layout and back, and what gets lost on the way. */
-class LayoutsTest {
+class VmCoreLayoutTest {
 
     @TempDir
     private Path folder;
 
     /** What each structure lacks, from the documentation, independent of the table under test. */
-    private static Set<X86> lacking(Layout layout) {
+    private static Set<X86> lacking(VmCoreLayout layout) {
         Set<X86> lacking = EnumSet.noneOf(X86.class);
         switch (layout) {
             case R32341, V4_0, V4_2 -> {
@@ -61,7 +61,7 @@ class LayoutsTest {
                         lacking.add(register);
                     }
                 }
-                if (layout != Layout.V4_2) {
+                if (layout != VmCoreLayout.V4_2) {
                     lacking.add(X86.APIC_BASE);
                 }
             }
@@ -75,7 +75,7 @@ class LayoutsTest {
 
     @ParameterizedTest
     @EnumSource
-    void carriesRegistersAndMemory(Layout layout) {
+    void carriesRegistersAndMemory(VmCoreLayout layout) {
         byte[] bytes = SmallCore.bytes(SmallCore.guest(), VmCore.layout(layout));
         try (Guest guest = SmallCore.open(folder, bytes)) {
             assertEquals(layout.label(), guest.facts(VirtualBoxFacts.class).orElseThrow().layout());
@@ -93,7 +93,7 @@ class LayoutsTest {
 
     @ParameterizedTest
     @EnumSource
-    void keepsTheRules(Layout layout) {
+    void keepsTheRules(VmCoreLayout layout) {
         Path file = SmallCore.file(folder, SmallCore.bytes(SmallCore.guest(), VmCore.layout(layout)));
         try (FileBytes bytes = FileBytes.open(file)) {
             for (Check check : new VmCoreFormat().verify(bytes, true, Progress.none())) {
@@ -105,7 +105,7 @@ class LayoutsTest {
 
     @ParameterizedTest
     @EnumSource
-    void announcesTheSizeAndListsWhatIsLost(Layout layout) throws Exception {
+    void announcesTheSizeAndListsWhatIsLost(VmCoreLayout layout) throws Exception {
         Path file = folder.resolve("new");
         WriteReport report = VmCore.layout(layout).write(SmallCore.guest(), file, Progress.none());
         assertEquals(Files.size(file), report.bytes());
@@ -143,14 +143,14 @@ class LayoutsTest {
                 .rom(0, MemorySegment.ofArray(new byte[4096]))
                 .vcpu(known, List.of(new RawContext("other.context", new byte[8])))
                 .build();
-        List<String> losses = VmCore.layout(Layout.V5_1).plan(guest).losses().stream().map(Loss::what).toList();
+        List<String> losses = VmCore.layout(VmCoreLayout.V5_1).plan(guest).losses().stream().map(Loss::what).toList();
         assertEquals("names of 1 memory regions", losses.get(0));
         assertEquals("kind ROM of 1 memory regions", losses.get(1));
         assertEquals("register cr8", losses.get(2));
         assertTrue(losses.contains("that the source does not know registers cr0, cr2, cr3, cr4, xcr0, xcr1"));
         assertTrue(losses.contains("raw context other.context"));
         assertTrue(losses.size() <= 12, losses::toString);
-        try (Guest back = SmallCore.open(folder, SmallCore.bytes(guest, VmCore.layout(Layout.V5_1)))) {
+        try (Guest back = SmallCore.open(folder, SmallCore.bytes(guest, VmCore.layout(VmCoreLayout.V5_1)))) {
             RegisterState registers = back.vcpus().getFirst().registers();
             assertEquals(1, registers.get(X86.RAX));
             assertEquals(0, registers.get(X86.LSTAR));
@@ -162,7 +162,7 @@ class LayoutsTest {
     void reportsCutLimits() {
         RegisterState wide = SmallCore.registers(0).toBuilder().set(X86.GDTR_LIMIT, 0x12345).build();
         Guest guest = SmallCore.builder().facts(SmallCore.facts()).vcpu(wide).build();
-        assertTrue(VmCore.layout(Layout.V4_0).plan(guest).losses().stream()
+        assertTrue(VmCore.layout(VmCoreLayout.V4_0).plan(guest).losses().stream()
                 .anyMatch(loss -> loss.what().equals("high bits of register gdtr.limit")));
     }
 

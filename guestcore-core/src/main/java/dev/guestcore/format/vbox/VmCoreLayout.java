@@ -7,7 +7,7 @@ import java.util.stream.Stream;
  * The generations of the VMCore format, oldest first (docs/formats/vbox-vmcore.md, sections 4 and 5). They differ in
  * the notes only.
  */
-public enum Layout {
+public enum VmCoreLayout {
     /** The founding revision of September 2010: notes VBOXCORE and VBOXCPU, CPUMCTX of 1024 bytes. Never released. */
     R32341("r32341", 0x00010000, 1024, 0x03020002, 32341),
     /** VirtualBox 4.0 and 4.1: CPUMCTX of 1024 bytes. */
@@ -33,7 +33,7 @@ public enum Layout {
     private final int defaultVersion;
     private final int defaultRevision;
 
-    Layout(String label, int formatVersion, int payloadSize, int defaultVersion, int defaultRevision) {
+    VmCoreLayout(String label, int formatVersion, int payloadSize, int defaultVersion, int defaultRevision) {
         this.label = label;
         this.formatVersion = formatVersion;
         this.payloadSize = payloadSize;
@@ -75,12 +75,12 @@ public enum Layout {
     }
 
     /** The newest layout. */
-    public static Layout newest() {
+    public static VmCoreLayout newest() {
         return V7_0;
     }
 
     /** The layout of that name. */
-    public static Optional<Layout> ofLabel(String label) {
+    public static Optional<VmCoreLayout> ofLabel(String label) {
         return Stream.of(values()).filter(layout -> layout.label.equals(label)).findFirst();
     }
 }
