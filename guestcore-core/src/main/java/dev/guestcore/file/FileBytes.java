@@ -6,21 +6,15 @@ import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.SourceException;
 import dev.guestcore.internal.file.Arenas;
-import dev.guestcore.internal.file.FileHoles;
-import dev.guestcore.internal.file.IoReason;
 import dev.guestcore.internal.ranges.Extents;
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
@@ -49,9 +43,6 @@ public final class FileBytes implements AutoCloseable {
     /** Up to so many bytes are cheaper copied out of the mapping than asked of the system. */
     private static final int LARGEST_RECORD = 256;
 
-    /** A smaller file is read sooner than its holes are found. */
-    private static final long SMALLEST_SPARSE_FILE = 64 << 20;
-
     /** A smaller hole is read over. */
     private static final long SMALLEST_HOLE = 64 << 10;
 
@@ -60,31 +51,21 @@ public final class FileBytes implements AutoCloseable {
 
     private static final long READ_WITHOUT_LOOKING = 4 << 20;
 
-    private final Path path;
-    private final StoredFile stored;
-    private final Arena arena;
-    private final MemorySegment mapped;
+    private final RandomAccessBytes stored;
+
+    /** All that is stored, as memory; null where it can only be read. */
+    private final @Nullable MemorySegment mapped;
+
     private final long size;
 
     /** Which part of the assembled file lies where in the stored one; null where the file is as it is stored. */
     private final @Nullable Extents pieces;
 
-    /** The copy that is read instead of the file; null where the file is read itself. */
-    private final @Nullable SpooledFile copy;
-
-    /** Outside of these ranges the file is zero; null where only the file system may know. */
-    private final @Nullable Extents known;
+    /** Ends with the file; holds the table of pieces. */
+    private final @Nullable Arena arena;
 
     private final List<Finding> findings;
-    private final ReadAhead readAhead;
-
-    /** What the file system knows the file by; null where that cannot be told for sure. */
-    private final @Nullable Object key;
-
     private final AtomicBoolean closing = new AtomicBoolean();
-    private final Object holesLock = new Object();
-    private boolean soughtHoles;
-    private @Nullable FileHoles holes;
 
     /**
      * What is stored from an offset on.
@@ -94,28 +75,16 @@ public final class FileBytes implements AutoCloseable {
      */
     public record StoredRun(boolean hole, long size) {}
 
-    private FileBytes(
-            Path path,
-            StoredFile stored,
-            Arena arena,
-            MemorySegment mapped,
-            @Nullable Object key,
-            @Nullable SpooledFile copy,
-            FlattenedStream.@Nullable Assembly assembly) {
-        this.path = path;
-        this.copy = copy;
+    private FileBytes(RandomAccessBytes stored, @Nullable Arena arena, FlattenedStream.@Nullable Assembly assembly) {
         this.stored = stored;
+        this.mapped = stored.mapped().orElse(null);
         this.arena = arena;
-        this.mapped = mapped;
-        this.key = key;
-        this.size = assembly == null ? mapped.byteSize() : assembly.size();
+        this.size = assembly == null ? stored.size() : assembly.size();
         this.pieces = assembly == null ? null : assembly.pieces();
         this.findings = Stream.concat(
-                        copy == null ? Stream.empty() : copy.findings().stream(),
+                        stored.findings().stream(),
                         assembly == null ? Stream.empty() : assembly.findings().stream())
                 .toList();
-        this.known = assembly != null ? assembly.pieces() : copy != null ? copy.data() : null;
-        this.readAhead = new ReadAhead(arena, stored::read);
     }
 
     /**
@@ -147,54 +116,57 @@ public final class FileBytes implements AutoCloseable {
     }
 
     private static FileBytes open(Path path, Progress progress, StoredFile.Reads reads) {
-        FileBytes stored = SpecialFile.isStream(path)
-                ? over(path, SpooledFile.take(SpecialFile.nameOf(path), SpecialFile.stream(path)))
-                : openAsStored(path, reads);
+        return of(
+                SpecialFile.isStream(path)
+                        ? StoredFile.of(path.toString(), SpooledFile.take(SpecialFile.nameOf(path), SpecialFile.stream(path)))
+                        : StoredFile.open(path, reads),
+                progress);
+    }
+
+    /**
+     * The same of bytes that are open already.
+     *
+     * @param stored is closed with the result, and if this method throws
+     * @param progress told how much of compressed bytes is decompressed, if that takes a while
+     * @throws SourceException if they cannot be read, or there is no room to decompress them
+     * @throws MalformedDumpException as {@link #open(Path)} does
+     */
+    public static FileBytes of(RandomAccessBytes stored, Progress progress) {
+        FileBytes file = new FileBytes(stored, null, null);
         try {
-            Compression compression = Compression.of(stored);
+            Compression compression = Compression.of(file);
             if (compression == Compression.NONE) {
-                return assembled(stored);
+                return assembled(file);
             }
-            FileBytes whole = over(path, SpooledFile.decompress(stored, compression, progress));
-            stored.close();
-            return assembled(whole);
+            RandomAccessBytes whole =
+                    StoredFile.of(file.name(), SpooledFile.decompress(file, compression, progress));
+            file.close();
+            return assembled(new FileBytes(whole, null, null));
         } catch (RuntimeException | Error e) {
-            stored.close();
+            file.close();
             throw e;
         }
     }
 
-    /** Over a copy, which ends with the result. */
-    private static FileBytes over(Path path, SpooledFile copy) {
-        boolean interrupted = Thread.interrupted();
-        Arena arena = Arena.ofShared();
-        try {
-            MemorySegment mapped = copy.channel().map(FileChannel.MapMode.READ_ONLY, 0, copy.size(), arena);
-            return new FileBytes(path, new StoredFile(path, copy, mapped), arena, mapped, null, copy, null);
-        } catch (IOException e) {
-            arena.close();
-            copy.close();
-            throw new SourceException(path + ": cannot map its temporary copy: " + IoReason.of(e), e);
-        } catch (RuntimeException | Error e) {
-            arena.close();
-            copy.close();
-            throw e;
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
+    /**
+     * Bytes in memory, read as a file of that name would be.
+     *
+     * @param bytes stay as they are, and valid, until the result is closed
+     */
+    public static FileBytes of(String name, MemorySegment bytes) {
+        return of(new MemoryBytes(name, bytes), Progress.none());
     }
 
     /** A flattened stream as the file that it describes. */
     private static FileBytes assembled(FileBytes whole) {
+        if (!FlattenedStream.isFlattened(whole)) {
+            return whole;
+        }
+        Arena arena = Arena.ofShared();
         try {
-            return FlattenedStream.isFlattened(whole)
-                    ? new FileBytes(whole.path, whole.stored, whole.arena, whole.mapped, whole.key, whole.copy,
-                            FlattenedStream.index(whole, whole.arena))
-                    : whole;
+            return new FileBytes(whole.stored, arena, FlattenedStream.index(whole, arena));
         } catch (RuntimeException | Error e) {
-            whole.close();
+            arena.close();
             throw e;
         }
     }
@@ -205,7 +177,13 @@ public final class FileBytes implements AutoCloseable {
      * @throws SourceException as {@link #open} does
      */
     public FileBytes reopen() {
-        return copy == null ? open(path) : assembled(over(path, copy.share()));
+        FileBytes whole = new FileBytes(stored.reopen(), null, null);
+        try {
+            return assembled(whole);
+        } catch (RuntimeException | Error e) {
+            whole.close();
+            throw e;
+        }
     }
 
     /** Whether a name stands for standard input or an open pipe, which can be read only once. */
@@ -231,67 +209,12 @@ public final class FileBytes implements AutoCloseable {
      * @throws SourceException if there is no such file, it is not a regular file, or it cannot be read
      */
     public static FileBytes openAsStored(Path path) {
-        return openAsStored(path, FileChannel::read);
-    }
-
-    private static FileBytes openAsStored(Path path, StoredFile.Reads reads) {
-        if (path.toString().isEmpty()) {
-            throw new SourceException("the name of the file is empty");
-        }
-        if (Files.isDirectory(path)) {
-            throw new SourceException(path + ": is a directory; name the dump file in it");
-        }
-        if (Files.exists(path) && !Files.isRegularFile(path)) {
-            throw SpecialFile.refusal(path);
-        }
-        // Asking an open channel for its size closes it in a thread that is interrupted.
-        boolean interrupted = Thread.interrupted();
-        Arena arena = Arena.ofShared();
-        FileChannel channel = null;
-        try {
-            Object before = StoredFile.keyOf(path);
-            channel = FileChannel.open(path, StandardOpenOption.READ);
-            // The same before and after: no other file took the name in between.
-            Object key = before != null && before.equals(StoredFile.keyOf(path)) ? before : null;
-            MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-            StoredFile stored = new StoredFile(path, channel, key, mapped, reads);
-            return new FileBytes(path, stored, arena, mapped, key, null, null);
-        } catch (NoSuchFileException e) {
-            arena.close();
-            throw new SourceException(path + ": no such file" + SpecialFile.whyMissing(path), e);
-        } catch (IOException e) {
-            closeQuietly(channel, e);
-            arena.close();
-            throw new SourceException(path + ": cannot be opened for reading: " + IoReason.of(e), e);
-        } catch (RuntimeException | Error e) {
-            closeQuietly(channel, e);
-            arena.close();
-            throw e;
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
-    }
-
-    private static void closeQuietly(@Nullable AutoCloseable closeable, Throwable primary) {
-        if (closeable != null) {
-            try {
-                closeable.close();
-            } catch (Exception e) {
-                primary.addSuppressed(e);
-            }
-        }
-    }
-
-    /** The file. */
-    public Path path() {
-        return path;
+        return new FileBytes(StoredFile.open(path, FileChannel::read), null, null);
     }
 
     /** Name of the file for messages. */
     public String name() {
-        return path.toString();
+        return stored.name();
     }
 
     /** Size in bytes when the file was opened; of a flattened stream, the size of the file that it describes. */
@@ -301,9 +224,7 @@ public final class FileBytes implements AutoCloseable {
 
     /** How the file is compressed, by the name of the program; empty if it is not. */
     public Optional<String> compression() {
-        return copy == null || copy.compression() == Compression.NONE
-                ? Optional.empty()
-                : Optional.of(copy.compression().label());
+        return stored.compression();
     }
 
     /** Whether the file is stored as a flattened stream. */
@@ -360,8 +281,9 @@ public final class FileBytes implements AutoCloseable {
 
     private long field(long offset, int length, ByteOrder order, String field) {
         require(offset, length, field);
-        MemorySegment bytes = fieldBytes(offset, length);
-        long place = pieces == null ? offset : 0;
+        boolean whole = mapped != null && pieces == null;
+        MemorySegment bytes = whole ? mapped : fieldBytes(offset, length);
+        long place = whole ? offset : 0;
         try {
             long value = switch (length) {
                 case Byte.BYTES -> bytes.get(ValueLayout.JAVA_BYTE, place);
@@ -376,14 +298,11 @@ public final class FileBytes implements AutoCloseable {
         }
     }
 
-    /** The whole mapped file; of an assembled one the field alone, in its piece or as a copy. */
+    /** The field alone, in its piece or as a copy. */
     private MemorySegment fieldBytes(long offset, int length) {
-        if (pieces == null) {
-            return mapped;
-        }
-        Optional<MemorySegment> whole = inOnePiece(offset, length);
-        if (whole.isPresent()) {
-            return whole.get();
+        Optional<MemorySegment> piece = inOnePiece(offset, length);
+        if (piece.isPresent()) {
+            return piece.get();
         }
         MemorySegment copy = MemorySegment.ofArray(new byte[length]);
         long count = read(offset, copy);
@@ -403,12 +322,16 @@ public final class FileBytes implements AutoCloseable {
     }
 
     private SourceException faulted(long offset, InternalError fault) {
-        if (pieces == null && !stored.isShorter()) {
-            return new SourceException(path + ": reading at offset 0x" + Long.toHexString(offset)
-                    + " failed: the disk reports an error; copy what can be read to another disk, for example with"
-                    + " ddrescue", fault);
+        return stored.faulted(placeOf(offset), fault);
+    }
+
+    /** Where a byte is stored; of one that is not, where it would be. */
+    private long placeOf(long offset) {
+        if (pieces == null) {
+            return offset;
         }
-        return new SourceException(shrunk().getMessage(), fault);
+        long index = pieces.floor(offset);
+        return pieces.contains(index, offset) ? pieces.value(index) + (offset - pieces.first(index)) : offset;
     }
 
     /**
@@ -420,7 +343,7 @@ public final class FileBytes implements AutoCloseable {
         require(offset, length, field);
         byte[] copy = new byte[length];
         MemorySegment target = MemorySegment.ofArray(copy);
-        if (pieces == null && length <= LARGEST_RECORD) {
+        if (mapped != null && pieces == null && length <= LARGEST_RECORD) {
             try {
                 MemorySegment.copy(mapped, offset, target, 0, length);
                 raiseFaults(this);
@@ -437,8 +360,8 @@ public final class FileBytes implements AutoCloseable {
     }
 
     /**
-     * A read-only view of part of the mapped file, valid until {@link #close()}. Empty where the bytes do not lie in the file
-     * in one piece, which happens in flattened files only. Where another program cuts the file off, an access through the
+     * A read-only view of part of the mapped file, valid until {@link #close()}. Empty where the bytes do not lie in memory
+     * in one piece, which happens in flattened files, and in files that are not on this machine. Where another program cuts the file off, an access through the
      * view gives any bytes, and the thread that made it meets an {@link InternalError} there or some time later.
      *
      * @throws MalformedDumpException if the bytes do not lie in the file at all
@@ -449,6 +372,9 @@ public final class FileBytes implements AutoCloseable {
     }
 
     private Optional<MemorySegment> inOnePiece(long offset, long length) {
+        if (mapped == null) {
+            return Optional.empty();
+        }
         if (pieces == null) {
             return Optional.of(mapped.asSlice(offset, length));
         }
@@ -470,12 +396,7 @@ public final class FileBytes implements AutoCloseable {
      */
     public long read(long offset, MemorySegment target) {
         long wanted = Math.min(target.byteSize(), Math.max(0, size - offset));
-        if (pieces != null) {
-            return readPieces(pieces, offset, target, wanted);
-        }
-        return wanted <= ReadAhead.LARGEST_READ
-                ? readAhead.read(offset, target, wanted)
-                : readStored(offset, target, wanted);
+        return pieces == null ? stored.read(offset, target, wanted) : readPieces(pieces, offset, target, wanted);
     }
 
     private long readPieces(Extents pieces, long offset, MemorySegment target, long wanted) {
@@ -485,8 +406,8 @@ public final class FileBytes implements AutoCloseable {
             long from = offset + done;
             if (pieces.contains(index, from)) {
                 long length = Math.min(wanted - done, pieces.last(index) - from + 1);
-                long stored = pieces.value(index) + (from - pieces.first(index));
-                long count = readStored(stored, target.asSlice(done, length), length);
+                long place = pieces.value(index) + (from - pieces.first(index));
+                long count = stored.read(place, target.asSlice(done, length), length);
                 done += count;
                 if (count < length) {
                     break;
@@ -501,12 +422,6 @@ public final class FileBytes implements AutoCloseable {
         return done;
     }
 
-    private long readStored(long offset, MemorySegment target, long wanted) {
-        return wanted > ReadAhead.LARGEST_READ && ReadAhead.isSlowTarget(offset, target)
-                ? readAhead.readThroughWindow(offset, target, wanted)
-                : stored.read(offset, target, wanted);
-    }
-
     /**
      * How far the file can be read, as far as is known: nothing is read, but what could not be read before is remembered.
      *
@@ -515,16 +430,15 @@ public final class FileBytes implements AutoCloseable {
      * @return how many bytes from there on are not known to be unreadable, at most {@code limit}
      */
     public long readableFrom(long offset, long limit) {
-        BadBlocks bad = stored.bad();
-        if (pieces == null || bad.isEmpty()) {
-            return bad.readableFrom(offset, limit);
+        if (pieces == null || !stored.hasFailed()) {
+            return stored.readableFrom(offset, limit);
         }
         long done = 0;
         for (long index = pieces.floor(offset); done < limit; index++) {
             long from = offset + done;
             if (pieces.contains(index, from)) {
                 long length = Math.min(limit - done, pieces.last(index) - from + 1);
-                long readable = bad.readableFrom(pieces.value(index) + (from - pieces.first(index)), length);
+                long readable = stored.readableFrom(pieces.value(index) + (from - pieces.first(index)), length);
                 done += readable;
                 if (readable < length) {
                     break;
@@ -542,21 +456,20 @@ public final class FileBytes implements AutoCloseable {
      * @param offset where to begin; in the file
      */
     public long unreadableFrom(long offset, long limit) {
-        BadBlocks bad = stored.bad();
-        if (pieces == null || bad.isEmpty()) {
-            return bad.unreadableFrom(offset, limit);
+        if (pieces == null || !stored.hasFailed()) {
+            return stored.unreadableFrom(offset, limit);
         }
         long index = pieces.floor(offset);
         if (!pieces.contains(index, offset)) {
             return 0;
         }
         long length = Math.min(limit, pieces.last(index) - offset + 1);
-        return bad.unreadableFrom(pieces.value(index) + (offset - pieces.first(index)), length);
+        return stored.unreadableFrom(pieces.value(index) + (offset - pieces.first(index)), length);
     }
 
     /** What of the file could not be read up to now, if anything; offsets are those of the file as it is stored. */
     public List<Finding> readFailures() {
-        return stored.bad().findings();
+        return stored.readFailures();
     }
 
     /**
@@ -569,7 +482,7 @@ public final class FileBytes implements AutoCloseable {
      */
     public StoredRun storedAt(long offset, long limit) {
         long end = offset + Math.min(limit, size - offset);
-        if (end - offset < SMALLEST_HOLE || !canTellHoles()) {
+        if (end - offset < SMALLEST_HOLE || !knowsHoles()) {
             return new StoredRun(false, limit);
         }
         long data = Math.min(nextData(offset), end);
@@ -589,39 +502,16 @@ public final class FileBytes implements AutoCloseable {
         return new StoredRun(false, Math.min(limit, Math.max(data - offset, READ_WITHOUT_LOOKING)));
     }
 
-    private boolean canTellHoles() {
-        if (known != null) {
-            return true;
-        }
-        if (key == null || size < SMALLEST_SPARSE_FILE) {
-            return false;
-        }
-        synchronized (holesLock) {
-            if (!soughtHoles) {
-                soughtHoles = true;
-                holes = FileHoles.of(path, key, size).orElse(null);
-            }
-            return holes != null;
-        }
+    private boolean knowsHoles() {
+        return pieces != null || stored.knowsHoles();
     }
 
     private long nextData(long offset) {
-        if (known == null) {
-            return Objects.requireNonNull(holes).nextData(offset);
-        }
-        long index = known.floor(offset);
-        if (known.contains(index, offset)) {
-            return offset;
-        }
-        return index + 1 < known.count() ? known.first(index + 1) : size;
+        return pieces == null ? stored.nextData(offset) : StoredRuns.nextData(pieces, size, offset);
     }
 
     private long nextHole(long offset) {
-        if (known == null) {
-            return Objects.requireNonNull(holes).nextHole(offset);
-        }
-        long index = known.floor(offset);
-        return known.contains(index, offset) ? Math.min(size, known.last(index) + 1) : offset;
+        return pieces == null ? stored.nextHole(offset) : StoredRuns.nextHole(pieces, size, offset);
     }
 
     /** An error about this file. */
@@ -632,12 +522,7 @@ public final class FileBytes implements AutoCloseable {
 
     /** The error for bytes at {@code offset} that a read did not give: the disk failed, or the file became shorter. */
     public SourceException incomplete(long offset) {
-        return unreadableFrom(offset, 1) > 0 ? stored.bad().failure(offset) : shrunk();
-    }
-
-    private SourceException shrunk() {
-        return new SourceException(path + ": the file became shorter than the " + size
-                + " bytes it had when it was opened; let whoever writes it finish, then try again");
+        return stored.incomplete(placeOf(offset));
     }
 
     /** Closes the file once the reads under way have ended. Later ones end in {@link IllegalStateException}. */
@@ -649,12 +534,8 @@ public final class FileBytes implements AutoCloseable {
         try {
             stored.close();
         } finally {
-            Arenas.close(arena);
-            synchronized (holesLock) {
-                soughtHoles = true;
-                if (holes != null) {
-                    holes.close();
-                }
+            if (arena != null) {
+                Arenas.close(arena);
             }
         }
     }

@@ -175,9 +175,14 @@ final class SpooledFile implements AutoCloseable {
         return size;
     }
 
-    /** Where there may be other bytes than zeros. */
-    public Extents data() {
-        return data;
+    /** The first offset, from {@code offset} on, at which there may be other bytes than zeros; the size if none. */
+    long nextData(long offset) {
+        return StoredRuns.nextData(data, size, offset);
+    }
+
+    /** The first offset, from {@code offset} on, at which zeros begin that are not stored; the size if none. */
+    long nextHole(long offset) {
+        return StoredRuns.nextHole(data, size, offset);
     }
 
     /** How the file was compressed. */

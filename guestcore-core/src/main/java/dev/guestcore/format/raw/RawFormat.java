@@ -45,7 +45,7 @@ public final class RawFormat implements CoreFormat {
 
     @Override
     public Probe probe(FileBytes file) {
-        Path map = RawMap.beside(file.path());
+        Path map = RawMap.beside(Path.of(file.name()));
         return Files.isRegularFile(map)
                 ? new Probe(Probe.Match.GENERAL, "there is a map beside it")
                 : Probe.no("there is no " + map.getFileName() + " beside it; raw:FILE@BASE opens an image without");
@@ -60,7 +60,7 @@ public final class RawFormat implements CoreFormat {
     public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         CheckList checks = new CheckList("docs/formats/raw.md");
         try (Arena arena = Arena.ofShared()) {
-            RawMap map = RawMap.read(file.path(), arena);
+            RawMap map = RawMap.read(Path.of(file.name()), arena);
             checks.pass("raw-01", "the map beside the image can be read", map.ranges().count() + " ranges");
             checks.check(file.size() == map.imageSize(), "raw-02", "the image is as large as its map says", 0,
                     Long.toString(map.imageSize()), Long.toString(file.size()), "");

@@ -43,8 +43,8 @@ public final class RawImage {
     public static Guest openWithMap(FileBytes file) {
         Arena arena = Arena.ofShared();
         try {
-            Path place = RawMap.beside(file.path());
-            RawMap map = RawMap.read(file.path(), arena);
+            Path place = RawMap.beside(Path.of(file.name()));
+            RawMap map = RawMap.read(Path.of(file.name()), arena);
             if (map.regions().count() == 0) {
                 throw new SourceException(place + ": names no memory; there is nothing to read");
             }
