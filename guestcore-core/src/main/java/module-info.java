@@ -14,6 +14,7 @@ module dev.guestcore {
     exports dev.guestcore.arch.arm64;
     exports dev.guestcore.arch.riscv64;
     exports dev.guestcore.arch.s390x;
+    exports dev.guestcore.arch.x86;
     exports dev.guestcore.capture;
     exports dev.guestcore.cpu;
     exports dev.guestcore.error;

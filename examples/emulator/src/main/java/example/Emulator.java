@@ -2,8 +2,8 @@ package example;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.open.Guests;
 import java.lang.foreign.Arena;

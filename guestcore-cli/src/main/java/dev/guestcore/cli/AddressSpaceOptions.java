@@ -5,7 +5,7 @@ import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.EncryptionBitException;
 import dev.guestcore.address.UnknownRegisterException;
-import dev.guestcore.cpu.X86;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import dev.guestcore.kernel.Derived;

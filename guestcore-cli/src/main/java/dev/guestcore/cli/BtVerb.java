@@ -2,8 +2,8 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.linux.Stacks;
 import dev.guestcore.linux.TaskStack;
 import dev.guestcore.linux.stacks.StackFrame;

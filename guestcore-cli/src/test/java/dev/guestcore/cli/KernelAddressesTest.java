@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.internal.output.OutputFile;
 import dev.guestcore.open.Guests;

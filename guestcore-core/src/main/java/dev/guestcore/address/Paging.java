@@ -1,9 +1,9 @@
 package dev.guestcore.address;
 
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.x86.X86;
+import dev.guestcore.arch.x86.X86Mode;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
-import dev.guestcore.cpu.X86Mode;
 import dev.guestcore.error.GuestcoreException;
 import java.util.List;
 import java.util.Objects;

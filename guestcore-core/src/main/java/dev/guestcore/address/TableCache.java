@@ -1,7 +1,7 @@
 package dev.guestcore.address;
 
 import dev.guestcore.GuestMemory;
-import dev.guestcore.cpu.X86Architecture;
+import dev.guestcore.arch.x86.X86Architecture;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

@@ -2,7 +2,7 @@ package dev.guestcore.address;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
-import dev.guestcore.cpu.X86Architecture;
+import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.error.GuestcoreException;
 import java.io.Serial;
 import java.lang.foreign.MemorySegment;

@@ -1,4 +1,7 @@
-/** Processor registers, typed per architecture, and the save areas of the processor (FXSAVE, XSAVE). */
+/**
+ * What a processor is: {@link dev.guestcore.cpu.Architecture}, its registers and their values. Each family has a package of its
+ * own below {@code dev.guestcore.arch}.
+ */
 @NullMarked
 package dev.guestcore.cpu;
 

@@ -3,7 +3,7 @@ package dev.guestcore.kernel;
 import dev.guestcore.Guest;
 import dev.guestcore.Vcpu;
 import dev.guestcore.arch.Architectures;
-import dev.guestcore.cpu.X86;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.facts.FrameTable;
 import dev.guestcore.facts.VmcoreInfoFacts;

@@ -12,7 +12,7 @@ import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.arch.Architectures;
-import dev.guestcore.cpu.X86Architecture;
+import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.facts.VmcoreInfoFields;
 import dev.guestcore.facts.XenFacts;

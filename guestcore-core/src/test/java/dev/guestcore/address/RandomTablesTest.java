@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;

@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
-import dev.guestcore.cpu.X86;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.kernel.Derived;
 import dev.guestcore.kernel.KernelFacts;
 import dev.guestcore.open.Guests;

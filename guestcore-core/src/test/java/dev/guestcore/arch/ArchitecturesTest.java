@@ -4,10 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.ElfMachine;
 import dev.guestcore.cpu.Register;
-import dev.guestcore.cpu.X86Architecture;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;

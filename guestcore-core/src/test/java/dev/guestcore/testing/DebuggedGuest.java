@@ -2,8 +2,8 @@ package dev.guestcore.testing;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Provenance;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

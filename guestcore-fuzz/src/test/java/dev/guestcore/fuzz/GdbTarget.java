@@ -1,8 +1,8 @@
 package dev.guestcore.fuzz;
 
 import dev.guestcore.Guest;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.serve.gdb.GdbServer;
 import dev.guestcore.testing.Patterns;
 import java.io.ByteArrayInputStream;

@@ -1,8 +1,8 @@
 package dev.guestcore.it;
 
 import dev.guestcore.Guest;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

@@ -3,7 +3,7 @@ package dev.guestcore.linux;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryAccessException;
 import dev.guestcore.Vcpu;
-import dev.guestcore.cpu.X86;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.linux.stacks.StackTrace;
 import dev.guestcore.linux.stacks.StackUnwinder;
 import dev.guestcore.linux.symbols.Symbol;

@@ -2,8 +2,8 @@ package dev.guestcore.linux;
 
 import dev.guestcore.MemoryAccessException;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.linux.symbols.Symbol;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

@@ -8,7 +8,7 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.Paging;
 import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.PhysicalAddress;
-import dev.guestcore.cpu.X86Architecture;
+import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.linux.symbols.Kallsyms;
 import dev.guestcore.linux.symbols.KernelSymbols;

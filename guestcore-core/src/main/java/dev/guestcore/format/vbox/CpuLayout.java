@@ -2,10 +2,10 @@ package dev.guestcore.format.vbox;
 
 import dev.guestcore.RawContext;
 import dev.guestcore.Vcpu;
-import dev.guestcore.cpu.FxsaveArea;
+import dev.guestcore.arch.x86.FxsaveArea;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

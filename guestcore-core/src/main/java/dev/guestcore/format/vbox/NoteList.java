@@ -4,7 +4,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.arch.Architectures;
-import dev.guestcore.cpu.X86Architecture;
+import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.facts.VirtualBoxFacts;
 import dev.guestcore.facts.VmcoreInfoFacts;

@@ -2,8 +2,8 @@ package dev.guestcore.internal.elf;
 
 import dev.guestcore.Finding;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.cpu.ElfMachine;
-import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.internal.check.CappedFindings;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;

@@ -1,7 +1,7 @@
 package dev.guestcore.internal.elf;
 
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.EnumSet;

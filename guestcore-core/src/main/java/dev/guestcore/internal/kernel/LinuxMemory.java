@@ -9,7 +9,7 @@ import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.address.VirtualMemory;
-import dev.guestcore.cpu.X86Architecture;
+import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.facts.VmcoreInfoFields;
 import java.lang.foreign.MemorySegment;

@@ -1,7 +1,7 @@
 package dev.guestcore.internal.migration;
 
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

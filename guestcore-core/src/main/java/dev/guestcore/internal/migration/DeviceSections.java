@@ -1,8 +1,8 @@
 package dev.guestcore.internal.migration;
 
 import dev.guestcore.Finding;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.internal.check.CappedFindings;
 import java.io.IOException;
 import java.io.InputStream;

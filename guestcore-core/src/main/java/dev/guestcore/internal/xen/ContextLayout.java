@@ -1,6 +1,6 @@
 package dev.guestcore.internal.xen;
 
-import dev.guestcore.cpu.X86;
+import dev.guestcore.arch.x86.X86;
 import java.util.List;
 
 /**

@@ -1,9 +1,9 @@
 package dev.guestcore.internal.xen;
 
-import dev.guestcore.cpu.FxsaveArea;
+import dev.guestcore.arch.x86.FxsaveArea;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.EnumSet;

@@ -2,10 +2,10 @@ package dev.guestcore.serve.gdb;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.x86.X86;
+import dev.guestcore.arch.x86.X86Mode;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
-import dev.guestcore.cpu.X86Mode;
 import dev.guestcore.facts.XenFacts;
 import java.util.ArrayList;
 import java.util.Arrays;

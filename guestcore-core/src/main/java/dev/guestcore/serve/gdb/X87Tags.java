@@ -1,7 +1,7 @@
 package dev.guestcore.serve.gdb;
 
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 
 /**
  * The full x87 tag word out of FXSAVE's abridged one and the registers themselves (Intel SDM volume 1, section 8.1.7

@@ -1,7 +1,7 @@
 package dev.guestcore.source.demo;
 
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 
 /**
  * Brings the demo machine to where a boot loader would leave it: 64-bit mode with paging, descriptor tables in memory

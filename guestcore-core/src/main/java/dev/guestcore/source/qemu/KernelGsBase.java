@@ -1,6 +1,6 @@
 package dev.guestcore.source.qemu;
 
-import dev.guestcore.cpu.X86Architecture;
+import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.elf.Elf;

@@ -9,7 +9,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
 import dev.guestcore.arch.Architectures;
-import dev.guestcore.cpu.X86;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.SourceException;

@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.Architecture;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;

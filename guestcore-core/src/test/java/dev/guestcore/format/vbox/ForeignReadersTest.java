@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.testing.ForeignTools;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

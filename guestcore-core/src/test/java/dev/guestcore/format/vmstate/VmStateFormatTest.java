@@ -12,7 +12,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
-import dev.guestcore.cpu.X86;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.SourceException;

@@ -6,7 +6,7 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
-import dev.guestcore.cpu.X86;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.format.vbox.VmCore;
 import dev.guestcore.open.Guests;

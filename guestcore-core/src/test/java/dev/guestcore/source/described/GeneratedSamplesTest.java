@@ -8,7 +8,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.RawContext;
-import dev.guestcore.cpu.X86;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.facts.VirtualBoxFacts;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Samples;

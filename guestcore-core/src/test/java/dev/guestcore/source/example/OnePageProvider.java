@@ -2,8 +2,8 @@ package dev.guestcore.source.example;
 
 import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.source.GuestSource;
 import dev.guestcore.source.SourceProvider;
 import java.lang.foreign.MemorySegment;

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.cpu.X86;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.error.SourceException;
 import dev.guestcore.open.Guests;
 import dev.guestcore.source.FreezeRequest;

@@ -2,8 +2,8 @@ package dev.guestcore.it.faults;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.internal.output.CompanionFiles;

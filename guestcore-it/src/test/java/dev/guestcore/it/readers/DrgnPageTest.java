@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
-import dev.guestcore.cpu.X86;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.it.Tools;
 import dev.guestcore.it.faults.CommandLine;
 import dev.guestcore.it.linux.KnownLinux;

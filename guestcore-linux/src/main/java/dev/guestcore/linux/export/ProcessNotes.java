@@ -2,10 +2,10 @@ package dev.guestcore.linux.export;
 
 import dev.guestcore.MemoryAccessException;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.arch.x86.X86;
+import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
-import dev.guestcore.cpu.X86;
-import dev.guestcore.cpu.X86Architecture;
 import dev.guestcore.linux.KernelObject;
 import dev.guestcore.linux.LinuxException;
 import dev.guestcore.linux.MemoryArea;

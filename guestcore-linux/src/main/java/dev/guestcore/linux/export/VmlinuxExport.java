@@ -1,7 +1,7 @@
 package dev.guestcore.linux.export;
 
 import dev.guestcore.GuestMemory;
-import dev.guestcore.cpu.X86Architecture;
+import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.LinuxException;

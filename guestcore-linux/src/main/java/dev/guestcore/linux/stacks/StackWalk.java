@@ -2,8 +2,8 @@ package dev.guestcore.linux.stacks;
 
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryAccessException;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.cpu.X86;
 import dev.guestcore.linux.stacks.StackFrame.FoundBy;
 import java.util.ArrayList;
 import java.util.HashSet;

@@ -1,5 +1,7 @@
-package dev.guestcore.cpu;
+package dev.guestcore.arch.x86;
 
+import dev.guestcore.cpu.Processor;
+import dev.guestcore.cpu.RegisterState;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;

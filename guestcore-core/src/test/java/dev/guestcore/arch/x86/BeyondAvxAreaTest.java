@@ -1,9 +1,11 @@
-package dev.guestcore.cpu;
+package dev.guestcore.arch.x86;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
+import dev.guestcore.cpu.Register;
+import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.testing.Patterns;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

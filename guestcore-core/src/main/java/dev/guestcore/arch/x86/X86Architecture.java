@@ -1,5 +1,10 @@
-package dev.guestcore.cpu;
+package dev.guestcore.arch.x86;
 
+import dev.guestcore.cpu.Architecture;
+import dev.guestcore.cpu.ElfMachine;
+import dev.guestcore.cpu.Register;
+import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.StatusLayout;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;

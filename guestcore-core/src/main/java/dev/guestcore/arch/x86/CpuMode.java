@@ -1,4 +1,6 @@
-package dev.guestcore.cpu;
+package dev.guestcore.arch.x86;
+
+import dev.guestcore.cpu.RegisterState;
 
 /**
  * Describes the mode of an x86 vCPU for the user, from CR0.PE, RFLAGS.VM, {@link X86Mode}, and the code segment's L, D and DPL

@@ -1,5 +1,7 @@
-package dev.guestcore.cpu;
+package dev.guestcore.arch.x86;
 
+import dev.guestcore.cpu.Architecture;
+import dev.guestcore.cpu.Register;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;

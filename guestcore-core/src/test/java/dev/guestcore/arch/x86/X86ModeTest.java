@@ -1,9 +1,10 @@
-package dev.guestcore.cpu;
+package dev.guestcore.arch.x86;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Vcpu;
+import dev.guestcore.cpu.RegisterState;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -1,5 +1,6 @@
-package dev.guestcore.cpu;
+package dev.guestcore.arch.x86;
 
+import dev.guestcore.cpu.RegisterState;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
