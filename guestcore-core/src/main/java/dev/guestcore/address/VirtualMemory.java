@@ -6,14 +6,12 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.internal.memory.ExtentRegions;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.AbstractList;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.RandomAccess;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,7 +27,7 @@ public final class VirtualMemory implements GuestMemory {
     public static final int MOST_REGIONS = 1 << 20;
 
     private final AddressSpace space;
-    private volatile @Nullable RegionList regions;
+    private volatile @Nullable ExtentRegions regions;
 
     VirtualMemory(AddressSpace space) {
         this.space = space;
@@ -48,12 +46,17 @@ public final class VirtualMemory implements GuestMemory {
      */
     @Override
     public List<MemoryRegion> regions() {
-        RegionList ready = regions;
+        return listed();
+    }
+
+    private ExtentRegions listed() {
+        ExtentRegions ready = regions;
         if (ready == null) {
             synchronized (this) {
                 ready = regions;
                 if (ready == null) {
-                    ready = new RegionList(listMappings());
+                    Extents mappings = listMappings();
+                    ready = new ExtentRegions(mappings, index -> region(mappings, index));
                     regions = ready;
                 }
             }
@@ -80,9 +83,7 @@ public final class VirtualMemory implements GuestMemory {
 
     @Override
     public Optional<MemoryRegion> regionAt(long address) {
-        RegionList list = (RegionList) regions();
-        long index = list.extents.floor(address);
-        return list.extents.contains(index, address) ? Optional.of(list.get((int) index)) : Optional.empty();
+        return listed().at(address);
     }
 
     @Override
@@ -171,25 +172,8 @@ public final class VirtualMemory implements GuestMemory {
         return space.physicalMemory().view(start.physical(), size);
     }
 
-    private static final class RegionList extends AbstractList<MemoryRegion> implements RandomAccess {
-
-        private final Extents extents;
-
-        RegionList(Extents extents) {
-            this.extents = extents;
-        }
-
-        @Override
-        public MemoryRegion get(int index) {
-            Objects.checkIndex(index, size());
-            PageRights rights = PageRights.ofBits((int) extents.value(index));
-            AddressRange range = new AddressRange(extents.first(index), extents.last(index));
-            return new MemoryRegion(range, MemoryRegion.Kind.RAM, rights.toString());
-        }
-
-        @Override
-        public int size() {
-            return Math.toIntExact(extents.count());
-        }
+    private static MemoryRegion region(Extents mappings, long index) {
+        PageRights rights = PageRights.ofBits((int) mappings.value(index));
+        return new MemoryRegion(ExtentRegions.range(mappings, index), MemoryRegion.Kind.RAM, rights.toString());
     }
 }

@@ -1,14 +1,11 @@
 package dev.guestcore.linux;
 
+import dev.guestcore.ForwardingMemory;
 import dev.guestcore.GuestMemory;
-import dev.guestcore.MemoryRegion;
-import dev.guestcore.PageRun;
 import dev.guestcore.cpu.Architecture;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
@@ -16,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * Memory in which pages that were read lately are kept, at most {@value #SLOTS} of them: structures of a kernel lie close together
  * and are read in many small pieces. Thread-safe.
  */
-final class CachedMemory implements GuestMemory {
+final class CachedMemory extends ForwardingMemory {
 
     private static final int PAGE = Architecture.SMALLEST_PAGE;
     private static final int SLOTS = 2048;
@@ -60,23 +57,8 @@ final class CachedMemory implements GuestMemory {
     }
 
     @Override
-    public List<MemoryRegion> regions() {
-        return memory.regions();
-    }
-
-    @Override
-    public Optional<MemoryRegion> regionAt(long address) {
-        return memory.regionAt(address);
-    }
-
-    @Override
-    public PageRun runAt(long address) {
-        return memory.runAt(address);
-    }
-
-    @Override
-    public PageRun contentRunAt(long address) {
-        return memory.contentRunAt(address);
+    protected GuestMemory memory() {
+        return memory;
     }
 
     @Override
@@ -125,10 +107,5 @@ final class CachedMemory implements GuestMemory {
     public long readLong(long address) {
         Page page = page(address, Long.BYTES);
         return page == null ? memory.readLong(address) : page.bytes.get(LONG, address - page.address);
-    }
-
-    @Override
-    public Optional<MemorySegment> view(long address, long size) {
-        return memory.view(address, size);
     }
 }

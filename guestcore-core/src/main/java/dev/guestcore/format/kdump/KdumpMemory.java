@@ -6,18 +6,17 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.file.FileBytes;
+import dev.guestcore.internal.memory.ExtentRegions;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.util.AbstractList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.RandomAccess;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicLongArray;
@@ -38,7 +37,7 @@ final class KdumpMemory implements GuestMemory {
     private final List<Part> parts;
     private final PageBitmap stored;
     private final Extents regions;
-    private final List<MemoryRegion> list;
+    private final ExtentRegions list;
     private final DamagedPages damaged;
     private final ConcurrentLinkedDeque<Scratch> scratches = new ConcurrentLinkedDeque<>();
 
@@ -71,7 +70,7 @@ final class KdumpMemory implements GuestMemory {
         this.parts = List.copyOf(parts);
         this.stored = stored;
         this.regions = regions;
-        this.list = new RegionList(regions);
+        this.list = ExtentRegions.ram(regions);
         this.damaged = new DamagedPages();
     }
 
@@ -86,16 +85,14 @@ final class KdumpMemory implements GuestMemory {
 
     @Override
     public Optional<MemoryRegion> regionAt(long address) {
-        long index = regions.floor(address);
-        return regions.contains(index, address) ? Optional.of(list.get(Math.toIntExact(index))) : Optional.empty();
+        return list.at(address);
     }
 
     @Override
     public PageRun runAt(long address) {
         long index = regions.floor(address);
         if (!regions.contains(index, address)) {
-            long last = index + 1 < regions.count() ? regions.first(index + 1) - 1 : -1L;
-            return new PageRun(new AddressRange(address, last), PageState.ABSENT);
+            return ExtentRegions.gapAt(regions, address);
         }
         long end = (regions.last(index) >>> pageShift) + 1;
         return runAt(address, end);
@@ -406,27 +403,6 @@ final class KdumpMemory implements GuestMemory {
 
         private static int word(long pfn) {
             return (int) (pfn & (1 << SHIFT) - 1) >>> 6;
-        }
-    }
-
-    private final class RegionList extends AbstractList<MemoryRegion> implements RandomAccess {
-
-        private final Extents extents;
-
-        RegionList(Extents extents) {
-            this.extents = extents;
-        }
-
-        @Override
-        public MemoryRegion get(int index) {
-            Objects.checkIndex(index, size());
-            AddressRange range = new AddressRange(extents.first(index), extents.last(index));
-            return new MemoryRegion(range, MemoryRegion.Kind.RAM, "");
-        }
-
-        @Override
-        public int size() {
-            return Math.toIntExact(extents.count());
         }
     }
 }

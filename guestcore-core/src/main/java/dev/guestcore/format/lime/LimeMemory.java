@@ -8,7 +8,9 @@ import dev.guestcore.PageState;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.SourceException;
 import dev.guestcore.file.FileBytes;
+import dev.guestcore.internal.memory.ExtentRegions;
 import dev.guestcore.internal.memory.FileMemory;
+import dev.guestcore.internal.memory.PieceReader;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -26,10 +28,9 @@ final class LimeMemory implements GuestMemory {
 
     private final FileBytes file;
     private final Extents extents;
-    private final Extents covered;
     private final ChunkTable chunks;
     private final FileMemory plain;
-    private final List<MemoryRegion> regions;
+    private final ExtentRegions regions;
     private final Slot[] slots = new Slot[SLOTS];
 
     /** A decompressed chunk. Guarded by its lock. */
@@ -42,10 +43,9 @@ final class LimeMemory implements GuestMemory {
     LimeMemory(FileBytes file, LimeFile image) {
         this.file = file;
         this.extents = image.extents();
-        this.covered = image.regions();
         this.chunks = image.chunks();
         this.plain = new FileMemory(file, image.extents());
-        this.regions = new FileMemory(file, image.regions()).regions();
+        this.regions = ExtentRegions.ram(image.regions());
         for (int i = 0; i < SLOTS; i++) {
             slots[i] = new Slot();
         }
@@ -58,8 +58,7 @@ final class LimeMemory implements GuestMemory {
 
     @Override
     public Optional<MemoryRegion> regionAt(long address) {
-        long index = covered.floor(address);
-        return covered.contains(index, address) ? Optional.of(regions.get((int) index)) : Optional.empty();
+        return regions.at(address);
     }
 
     private static boolean isChunk(long value) {
@@ -87,25 +86,19 @@ final class LimeMemory implements GuestMemory {
 
     @Override
     public long readAvailable(long address, MemorySegment target) {
-        long done = 0;
-        while (done < target.byteSize()) {
-            long from = address + done;
-            long index = extents.floor(from);
-            if (!extents.contains(index, from)) {
-                break;
-            }
-            long toEnd = extents.last(index) - from;
-            long wanted = target.byteSize() - done;
-            long length = Long.compareUnsigned(wanted - 1, toEnd) <= 0 ? wanted : toEnd + 1;
-            long copied = isChunk(extents.value(index))
-                    ? readChunk(extents.value(index) & ~LimeFile.CHUNK, from, target.asSlice(done, length))
-                    : plain.readAvailable(from, target.asSlice(done, length));
-            done += copied;
-            if (copied < length || address + done == 0) {
-                break;
-            }
+        PieceReader reader = this::readWithin;
+        return reader.readAll(address, target);
+    }
+
+    private long readWithin(long address, MemorySegment target) {
+        long index = extents.floor(address);
+        if (!extents.contains(index, address)) {
+            return 0;
         }
-        return done;
+        MemorySegment part = target.asSlice(0, PieceReader.length(address, extents.last(index), target.byteSize()));
+        return isChunk(extents.value(index))
+                ? readChunk(extents.value(index) & ~LimeFile.CHUNK, address, part)
+                : plain.readAvailable(address, part);
     }
 
     /** Reads of one chunk, whether or not it is what is shown at the address. */

@@ -5,13 +5,12 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
+import dev.guestcore.internal.memory.ExtentRegions;
+import dev.guestcore.internal.memory.PieceReader;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.MemorySegment;
-import java.util.AbstractList;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.RandomAccess;
 import java.util.function.LongFunction;
 
 /** The bytes of one memory under the regions and page states of another. */
@@ -21,14 +20,14 @@ final class RestoredMemory implements GuestMemory {
     private final Extents regions;
     private final List<String> names;
     private final Extents states;
-    private final List<MemoryRegion> list;
+    private final ExtentRegions list;
 
     RestoredMemory(GuestMemory bytes, Extents regions, List<String> names, Extents states) {
         this.bytes = bytes;
         this.regions = regions;
         this.names = names;
         this.states = states;
-        this.list = new RegionList();
+        this.list = new ExtentRegions(regions, this::region);
     }
 
     @Override
@@ -38,8 +37,7 @@ final class RestoredMemory implements GuestMemory {
 
     @Override
     public Optional<MemoryRegion> regionAt(long address) {
-        long index = regions.floor(address);
-        return regions.contains(index, address) ? Optional.of(region(index)) : Optional.empty();
+        return list.at(address);
     }
 
     @Override
@@ -55,7 +53,7 @@ final class RestoredMemory implements GuestMemory {
     private PageRun runAt(long address, LongFunction<PageRun> runs) {
         long index = regions.floor(address);
         if (!regions.contains(index, address)) {
-            return new PageRun(new AddressRange(address, before(regions, index + 1)), PageState.ABSENT);
+            return ExtentRegions.gapAt(regions, address);
         }
         if (!region(index).hasContent()) {
             return new PageRun(new AddressRange(address, regions.last(index)), PageState.ABSENT);
@@ -73,22 +71,17 @@ final class RestoredMemory implements GuestMemory {
 
     @Override
     public long readAvailable(long address, MemorySegment target) {
-        long done = 0;
-        while (done < target.byteSize()) {
-            PageRun run = runAt(address + done);
-            if (!run.state().isReadable()) {
-                break;
-            }
-            long lessOne = run.range().last() - run.range().first();
-            long wanted = target.byteSize() - done;
-            long length = Long.compareUnsigned(lessOne, wanted - 1) < 0 ? lessOne + 1 : wanted;
-            long copied = bytes.readAvailable(address + done, target.asSlice(done, length));
-            done += copied;
-            if (copied < length || address + done == 0) {
-                break;
-            }
+        PieceReader reader = this::readWithin;
+        return reader.readAll(address, target);
+    }
+
+    private long readWithin(long address, MemorySegment target) {
+        PageRun run = runAt(address);
+        if (!run.state().isReadable()) {
+            return 0;
         }
-        return done;
+        long length = PieceReader.length(address, run.range().last(), target.byteSize());
+        return bytes.readAvailable(address, target.asSlice(0, length));
     }
 
     @Override
@@ -109,21 +102,8 @@ final class RestoredMemory implements GuestMemory {
     private MemoryRegion region(long index) {
         long value = regions.value(index);
         return new MemoryRegion(
-                new AddressRange(regions.first(index), regions.last(index)),
+                ExtentRegions.range(regions, index),
                 KeepRecord.KINDS.get((int) value),
                 names.get((int) (value >>> Integer.SIZE)));
-    }
-
-    private final class RegionList extends AbstractList<MemoryRegion> implements RandomAccess {
-
-        @Override
-        public MemoryRegion get(int index) {
-            return region(Objects.checkIndex(index, size()));
-        }
-
-        @Override
-        public int size() {
-            return Math.toIntExact(regions.count());
-        }
     }
 }

@@ -10,10 +10,8 @@ import dev.guestcore.file.FileBytes;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.AbstractList;
 import java.util.List;
 import java.util.Optional;
-import java.util.RandomAccess;
 import java.util.function.LongUnaryOperator;
 
 /**
@@ -39,9 +37,8 @@ public final class FileMemory implements GuestMemory {
 
     private final FileBytes file;
     private final Extents extents;
-    private final Extents regionExtents;
     private final LongUnaryOperator storedBytes;
-    private final List<MemoryRegion> regions;
+    private final ExtentRegions regions;
 
     /**
      * Puts the memory together.
@@ -88,9 +85,8 @@ public final class FileMemory implements GuestMemory {
     private FileMemory(FileBytes file, Extents extents, Extents regionExtents, LongUnaryOperator storedBytes) {
         this.file = file;
         this.extents = extents;
-        this.regionExtents = regionExtents;
         this.storedBytes = storedBytes;
-        this.regions = new RegionList(regionExtents);
+        this.regions = new ExtentRegions(regionExtents, index -> region(regionExtents, index));
     }
 
     @Override
@@ -100,18 +96,14 @@ public final class FileMemory implements GuestMemory {
 
     @Override
     public Optional<MemoryRegion> regionAt(long address) {
-        long index = regionExtents.floor(address);
-        return regionExtents.contains(index, address)
-                ? Optional.of(region(regionExtents, index))
-                : Optional.empty();
+        return regions.at(address);
     }
 
     @Override
     public PageRun runAt(long address) {
         long index = extents.floor(address);
         if (!extents.contains(index, address)) {
-            long last = index + 1 < extents.count() ? extents.first(index + 1) - 1 : -1L;
-            return new PageRun(new AddressRange(address, last), PageState.ABSENT);
+            return ExtentRegions.gapAt(extents, address);
         }
         long last = extents.last(index);
         if (extents.value(index) < 0) {
@@ -234,25 +226,6 @@ public final class FileMemory implements GuestMemory {
 
     private static MemoryRegion region(Extents extents, long index) {
         MemoryRegion.Kind kind = extents.value(index) == DEVICE ? MemoryRegion.Kind.DEVICE : MemoryRegion.Kind.RAM;
-        return new MemoryRegion(new AddressRange(extents.first(index), extents.last(index)), kind, "");
-    }
-
-    private static final class RegionList extends AbstractList<MemoryRegion> implements RandomAccess {
-
-        private final Extents extents;
-
-        RegionList(Extents extents) {
-            this.extents = extents;
-        }
-
-        @Override
-        public MemoryRegion get(int index) {
-            return region(extents, java.util.Objects.checkIndex(index, size()));
-        }
-
-        @Override
-        public int size() {
-            return Math.toIntExact(extents.count());
-        }
+        return new MemoryRegion(ExtentRegions.range(extents, index), kind, "");
     }
 }

@@ -4,14 +4,10 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
-import dev.guestcore.PageState;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.MemorySegment;
-import java.util.AbstractList;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.RandomAccess;
 import java.util.function.LongFunction;
 
 /** The same bytes at other addresses: a memory by machine address over one by guest-physical address. */
@@ -19,7 +15,7 @@ public final class RemappedMemory implements GuestMemory {
 
     private final GuestMemory bytes;
     private final Extents map;
-    private final List<MemoryRegion> regions = new RegionList();
+    private final ExtentRegions regions;
 
     /**
      * Remaps {@code bytes}.
@@ -29,6 +25,7 @@ public final class RemappedMemory implements GuestMemory {
     public RemappedMemory(GuestMemory bytes, Extents map) {
         this.bytes = bytes;
         this.map = map;
+        this.regions = ExtentRegions.ram(map);
     }
 
     @Override
@@ -38,8 +35,7 @@ public final class RemappedMemory implements GuestMemory {
 
     @Override
     public Optional<MemoryRegion> regionAt(long address) {
-        long index = map.floor(address);
-        return map.contains(index, address) ? Optional.of(region(index)) : Optional.empty();
+        return regions.at(address);
     }
 
     @Override
@@ -55,8 +51,7 @@ public final class RemappedMemory implements GuestMemory {
     private PageRun runAt(long address, LongFunction<PageRun> runs) {
         long index = map.floor(address);
         if (!map.contains(index, address)) {
-            long last = index + 1 < map.count() ? map.first(index + 1) - 1 : -1L;
-            return new PageRun(new AddressRange(address, last), PageState.ABSENT);
+            return ExtentRegions.gapAt(map, address);
         }
         PageRun run = runs.apply(oldAddress(index, address));
         long lessOne = run.range().last() - run.range().first();
@@ -67,21 +62,17 @@ public final class RemappedMemory implements GuestMemory {
 
     @Override
     public long readAvailable(long address, MemorySegment target) {
-        long done = 0;
+        PieceReader reader = this::readWithin;
+        return reader.readAll(address, target);
+    }
+
+    private long readWithin(long address, MemorySegment target) {
         long index = map.floor(address);
-        while (done < target.byteSize() && map.contains(index, address + done)) {
-            long from = address + done;
-            long toEnd = map.last(index) - from;
-            long wanted = target.byteSize() - done;
-            long length = Long.compareUnsigned(toEnd, wanted - 1) < 0 ? toEnd + 1 : wanted;
-            long copied = bytes.readAvailable(oldAddress(index, from), target.asSlice(done, length));
-            done += copied;
-            if (copied < length || address + done == 0) {
-                break;
-            }
-            index++;
+        if (!map.contains(index, address)) {
+            return 0;
         }
-        return done;
+        long length = PieceReader.length(address, map.last(index), target.byteSize());
+        return bytes.readAvailable(oldAddress(index, address), target.asSlice(0, length));
     }
 
     @Override
@@ -97,22 +88,5 @@ public final class RemappedMemory implements GuestMemory {
 
     private long oldAddress(long index, long address) {
         return map.value(index) + (address - map.first(index));
-    }
-
-    private MemoryRegion region(long index) {
-        return new MemoryRegion(new AddressRange(map.first(index), map.last(index)), MemoryRegion.Kind.RAM, "");
-    }
-
-    private final class RegionList extends AbstractList<MemoryRegion> implements RandomAccess {
-
-        @Override
-        public MemoryRegion get(int index) {
-            return region(Objects.checkIndex(index, size()));
-        }
-
-        @Override
-        public int size() {
-            return Math.toIntExact(map.count());
-        }
     }
 }

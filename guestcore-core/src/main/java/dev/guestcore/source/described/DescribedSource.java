@@ -1,14 +1,12 @@
 package dev.guestcore.source.described;
 
+import dev.guestcore.ForwardingMemory;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
-import dev.guestcore.PageRun;
 import dev.guestcore.source.GuestSource;
-import java.lang.foreign.MemorySegment;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /** A described guest. It does not run, so any number of guests may be had from it at a time. */
@@ -67,44 +65,24 @@ final class DescribedSource implements GuestSource {
     }
 
     /** Memory until the guest is closed. */
-    private record Guarded(GuestMemory memory, AtomicBoolean closed, AtomicBoolean disconnected)
-            implements GuestMemory {
+    private static final class Guarded extends ForwardingMemory {
 
-        private GuestMemory open() {
+        private final GuestMemory memory;
+        private final AtomicBoolean closed;
+        private final AtomicBoolean disconnected;
+
+        Guarded(GuestMemory memory, AtomicBoolean closed, AtomicBoolean disconnected) {
+            this.memory = memory;
+            this.closed = closed;
+            this.disconnected = disconnected;
+        }
+
+        @Override
+        protected GuestMemory memory() {
             if (closed.get() || disconnected.get()) {
                 throw new IllegalStateException("the guest is closed");
             }
             return memory;
-        }
-
-        @Override
-        public List<MemoryRegion> regions() {
-            return open().regions();
-        }
-
-        @Override
-        public Optional<MemoryRegion> regionAt(long address) {
-            return open().regionAt(address);
-        }
-
-        @Override
-        public PageRun runAt(long address) {
-            return open().runAt(address);
-        }
-
-        @Override
-        public PageRun contentRunAt(long address) {
-            return open().contentRunAt(address);
-        }
-
-        @Override
-        public long readAvailable(long address, MemorySegment target) {
-            return open().readAvailable(address, target);
-        }
-
-        @Override
-        public Optional<MemorySegment> view(long address, long size) {
-            return open().view(address, size);
         }
     }
 }

@@ -1,15 +1,13 @@
 package dev.guestcore.source.qemu;
 
+import dev.guestcore.ForwardingMemory;
 import dev.guestcore.GuestMemory;
-import dev.guestcore.MemoryRegion;
-import dev.guestcore.PageRun;
 import dev.guestcore.error.CancelledException;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 import java.util.Optional;
 
 /** Memory that must not be read any more once the guest may run again. */
-final class LeasedMemory implements GuestMemory {
+final class LeasedMemory extends ForwardingMemory {
 
     private final GuestMemory memory;
     private volatile boolean ended;
@@ -40,29 +38,22 @@ final class LeasedMemory implements GuestMemory {
     }
 
     @Override
-    public List<MemoryRegion> regions() {
+    protected GuestMemory memory() {
         check();
-        return memory.regions();
-    }
-
-    @Override
-    public Optional<MemoryRegion> regionAt(long address) {
-        check();
-        return memory.regionAt(address);
-    }
-
-    @Override
-    public PageRun runAt(long address) {
-        check();
-        return memory.runAt(address);
+        return memory;
     }
 
     @Override
     public long readAvailable(long address, MemorySegment target) {
-        check();
-        long copied = memory.readAvailable(address, target);
+        long copied = super.readAvailable(address, target);
         // What was copied while the guest was thawed may be torn.
         check();
         return copied;
+    }
+
+    /** None: nobody could tell when it ends. */
+    @Override
+    public Optional<MemorySegment> view(long address, long size) {
+        return Optional.empty();
     }
 }
