@@ -1,6 +1,6 @@
 package dev.guestcore.cpu;
 
-/** A register of some architecture. Implementations are enums. */
+/** A register of some architecture. There is one object of each: a constant of an enum, or one of a {@link RegisterTable}. */
 public interface Register {
 
     /** Lower-case name as in the processor's manuals ("rip", "cs.base", "xmm0"). */
@@ -14,6 +14,9 @@ public interface Register {
 
     /** The architecture whose register it is. */
     Architecture architecture();
+
+    /** Its place in the order in which the registers of its architecture are shown, from 0. */
+    int ordinal();
 
     /** Parts of a processor. */
     enum Group {

@@ -18,7 +18,7 @@ public final class RegisterState {
 
     private static final RegisterState EMPTY = new RegisterState(Map.of());
 
-    /** Values little-endian, exactly as long as the register is wide; in the order of the architecture's enum. */
+    /** Values little-endian, exactly as long as the register is wide; in the architecture's order. */
     private final Map<Register, byte[]> values;
 
     private RegisterState(Map<Register, byte[]> values) {
@@ -139,13 +139,15 @@ public final class RegisterState {
     /** Collects registers. Not thread-safe. */
     public static final class Builder {
 
-        private final Map<Register, byte[]> values = new TreeMap<>(Builder::inEnumOrder);
+        private final Map<Register, byte[]> values = new TreeMap<>(Builder::inTheirOrder);
 
         private Builder() {}
 
-        private static int inEnumOrder(Register left, Register right) {
-            int byClass = left.getClass().getName().compareTo(right.getClass().getName());
-            return byClass != 0 ? byClass : Integer.compare(((Enum<?>) left).ordinal(), ((Enum<?>) right).ordinal());
+        private static int inTheirOrder(Register left, Register right) {
+            if (left.architecture() != right.architecture()) {
+                return left.architecture().name().compareTo(right.architecture().name());
+            }
+            return Integer.compare(left.ordinal(), right.ordinal());
         }
 
         /** Sets a register of at most 64 bits; bits above its width are cut off. */

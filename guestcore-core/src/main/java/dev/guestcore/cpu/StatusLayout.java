@@ -2,7 +2,7 @@ package dev.guestcore.cpu;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
@@ -35,7 +35,8 @@ public final class StatusLayout {
      * @param processOffset where pr_pid lies, of 4 bytes
      * @param registersOffset where pr_reg lies
      * @param registers by label
-     * @param order labels of the registers; "-" for a place that is none, and ":4" or ":8" before those that have so many bytes
+     * @param order labels of the registers, of which {@code x0..x30} is a series; "-" for a place that is none, and ":4" or ":8"
+     *     before those that have so many bytes
      */
     public StatusLayout(
             int size,
@@ -48,17 +49,16 @@ public final class StatusLayout {
         this.registersOffset = registersOffset;
         int offset = registersOffset;
         int bytes = Long.BYTES;
-        Slot[] placed = new Slot[order.split(" ").length];
-        int count = 0;
-        for (String label : order.split(" ")) {
+        List<Slot> placed = new ArrayList<>();
+        for (String label : RegisterTable.labels(order).toList()) {
             if (label.startsWith(":")) {
                 bytes = Integer.parseInt(label.substring(1));
                 continue;
             }
-            placed[count++] = new Slot(registers.apply(label).map(Register.class::cast), offset, bytes);
+            placed.add(new Slot(registers.apply(label).map(Register.class::cast), offset, bytes));
             offset += bytes;
         }
-        this.slots = List.of(Arrays.copyOf(placed, count));
+        this.slots = List.copyOf(placed);
         this.registersEnd = offset;
     }
 

@@ -9,7 +9,6 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.Progress;
 import dev.guestcore.arch.arm64.Arm64;
-import dev.guestcore.arch.riscv64.Riscv64;
 import dev.guestcore.arch.s390x.S390x;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.ElfMachine;
@@ -57,6 +56,10 @@ class StatusNotesTest {
         return Samples.ARCHITECTURES;
     }
 
+    private static Register register(Architecture family, String label) {
+        return family.register(label).orElseThrow();
+    }
+
     private static RegisterState random(List<Register> registers, long seed) {
         Random random = new Random(seed);
         RegisterState.Builder state = RegisterState.builder();
@@ -92,10 +95,16 @@ class StatusNotesTest {
         assertEquals(0x1234, ByteBuffer.wrap(arm64).order(ByteOrder.LITTLE_ENDIAN).getLong(112 + 8 * 32));
         assertEquals(0x5678, ByteBuffer.wrap(arm64).order(ByteOrder.LITTLE_ENDIAN).getLong(112 + 8 * 31));
         byte[] riscv = Architectures.RISCV64.statusOfSize(376).orElseThrow()
-                .write(1, RegisterState.builder().set(Riscv64.T6, 7).build(), ByteOrder.LITTLE_ENDIAN);
+                .write(
+                        1,
+                        RegisterState.builder().set(register(Architectures.RISCV64, "t6"), 7).build(),
+                        ByteOrder.LITTLE_ENDIAN);
         assertEquals(7, ByteBuffer.wrap(riscv).order(ByteOrder.LITTLE_ENDIAN).getLong(112 + 8 * 31));
         byte[] s390x = Architectures.S390X.statusOfSize(336).orElseThrow()
-                .write(1, RegisterState.builder().set(S390x.ACR15, 9).set(S390x.R0, 8).build(), ByteOrder.BIG_ENDIAN);
+                .write(
+                        1,
+                        RegisterState.builder().set(register(Architectures.S390X, "acr15"), 9).set(S390x.r(0), 8).build(),
+                        ByteOrder.BIG_ENDIAN);
         assertEquals(8, ByteBuffer.wrap(s390x).getLong(112 + 16));
         assertEquals(9, ByteBuffer.wrap(s390x).getInt(112 + 16 + 128 + 60));
     }
@@ -157,9 +166,17 @@ class StatusNotesTest {
             assertEquals(truth.size(), guest.vcpus().size());
             for (int i = 0; i < truth.size(); i++) {
                 RegisterState found = guest.vcpus().get(i).registers();
-                truth.get(i).known().forEach(register -> assertEquals(truth.get(0).knows(register), found.knows(register)));
+                StatusLayout layout = guest.architecture().machines().stream()
+                        .flatMap(machine -> guest.architecture().status(machine).stream())
+                        .findFirst()
+                        .orElseThrow();
+                assertTrue(found.known().containsAll(layout.registers()));
                 for (Register register : truth.get(i).known()) {
-                    assertEquals(truth.get(i).hex(register), found.hex(register), register::label);
+                    // The monitor shows more than the notes hold.
+                    assertTrue(found.knows(register) || !layout.registers().contains(register), register::label);
+                    if (found.knows(register)) {
+                        assertEquals(truth.get(i).hex(register), found.hex(register), register::label);
+                    }
                 }
             }
             for (String format : List.of("elf", "kdump")) {

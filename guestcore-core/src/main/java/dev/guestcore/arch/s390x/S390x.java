@@ -1,88 +1,39 @@
 package dev.guestcore.arch.s390x;
 
-import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.Register;
-import java.util.Map;
-import java.util.Optional;
-import java.util.function.Function;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
+import dev.guestcore.cpu.RegisterTable;
 
 /**
  * Registers of a 64-bit IBM Z vCPU (z/Architecture Principles of Operation, chapter 2), under the names of gdb: the two
- * halves of the program-status word, general and access registers.
+ * halves of the program-status word, general, access and control registers, and the prefix.
  */
-public enum S390x implements Register {
-    PSWM("pswm", 64, Group.GENERAL),
-    PSWA("pswa", 64, Group.GENERAL),
-    R0("r0", 64, Group.GENERAL),
-    R1("r1", 64, Group.GENERAL),
-    R2("r2", 64, Group.GENERAL),
-    R3("r3", 64, Group.GENERAL),
-    R4("r4", 64, Group.GENERAL),
-    R5("r5", 64, Group.GENERAL),
-    R6("r6", 64, Group.GENERAL),
-    R7("r7", 64, Group.GENERAL),
-    R8("r8", 64, Group.GENERAL),
-    R9("r9", 64, Group.GENERAL),
-    R10("r10", 64, Group.GENERAL),
-    R11("r11", 64, Group.GENERAL),
-    R12("r12", 64, Group.GENERAL),
-    R13("r13", 64, Group.GENERAL),
-    R14("r14", 64, Group.GENERAL),
-    R15("r15", 64, Group.GENERAL),
-    ACR0("acr0", 32, Group.GENERAL),
-    ACR1("acr1", 32, Group.GENERAL),
-    ACR2("acr2", 32, Group.GENERAL),
-    ACR3("acr3", 32, Group.GENERAL),
-    ACR4("acr4", 32, Group.GENERAL),
-    ACR5("acr5", 32, Group.GENERAL),
-    ACR6("acr6", 32, Group.GENERAL),
-    ACR7("acr7", 32, Group.GENERAL),
-    ACR8("acr8", 32, Group.GENERAL),
-    ACR9("acr9", 32, Group.GENERAL),
-    ACR10("acr10", 32, Group.GENERAL),
-    ACR11("acr11", 32, Group.GENERAL),
-    ACR12("acr12", 32, Group.GENERAL),
-    ACR13("acr13", 32, Group.GENERAL),
-    ACR14("acr14", 32, Group.GENERAL),
-    ACR15("acr15", 32, Group.GENERAL);
+public final class S390x {
 
-    private static final Map<String, S390x> BY_LABEL =
-            Stream.of(values()).collect(Collectors.toUnmodifiableMap(S390x::label, Function.identity()));
+    static final RegisterTable TABLE = RegisterTable.of(() -> S390xArchitecture.INSTANCE)
+            .and(Register.Group.GENERAL, 64, "pswm pswa r0..r15")
+            .and(Register.Group.GENERAL, 32, "acr0..acr15")
+            .and(Register.Group.CONTROL, 64, "cr0..cr15")
+            .and(Register.Group.CONTROL, 32, "prefix")
+            .build();
 
-    private final String label;
-    private final int bits;
-    private final Group group;
+    /** Mask of the program-status word. */
+    public static final Register PSWM = TABLE.named("pswm");
 
-    S390x(String label, int bits, Group group) {
-        this.label = label;
-        this.bits = bits;
-        this.group = group;
+    /** Address of the program-status word. */
+    public static final Register PSWA = TABLE.named("pswa");
+
+    /** Where the vCPU's own page pair lies that it sees at real address 0. */
+    public static final Register PREFIX = TABLE.named("prefix");
+
+    private S390x() {}
+
+    /** The general register of a number from 0 to 15; 15 is the stack pointer. */
+    public static Register r(int number) {
+        return TABLE.named("r" + number);
     }
 
-    @Override
-    public String label() {
-        return label;
-    }
-
-    @Override
-    public int bits() {
-        return bits;
-    }
-
-    @Override
-    public Group group() {
-        return group;
-    }
-
-    @Override
-    public Architecture architecture() {
-        return S390xArchitecture.INSTANCE;
-    }
-
-    /** The register of that lower-case name. */
-    public static Optional<S390x> ofLabel(String label) {
-        return Optional.ofNullable(BY_LABEL.get(label));
+    /** The control register of a number from 0 to 15. */
+    public static Register control(int number) {
+        return TABLE.named("cr" + number);
     }
 }
