@@ -39,6 +39,12 @@ final class EnvVerb extends LinuxListVerb {
             document.put("name", task.name());
             task.arguments().ifPresent(words -> document.put("arguments", words));
             environment.ifPresent(words -> document.put("environment", words));
+            if (task.argumentsCut()) {
+                document.put("argumentsCut", true);
+            }
+            if (task.environmentCut()) {
+                document.put("environmentCut", true);
+            }
             printJson(document);
         } else {
             environment.ifPresent(words -> words.forEach(word -> print(Printable.of(word))));
@@ -48,6 +54,10 @@ final class EnvVerb extends LinuxListVerb {
                     ? ProcessOption.withoutMemory(pid)
                     : "the environment of process " + pid + " is not in memory: it was swapped out or left out of the dump"));
             return ExitCode.FAILED;
+        }
+        if (task.environmentCut()) {
+            remark("guestcore: the environment of process " + pid + " is longer than 128 KiB, of which the first are shown; "
+                    + Text.program() + " read " + Text.quoted(source) + " --pid " + pid + " shows its memory");
         }
         return ExitCode.DONE;
     }

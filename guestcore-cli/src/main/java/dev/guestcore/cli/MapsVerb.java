@@ -39,9 +39,10 @@ final class MapsVerb extends LinuxListVerb {
             printJson(document);
         } else {
             areas.forEach(area -> print(line(area)));
-            if (areas.items().isEmpty() && areas.complete()) {
-                remark("guestcore: " + ProcessOption.withoutMemory(pid));
-            }
+        }
+        if (areas.items().isEmpty() && areas.problems().isEmpty()) {
+            remark("guestcore: " + ProcessOption.withoutMemory(pid));
+            return ExitCode.FAILED;
         }
         return problems(areas.problems());
     }

@@ -114,7 +114,8 @@ final class PsVerb extends LinuxVerb {
             return name;
         }
         Optional<String> words = task.arguments().map(arguments -> String.join(" ", arguments).strip());
-        return words.map(text -> text.isEmpty() ? "[" + name + "]" : Printable.of(text))
+        String more = task.argumentsCut() ? style.faint(" … (longer than 128 KiB)") : "";
+        return words.map(text -> (text.isEmpty() ? "[" + name + "]" : Printable.of(text)) + more)
                 .orElseGet(() -> "[" + name + "] " + style.faint("(its command line is not in memory)"));
     }
 
@@ -203,6 +204,9 @@ final class PsVerb extends LinuxVerb {
         json.put("kernelThread", task.kernelThread());
         task.residentBytes().ifPresent(bytes -> json.put("residentBytes", bytes));
         task.arguments().ifPresent(arguments -> json.put("arguments", arguments));
+        if (task.argumentsCut()) {
+            json.put("argumentsCut", true);
+        }
         json.put("taskStruct", Json.address(task.object().address()));
         json.put("hidden", task.isHidden());
         json.put("seenIn", task.seenIn().stream().sorted().map(Names::of).toList());

@@ -254,11 +254,14 @@ final class SymbolsVerb extends Verb {
     private int printJson(Linux linux, List<Query> queries) {
         KernelSymbols symbols = linux.symbols();
         List<String> missing = new ArrayList<>();
+        long[] shown = {0};
         Map<String, Object> document = new LinkedHashMap<>();
         document.put("kernel", KernelImageJson.of(linux.image()));
         if (queries.isEmpty()) {
-            Stream<Map<String, Object>> all =
-                    symbols.stream().filter(this::isShown).map(symbol -> json(new SymbolOffset(symbol, 0)));
+            Stream<Map<String, Object>> all = symbols.stream().filter(this::isShown).map(symbol -> {
+                shown[0]++;
+                return json(new SymbolOffset(symbol, 0));
+            });
             document.put("symbols", (Iterable<Map<String, Object>>) all::iterator);
         } else {
             List<Map<String, Object>> found = new ArrayList<>();
@@ -273,6 +276,9 @@ final class SymbolsVerb extends Verb {
             document.put("notFound", missing);
         }
         printJson(document);
+        if (queries.isEmpty() && shown[0] == 0) {
+            return nothingShown();
+        }
         return missing.isEmpty() ? ExitCode.DONE : ExitCode.FAILED;
     }
 

@@ -87,7 +87,8 @@ public record Task(
     }
 
     /**
-     * The words of its command line, from the memory of its process.
+     * The words of its command line, from the memory of its process; of a very long one the first 128 KiB
+     * ({@link #argumentsCut}).
      *
      * @return empty if it has no such memory, as a kernel thread and a zombie; or if that is swapped out or missing
      */
@@ -95,8 +96,19 @@ public record Task(
         return UserMemory.of(this).flatMap(UserMemory::arguments);
     }
 
+    /** Whether its command line is longer than what {@link #arguments} gives. */
+    public boolean argumentsCut() {
+        return UserMemory.of(this).map(UserMemory::argumentsCut).orElse(false);
+    }
+
+    /** Whether its environment is longer than what {@link #environment} gives. */
+    public boolean environmentCut() {
+        return UserMemory.of(this).map(UserMemory::environmentCut).orElse(false);
+    }
+
     /**
-     * Its environment when it was started, from the memory of its process: {@code NAME=value}.
+     * Its environment when it was started, from the memory of its process: {@code NAME=value}; of a very long one the first
+     * 128 KiB ({@link #environmentCut}).
      *
      * @return empty if it has no such memory, as a kernel thread and a zombie; or if that is swapped out or missing
      */

@@ -13,8 +13,8 @@ import java.util.function.Supplier;
 /** The memory of a process, seen through its own page tables. */
 final class UserMemory {
 
-    /** What execve(2) takes at most on the usual stack, a quarter of it, is more; nobody reads so much. */
-    private static final int MOST_TEXT = 128 << 10;
+    /** Nobody reads more; execve(2) takes more, a quarter of the stack. */
+    static final int MOST_TEXT = 128 << 10;
 
     private final KernelObject mm;
     private final AddressSpace space;
@@ -55,6 +55,22 @@ final class UserMemory {
 
     Optional<List<String>> environment() {
         return known(() -> words(mm.getLong("env_start"), mm.getLong("env_end")));
+    }
+
+    /** Whether the words of the command line are longer than what is read of them. */
+    boolean argumentsCut() {
+        return isCut("arg_start", "arg_end");
+    }
+
+    /** The same of the environment. */
+    boolean environmentCut() {
+        return isCut("env_start", "env_end");
+    }
+
+    private boolean isCut(String start, String end) {
+        return known(() -> Optional.of(Long.compareUnsigned(mm.getLong(start), mm.getLong(end)) < 0
+                        && Long.compareUnsigned(mm.getLong(end) - mm.getLong(start), MOST_TEXT) > 0))
+                .orElse(false);
     }
 
     /** Words that each end with a zero; a program may have written another text over them, which ends where it wants. */

@@ -198,13 +198,13 @@ class LinuxTest {
     @Test
     void noKernelIsALineThatSaysWhy() {
         String nothing = whyNot(Guest.builder().ram(0, MemorySegment.ofArray(new byte[1 << 20])));
-        assertTrue(nothing.startsWith("no Linux kernel found: memory holds no table of kernel symbols"), nothing);
+        assertTrue(nothing.startsWith("builder: no Linux kernel found: memory holds no table of kernel symbols"), nothing);
         MadeUpKernel damaged = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();
         int names = PHYSICAL + 0x11_0000 + 8000;
         Arrays.fill(damaged.bytes(), names, names + 64, (byte) 0);
         String symbols = whyNot(damaged.guest());
         assertTrue(
-                symbols.startsWith("no Linux kernel found: the table of its symbols (kallsyms) at guest-physical 0x"),
+                symbols.startsWith("builder: no Linux kernel found: the table of its symbols (kallsyms) at guest-physical 0x"),
                 symbols);
         assertTrue(symbols.contains(" is damaged, or parts of it are missing; "), symbols);
         MadeUpKernel unmapped = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();

@@ -5,13 +5,18 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.it.faults.CommandLine;
+import dev.guestcore.linux.AddressMaps;
 import dev.guestcore.linux.KernelObject;
 import dev.guestcore.linux.Linux;
+import dev.guestcore.linux.MemoryArea;
 import dev.guestcore.linux.Task;
 import dev.guestcore.open.Guests;
+import dev.guestcore.testing.JsonSchema;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
@@ -154,6 +159,33 @@ class DamagedLinuxTest {
         CommandLine.Ended ps = with(memory, number(0xdead_0000_0000_0100L), 3, "ps", raw.toString());
         assertTrue(ps.out().lines().anyMatch(line -> line.endsWith("  [sleeper] (its command line is not in memory)")),
                 ps::toString);
+    }
+
+    /** Only the first 128 KiB of a command line are read; the process filled four MiB with Z. */
+    @Test
+    void aVeryLongCommandLineIsSaidToBeCut() throws Exception {
+        Task maps = task("maps\ttab\033[1m");
+        MemoryArea area = AddressMaps.of(maps.object()).stream()
+                .filter(each -> each.end() - each.start() >= 4 << 20 && each.rights().equals("rw-p"))
+                .filter(each -> maps.memory().orElseThrow().readAvailable(each.start(), MemorySegment.ofArray(new byte[200_000]))
+                        == 200_000)
+                .findFirst()
+                .orElseThrow();
+        String pid = String.valueOf(maps.pid());
+        KernelObject mm = maps.object().get("mm");
+        Map<Long, byte[]> longer = new LinkedHashMap<>();
+        for (String kind : List.of("arg", "env")) {
+            longer.put(mm.get(kind + "_start").address(), number(area.start()));
+            longer.put(mm.get(kind + "_end").address(), number(area.start() + 200_000));
+        }
+        String shown = with(longer, 0, "ps", raw.toString()).out();
+        assertTrue(shown.contains("ZZZ … (longer than 128 KiB)\n"), shown);
+        CommandLine.Ended environment = with(longer, 0, "env", raw.toString(), pid);
+        assertEquals(128 << 10, environment.out().strip().length());
+        assertTrue(environment.lastLine(0).contains(" is longer than 128 KiB, "), environment::err);
+        Map<?, ?> document = JsonSchema.check(
+                with(longer, 0, "env", raw.toString(), pid, "--json").out().getBytes(StandardCharsets.UTF_8));
+        assertEquals(List.of(true, true), List.of(document.get("argumentsCut"), document.get("environmentCut")));
     }
 
     @Test

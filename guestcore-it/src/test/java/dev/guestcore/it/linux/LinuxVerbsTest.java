@@ -72,6 +72,11 @@ class LinuxVerbsTest {
         String devices = run("ip").expect(0).out();
         assertTrue(devices.contains("    inet 192.0.2.1/24 scope global\n"), devices);
         assertEquals("", run("env", "2").expect(1).out());
+        assertEquals("", run("maps", "2").expect(1).out());
+        for (String form : List.of("--module=nope", "--module=nope --json")) {
+            String said = run("symbols", form.split(" ")).expect(1).err();
+            assertTrue(said.contains("no symbols of module 'nope'; "), said);
+        }
         assertTrue(run("env", "99999").expect(1).err().contains("there is no process 99999 in the guest"));
     }
 }
