@@ -16,7 +16,8 @@ final class Verbs {
     /** What prints a text to be read, and is done with it: not what shows finds as they come, waits or writes files. */
     private static final Set<String> PAGED =
             Set.of(
-                    "info", "ps", "log", "bt", "lsof", "maps", "env", "mount", "ss", "ip", "lsmod", "memory", "regs", "read", "map",
+                    "info", "ps", "log", "bt", "lsof", "maps", "env", "mount", "ss", "ip", "irqs",
+                    "lsmod", "memory", "regs", "read", "map",
                     "translate", "symbols", "verify", "diff", "formats", "help");
 
     /** Names that users type elsewhere. */
@@ -40,6 +41,7 @@ final class Verbs {
         verbs.put("mount", MountVerb::new);
         verbs.put("ss", SsVerb::new);
         verbs.put("ip", IpVerb::new);
+        verbs.put("irqs", IrqsVerb::new);
         verbs.put("lsmod", LsmodVerb::new);
         verbs.put("memory", MemoryVerb::new);
         verbs.put("verify", VerifyVerb::new);

@@ -37,7 +37,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CommandsTest {
 
     private static final List<String> VERBS = List.of(
-            "demo", "capture", "convert", "info", "ps", "log", "bt", "lsof", "maps", "env", "mount", "ss", "ip", "lsmod",
+            "demo", "capture", "convert", "info", "ps", "log", "bt", "lsof", "maps", "env", "mount", "ss", "ip", "irqs", "lsmod",
             "verify", "regs", "read", "map", "translate", "search", "symbols", "diff", "gdb", "formats", "completion", "man");
     private static final String VBOX = "vbox/7.0.10-A";
 

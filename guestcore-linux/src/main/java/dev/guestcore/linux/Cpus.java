@@ -11,14 +11,16 @@ final class Cpus {
 
     private final Linux linux;
     private final List<Integer> possible;
+    private final List<Integer> present;
 
-    private Cpus(Linux linux, List<Integer> possible) {
+    private Cpus(Linux linux, List<Integer> possible, List<Integer> present) {
         this.linux = linux;
         this.possible = List.copyOf(possible);
+        this.present = List.copyOf(present);
     }
 
     static Cpus of(Linux linux) {
-        return new Cpus(linux, set(linux, "__cpu_possible_mask"));
+        return new Cpus(linux, set(linux, "__cpu_possible_mask"), set(linux, "__cpu_present_mask"));
     }
 
     /** The numbers in a {@code struct cpumask}; that of the first CPU alone for a kernel that was built for one. */
@@ -45,6 +47,11 @@ final class Cpus {
     /** The numbers of all CPUs that there may be, ascending. */
     List<Integer> possible() {
         return possible;
+    }
+
+    /** The numbers of those that are there, ascending, also if they are stopped, as after a panic. */
+    List<Integer> present() {
+        return present;
     }
 
     /** A CPU's {@code struct rq}. */

@@ -71,7 +71,13 @@ public final class Linux {
      */
     public static Linux of(Guest guest, Progress progress) {
         KernelFinder finder = new KernelFinder(guest, progress);
-        return finder.find().orElseThrow(() -> new LinuxException(finder.why()));
+        return finder.find().orElseThrow(() -> new LinuxException(named(guest, finder.why())));
+    }
+
+    /** The message with the source in front, if it has a name. */
+    private static String named(Guest guest, String message) {
+        String source = guest.provenance().source();
+        return source.isEmpty() ? message : source + ": " + message;
     }
 
     /** The kernel of a guest; empty if none is found, or none whose page tables can be read. */
@@ -233,6 +239,11 @@ public final class Linux {
      */
     public MemoryUse memoryUse() {
         return MemoryUse.of(this);
+    }
+
+    /** Its interrupts, as they are now. */
+    public Walk<Interrupt> interrupts() {
+        return Interrupts.of(this);
     }
 
     /** Bytes of a pointer. */
