@@ -34,7 +34,7 @@ final class FileNames {
         } catch (InvalidPathException e) {
             throw new OutputException(
                     "'" + name + "' is not a path: " + e.getReason()
-                            + "; letters that are not ASCII take a UTF-8 locale (LC_ALL=C.UTF-8)",
+                            + "; letters that are not ASCII need a UTF-8 locale (LC_ALL=C.UTF-8)",
                     e);
         }
     }

@@ -22,7 +22,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Show the files that the processes of a Linux guest have open, as lsof does.",
             "",
-            "Only the guest's memory is needed. The letter behind a descriptor says how the file was opened: r to "
+            "Only the guest's memory is needed. The letter after a descriptor says how the file was opened: r to "
                     + "read, w to write, u for both."
         },
         footer = {

@@ -34,7 +34,7 @@ import picocli.CommandLine.TypeConversionException;
                     + "kernel was linked for, without modules. vmlinux: the kernel with symbols, types and unwinding rules, for "
                     + "crash, gdb and drgn, in place of the debug package. isf: a symbol table for Volatility 3, "
                     + "compressed if the file's name ends in .xz. vmcoreinfo: the kernel's note for dump analysers, made "
-                    + "anew if it is not in memory."
+                    + "from memory if it is not there."
         },
         footer = {
             "",

@@ -74,6 +74,6 @@ public interface CoreSink {
      * @throws IllegalStateException if this sink goes strictly forward
      */
     default void patch(long at, MemorySegment bytes) {
-        throw new IllegalStateException("this output goes forward only");
+        throw new IllegalStateException("this output can only be written from beginning to end");
     }
 }

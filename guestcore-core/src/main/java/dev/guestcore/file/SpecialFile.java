@@ -65,7 +65,7 @@ final class SpecialFile {
             return "; it is a link to something that does not exist";
         }
         return path.toString().indexOf('\ufffd') >= 0
-                ? "; its name has bytes that are no text in this locale: set LC_ALL=C.UTF-8, rename it, or read it from"
+                ? "; its name is not valid text in this locale: set LC_ALL=C.UTF-8, rename it, or read it from"
                         + " standard input (write - instead of its name, and < its name)"
                 : "";
     }

@@ -88,7 +88,7 @@ final class SpooledFile implements AutoCloseable {
             List<Finding> findings = new ArrayList<>(file.findings);
             damage.ifPresent(why -> findings.add(Finding.damage(name + ": the " + compression.label()
                     + " data are damaged or cut short (" + why + ") after " + file.size
-                    + " decompressed bytes; what lies behind is lost")));
+                    + " decompressed bytes; the rest is lost")));
             return new SpooledFile(file.spool, file.arena, file.data, file.size, compression, findings);
         } catch (RuntimeException | Error e) {
             file.close();

@@ -206,8 +206,8 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
             return KernelTables.named(guest, info.fields()).map(own -> new Kernel(
                     own,
                     source + (own.confirmed()
-                            ? ", which map the kernel where it says to lie"
-                            : ", which do not map the kernel where it says to lie")));
+                            ? ", which map the kernel where it says it is"
+                            : ", which do not map the kernel where it says it is")));
         }
 
         private Optional<Kernel> nearBanner() {

@@ -214,7 +214,7 @@ final class KernelExaminer {
             best = larger(best, imageIn(space, root));
             if ((space.root().value() & KernelTables.ISOLATION_BIT) != 0) {
                 AddressSpace kernelSide = space.withRoot(space.root().value() ^ KernelTables.ISOLATION_BIT);
-                best = larger(best, imageIn(kernelSide, root + ", turned from the user's to the kernel's table"));
+                best = larger(best, imageIn(kernelSide, root + ", switched from the user's to the kernel's table"));
             }
         }
         return Optional.ofNullable(best);
@@ -343,7 +343,8 @@ final class KernelExaminer {
         }
         return own.map(tables -> new Derived<>(
                         tables.space().root(),
-                        tables.from() + (tables.confirmed() ? "" : "; but it does not map the kernel where it says to lie"),
+                        tables.from() + (tables.confirmed() ? "" : "; but it does not map the kernel where it says"
+                                + " it is"),
                         tables.confirmed() ? Derived.Confidence.CERTAIN : Derived.Confidence.DOUBTFUL))
                 .or(() -> image.map(found -> new Derived<>(
                         found.space().root(),

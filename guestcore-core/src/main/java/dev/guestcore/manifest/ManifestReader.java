@@ -125,7 +125,7 @@ final class ManifestReader {
             }
         }
         if (parser.nextToken() != null) {
-            throw malformed(parser, "end", "nothing behind the manifest", "more");
+            throw malformed(parser, "end", "nothing after the manifest", "more");
         }
     }
 

@@ -218,7 +218,7 @@ public final class Guests {
             if (deep) {
                 list.readAll(provider.scheme() + "-01", guest.memory(), progress);
             } else {
-                list.skip(provider.scheme() + "-01", "all memory can be read", "only tried in a deep check");
+                list.skip(provider.scheme() + "-01", "all memory can be read", "needs a deep check");
             }
             return new Verification(provider.scheme(), source.description(), list.list());
         }
@@ -230,7 +230,7 @@ public final class Guests {
         } catch (InvalidPathException e) {
             throw new SourceException(
                     "'" + location + "' is not a path: " + e.getReason()
-                            + "; letters that are not ASCII take a UTF-8 locale (LC_ALL=C.UTF-8)",
+                            + "; letters that are not ASCII need a UTF-8 locale (LC_ALL=C.UTF-8)",
                     e);
         }
     }

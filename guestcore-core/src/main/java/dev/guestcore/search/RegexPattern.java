@@ -24,7 +24,7 @@ final class RegexPattern extends SearchPattern {
         LazyAutomaton automaton = new LazyAutomaton(forward, false);
         if (automaton.isAccepting(automaton.start())) {
             throw new UnsupportedRequestException("regular expression '" + expression
-                    + "' matches nothing at all, so it would be found at every address; use + where you wrote *");
+                    + "' can match an empty string, so it would be found at every address; use + where you wrote *");
         }
         matchesZeros = longestMatch(automaton, new byte[longestMatch], 0, longestMatch) > 0;
         prefix = prefixOf(node);

@@ -68,20 +68,20 @@ public final class Freezer {
     private static void refuseWays(GuestSource source, FreezeRequest request, Optional<String> noSnapshot) {
         if (!source.isLive()) {
             request.method().ifPresent(method -> {
-                throw new UnsupportedRequestException(source.description() + " does not run, so there is no way of"
-                        + " freezing to choose; leave out '" + method.label() + "'");
+                throw new UnsupportedRequestException(source.description() + " does not run, so it need not be"
+                        + " frozen; leave out '" + method.label() + "'");
             });
         } else if (request.method().equals(Optional.of(FreezeMethod.SNAPSHOT))) {
             throw new UnsupportedRequestException("no snapshot of this guest: "
-                    + noSnapshot.orElse("only QEMU can take one") + "; take it by 'buffer' or 'direct'");
+                    + noSnapshot.orElse("only QEMU can take one") + "; use 'buffer' or 'direct'");
         }
     }
 
     private static String withoutBuffer(
             FreezeRequest request, Optional<String> noSnapshot, String reason, FreezeBuffer.NoRoom noRoom) {
         if (request.method().isPresent()) {
-            throw new UnsupportedRequestException(noRoom.getMessage() + "; take the guest by 'direct'"
-                    + (noSnapshot.isPresent() ? "" : ", or by 'snapshot' where its source has it"));
+            throw new UnsupportedRequestException(noRoom.getMessage() + "; use 'direct'"
+                    + (noSnapshot.isPresent() ? "" : ", or 'snapshot' where the source supports it"));
         }
         return reason + (reason.isEmpty() ? "" : "; ") + "no buffer: " + noRoom.getMessage();
     }
@@ -140,7 +140,8 @@ public final class Freezer {
                 buffer.prepare(memory, request.progress());
             });
             source.prepare();
-            FreezeBuffer buffer = Objects.requireNonNull(prepared.get(), "the source did not lend its memory");
+            FreezeBuffer buffer = Objects.requireNonNull(
+                    prepared.get(), "the source does not give direct access to its memory");
             return buffer.take(source.freeze(), request.progress());
         } catch (RuntimeException | Error e) {
             FreezeBuffer buffer = prepared.get();

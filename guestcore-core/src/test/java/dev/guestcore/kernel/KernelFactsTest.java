@@ -104,7 +104,7 @@ class KernelFactsTest {
         KernelFacts facts = KernelFacts.glance(guest(USER_ROOT, "elf"));
         assertEquals(OFFSET, facts.kaslrOffset().orElseThrow().value());
         assertEquals(PHYSICAL_BASE, facts.physicalBase().orElseThrow().value());
-        assertTrue(facts.physicalBase().orElseThrow().how().contains("turned"));
+        assertTrue(facts.physicalBase().orElseThrow().how().contains("switched"));
     }
 
     @Test

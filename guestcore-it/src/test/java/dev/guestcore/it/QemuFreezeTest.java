@@ -456,7 +456,7 @@ class QemuFreezeTest {
         try (GuestSource source = Guests.source(qemu.location())) {
             UnsupportedRequestException error = assertThrows(
                     UnsupportedRequestException.class, () -> source.freeze(FreezeRequest.only(FreezeMethod.BUFFER)));
-            assertTrue(error.getMessage().contains("may be taken of what is free"), error.getMessage());
+            assertTrue(error.getMessage().contains("of the free memory may be used"), error.getMessage());
             assertTrue(error.getMessage().contains("'direct'"), error.getMessage());
         }
         assertTrue(qemu.isRunning());

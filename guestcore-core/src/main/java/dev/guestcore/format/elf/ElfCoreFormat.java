@@ -119,9 +119,10 @@ public final class ElfCoreFormat implements CoreFormat {
                     + " at p_vaddr"));
         } else if (segments.countNowhere() > 0) {
             findings.add(Finding.omitted(file.name() + ": "
-                    + Amounts.counted(segments.countNowhere(), "segment has", "segments have") + " no one physical address"
+                    + Amounts.counted(segments.countNowhere(), "segment has", "segments have")
+                    + " no single physical address"
                     + " (p_paddr is all ones, as in copies of /proc/kcore for vmalloc, modules and vmemmap); their pages are"
-                    + " shown where they lie in RAM, and the segments are left aside"));
+                    + " shown where they lie in RAM, and these segments are ignored"));
         }
         Arena arena = Arena.ofShared();
         try {

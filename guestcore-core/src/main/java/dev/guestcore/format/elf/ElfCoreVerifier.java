@@ -34,14 +34,14 @@ final class ElfCoreVerifier {
     List<Check> run() {
         try {
             checks.check(ElfHeader.isElf(file), "elf-01", "begins with the ELF magic, a class and a byte order", 0,
-                    "7f 45 4c 46, then 1 or 2, then 1 or 2", "the first bytes of the file", "no reader takes it");
+                    "7f 45 4c 46, then 1 or 2, then 1 or 2", "the first bytes of the file", "no reader accepts it");
             if (!ElfHeader.isElf(file)) {
                 checks.skip("elf-02", "all other rules", "this is no ELF file");
                 return checks.list();
             }
             ElfHeader elf = ElfHeader.read(file);
             checks.check(elf.type() == Elf.ET_CORE, "elf-02", "e_type is ET_CORE", 16, "4",
-                    Integer.toString(elf.type()), "no reader takes it for a dump");
+                    Integer.toString(elf.type()), "no reader accepts it as a dump");
             checks.usual(elf.headerSize() == elf.elfClass().headerSize(), "elf-03", "e_ehsize is the header's size",
                     elf.elfClass().headerSize() - 12, Integer.toString(elf.elfClass().headerSize()),
                     Integer.toString(elf.headerSize()), "QEMU 7.2 and later write 8; readers ignore the field");
@@ -65,7 +65,7 @@ final class ElfCoreVerifier {
                 segments.count() > 0 ? "p_type " + segments.type(0) : "none", "crash expects it there");
         long first = segments.firstLoad();
         checks.check(first >= 0, "elf-07", "there is memory", elf.programHeaderOffset(), "a PT_LOAD", "none",
-                "no reader takes it for a dump");
+                "no reader accepts it as a dump");
         if (first >= 0) {
             order(segments);
             checks.check(!segments.lackPhysicalAddresses(), "elf-11", "p_paddr gives the physical address",
@@ -100,11 +100,11 @@ final class ElfCoreVerifier {
             any = true;
         }
         checks.usual(unordered < 0, "elf-08", "segments ascend and do not overlap",
-                segments.offsetOf(Math.max(0, unordered)), "each p_paddr behind the segment before",
-                unordered < 0 ? "so" : "not so from program header " + unordered + " on",
+                segments.offsetOf(Math.max(0, unordered)), "each p_paddr after the previous segment",
+                unordered < 0 ? "so" : "violated from program header " + unordered + " on",
                 "usual with QEMU's paging=on; crash shows the first match");
         checks.check(shorter < 0, "elf-09", "p_memsz is at least p_filesz", segments.offsetOf(Math.max(0, shorter)),
-                "so in every segment", shorter < 0 ? "so" : "not so in program header " + shorter,
+                "true of every segment", shorter < 0 ? "so" : "violated by program header " + shorter,
                 "");
     }
 
@@ -124,10 +124,11 @@ final class ElfCoreVerifier {
                 SecondCopies copies = segments.copies(extents, segments.lackPhysicalAddresses(), Long.MAX_VALUE);
                 String different = copies.contradiction();
                 checks.check(different.isEmpty(), "elf-19", twice, segments.offsetOf(0), "the same bytes",
-                        different.isEmpty() ? copies.copies() + " copies" : different, "readers differ in which they show");
+                        different.isEmpty() ? copies.copies() + " copies" : different,
+                                "readers differ in which one they show");
             } else {
-                checks.skip("elf-16", "all memory can be read", "only tried in a deep check");
-                checks.skip("elf-19", twice, "only tried in a deep check");
+                checks.skip("elf-16", "all memory can be read", "needs a deep check");
+                checks.skip("elf-19", twice, "needs a deep check");
             }
         }
     }

@@ -87,7 +87,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
         Extents segments = segments(content);
         if (segments.count() == 0) {
             throw new UnsupportedRequestException(
-                    "this guest has no memory, and an ELF core without memory opens nowhere; nothing is written");
+                    "this guest has no memory, and no program opens an ELF core without memory; nothing is written");
         }
         int chosen = machineOf(guest);
         Optional<ElfFacts> facts = guest.facts(ElfFacts.class);
@@ -380,7 +380,7 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
             losses.addAll(doubt);
             if (notes.isByGuest()) {
                 losses.addAll(NamedProcessor.losses(
-                        guest, "an ELF core", "another if the option machine does", search));
+                        guest, "an ELF core", "the option machine can name another", search));
             }
             return losses;
         }

@@ -127,7 +127,7 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
     }
 
     /**
-     * How many segments with content have no one physical address: Linux gives p_paddr of all ones to those of its own that
+     * How many segments with content have no single physical address: Linux gives p_paddr of all ones to its own that
      * are mapped page by page (/proc/kcore: vmalloc, modules, vmemmap).
      */
     long countNowhere() {
@@ -292,7 +292,7 @@ record ElfSegments(FileBytes file, ElfHeader elf, long declared, long count) {
         if (Long.compareUnsigned(memorySize, fileSize) < 0) {
             findings.note(file.malformed(offsetOf(index), "p_memsz of program header " + index,
                     "at least p_filesz, 0x" + Long.toHexString(fileSize), "0x" + Long.toHexString(memorySize),
-                    "p_filesz is taken for the size"));
+                    "p_filesz is used as the size"));
             memorySize = fileSize;
         }
         // Of a segment that would pass 2^64, address + size - 1 wraps around.

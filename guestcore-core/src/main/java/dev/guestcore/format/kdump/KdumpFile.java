@@ -109,7 +109,7 @@ final class KdumpFile {
         if (!KeepRecord.isAt(files.getFirst(), record.get().offset())) {
             // makedumpfile copies the note into a file that it filters, but not what the note is about.
             return builder.findings(List.of(Finding.note(files.getFirst().name() + ": the record that Guestcore had kept is"
-                            + " lost, because another program wrote the file anew")))
+                            + " lost, because another program rewrote the file")))
                     .build(memory);
         }
         try {
@@ -334,7 +334,7 @@ final class KdumpFile {
             findings.damage(file.malformed(
                     table.at(index),
                     "page descriptor " + index,
-                    "a page behind the descriptors in the file of " + file.size() + " bytes",
+                    "a page after the descriptors in the file of " + file.size() + " bytes",
                     size + " bytes at 0x" + Long.toHexString(place) + ", flags 0x" + Long.toHexString(flags),
                     cut ? "the file is cut short; the last pages are lost"
                             : "the second bitmap has a bit too many, or descriptors are damaged"));

@@ -108,7 +108,8 @@ public final class KdumpFormat implements CoreFormat {
         List<String> codecs = Stream.of(PageCodec.values()).map(PageCodec::label).toList();
         return List.of(
                 new WriteOption(COMPRESSION, codecs, "how pages are compressed (default: zlib, which all readers know)"),
-                WriteOption.flag(KEEP, "add what a kdump cannot carry in a record of Guestcore's own, for the way back"));
+                WriteOption.flag(KEEP, "add what a kdump cannot carry in a record of Guestcore's own, for conversion"
+                        + " back"));
     }
 
     @Override

@@ -194,7 +194,7 @@ record KdumpHeader(
                 "header_version",
                 KdumpLayout.OLDEST_VERSION + " to " + KdumpLayout.NEWEST_VERSION,
                 Long.toString(file.u32(KdumpLayout.HEADER_VERSION, ByteOrder.LITTLE_ENDIAN, "header_version")),
-                "the header is damaged, or a newer makedumpfile wrote it: look for a newer Guestcore");
+                "the header is damaged, or a newer makedumpfile wrote it; a newer Guestcore may read it");
     }
 
     /** Nothing in the header tells the word size; only one of the layouts finds a sensible block size. */
@@ -252,7 +252,7 @@ record KdumpHeader(
                     "offset_" + what + " and size_" + what,
                     "a place in the file of " + file.size() + " bytes",
                     Long.toUnsignedString(size) + " bytes at 0x" + Long.toHexString(offset),
-                    "what stands there is lost"));
+                    "what is there is lost"));
             return Optional.empty();
         }
         return Optional.of(new Place(offset, size));

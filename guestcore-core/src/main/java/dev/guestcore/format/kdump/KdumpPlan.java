@@ -115,7 +115,7 @@ final class KdumpPlan implements WritePlan {
         this.all = pages(content);
         if (all.count() == 0) {
             throw new UnsupportedRequestException(
-                    "this guest has no memory, and a kdump without pages opens nowhere; nothing is written");
+                    "this guest has no memory, and no program opens a kdump without pages; nothing is written");
         }
         if (all.first(0) < 0 || all.last(all.count() - 1) >= MOST_PAGES) {
             throw new UnsupportedRequestException("this guest has memory above 128 TiB, for which the bitmaps of a kdump"
@@ -351,7 +351,7 @@ final class KdumpPlan implements WritePlan {
             losses.replaceAll(loss -> new Loss(loss.what(), loss.why(), true));
         }
         losses.addAll(CommonLosses.ofDoubt(choice));
-        losses.addAll(NamedProcessor.losses(guest, "a kdump", "an ELF core can say another", choice));
+        losses.addAll(NamedProcessor.losses(guest, "a kdump", "an ELF core can name another", choice));
         readable(content, boundary).forEach(range -> losses.add(new Loss(
                 "memory of devices and firmware at " + range + ", for other tools",
                 "makedumpfile cannot filter a file with pages above the memory that the kernel knows; it is in a note of"

@@ -33,7 +33,7 @@ final class KdumpVerifier {
     List<Check> run() {
         Optional<FileBytes> other = files.stream().filter(part -> !KdumpHeader.isKdump(part)).findFirst();
         checks.check(other.isEmpty(), "kdump-01", "begins with the signature", 0, "KDUMP and three blanks",
-                other.map(part -> "something else" + of(part)).orElse("so"), "no reader takes it");
+                other.map(part -> "something else" + of(part)).orElse("so"), "no reader accepts it");
         if (other.isPresent()) {
             checks.skip("kdump-02", "all other rules", "this is no kdump");
             return checks.list();
@@ -52,14 +52,14 @@ final class KdumpVerifier {
             if (deep) {
                 checks.readAll("kdump-16", kdump.memory(), progress);
             } else {
-                checks.skip("kdump-16", "every page decompresses to a page", "only tried in a deep check");
+                checks.skip("kdump-16", "every page decompresses to a page", "needs a deep check");
             }
             if (files.size() > 1) {
                 set(findings);
             }
         } catch (MalformedDumpException e) {
             checks.check(false, "kdump-02", "header and bitmaps can be read", e.offset(), "", e.getMessage(),
-                    "no reader takes it");
+                    "no reader accepts it");
         }
         return checks.list();
     }
@@ -95,7 +95,7 @@ final class KdumpVerifier {
         checks.usual(header.version() >= 6, "kdump-04", "header_version is 6", KdumpLayout.HEADER_VERSION, "6",
                 Integer.toString(header.version()), "older versions cannot count pages above 16 TiB");
         checks.check((header.status() & KdumpLayout.STATUS_INCOMPLETE) == 0, "kdump-05",
-                "the writer says that it came to the end", layout.status, "status without 0x8",
+                "the writer says that the dump is complete", layout.status, "status without 0x8",
                 "0x" + Long.toHexString(header.status()), "crash warns; pages are missing");
         checks.usual(!header.hasOneBitmap(), "kdump-06", "there are two bitmaps", header.bitmapOffset(), "two",
                 header.hasOneBitmap() ? "one" : "two", "then no page is excluded; only old kernels wrote such files");
@@ -150,9 +150,10 @@ final class KdumpVerifier {
         }
         codec.check("kdump-11", "every descriptor names one known compression", "0, 0x1, 0x2, 0x4 or 0x20",
                 "readers give errors for that page");
-        size.check("kdump-12", "no page takes more than a page, nor nothing", "1 to " + header.blockSize() + " bytes",
+        size.check("kdump-12", "every page takes at least one byte and at most a page", "1 to " + header.blockSize()
+                + " bytes",
                 "readers give errors for that page");
-        place.check("kdump-13", "every page lies in the file behind the descriptors", "so",
+        place.check("kdump-13", "every page lies in the file after the descriptors", "so",
                 "readers give errors for that page");
         fits.check("kdump-17", "there are as many descriptors as pages in the bitmap", "as many", "readers show wrong pages");
         Verdict sharing = shared.at >= 0 ? shared : sharedOddly;
@@ -162,7 +163,7 @@ final class KdumpVerifier {
         } else {
             checks.usual(false, "kdump-18", rule, sharing.at, "so", sharing.found, "");
         }
-        checks.usual(unused.at < 0, "kdump-19", "every byte behind the descriptors belongs to a page",
+        checks.usual(unused.at < 0, "kdump-19", "every byte after the descriptors belongs to a page",
                 Math.max(0, unused.at), "so", unused.found, "");
     }
 

@@ -99,8 +99,8 @@ final class PagePlaces {
             // Room for it there must be, and its page is the last of the file or lies where pages do.
             if (lowest[0] >= end + KdumpLayout.DESCRIPTOR
                     && table.isPlausible(place, size, flags, end + KdumpLayout.DESCRIPTOR)) {
-                room = "a page descriptor stands at offset 0x" + Long.toHexString(end) + ", behind the " + table.count()
-                        + " for which the bitmap has pages";
+                room = "there is a page descriptor at offset 0x" + Long.toHexString(end) + ", after the "
+                        + table.count() + " for which the bitmap has pages";
             }
         });
     }
@@ -270,7 +270,7 @@ final class PagePlaces {
         String name = table.file().name() + ": ";
         if (!room.isEmpty()) {
             findings.add(Finding.damage(name + room
-                    + "; a bit of the second bitmap is lost, and pages above it are shown a page too low"));
+                    + "; a bit of the second bitmap is lost, and pages above it are shown one page too low"));
         }
         if (!beyond.isEmpty()) {
             findings.add(Finding.damage(name + beyond + "; the second bitmap has a bit too many, or a descriptor is damaged"));

@@ -70,7 +70,8 @@ record SplitSet(
             return Finding.damage(names + " " + CONTRADICTION + " about " + frames + ": " + copies.contradiction()
                     + "; that of the first file is shown");
         }
-        return Finding.note(names + " " + TWICE + ", " + frames + "; is one of them named twice, or of another set?");
+        return Finding.note(names + " " + TWICE + ", " + frames
+                + "; is one of them named twice, or part of another set?");
     }
 
     private static boolean sameBitmaps(KdumpHeader one, FileBytes oneFile, KdumpHeader other, FileBytes otherFile) {

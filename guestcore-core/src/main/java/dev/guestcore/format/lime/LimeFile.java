@@ -139,7 +139,7 @@ record LimeFile(
                 return false;
             }
             int size = (int) Math.min(LOOKED_AT, file.size() - at);
-            byte[] rest = file.bytes(at, size, "bytes behind the last block");
+            byte[] rest = file.bytes(at, size, "bytes after the last block");
             return Arrays.mismatch(rest, new byte[size]) < 0;
         }
 
@@ -176,7 +176,7 @@ record LimeFile(
                 long length = word >>> 8;
                 long data = at + SnappyFrames.CHUNK_HEADER;
                 if (!file.holds(data, length)) {
-                    lose(at, first, done, size, "a chunk of " + length + " bytes that ends behind the file",
+                    lose(at, first, done, size, "a chunk of " + length + " bytes that ends past the end of the file",
                             "the file is cut short, or the chunk's length is wrong");
                     return -1;
                 }

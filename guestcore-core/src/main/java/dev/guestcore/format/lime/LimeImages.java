@@ -74,7 +74,7 @@ final class LimeImages {
         Probe probe = probe(file, dialect);
         checks.check(probe.match() == Probe.Match.EXACT, id + "-01", "begins with a block header of this format", 0,
                 String.format("%08x, version %d", dialect.magic(), dialect.version()), probe.reason(),
-                "no reader takes it");
+                "no reader accepts it");
         if (probe.match() != Probe.Match.EXACT) {
             checks.skip(id + "-02", "all other rules", "this is no such image");
             return checks.list();
@@ -90,21 +90,22 @@ final class LimeImages {
                     damage.isEmpty() ? "so" : damage.getFirst().message(),
                     "LiME has no end mark: a reader that trusts the file takes a cut image for a whole one");
             checks.usual(image.ordered(), id + "-03", "blocks ascend and do not overlap", 0, "so",
-                    image.ordered() ? "so" : "not so", "readers that search by halves miss blocks");
+                    image.ordered() ? "so" : "not so", "readers that use binary search miss blocks");
             boolean agrees = image.contradiction().isEmpty();
             checks.check(agrees, id + "-05", "memory that blocks hold twice is the same in both", 0, "the same bytes",
-                    agrees ? "the same, as far as compared" : image.contradiction(), "readers differ in which they show");
+                    agrees ? "the same, as far as compared" : image.contradiction(),
+                            "readers differ in which one they show");
             if (dialect == Dialect.AVML) {
                 Optional<Finding> length = findings.list().stream()
                         .filter(finding -> finding.message().contains(LimeFile.STREAM_LENGTH))
                         .findFirst();
-                checks.usual(length.isEmpty(), id + "-06", "behind each compressed block stands its length", 0, "so",
+                checks.usual(length.isEmpty(), id + "-06", "each compressed block is followed by its length", 0, "so",
                         length.map(Finding::message).orElse("so"), "readers that go backwards from the end lose blocks");
             }
             if (deep) {
                 checks.readAll(id + "-04", new LimeMemory(file, image), progress);
             } else {
-                checks.skip(id + "-04", "all memory can be read", "only tried in a deep check");
+                checks.skip(id + "-04", "all memory can be read", "needs a deep check");
             }
         }
         return checks.list();

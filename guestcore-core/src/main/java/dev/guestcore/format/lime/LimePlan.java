@@ -41,7 +41,7 @@ final class LimePlan implements WritePlan {
         this.blocks = blocks(content);
         if (blocks.count() == 0) {
             throw new UnsupportedRequestException(
-                    "this guest has no memory that can be read, and an image without a block opens nowhere");
+                    "this guest has no memory that can be read, and no program opens an image without a block");
         }
         this.memoryBytes = content.bytes(PageState.PRESENT) + content.bytes(PageState.ZERO);
         if (memoryBytes < 0 || memoryBytes > Long.MAX_VALUE >>> 1) {

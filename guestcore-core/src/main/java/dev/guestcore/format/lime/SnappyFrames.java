@@ -80,7 +80,7 @@ final class SnappyFrames {
             try {
                 found = DECOMPRESSOR.decompress(stored, 0, storedSize, content, 0, size);
             } catch (MalformedInputException | IllegalArgumentException | IndexOutOfBoundsException e) {
-                throw file.malformed(offset, "compressed chunk", "a Snappy block", "bytes that are none",
+                throw file.malformed(offset, "compressed chunk", "a Snappy block", "bytes that do not decompress",
                         "its " + size + " bytes of memory are lost");
             }
             if (found != size) {

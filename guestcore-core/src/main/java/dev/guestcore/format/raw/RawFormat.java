@@ -73,14 +73,14 @@ public final class RawFormat implements CoreFormat {
                 }
             }
             checks.check(outside < 0, "raw-03", "every range of the map lies in the image", 0, "so",
-                    outside < 0 ? "so" : "not so at 0x" + Long.toHexString(map.ranges().first(outside)), "");
+                    outside < 0 ? "so" : "violated at 0x" + Long.toHexString(map.ranges().first(outside)), "");
             String sharing = map.sharing();
             checks.check(sharing.isEmpty(), "raw-05", "no bytes of the image are memory at two addresses", 0, "so",
                     sharing.isEmpty() ? "so" : sharing, "");
             if (deep) {
                 checks.readAll("raw-04", new RawMemory(file, map), progress);
             } else {
-                checks.skip("raw-04", "all memory can be read", "only tried in a deep check");
+                checks.skip("raw-04", "all memory can be read", "needs a deep check");
             }
         } catch (GuestcoreException e) {
             checks.check(false, "raw-01", "the map beside the image can be read", 0, "a map", e.getMessage(), "");

@@ -132,7 +132,7 @@ record RawMap(
                     "map of a raw image",
                     "JSON",
                     e.getOriginalMessage(),
-                    "write the image again, or say raw:FILE@BASE to open it without its map");
+                    "write the image again, or open it without its map as raw:FILE@BASE");
         } catch (IOException e) {
             throw new SourceException(map + ": cannot be read: " + IoReason.of(e), e);
         }
@@ -162,7 +162,7 @@ record RawMap(
                     field,
                     expected,
                     found,
-                    "write the image again, or say raw:FILE@BASE to open it without its map");
+                    "write the image again, or open it without its map as raw:FILE@BASE");
         }
 
         RawMap read() {
@@ -251,7 +251,7 @@ record RawMap(
                         offset == -1 ? "none" : Long.toUnsignedString(offset));
             }
             if (!ranges.add(first, last, stored)) {
-                throw malformed("address of a range", "one behind the range before",
+                throw malformed("address of a range", "one after the previous range",
                         "0x" + Long.toHexString(first));
             }
             long region = regions.count() - 1;

@@ -69,7 +69,7 @@ final class Notes {
         if (start < 0 || Long.compareUnsigned(segment.fileSize(), room) > 0) {
             damage("PT_NOTE: p_offset 0x" + Long.toHexString(start) + " and p_filesz 0x"
                     + Long.toHexString(segment.fileSize()) + " reach past the end of the file, which has "
-                    + file.size() + " bytes; the notes behind it are lost");
+                    + file.size() + " bytes; the notes after it are lost");
         }
         if (start < 0) {
             return;

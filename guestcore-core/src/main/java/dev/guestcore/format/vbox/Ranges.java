@@ -363,7 +363,7 @@ final class Ranges {
         long fault = survey.offsetFault(core.noteSegment());
         if (fault != 0) {
             findings.add(Finding.note(file.name() + ": p_offset of all " + survey.loads + " ranges is " + fault
-                    + " bytes too small, a fault of VirtualBox before r34134; put right on reading"));
+                    + " bytes too small, a fault of VirtualBox before r34134; corrected on reading"));
         }
         if (repeatsFirstPage) {
             long lost = 0;
@@ -376,8 +376,8 @@ final class Ranges {
         }
         if (survey.dropsOddBytes(core.noteSegment())) {
             findings.add(Finding.damage(file.name() + ": ranges whose length is not a multiple of 4096 were written"
-                    + " without their last, incomplete page; " + survey.oddBytes + " bytes are lost, the offsets behind"
-                    + " them are put right"));
+                    + " without their last, incomplete page; " + survey.oddBytes + " bytes are lost, the offsets after"
+                    + " them are corrected"));
         }
         if (overlaps > 0) {
             findings.add(Finding.damage(file.name() + ": "
@@ -397,11 +397,11 @@ final class Ranges {
                     + ": end of file: expected "
                     + (expected == Long.MAX_VALUE ? "more than 2^63" : Long.toString(expected))
                     + " bytes, found " + file.size()
-                    + "; the file is cut short, and memory that should lie behind its end cannot be read"));
+                    + "; the file is cut short, and memory that should lie past its end cannot be read"));
         } else if (expected < file.size()) {
             findings.add(Finding.note(file.name() + ": at offset 0x" + Long.toHexString(expected)
                     + ": end of file: expected " + expected + " bytes, found " + file.size()
-                    + "; nothing refers to the bytes behind"));
+                    + "; nothing refers to the bytes after that"));
         }
     }
 
@@ -410,7 +410,7 @@ final class Ranges {
             findings.add(Finding.damage(survey.wrapping.text(file) + "; ignored"));
         }
         if (survey.tooLong.count > 0) {
-            findings.add(Finding.damage(survey.tooLong.text(file) + "; p_memsz is believed"));
+            findings.add(Finding.damage(survey.tooLong.text(file) + "; p_memsz is used"));
         }
         if (survey.shifted.count > 0) {
             findings.add(Finding.damage(survey.shifted.text(file)
@@ -421,7 +421,7 @@ final class Ranges {
                     + "; VirtualBox writes no such ranges, and some readers leave them out"));
         }
         if (survey.shorter.count > 0) {
-            findings.add(Finding.damage(survey.shorter.text(file) + "; the memory behind p_filesz cannot be read"));
+            findings.add(Finding.damage(survey.shorter.text(file) + "; the memory past p_filesz cannot be read"));
         }
     }
 

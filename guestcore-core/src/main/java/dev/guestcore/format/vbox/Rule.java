@@ -42,7 +42,7 @@ enum Rule {
     CPU_COUNT(35, "4.1", "cCpus is the number of CPU notes"),
     CPU_NOTES(36, "4", "the other notes are VBCPU, or VBOXCPU, of type 0xb01, and nothing else"),
     CPU_SIZES(37, "5", "every CPU state has the size of the layout"),
-    EXTENDED_SIZE(38, "5.3", "cbExt is at most 8192, and the bytes behind are 0"),
+    EXTENDED_SIZE(38, "5.3", "cbExt is at most 8192, and the bytes after it are 0"),
     RESERVED(39, "5.3", "reserved fields of the CPU state are 0"),
     STANDARD_XSAVE(40, "5.3", "the extended state is in standard format: XCOMP_BV is 0"),
     OWN_PAGES(41, "6", "each page of a range is its own, not the first again"),

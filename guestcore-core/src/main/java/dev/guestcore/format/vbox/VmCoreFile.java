@@ -151,7 +151,7 @@ record VmCoreFile(
         if (count > room) {
             findings.add(Finding.damage(file.name() + ": at offset 0x" + Long.toHexString(offset)
                     + ": program headers: expected " + count + " (e_phnum), found " + room
-                    + " before the end of the file; the file is cut short and the ranges behind are lost"));
+                    + " before the end of the file; the file is cut short and the ranges after that are lost"));
             count = room;
         }
         return new HeaderTable(file, offset, count);
@@ -164,7 +164,7 @@ record VmCoreFile(
         }
         if (elf.sectionHeaderOffset() == 0) {
             findings.add(Finding.note(file.name() + ": at offset 0x38: e_phnum: found 65535 and no section header 0; "
-                    + "taken literally: VirtualBox drops all ranges behind the first 65534 without a word, so some may "
+                    + "taken literally: VirtualBox silently drops all ranges after the first 65534, so some may "
                     + "be missing"));
             return stored;
         }

@@ -77,7 +77,7 @@ public final class VmCoreFormat implements CoreFormat {
                 WriteOption.flag(
                         ANALYST_NOTES, "add NT_PRSTATUS and VMCOREINFO for tools that know no VirtualBox note"),
                 WriteOption.flag(
-                        KEEP, "add what a VMCore cannot carry in a note of Guestcore's own, for the way back"));
+                        KEEP, "add what a VMCore cannot carry in a note of Guestcore's own, for conversion back"));
     }
 
     @Override

@@ -113,7 +113,7 @@ final class VmCorePlan implements WritePlan {
         List<Loss> losses = new ArrayList<>(Losses.of(guest, layout, cpu, implied, ranges, descriptor, keeps));
         losses.addAll(CommonLosses.ofDoubt(notes.vmcoreInfo()));
         losses.addAll(NamedProcessor.losses(
-                guest, "a VMCore", "an ELF core can say another", notes.vmcoreInfo()));
+                guest, "a VMCore", "an ELF core can name another", notes.vmcoreInfo()));
         return new VmCorePlan(
                 guest,
                 layout,

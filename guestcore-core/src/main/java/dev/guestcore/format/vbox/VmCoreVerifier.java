@@ -31,7 +31,7 @@ import java.util.Set;
 /** Tries all rules of {@link Rule} on a file. */
 final class VmCoreVerifier {
 
-    private static final String VOLATILITY_2 = "Volatility 2 (vboxelf) takes no such file";
+    private static final String VOLATILITY_2 = "Volatility 2 (vboxelf) accepts no such file";
     private static final long LEECHCORE_HEADERS = 0x2000;
     private static final int CHUNK = 1 << 20;
 
@@ -52,7 +52,7 @@ final class VmCoreVerifier {
     }
 
     private void run(boolean deep) {
-        String untried = "only tried in a deep check";
+        String untried = "needs a deep check";
         try {
             verifyElfHeader();
             verifyIdentity();
@@ -154,7 +154,7 @@ final class VmCoreVerifier {
                 elf.programHeaderCount() + (countInSection ? " with the number in section header 0" : ""), Result.NOTE,
                 countInSection
                         ? "readers that do not know PN_XNUM see 65535 program headers"
-                        : "readers that know PN_XNUM look for section header 0 in vain;"
+                        : "readers that know PN_XNUM find no section header 0;"
                                 + " VirtualBox drops further ranges");
         boolean sections = elf.sectionHeaderOffset() != 0 || elf.sectionHeaderCount() != 0
                 || elf.sectionNamesIndex() != 0;
@@ -239,7 +239,7 @@ final class VmCoreVerifier {
                         + Long.toHexString(header.memorySize()));
             }
             if (any && Long.compareUnsigned(header.physicalAddress(), lastAddress) < 0) {
-                ascending.at(at + 24, "0x" + Long.toHexString(header.physicalAddress()) + " behind 0x"
+                ascending.at(at + 24, "0x" + Long.toHexString(header.physicalAddress()) + " after 0x"
                         + Long.toHexString(lastAddress));
             }
             if (header.memorySize() != 0 && Ranges.Survey.isShifted(header)) {
@@ -278,7 +278,7 @@ final class VmCoreVerifier {
             long end = survey.expectedEnd(core.noteSegment());
             expect(Rule.FILE_END, file.size(), end == file.size(), Long.toString(end) + " bytes",
                     Long.toString(file.size()), Result.FAIL,
-                    end > file.size() ? "readelf and gdb warn; LeechCore refuses ranges behind the end" : "");
+                    end > file.size() ? "readelf and gdb warn; LeechCore refuses ranges past the end" : "");
         }
     }
 
@@ -357,7 +357,7 @@ final class VmCoreVerifier {
         add(Rule.FORMAT_VERSION, version ? Result.PASS : Result.FAIL, at + 4,
                 "0x" + Integer.toHexString(core.layout().formatVersion()),
                 "0x" + Long.toHexString(content.formatVersion()),
-                content.formatVersion() == 0x00010000 ? "" : "Volatility 2 (vboxelf) takes 0x10000 only");
+                content.formatVersion() == 0x00010000 ? "" : "Volatility 2 (vboxelf) accepts 0x10000 only");
         expect(Rule.SELF_SIZE, at + 8, Notes.DESCRIPTOR_SIZE, content.size(), Result.FAIL, "");
         expect(Rule.BUILD_NUMBER, at + 12, !content.buildIsDoubtful(), "major, minor, build",
                 content.buildIsDoubtful() ? "the minor version again (0x" + Integer.toHexString(content.version()) + ")"
@@ -388,7 +388,7 @@ final class VmCoreVerifier {
                 if (valid > CpuLayout.EXTENDED_SIZE) {
                     extended.at(at + layout.extendedSizeField(), "cbExt " + valid);
                 } else if (!isZero(payload, layout.extendedOffset() + valid, layout.size())) {
-                    extended.at(at + layout.extendedOffset() + valid, "bytes other than 0 behind " + valid);
+                    extended.at(at + layout.extendedOffset() + valid, "bytes other than 0 after " + valid);
                 }
                 long compactedField = layout.extendedOffset() + 520L;
                 if (valid >= 528 && payload.get(
@@ -417,9 +417,9 @@ final class VmCoreVerifier {
         try (Arena arena = Arena.ofShared()) {
             Ranges ranges = Ranges.read(core, arena);
             expect(Rule.NO_OVERLAP, core.headers().offsetOf(0), ranges.overlaps() == 0, "no overlap",
-                    ranges.overlaps() + " overlaps", Result.FAIL, "readers differ in which range they take");
+                    ranges.overlaps() + " overlaps", Result.FAIL, "readers differ in which range they use");
             expect(Rule.OWN_PAGES, 0, !ranges.repeatsFirstPage(), "pages of their own",
-                    ranges.repeatsFirstPage() ? "the first page of each range again" : "as far as looked at",
+                    ranges.repeatsFirstPage() ? "the first page of each range again" : "as far as checked",
                     Result.FAIL, "other readers take the repeated page for memory");
             if (deep) {
                 readAll(ranges);

@@ -92,7 +92,8 @@ final class PageTable {
             starts.add(total);
             total += block.size();
             if (total < 0 || total > MOST_MEMORY) {
-                throw new UnsupportedRequestException(file.name() + ": the saved guest is said to have more than 2^52 bytes"
+                throw new UnsupportedRequestException(file.name()
+                        + ": the saved guest claims to have more than 2^52 bytes"
                         + " of memory, which no processor can address; the file is damaged");
             }
         }
@@ -134,7 +135,7 @@ final class PageTable {
             if (open) {
                 if (layers.count() == MOST_RANGES) {
                     throw new UnsupportedRequestException(file.name() + ": the memory lies in more than " + MOST_RANGES
-                            + " pieces, whose tables are larger than Guestcore keeps; "
+                            + " pieces, which is more than Guestcore keeps track of; "
                             + OtherWays.LOAD);
                 }
                 layers.add(first, last, number);

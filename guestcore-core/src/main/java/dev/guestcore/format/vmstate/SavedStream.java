@@ -119,8 +119,8 @@ record SavedStream(
             if (stream.blocks().isEmpty()) {
                 throw e;
             }
-            List<Finding> damage = List.of(Finding.damage(e.getMessage() + "; what comes behind is lost, all registers"
-                    + " among it"));
+            List<Finding> damage = List.of(Finding.damage(e.getMessage()
+                    + "; the rest is lost, including all registers"));
             return new MachineState(
                     stream.machine(), stream.blocks(), List.of(), Set.of(), Optional.empty(), Map.of(), Optional.empty(), damage);
         }

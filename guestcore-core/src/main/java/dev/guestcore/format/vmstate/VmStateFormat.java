@@ -107,7 +107,7 @@ public final class VmStateFormat implements CoreFormat {
                 stream.addTo(guest);
                 checks.readAll("vmstate-06", guest.build().memory(), progress);
             } else {
-                checks.skip("vmstate-06", "all memory can be read", "only tried in a deep check");
+                checks.skip("vmstate-06", "all memory can be read", "needs a deep check");
             }
             return checks.list();
         } finally {
@@ -127,6 +127,6 @@ public final class VmStateFormat implements CoreFormat {
 
     @Override
     public CoreWriter writer(Map<String, String> options) {
-        throw new UnsupportedRequestException("vmstate is read only: the state of QEMU's devices comes from QEMU alone");
+        throw new UnsupportedRequestException("vmstate is read only: only QEMU can write the state of its devices");
     }
 }

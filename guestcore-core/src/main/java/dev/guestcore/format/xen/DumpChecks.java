@@ -34,8 +34,8 @@ final class DumpChecks {
     private static final long PG_AND_PE = 1L << 31 | 1;
     private static final int CHUNK = 1 << 20;
     private static final long CRASH_BLOCK = 8192;
-    private static final String DEEP = "only tried when all pages are read";
-    private static final String MACHINE_RULE = "no machine frame is there twice";
+    private static final String DEEP = "checked only when all pages are read";
+    private static final String MACHINE_RULE = "no machine frame appears twice";
     private static final String PAGES_RULE = "pages of invalid entries are zero, and every page can be read";
     private static final List<Long> NOTE_ORDER =
             List.of(XenNotes.TYPE_NONE, XenNotes.TYPE_HEADER, XenNotes.TYPE_VERSION, XenNotes.TYPE_FORMAT);
@@ -73,7 +73,7 @@ final class DumpChecks {
                 "crash takes a file with two or more for a netdump");
         add(3, "the file is ELF64", 1, elf.elfClass() == ElfClass.ELF64, Result.NOTE,
                 4, "ELF64, as since 7 March 2007", elf.elfClass().name(),
-                "crash takes ELF32 for 32-bit x86 only; volatility3 refuses it");
+                "crash accepts ELF32 for 32-bit x86 only; volatility3 refuses it");
         boolean big = elf.order() == ByteOrder.BIG_ENDIAN;
         add(4, "the byte order is that of the machine", 1, big == (elf.machine() == Elf.EM_PPC64), Result.FAIL,
                 5, elf.machine() == Elf.EM_PPC64 ? "big-endian" : "little-endian",
@@ -83,7 +83,7 @@ final class DumpChecks {
                 && elf.sectionHeaderOffset() == elf.elfClass().headerSize()
                 && elf.headerSize() == elf.elfClass().headerSize();
         add(6, "the other fields of the ELF header are those that Xen writes", 1, asWritten, Result.NOTE,
-                7, "EI_ABIVERSION 1, EI_OSABI 0, e_entry 0, e_flags 0, section headers behind the header",
+                7, "EI_ABIVERSION 1, EI_OSABI 0, e_entry 0, e_flags 0, section headers right after it",
                 "EI_ABIVERSION " + elf.abiVersion() + ", EI_OSABI " + elf.osAbi() + ", e_entry "
                         + hex(elf.entry()) + ", e_flags " + hex(elf.flags()) + ", e_shoff "
                         + hex(elf.sectionHeaderOffset()),
@@ -100,7 +100,7 @@ final class DumpChecks {
         String readers = crashes && dump.section(DumpFile.PRSTATUS).isPresent()
                 ? "libkdumpfile 0.5 crashes on e_machine " + machine + " with .xen_prstatus;"
                         + " crash for x86-64 refuses it"
-                : "crash takes a file of its own machine only";
+                : "crash accepts a file of its own machine only";
         add(5, "e_machine is one that Xen writes", "section 1", result, OptionalLong.of(18),
                 "62 (x86-64), 3 (32-bit PV guest), 40 (ARM), 50 (ia64), 21 (PowerPC)", Integer.toString(machine),
                 result == Result.PASS ? "" : readers);
@@ -118,7 +118,7 @@ final class DumpChecks {
                 "crash refuses e_shnum 0");
         add(8, "the string table is in the file", 7, dump.isNamed(), Result.FAIL,
                 dump.section(DumpFile.NAMES).map(Section::offset).orElse(elf.sectionHeaderOffset()),
-                "the last thing written", dump.isNamed() ? "there" : "behind the end of the file",
+                "the last thing written", dump.isNamed() ? "there" : "past the end of the file",
                 "every reader refuses the file");
         checkNameOrder();
         List<String> needed = List.of(DumpFile.NOTES, DumpFile.PRSTATUS, DumpFile.PAGES);
@@ -141,7 +141,7 @@ final class DumpChecks {
                         .anyMatch(known -> !name.equals(known) && name.startsWith(known)));
         boolean twice = sections.stream().map(Section::name).filter(name -> !name.isEmpty()).distinct().count()
                 != sections.stream().filter(section -> !section.name().isEmpty()).count();
-        add(12, "no section is there twice, and no other name begins with one of the format's", "section 9",
+        add(12, "no section appears twice, and no other name begins with one of the format's", "section 9",
                 twice || prefix ? Result.FAIL : strange.isEmpty() ? Result.PASS : Result.NOTE,
                 OptionalLong.of(elf.sectionHeaderOffset()), "only the format's own sections",
                 twice ? "a name twice" : strange.isEmpty() ? "only those" : strange,
@@ -159,16 +159,16 @@ final class DumpChecks {
                 cut.map(section -> "section " + section.index() + " ends at "
                                 + hex(section.end()) + ", the file at " + hex(file.size()))
                         .orElse("a file of all sections"),
-                "no reader says so; they fail on the first read behind the end");
+                "no reader says so; they fail on the first read past the end");
         checkOverlap();
-        add(16, "pages stand before their table, as since Xen 3.2", 2, !reader.isTableFirst(), Result.NOTE,
+        add(16, "pages come before their table, as since Xen 3.2", 2, !reader.isTableFirst(), Result.NOTE,
                 dump.table().map(Section::offset).orElse(0L), "pages, then table",
                 reader.isTableFirst() ? "table, then pages (Xen 3.1)" : "pages, then table", "");
     }
 
     private void checkNameOrder() {
         if (!dump.isNamed()) {
-            skip(9, "names stand in the string table in header order, one each", 2);
+            skip(9, "the string table has one name for each section, in header order", 2);
             return;
         }
         Section names = dump.sections().get(Math.min(elf.sectionNamesIndex(), dump.sections().size() - 1));
@@ -179,7 +179,8 @@ final class DumpChecks {
             expected += section.name().length() + 1;
         }
         inOrder &= expected == names.size();
-        add(9, "names stand in the string table in header order, one each", 2, inOrder, Result.NOTE, names.offset(),
+        add(9, "the string table has one name for each section, in header order", 2, inOrder, Result.NOTE,
+                names.offset(),
                 "the names and nothing else", inOrder ? "the names and nothing else" : "another order or more",
                 "volatility3 takes the position of a name for the number of its section");
     }
@@ -205,7 +206,7 @@ final class DumpChecks {
         for (Section section : byOffset) {
             if (Long.compareUnsigned(section.offset(), end) < 0) {
                 add(15, "sections do not overlap", 2, false, Result.FAIL, section.offset(),
-                        "section " + section.index() + " at or behind " + hex(end), hex(section.offset()), "");
+                        "section " + section.index() + " at or after " + hex(end), hex(section.offset()), "");
                 return;
             }
             end = section.end();
@@ -277,7 +278,7 @@ final class DumpChecks {
                 !consistent ? Result.FAIL : header.pageSize() == usual ? Result.PASS : Result.NOTE,
                 OptionalLong.of(header.offset() + 24), Long.toString(usual),
                 Long.toUnsignedString(header.pageSize()) + ", pages of " + Long.toUnsignedString(entry),
-                header.pageSize() == 4096 ? "" : "libkdumpfile and volatility3 count on 4096");
+                header.pageSize() == 4096 ? "" : "libkdumpfile and volatility3 expect 4096");
     }
 
     private void checkVersion(long at) {
@@ -295,7 +296,7 @@ final class DumpChecks {
         String readers = switch (note.shape()) {
             case WIDE -> "";
             case NARROW -> "libkdumpfile loses the version and mdb refuses the file";
-            case SHIFTED -> "page size stands four bytes too low, as 64-bit tools leave it for 32-bit guests";
+            case SHIFTED -> "the page size is stored four bytes too low, as 64-bit tools leave it for 32-bit guests";
         };
         add(23, "the XEN_VERSION note has a known form", "section 3", wide ? Result.PASS : Result.NOTE,
                 OptionalLong.of(note.offset()), "1280 bytes" + (shifted ? ", page size shifted" : ""),
@@ -325,7 +326,7 @@ final class DumpChecks {
                 !whole ? Result.FAIL : known ? Result.PASS : Result.NOTE,
                 OptionalLong.of(section.get().headerOffset()), "elements of 5168 bytes (x86) or 352 (ARM)",
                 Long.toUnsignedString(section.get().size()) + " bytes in elements of " + Long.toUnsignedString(size),
-                known ? "" : "libkdumpfile counts on 5168 whatever the header says");
+                known ? "" : "libkdumpfile expects 5168 whatever the header says");
         if (!reader.isX86() || reader.elementSize() < ContextLayout.FLAGS + 8) {
             skip(27, "all vCPUs are online", 4);
             return;
@@ -386,7 +387,7 @@ final class DumpChecks {
         add(32, "the file ends with the string table", 2, ends || !dump.isNamed(), Result.NOTE, end, hex(file.size()),
                 hex(end), "");
         List<Finding> gaps = reader.places();
-        add(41, "there is no gap between sections but up to the next page", "section 2",
+        add(41, "there are no gaps between sections, except up to the next page", "section 2",
                 gaps.stream().anyMatch(gap -> gap.severity() == Finding.Severity.DAMAGE) ? Result.FAIL
                         : gaps.isEmpty() ? Result.PASS : Result.NOTE,
                 OptionalLong.empty(), "none", gaps.isEmpty() ? "none" : gaps.getFirst().message(), "");
@@ -398,7 +399,7 @@ final class DumpChecks {
         FrameTable frames = reader.frameTable();
         if (frames.size() == 0) {
             skip(33, "entries are in ascending order of page frames", 6);
-            skip(34, "no page frame is there twice, and all are below 2^64", 6);
+            skip(34, "no page frame appears twice, and all are below 2^64", 6);
             skip(35, "there are no invalid entries", 6);
             skip(36, "entry k of a PV table is page frame k", 6);
             skip(37, "a PV table ends with a block of 512 entries, or 8 KiB follow it", 9);
@@ -417,7 +418,7 @@ final class DumpChecks {
                     index.firstDescent() < 0 ? "ascending" : "entry " + index.firstDescent() + " is lower",
                     "crash and volatility3 search it as sorted");
             boolean unique = index.duplicates() == 0 && index.outOfRange() == 0;
-            add(34, "no page frame is there twice, and all are below 2^64", 6, unique, Result.FAIL,
+            add(34, "no page frame appears twice, and all are below 2^64", 6, unique, Result.FAIL,
                     table + Math.max(0, Math.max(index.firstDuplicate(), index.firstOutOfRange())) * width,
                     "each once", index.duplicates() + " twice, " + index.outOfRange() + " too high", "");
             checkInvalid(index, table, width);
@@ -464,7 +465,7 @@ final class DumpChecks {
         long behind = file.size() - (table + frames.size() * FileFrameTable.P2M_ENTRY);
         boolean safe = frames.size() % 512 == 0 || behind >= CRASH_BLOCK;
         add(37, "a PV table ends with a block of 512 entries, or 8 KiB follow it", 9, safe, Result.NOTE, table,
-                "a multiple of 512 entries", frames.size() + " entries, " + behind + " bytes behind them",
+                "a multiple of 512 entries", frames.size() + " entries, " + behind + " bytes after them",
                 "crash reads 8 KiB at a time and fails at the end of the file");
     }
 
@@ -520,7 +521,7 @@ final class DumpChecks {
         boolean good = dirty < 0 && unread < 0;
         add(40, PAGES_RULE, 6, good, Result.FAIL,
                 pages + Math.max(0, Math.max(dirty, unread)) * pageSize, "all",
-                good ? "all" : unread >= 0 ? "page " + unread + " is behind the end" : "page " + dirty + " is not zero",
+                good ? "all" : unread >= 0 ? "page " + unread + " is past the end" : "page " + dirty + " is not zero",
                 "");
     }
 

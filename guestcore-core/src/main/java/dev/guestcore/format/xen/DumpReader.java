@@ -81,7 +81,7 @@ final class DumpReader {
             throw file.malformed(
                     end,
                     "sections",
-                    "notes, vCPUs and memory behind the section headers",
+                    "notes, vCPUs and memory after the section headers",
                     "the end of the file at 0x" + Long.toHexString(file.size()),
                     "nothing of the guest is in this file; dump it again");
         }
@@ -557,7 +557,7 @@ final class DumpReader {
             case DumpFile.PAGES -> "; " + (pageCount() - storedPages()) + " of " + pageCount() + " pages are missing";
             case DumpFile.P2M, DumpFile.PFN -> section.stored(file) / tableEntry() == 0
                     ? "; " + storedPages() + " pages are there without addresses, so there is no memory"
-                    : "; the pages behind entry " + section.stored(file) / tableEntry() + " have no addresses";
+                    : "; the pages after entry " + section.stored(file) / tableEntry() + " have no addresses";
             case DumpFile.PRSTATUS -> "; vCPUs are missing";
             case DumpFile.SHARED_INFO -> "; it is lost";
             default -> "";
@@ -572,7 +572,7 @@ final class DumpReader {
                 .orElse(file.size());
         if (dump.isNamed() && end < file.size()) {
             findings.add(Finding.note("at offset 0x" + Long.toHexString(end) + ": " + (file.size() - end)
-                    + " bytes behind the last section belong to nothing (tools before Xen 3.4 did not cut off an"
+                    + " bytes after the last section belong to nothing (tools before Xen 3.4 did not cut off an"
                     + " older file)"));
         }
     }
@@ -607,7 +607,7 @@ final class DumpReader {
                     + Long.toHexString(header.magic()) + "; the frame table tells what kind of guest it is"));
         } else if (isX86() && dump.table().isPresent() && (magic() == XenNotes.MAGIC_PV) != isParavirtualized()) {
             findings.add(Finding.note(at + "xch_magic 0x" + Long.toHexString(magic()) + " does not fit the table "
-                    + dump.table().get().name() + "; the table is believed"));
+                    + dump.table().get().name() + "; the table is used"));
         }
         if (!XenNotes.isPageSize(header.pageSize())) {
             findings.add(Finding.damage(at + "xch_page_size: expected 4096 or another page size, found "
@@ -640,7 +640,7 @@ final class DumpReader {
     private void compare(String field, long noted, String section, long counted) {
         if (noted != counted && dump.section(section).isPresent()) {
             findings.add(Finding.damage(field + ": expected " + Long.toUnsignedString(counted) + " as in " + section
-                    + ", found " + Long.toUnsignedString(noted) + "; the section is believed"));
+                    + ", found " + Long.toUnsignedString(noted) + "; the section is used"));
         }
     }
 
@@ -679,7 +679,7 @@ final class DumpReader {
             findings.add(Finding.damage(entries(outliers.strangers(), outliers.firstStranger())
                     + " a frame that is not between those of the neighbouring entries: expected 0x"
                     + Long.toHexString(outliers.expected()) + ", found 0x" + Long.toHexString(outliers.found())
-                    + "; the table is damaged, and memory is shown elsewhere than it was"));
+                    + "; the table is damaged, and memory is shown at wrong addresses"));
         }
         if (outliers.beyond() > 0) {
             findings.add(Finding.damage(entries(outliers.beyond(), outliers.firstBeyond())

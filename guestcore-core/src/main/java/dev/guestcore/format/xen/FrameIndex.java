@@ -58,7 +58,7 @@ record FrameIndex(
             if (table.size() > MOST_SORTED) {
                 throw new UnsupportedRequestException("the frame table of this Xen dump-core has " + table.size()
                         + " entries that are not in order; more than " + MOST_SORTED + " are not sorted, because"
-                        + " that takes gigabytes of memory; page frames of a sound dump ascend");
+                        + " that takes gigabytes of memory; in an undamaged dump page frames ascend");
             }
             try (Arena scratch = Arena.ofConfined()) {
                 scan.sorted(scratch);

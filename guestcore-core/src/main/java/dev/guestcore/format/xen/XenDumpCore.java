@@ -52,7 +52,7 @@ public final class XenDumpCore implements CoreWriter {
         return new XenDumpCore(Flavour.SOURCE, false);
     }
 
-    /** Adds what a dump-core cannot carry in a section of Guestcore's own, {@code .guestcore}, for the way back. */
+    /** Adds what a dump-core cannot carry in a section of Guestcore's own, {@code .guestcore}, for conversion back. */
     public XenDumpCore withKeep() {
         return new XenDumpCore(flavour, true);
     }

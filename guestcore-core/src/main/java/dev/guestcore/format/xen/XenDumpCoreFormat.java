@@ -92,7 +92,8 @@ public final class XenDumpCoreFormat implements CoreFormat {
                         List.of("source", "hvm", "pv"),
                         "kind of dump: as the source was (default; a dump-core comes out byte for byte), hvm or pv"),
                 WriteOption.flag(
-                        KEEP, "add what a dump-core cannot carry in a section of Guestcore's own, for the way back"));
+                        KEEP, "add what a dump-core cannot carry in a section of Guestcore's own, for conversion"
+                                + " back"));
     }
 
     @Override

@@ -104,7 +104,7 @@ record XenNotes(
         long end = offset + Math.min(size, LARGEST);
         if (size > LARGEST) {
             problem = Optional.of("at offset 0x" + Long.toHexString(offset) + ": .note.Xen: expected " + SIZE
-                    + " bytes, found " + size + "; only the first " + LARGEST + " are looked at");
+                    + " bytes, found " + size + "; only the first " + LARGEST + " are read");
         }
         try {
             for (long at = offset; at < end; ) {

@@ -216,7 +216,7 @@ public final class XenLegacyFormat implements CoreFormat {
             checks.check(dump.pageCount() > 0 && file.size() >= end, "xen-legacy-05", "all pages lie in the file",
                     dump.pagesOffset(), end + " bytes", file.size() + " bytes", "");
             if (!deep) {
-                checks.skip("xen-legacy-06", "all memory can be read", "only tried in a deep check");
+                checks.skip("xen-legacy-06", "all memory can be read", "needs a deep check");
                 return checks.list();
             }
             try (Arena arena = Arena.ofShared()) {
@@ -243,6 +243,6 @@ public final class XenLegacyFormat implements CoreFormat {
     @Override
     public CoreWriter writer(Map<String, String> options) {
         throw new UnsupportedRequestException(
-                "xen-legacy is read only: nothing reads it today; write the xen format instead");
+                "xen-legacy is read only: no program reads it today; write the xen format instead");
     }
 }

@@ -125,7 +125,7 @@ public record CoreNotes(
         public void read(long offset, long size) {
             if (offset < 0 || size < 0 || offset >= file.size()) {
                 findings.damage(file.malformed(offset, "notes", "a place in the file of " + file.size() + " bytes",
-                        Long.toUnsignedString(size) + " bytes behind its end", "registers and facts are lost"));
+                        Long.toUnsignedString(size) + " bytes past its end", "registers and facts are lost"));
                 return;
             }
             long limit = offset + Math.min(size, file.size() - offset);

@@ -95,7 +95,7 @@ public final class FreezeBuffer implements AutoCloseable {
             }
             if (buffer.needed > room) {
                 throw new NoRoom("the guest's memory needs a buffer of " + Amounts.human(buffer.needed) + ", and "
-                        + Amounts.human(room) + " may be taken of what is free");
+                        + Amounts.human(room) + " of the free memory may be used");
             }
             return buffer;
         } catch (RuntimeException | Error e) {

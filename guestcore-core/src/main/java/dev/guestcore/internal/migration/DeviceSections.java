@@ -146,8 +146,10 @@ final class DeviceSections {
         }
         if (first == null) {
             throw new Mismatch(more
-                    ? "the description of the devices is not within " + (data.byteSize() >> 20) + " MiB behind the memory, so"
-                            + " the devices' state, registers among it, cannot be read; a device with memory of its own (a"
+                    ? "the description of the devices is not within " + (data.byteSize() >> 20)
+                    + " MiB after the memory, so"
+                            + " the devices' state, including the registers, cannot be read; a device with memory of"
+                            + " its own (a"
                             + " passed-through one) may have so much; memory is not affected"
                     : "the description of the devices is missing at the stream's end, so their state, registers among"
                             + " it, cannot be read; the stream is cut short, or QEMU wrote it with -machine"
@@ -177,7 +179,7 @@ final class DeviceSections {
     private void tellOfRest(long end) {
         if (end < data.byteSize() || more) {
             findings.add(Finding.note(stream + ": the stream ends at offset 0x" + Long.toHexString(start + end)
-                    + "; what lies behind it is not part of it"));
+                    + "; what follows is not part of it"));
         }
     }
 
@@ -459,7 +461,8 @@ final class DeviceSections {
                 Optional<CpuSection.Decoded> cpu = CpuSection.read(fields);
                 if (instance < 0 || instance > LARGEST_NUMBER || cpu.isEmpty() || cpus.putIfAbsent(instance, new OrderedCpu(cpus.size(), cpu.get())) != null) {
                     findings.add(Finding.damage(stream + ": vCPU " + instance
-                            + " is described as no x86 vCPU, or twice, or there is none of such a number; its registers cannot be read"));
+                            + " is not described as an x86 vCPU, is described twice, or has an impossible number;"
+                            + " its registers cannot be read"));
                 }
             }
             case "apic" -> {

@@ -42,7 +42,7 @@ public final class ChannelSink extends GatheringSink {
         } catch (IOException e) {
             throw new OutputException(
                     name + ": writing failed at byte " + (offset + done) + ": " + e.getMessage()
-                            + "; whoever reads the other end has left, or the disk is full",
+                            + "; the program at the other end has exited, or the disk is full",
                     e);
         }
     }

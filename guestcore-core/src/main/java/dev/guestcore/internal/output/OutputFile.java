@@ -141,7 +141,7 @@ public final class OutputFile implements AutoCloseable {
     }
 
     private static String reason(IOException e) {
-        return e instanceof NoSuchFileException ? "the folder is gone" : IoReason.of(e);
+        return e instanceof NoSuchFileException ? "the folder no longer exists" : IoReason.of(e);
     }
 
     /**
@@ -213,7 +213,8 @@ public final class OutputFile implements AutoCloseable {
                         e);
             }
             throw new OutputException(
-                    target + ": needs " + bytes + " bytes, and no file on that disk can be as large; choose another disk,"
+                    target + ": needs " + bytes + " bytes, and that disk allows no file that large; choose another"
+                            + " disk,"
                             + " or a format that leaves zero pages out, such as a kdump",
                     e);
         }
@@ -338,7 +339,8 @@ public final class OutputFile implements AutoCloseable {
         try {
             while (buffer.hasRemaining()) {
                 if (channel.read(buffer, offset + buffer.position()) < 0) {
-                    throw new OutputException(this.target + ": became shorter while it was written; let nobody else write to "
+                    throw new OutputException(this.target
+                            + ": became shorter while it was written; make sure that nothing else writes to "
                             + partial);
                 }
             }
@@ -466,7 +468,7 @@ public final class OutputFile implements AutoCloseable {
             return "; neither the disk nor a limit (ulimit -f) may forbid files of that size: choose another disk or"
                     + " lift the limit";
         }
-        return "; see to that folder and its disk, or choose another";
+        return "; check that folder and its disk, or choose another";
     }
 
     private void forget() {

@@ -46,7 +46,6 @@ public final class NamedProcessor {
             return List.of();
         }
         String why = "the source does not name one, and " + format + " must; it says x86-64, "
-               
                 + kernel.map(machine -> "though the kernel in memory is one for " + machine.label() + ", ")
                         .orElse("")
                 + "and " + other;

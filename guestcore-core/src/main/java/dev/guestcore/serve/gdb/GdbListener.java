@@ -76,7 +76,7 @@ public final class GdbListener implements AutoCloseable {
      */
     public static GdbListener on(InetSocketAddress address) {
         if (address.isUnresolved()) {
-            throw new UnsupportedRequestException("there is no machine of the name " + address.getHostString());
+            throw new UnsupportedRequestException("no host is known by the name " + address.getHostString());
         }
         try {
             ServerSocketChannel server = ServerSocketChannel.open();
@@ -222,7 +222,8 @@ public final class GdbListener implements AutoCloseable {
             }
             guest.serve(Channels.newInputStream(client), Channels.newOutputStream(client));
         } catch (IOException e) {
-            System.getLogger(GdbListener.class.getName()).log(System.Logger.Level.DEBUG, "the client is gone", e);
+            System.getLogger(GdbListener.class.getName())
+                    .log(System.Logger.Level.DEBUG, "the client has disconnected", e);
         } catch (RuntimeException | Error e) {
             // A fault of ours ends all, and whoever called us hears of it.
             failure.compareAndSet(null, e);
@@ -247,13 +248,14 @@ public final class GdbListener implements AutoCloseable {
         try (client) {
             InputStream in = Channels.newInputStream(client);
             GdbServer.refuse(in, Channels.newOutputStream(client), most == 1
-                    ? "guestcore serves another debugger, and ends when that one leaves"
-                    : "guestcore serves " + most + " debuggers already; let one of them leave first");
+                    ? "guestcore serves another debugger, and exits when that one disconnects"
+                    : "guestcore serves " + most + " debuggers already; disconnect one of them first");
             // Closing with bytes unread would take the answer back.
             client.shutdownOutput();
             in.transferTo(OutputStream.nullOutputStream());
         } catch (IOException e) {
-            System.getLogger(GdbListener.class.getName()).log(System.Logger.Level.DEBUG, "the client is gone", e);
+            System.getLogger(GdbListener.class.getName())
+                    .log(System.Logger.Level.DEBUG, "the client has disconnected", e);
         } finally {
             refused.remove(client);
             watchdog.interrupt();

@@ -82,7 +82,8 @@ public final class GdbServer {
         try {
             new Session(new GuestView(guest, stated, known), new PacketStream(in, out)).run();
         } catch (IOException e) {
-            System.getLogger(GdbServer.class.getName()).log(System.Logger.Level.DEBUG, "the client is gone", e);
+            System.getLogger(GdbServer.class.getName())
+                    .log(System.Logger.Level.DEBUG, "the client has disconnected", e);
         }
     }
 

@@ -263,8 +263,8 @@ final class Monitor {
         MemorySearch search = MemorySearch.of(pattern).limit(MOST_HITS).context(16);
         SearchSummary summary = Queries.run(view, search, this::printHit, new Queries.KeepAlive(stream));
         String end = summary.hits() == MOST_HITS && summary.stoppedAt().isPresent()
-                ? "stopped after " + MOST_HITS + " finds"
-                : summary.hits() + (summary.hits() == 1 ? " find" : " finds");
+                ? "stopped after " + MOST_HITS + " hits"
+                : summary.hits() + (summary.hits() == 1 ? " hit" : " hits");
         print(end + ", " + (view.isPhysical() ? "guest-physical" : "virtual") + " addresses");
     }
 

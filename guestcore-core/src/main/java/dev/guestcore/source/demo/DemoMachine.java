@@ -82,7 +82,8 @@ final class DemoMachine implements GuestSource {
             machine.runners.forEach(Runner::begin);
         } catch (OutOfMemoryError e) {
             machine.close();
-            throw new SourceException("demo: no thread for each of " + options.vcpus() + " vCPUs; ask for fewer", e);
+            throw new SourceException("demo: cannot start a thread for each of " + options.vcpus()
+                    + " vCPUs; ask for fewer", e);
         }
         return machine;
     }
@@ -119,7 +120,7 @@ final class DemoMachine implements GuestSource {
     @Override
     public synchronized Guest freeze() {
         if (closed) {
-            throw new SourceException(location + ": the demo guest is switched off; open it anew");
+            throw new SourceException(location + ": the demo guest is closed; open it again");
         }
         if (lease.isPresent()) {
             throw new SourceException(

@@ -125,7 +125,7 @@ final class ProcessMemory {
         int errno = (int) ERRNO.get(errnoState, 0L);
         return switch (errno) {
             case EFAULT -> 0;
-            case ESRCH -> throw new SourceException("QEMU (process " + process + ") is gone: it ended while its"
+            case ESRCH -> throw new SourceException("QEMU (process " + process + ") ended while its"
                     + " memory was read");
             case EPERM -> throw new SourceException("the memory of process " + process + " may not be read: run as the"
                     + " user of QEMU with kernel.yama.ptrace_scope 0, or with CAP_SYS_PTRACE");

@@ -378,7 +378,7 @@ final class QemuSource implements GuestSource {
         List<Finding> findings = new ArrayList<>(now.findings());
         if (!freeze.wasRunning()) {
             RunState state = freeze.before();
-            findings.add(Finding.note(state.meaning() + " (" + state.status() + "); it is left so"
+            findings.add(Finding.note(state.meaning() + " (" + state.status() + "); it is left as it is"
                     + state.advice().map(advice -> "; " + advice).orElse("")));
         } else {
             findings.addAll(watchdog.findings());

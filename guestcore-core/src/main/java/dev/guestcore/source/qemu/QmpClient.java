@@ -470,7 +470,7 @@ final class QmpClient implements AutoCloseable {
             if (count == 0) {
                 await(deadline);
             } else if (deadline - System.nanoTime() <= -PATIENCE_WITH_FLOODS) {
-                throw new TimeoutException("time is over, and QEMU still sends");
+                throw new TimeoutException("the time limit passed while QEMU was still sending");
             }
         }
     }
@@ -479,9 +479,9 @@ final class QmpClient implements AutoCloseable {
         long left = deadline - System.nanoTime();
         if (left <= 0) {
             if (partialLine.size() > 0) {
-                throw new TimeoutException("time is over in the middle of a message");
+                throw new TimeoutException("the time limit passed in the middle of a message");
             }
-            throw new TimeoutException("time is over");
+            throw new TimeoutException("the time limit passed");
         }
         selector.select(Math.max(1, left / 1_000_000));
         selector.selectedKeys().clear();

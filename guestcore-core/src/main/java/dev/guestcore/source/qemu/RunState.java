@@ -62,7 +62,8 @@ record RunState(String status, boolean running) {
     Optional<String> advice() {
         return switch (status) {
             case "paused" -> Optional.of("`cont` at QEMU's monitor (`virsh resume`) lets it run");
-            case "guest-panicked" -> Optional.of("`system_reset` and `cont` (`virsh reset`, `virsh resume`) start it anew");
+            case "guest-panicked" -> Optional.of("`system_reset` and `cont` (`virsh reset`, `virsh resume`) restart"
+                    + " it");
             case "inmigrate", "restore-vm" ->
                 Optional.of("capture it where it comes from, or here once it has arrived");
             case "prelaunch" -> Optional.of("`cont` at QEMU's monitor starts it");
@@ -72,7 +73,7 @@ record RunState(String status, boolean running) {
             case "suspended" -> Optional.of("`system_wakeup` (`virsh dompmwakeup`) wakes it");
             case "debug" -> Optional.of("let the debugger continue");
             case "internal-error", "watchdog", "shutdown" ->
-                Optional.of("`system_reset` and `cont` (`virsh reset`, `virsh resume`) start it anew");
+                Optional.of("`system_reset` and `cont` (`virsh reset`, `virsh resume`) restart it");
             default -> Optional.empty();
         };
     }

@@ -128,8 +128,9 @@ final class SavedMemory implements AutoCloseable {
             qmp.execute("pmemsave", Map.of("val", start, "size", size, "filename", file.toString()), SAVING);
             if (saved.size() != size) {
                 throw new SourceException("of " + size + " bytes of memory at 0x" + Long.toHexString(start)
-                        + " QEMU saved " + saved.size() + " to " + file + ": is there room, and do both see the same"
-                        + " folder (that of java.io.tmpdir)?");
+                        + " QEMU saved " + saved.size() + " to " + file
+                        + "; check that there is room, and that both see the"
+                        + " same folder (that of java.io.tmpdir)");
             }
             return new SteadyFile(saved);
         } catch (IOException | RuntimeException e) {

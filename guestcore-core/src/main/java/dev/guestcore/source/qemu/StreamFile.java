@@ -333,7 +333,7 @@ final class StreamFile implements AutoCloseable {
                     file.write(bytes);
                 }
             } catch (IOException e) {
-                failure = Optional.of(new IOException("the snapshot cannot be put aside: " + e.getMessage(), e));
+                failure = Optional.of(new IOException("the snapshot cannot be stored: " + e.getMessage(), e));
             }
         }
 

@@ -227,7 +227,7 @@ class ElfCoreFormatTest {
                 .contains("this is the core of a process"));
     }
 
-    /** Linux says p_paddr of all ones where what it maps has no one physical address. */
+    /** Linux says p_paddr of all ones where what it maps has no single physical address. */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void leavesSegmentsOfKcoreWithoutAPhysicalAddressAside(boolean wide) {
@@ -242,7 +242,7 @@ class ElfCoreFormatTest {
             assertEquals(1, guest.memory().regions().size());
             assertEquals(List.of(Finding.Severity.OMITTED),
                     guest.findings().stream().map(Finding::severity).toList(), guest.findings()::toString);
-            assertTrue(guest.findings().getFirst().message().contains(": 1 segment has no one physical address"));
+            assertTrue(guest.findings().getFirst().message().contains(": 1 segment has no single physical address"));
         }
     }
 
@@ -302,7 +302,7 @@ class ElfCoreFormatTest {
             assertEquals(
                     List.of(
                             path + ": at offset 0x268: p_memsz of program header 1: expected at least p_filesz, 0x10,"
-                                    + " found 0x8; p_filesz is taken for the size",
+                                    + " found 0x8; p_filesz is used as the size",
                             path + ": at offset 0x2a0: end of program header 2: expected at most 2^64, found"
                                     + " 0xfffffffffffffff0 + 0x40; the segment is taken to end at 2^64",
                             path + ": at offset 0x2d8: content of program header 3: expected 0x10 bytes at offset"

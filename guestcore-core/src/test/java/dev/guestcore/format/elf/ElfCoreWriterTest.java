@@ -455,7 +455,7 @@ class ElfCoreWriterTest {
                     UnsupportedRequestException.class,
                     () -> new ElfCoreFormat().writer(Map.of()).plan(guest));
             assertEquals(
-                    "this guest has no memory, and an ELF core without memory opens nowhere; nothing is written",
+                    "this guest has no memory, and no program opens an ELF core without memory; nothing is written",
                     error.getMessage());
         }
         assertThrows(UnsupportedRequestException.class, () -> new ElfCoreFormat().writer(Map.of("layout", "7")));

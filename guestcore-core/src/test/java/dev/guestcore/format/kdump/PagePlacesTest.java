@@ -86,7 +86,7 @@ class PagePlacesTest {
     void aBitTooFewLeavesADescriptorOver() {
         byte[] dump = withBit(image(), 17, false);
         assertEquals(1, damage(dump).size(), damage(dump)::toString);
-        assertTrue(damage(dump).getFirst().contains("behind the 39 for which the bitmap has pages"));
+        assertTrue(damage(dump).getFirst().contains("after the 39 for which the bitmap has pages"));
         assertEquals(List.of("kdump-00", "kdump-17"), failed(dump));
     }
 

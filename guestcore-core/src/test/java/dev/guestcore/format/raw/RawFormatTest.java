@@ -336,7 +336,7 @@ class RawFormatTest {
                 new Fault(ranges("{\"address\":\"0x0\",\"size\":\"0x10\"}"), "}",
                         "offset of a range: expected 0 to 2^63 - 1, found none"),
                 new Fault(ranges("{\"address\":0,\"size\":16,\"offset\":0},{\"address\":15,\"size\":16,\"offset\":0}"),
-                        "}]", "address of a range: expected one behind the range before, found 0xf"),
+                        "}]", "address of a range: expected one after the previous range, found 0xf"),
                 new Fault(ranges("{\"address\":\"zero\"}"), "\"zero",
                         "address: expected a number such as \"0x1000\", found \"zero\""),
                 new Fault(ranges("{\"kind\":\"tape\",\"size\":1}"), "}",
@@ -346,7 +346,7 @@ class RawFormatTest {
             assertEquals(
                     image + ".map.json: at offset 0x" + Integer.toHexString(fault.map().indexOf(fault.place())) + ": "
                             + fault.message()
-                            + "; write the image again, or say raw:FILE@BASE to open it without its map",
+                            + "; write the image again, or open it without its map as raw:FILE@BASE",
                     assertThrows(MalformedDumpException.class, () -> Guests.open(image)).getMessage());
         }
         Path broken = withMap("{\"format\":");

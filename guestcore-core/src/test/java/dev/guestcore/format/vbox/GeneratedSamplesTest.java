@@ -202,7 +202,7 @@ class GeneratedSamplesTest {
             String file = Samples.core("vbox/r32341-A").toString();
             assertTrue(guest.findings()
                     .contains(Finding.note(file + ": p_offset of all 9 ranges is 504 bytes too small, a fault of"
-                            + " VirtualBox before r34134; put right on reading")));
+                            + " VirtualBox before r34134; corrected on reading")));
             assertTrue(guest.findings()
                     .contains(Finding.damage(file + ": VirtualBox before r34197 wrote the first page of each range"
                             + " again for every other page of it: the other " + Amounts.count(lost)

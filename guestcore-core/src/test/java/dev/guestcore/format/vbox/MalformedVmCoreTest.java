@@ -153,24 +153,24 @@ class MalformedVmCoreTest {
                         "at offset 0xe8: p_paddr and p_memsz: expected a range within 2^64 bytes, found 0x4000 and 0x0;"
                                 + " ignored"),
                 of("less in the file than in memory", core -> core.putLong(LAST_LOAD + 40, 0x2000),
-                        "at offset 0xe8: p_filesz: expected 0 or p_memsz 0x2000, found 0x1000; the memory behind"
+                        "at offset 0xe8: p_filesz: expected 0 or p_memsz 0x2000, found 0x1000; the memory past"
                                 + " p_filesz"
                                 + " cannot be read"),
                 of("more in the file than in memory", core -> core.putLong(LAST_LOAD + 40, 0x800),
-                        "at offset 0xe8: p_filesz: expected 0 or p_memsz 0x800, found 0x1000; p_memsz is believed"),
+                        "at offset 0xe8: p_filesz: expected 0 or p_memsz 0x800, found 0x1000; p_memsz is used"),
                 of("address inside a page", core -> core.putLong(LAST_LOAD + 24, 0x4004),
                         "at offset 0xe8: p_paddr: expected the start of a page, found 0x4004; the range is of whole pages,"
                                 + " and its memory may belong to another address"),
                 of("offset past the end", core -> core.putLong(LAST_LOAD + 8, 1L << 50),
                         "at offset 0x7614: end of file: expected 1125899906846720 bytes, found 30228; the file is cut"
-                                + " short, and memory that should lie behind its end cannot be read"),
+                                + " short, and memory that should lie past its end cannot be read"),
                 of("offset that overflows", core -> core.putLong(LAST_LOAD + 8, -0x800),
                         "at offset 0x7614: end of file: expected more than 2^63 bytes, found 30228; the file is cut"
-                                + " short, and memory that should lie behind its end cannot be read"),
+                                + " short, and memory that should lie past its end cannot be read"),
                 of("more headers than the file holds", core -> core.putShort(56, (short) 1000),
                         "at offset 0x40: program headers: expected 1000 (e_phnum), found 538 before the end of the"
                                 + " file;"
-                                + " the file is cut short and the ranges behind are lost"),
+                                + " the file is cut short and the ranges after that are lost"),
                 of("section header outside", core -> {
                     core.putShort(56, (short) 0xffff);
                     core.putLong(40, 1L << 62);
@@ -358,7 +358,7 @@ class MalformedVmCoreTest {
             assertEquals(PageState.UNREADABLE, guest.memory().runAt(0x4000).state());
             assertEquals(
                     List.of(Finding.damage(folder.resolve("core") + ": at offset 0x5e14: end of file: expected 30228"
-                            + " bytes, found 24084; the file is cut short, and memory that should lie behind its end"
+                            + " bytes, found 24084; the file is cut short, and memory that should lie past its end"
                             + " cannot be read")),
                     guest.findings());
         }

@@ -212,7 +212,7 @@ class ManyRangesTest {
             assertEquals(65534, guest.memory().regions().size());
             assertEquals(
                     Finding.note(file + ": at offset 0x38: e_phnum: found 65535 and no section header 0; taken"
-                            + " literally: VirtualBox drops all ranges behind the first 65534 without a word, so some"
+                            + " literally: VirtualBox silently drops all ranges after the first 65534, so some"
                             + " may be missing"),
                     guest.findings().getFirst());
         }

@@ -66,7 +66,7 @@ class VerifyTest {
                 of(19, LOAD, "p_flags 5, p_vaddr 0x0, p_align 0", core -> core.putInt(LOAD + 4, 5)),
                 of(20, LOAD + 32, "p_filesz 0x1000, p_memsz 0x2000", core -> core.putLong(LOAD + 32, 0x1000)),
                 of(21, LOAD + 24, "p_paddr 0x0, p_memsz 0x0", core -> core.putLong(LOAD + 40, 0)),
-                of(22, LOAD + 80, "0x2000 behind 0x9000", core -> core.putLong(LOAD + 24, 0x9000)),
+                of(22, LOAD + 80, "0x2000 after 0x9000", core -> core.putLong(LOAD + 24, 0x9000)),
                 of(23, 64, "1 overlaps", core -> core.putLong(LOAD + 112 + 24, 0x3000)),
                 of(24, LOAD + 24, "0x10 with length 0x2000", core -> core.putLong(LOAD + 24, 0x10)),
                 of(25, LOAD + 120, "0x1 in place of 0x6614", core -> core.putLong(LOAD + 120, 1)),
@@ -142,7 +142,7 @@ class VerifyTest {
     void leavesTheMemoryAloneUnlessDeep() {
         Check check = verify(SmallCore.file(folder, SmallCore.bytes()), false).getLast();
         assertEquals(Check.Result.SKIPPED, check.result());
-        assertEquals("only tried in a deep check", check.found());
+        assertEquals("needs a deep check", check.found());
     }
 
     @Test

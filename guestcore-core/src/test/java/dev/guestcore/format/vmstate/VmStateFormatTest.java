@@ -320,7 +320,7 @@ class VmStateFormatTest {
                 checkMemory(guest);
                 assertEquals(1, guest.findings().size(), guest.findings()::toString);
                 assertEquals(folder.resolve("stream") + ": the stream ends at offset 0x" + Integer.toHexString(stream.length)
-                        + "; what lies behind it is not part of it", guest.findings().getFirst().message());
+                        + "; what follows is not part of it", guest.findings().getFirst().message());
                 assertEquals(Finding.Severity.NOTE, guest.findings().getFirst().severity());
             }
         }
@@ -344,7 +344,7 @@ class VmStateFormatTest {
         try (Guest guest = Guests.open(path)) {
             assertArrayEquals(expected(7), read(guest.memory(), 7 * PAGE, PAGE));
             assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE
-                    && finding.message().contains("not within 64 MiB behind the memory")), guest.findings()::toString);
+                    && finding.message().contains("not within 64 MiB after the memory")), guest.findings()::toString);
         }
     }
 

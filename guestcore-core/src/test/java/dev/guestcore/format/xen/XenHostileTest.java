@@ -66,7 +66,7 @@ class XenHostileTest {
     @Test
     void truncatedRightBehindTheSectionHeaders() throws IOException {
         assertEquals(
-                core() + ": at offset 0x200: sections: expected notes, vCPUs and memory behind the section"
+                core() + ": at offset 0x200: sections: expected notes, vCPUs and memory after the section"
                         + " headers, found the"
                         + " end of the file at 0x200; nothing of the guest is in this file; dump it again",
                 refused(Arrays.copyOf(new XenImage().build(), HEADERS)).getMessage());
@@ -185,7 +185,8 @@ class XenHostileTest {
                 assertThrows(UnsupportedRequestException.class, () -> Guests.open(core()).close());
         assertEquals(
                 "the frame table of this Xen dump-core has 134217729 entries that are not in order; more than 134217728"
-                        + " are not sorted, because that takes gigabytes of memory; page frames of a sound dump ascend",
+                        + " are not sorted, because that takes gigabytes of memory; in an undamaged dump page frames"
+                        + " ascend",
                 error.getMessage());
     }
 
@@ -212,7 +213,7 @@ class XenHostileTest {
         try (Guest guest = Guests.open(core())) {
             assertEquals(List.of(), guest.vcpus());
             assertEquals(
-                    "at offset 0x220: xch_nr_vcpus: expected 0 as in .xen_prstatus, found 1; the section is believed",
+                    "at offset 0x220: xch_nr_vcpus: expected 0 as in .xen_prstatus, found 1; the section is used",
                     guest.findings().getFirst().message());
         }
     }

@@ -124,7 +124,7 @@ class XenSamplesTest {
                         "xen-05",
                         "libkdumpfile 0.5 crashes on e_machine 3 with .xen_prstatus; crash for x86-64 refuses it",
                         "xen-23",
-                        "page size stands four bytes too low, as 64-bit tools leave it for 32-bit guests",
+                        "the page size is stored four bytes too low, as 64-bit tools leave it for 32-bit guests",
                         "xen-36",
                         "crash takes the entry's number for the frame and reads wrong pages",
                         "xen-37",

@@ -363,9 +363,9 @@ class XenVariantsTest {
             assertEquals(
                     List.of(
                             "at offset 0x220: xch_nr_vcpus: expected 1 as in .xen_prstatus, found 3; the section is"
-                                    + " believed",
+                                    + " used",
                             "at offset 0x220: xch_nr_pages: expected 4 as in .xen_pages, found 9; the section is"
-                                    + " believed"),
+                                    + " used"),
                     messages(guest));
             assertPage(guest, 5, 4096, 4);
         }

@@ -210,8 +210,8 @@ class OutputFileTest {
             Files.delete(inner);
             OutputException error = assertThrows(OutputException.class, output::commit);
             assertEquals(
-                    target + ": naming the finished file failed: the folder is gone; see to that folder and its disk, or"
-                            + " choose another",
+                    target + ": naming the finished file failed: the folder no longer exists; check that folder and its"
+                            + " disk, or choose another",
                     error.getMessage());
         }
         assertEquals(List.of(), names());

@@ -102,7 +102,7 @@ class GdbListenerTest {
             expect(idle.getLast(), "+$QC1#c5");
             converse(listener.address());
             // Its session has ended once the one that is idle next is served.
-            String refusal = "E.guestcore serves 4 debuggers already; let one of them leave first";
+            String refusal = "E.guestcore serves 4 debuggers already; disconnect one of them first";
             idle.add(awaitService(listener.address()));
             try (SocketChannel tooMany = SocketChannel.open(listener.address())) {
                 send(tooMany, "+" + Wire.frame("qSupported:multiprocess+"));
@@ -156,7 +156,7 @@ class GdbListenerTest {
             try (SocketChannel second = SocketChannel.open(address)) {
                 send(second, "+" + Wire.frame("qC"));
                 expect(second, "+" + Wire.frame(
-                        "E.guestcore serves another debugger, and ends when that one leaves"));
+                        "E.guestcore serves another debugger, and exits when that one disconnects"));
                 assertEquals(-1, drain(second));
             }
             assertFalse(served.isDone());

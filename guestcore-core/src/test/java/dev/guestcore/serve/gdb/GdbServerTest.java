@@ -352,7 +352,7 @@ class GdbServerTest {
         assertTrue(shown.contains("0xffffffff81001000"), shown);
         assertTrue(shown.endsWith("1 find, virtual addresses\n"), shown);
         String physical = monitor(command("phys on"), command("search Guestcore shows"));
-        assertTrue(physical.endsWith("2 finds, guest-physical addresses\n"), physical);
+        assertTrue(physical.endsWith("2 hits, guest-physical addresses\n"), physical);
     }
 
     @Test

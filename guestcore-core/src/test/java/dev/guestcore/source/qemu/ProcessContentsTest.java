@@ -130,7 +130,7 @@ class ProcessContentsTest {
         ProcessMemory memory = new ProcessMemory((int) ended.pid());
         SourceException error =
                 assertThrows(SourceException.class, () -> memory.read(4096, MemorySegment.ofArray(new byte[1])));
-        assertTrue(error.getMessage().contains("is gone"), error.getMessage());
+        assertTrue(error.getMessage().contains("ended while its memory was read"), error.getMessage());
     }
 
     private static void protect(MemorySegment pages, int rights) throws Throwable {

@@ -103,7 +103,7 @@ class ChangingFilesTest {
             Files.createFile(folder.resolve(SlowProvider.GO));
             String line = command.end().oneLine(1);
             assertTrue(line.contains(target.resolve("core").toString()), line);
-            assertTrue(line.contains("the folder is gone"), line);
+            assertTrue(line.contains("the folder no longer exists"), line);
         }
         assertEquals(List.of(SlowProvider.GO, SlowProvider.REACHED), CommandLine.names(folder));
     }
