@@ -2,6 +2,7 @@ package dev.guestcore.error;
 
 import java.io.Serial;
 import java.util.Locale;
+import java.util.Objects;
 
 /**
  * The superclass of all exceptions that Guestcore throws on purpose. The message is one line for the user: what is wrong,
@@ -20,6 +21,12 @@ public class GuestcoreException extends RuntimeException {
     /** Creates the error with a line for the user and the technical cause. */
     public GuestcoreException(String message, Throwable cause) {
         super(oneLine(message), cause);
+    }
+
+    /** {@inheritDoc} It is never null. */
+    @Override
+    public String getMessage() {
+        return Objects.requireNonNull(super.getMessage());
     }
 
     /** Part of a message may come from a dump, a guest or a hypervisor, which must not break the line. */

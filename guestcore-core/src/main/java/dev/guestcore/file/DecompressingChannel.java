@@ -81,7 +81,7 @@ public final class DecompressingChannel implements ReadableByteChannel {
             }
             return count;
         } catch (MemoryLimitException | UnsupportedOptionsException e) {
-            throw tooLarge(e.getMessage());
+            throw tooLarge(String.valueOf(e.getMessage()));
         } catch (GuestcoreException e) {
             throw e;
         } catch (IOException | RuntimeException e) {

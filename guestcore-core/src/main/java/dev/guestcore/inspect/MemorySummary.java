@@ -35,7 +35,10 @@ public record MemorySummary(
      * @param regionCount how many
      * @param bytes their length together
      */
-    public record KindTotal(long regionCount, long bytes) {}
+    public record KindTotal(long regionCount, long bytes) {
+
+        private static final KindTotal NONE = new KindTotal(0, 0);
+    }
 
     /** Makes the maps immutable. */
     public MemorySummary {
@@ -57,7 +60,7 @@ public record MemorySummary(
     public static MemorySummary of(GuestMemory memory, long mostRuns) {
         Map<MemoryRegion.Kind, KindTotal> kinds = new EnumMap<>(MemoryRegion.Kind.class);
         for (MemoryRegion.Kind kind : MemoryRegion.Kind.values()) {
-            kinds.put(kind, new KindTotal(0, 0));
+            kinds.put(kind, KindTotal.NONE);
         }
         long regionCount = 0;
         long holeCount = 0;
@@ -74,7 +77,7 @@ public record MemorySummary(
             }
             last = range.last();
             regionCount++;
-            KindTotal total = kinds.get(region.kind());
+            KindTotal total = kinds.getOrDefault(region.kind(), KindTotal.NONE);
             long bytes = Pages.add(total.bytes(), Pages.size(range));
             kinds.put(region.kind(), new KindTotal(total.regionCount() + 1, bytes));
         }
@@ -85,14 +88,19 @@ public record MemorySummary(
         return new MemorySummary(regionCount, kinds, states.bytes, states.complete, holeCount, holeBytes, span);
     }
 
+    /** Regions and bytes of one kind. */
+    public KindTotal total(MemoryRegion.Kind kind) {
+        return kinds.getOrDefault(kind, KindTotal.NONE);
+    }
+
     /** Bytes of one kind. */
     public long bytes(MemoryRegion.Kind kind) {
-        return kinds.get(kind).bytes();
+        return total(kind).bytes();
     }
 
     /** Bytes in one state. */
     public long bytes(PageState state) {
-        return states.get(state);
+        return states.getOrDefault(state, 0L);
     }
 
     private static final class StateTotals implements Pages.RunVisitor {

@@ -172,7 +172,7 @@ public final class SvgMap {
         int x = BAR_LEFT;
         int y = 122;
         for (MemoryRegion.Kind kind : MemoryRegion.Kind.values()) {
-            if (map.summary().kinds().get(kind).regionCount() > 0) {
+            if (map.summary().total(kind).regionCount() > 0) {
                 fill(x, y - 11, 14, 14, kind);
                 text(x + 21, y, "", TextMap.plural(kind));
                 x += kind == MemoryRegion.Kind.DEVICE ? 96 : 72;

@@ -88,7 +88,7 @@ public final class TextMap {
     static String totals(MemoryMap map) {
         MemorySummary summary = map.summary();
         String kinds = List.of(MemoryRegion.Kind.values()).stream()
-                .filter(kind -> summary.kinds().get(kind).regionCount() > 0)
+                .filter(kind -> summary.total(kind).regionCount() > 0)
                 .map(kind -> plural(kind) + " " + Amounts.human(summary.bytes(kind)))
                 .collect(Collectors.joining(", "));
         return (kinds.isEmpty() ? "" : kinds + "; ") + Amounts.counted(summary.regionCount(), "region");

@@ -110,8 +110,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
 
     private static boolean isPath(String location) {
         try {
-            Path.of(location);
-            return true;
+            return !Path.of(location).toString().isEmpty();
         } catch (InvalidPathException e) {
             return false;
         }

@@ -314,7 +314,7 @@ final class PagePump {
             switch (e.getCause()) {
                 case RuntimeException problem -> throw problem;
                 case Error problem -> throw problem;
-                default -> throw new GuestcoreException("reading the guest failed: " + e.getCause(), e.getCause());
+                case null, default -> throw new GuestcoreException("reading the guest failed: " + e.getCause(), e);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -40,15 +40,17 @@ final class Ranges {
     private final VmCoreFile core;
     private final Survey survey;
     private final List<Finding> findings = new ArrayList<>();
-    private Extents extents;
+    private final Extents extents;
     private LongUnaryOperator storedBytes = index -> -1L;
     private boolean repeatsFirstPage;
     private long overlaps;
     private String firstOverlap = "";
 
-    private Ranges(VmCoreFile core, Survey survey) {
+    private Ranges(VmCoreFile core, Survey survey, Arena arena) {
         this.core = core;
         this.survey = survey;
+        this.extents = collect(arena);
+        setStoredBytes();
     }
 
     /** What one pass over the program headers tells. */
@@ -179,8 +181,7 @@ final class Ranges {
     /** Reads all ranges; the table lives as long as {@code arena}. */
     static Ranges read(VmCoreFile core, Arena arena) {
         Survey survey = survey(core);
-        Ranges ranges = new Ranges(core, survey);
-        ranges.build(arena);
+        Ranges ranges = new Ranges(core, survey, arena);
         ranges.judge();
         return ranges;
     }
@@ -191,7 +192,7 @@ final class Ranges {
         return survey;
     }
 
-    private void build(Arena arena) {
+    private Extents collect(Arena arena) {
         Extents.Builder table = new Extents.Builder(arena);
         RangeSorter.Target target = (first, last, value) -> addWithoutOverlap(table, first, last, value);
         if (survey.sorted) {
@@ -204,7 +205,10 @@ final class Ranges {
                 sorter.drainTo(target);
             }
         }
-        extents = table.build();
+        return table.build();
+    }
+
+    private void setStoredBytes() {
         if (survey.dropsOddBytes(core.noteSegment())) {
             storedBytes = index -> extents.last(index) - extents.first(index) + 1 & -PAGE;
         }

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How much memory a process can still take without driving out anybody: what Linux says is available
@@ -55,8 +56,8 @@ final class HostMemory {
     private long leftInGroups(String mount, String path, String limitName, String usageName) {
         long least = Long.MAX_VALUE;
         Path top = root.resolve(mount);
-        Path group = top.resolve(path.replaceFirst("^/+", "")).normalize();
-        while (group.startsWith(top)) {
+        @Nullable Path group = top.resolve(path.replaceFirst("^/+", "")).normalize();
+        while (group != null && group.startsWith(top)) {
             OptionalLong limit = number(group.resolve(limitName));
             OptionalLong usage = number(group.resolve(usageName));
             if (limit.isPresent() && usage.isPresent()) {

@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.zip.CRC32C;
 import tools.jackson.databind.json.JsonMapper;
@@ -129,7 +130,7 @@ public final class KeepRecord {
             for (MemoryRegion region : regions) {
                 target.put(region.range().first());
                 target.put(region.range().last());
-                long name = names.get(region.name());
+                long name = Objects.requireNonNull(names.get(region.name()));
                 target.put(name << Integer.SIZE | KINDS.indexOf(region.kind()));
             }
         });

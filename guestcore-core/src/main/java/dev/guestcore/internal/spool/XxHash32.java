@@ -20,7 +20,8 @@ final class XxHash32 {
     private final byte[] rest = new byte[STRIPE];
     private int held;
     private long total;
-    private int lane1 = PRIME_1 + PRIME_2;
+    // Wraps, as all sums here do.
+    private int lane1 = (int) ((long) PRIME_1 + PRIME_2);
     private int lane2 = PRIME_2;
     private int lane3;
     private int lane4 = -PRIME_1;

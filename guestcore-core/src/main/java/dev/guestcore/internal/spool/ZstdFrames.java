@@ -65,14 +65,15 @@ public final class ZstdFrames extends InputStream {
     @Override
     public int read(byte[] target, int offset, int length) throws IOException {
         while (true) {
-            if (content == null) {
+            ZstdInputStream current = content;
+            if (current == null) {
                 if (!nextFrame()) {
                     return -1;
                 }
-                begin(Long.MAX_VALUE);
+                current = begin(Long.MAX_VALUE);
             }
             try {
-                int count = content.read(target, offset, length);
+                int count = current.read(target, offset, length);
                 if (count >= 0) {
                     delivered += count;
                     return count;
@@ -102,14 +103,15 @@ public final class ZstdFrames extends InputStream {
         failure = cause;
         in = stored.apply(frameAt);
         at = frameAt;
-        begin(good);
-        content.skipNBytes(delivered);
+        begin(good).skipNBytes(delivered);
     }
 
-    private void begin(long blocks) {
+    private ZstdInputStream begin(long blocks) {
         Frame begun = new Frame(blocks);
         frame = begun;
-        content = new ZstdInputStream(begun);
+        ZstdInputStream opened = new ZstdInputStream(begun);
+        content = opened;
+        return opened;
     }
 
     /** Moves to the next frame with content. */

@@ -154,7 +154,7 @@ public final class MemoryCopier {
             switch (e.getCause()) {
                 case RuntimeException problem -> throw problem;
                 case Error problem -> throw problem;
-                default -> throw new GuestcoreException("reading the guest failed: " + e.getCause(), e.getCause());
+                case null, default -> throw new GuestcoreException("reading the guest failed: " + e.getCause(), e);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -2,6 +2,7 @@ package dev.guestcore.serve.gdb;
 
 import dev.guestcore.error.GuestcoreException;
 import java.io.Serial;
+import java.util.Objects;
 
 /** A client asked for something that it does not get. Becomes an error reply, never leaves this package. */
 final class RequestException extends GuestcoreException {
@@ -27,6 +28,12 @@ final class RequestException extends GuestcoreException {
 
     static RequestException invalid(String what) {
         return new RequestException(INVALID, "cannot make sense of " + what);
+    }
+
+    /** {@inheritDoc} It is never null. */
+    @Override
+    public String getMessage() {
+        return Objects.requireNonNull(super.getMessage());
     }
 
     /** The number in the reply, two decimal digits. */

@@ -83,7 +83,7 @@ final class DescriptionReader {
             }
             text = file.bytes(0, (int) file.size(), "description");
         }
-        DescriptionFiles files = new DescriptionFiles(path.toAbsolutePath().getParent());
+        DescriptionFiles files = new DescriptionFiles(path.toAbsolutePath().resolveSibling(""));
         try {
             JsonValue root = JsonValue.root(path.toString(), MAPPER.readTree(text));
             return new DescriptionReader(path.toString(), files).description(root);

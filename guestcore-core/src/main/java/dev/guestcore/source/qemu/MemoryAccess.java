@@ -121,14 +121,14 @@ final class MemoryAccess implements AutoCloseable {
         ProcessMemory holder = known.process().get();
         hostAddresses.putAll(known.hostAddresses());
         for (MemoryRegion region : known.unproven()) {
-            if (!isSame(holder, region, hostAddresses.get(region))) {
+            Long address = hostAddresses.get(region);
+            if (address == null || !isSame(holder, region, address)) {
                 hostAddresses.remove(region);
             }
         }
-        Optional<MemoryRegion> largest = hostAddresses.keySet().stream()
-                .max(Comparator.comparingLong(region -> region.range().size()));
-        boolean holds = largest.isPresent()
-                && isSameAt(holder, largest.get(), hostAddresses.get(largest.get()), 0, sampleOf(largest.get()));
+        Optional<Map.Entry<MemoryRegion, Long>> largest = hostAddresses.entrySet().stream()
+                .max(Comparator.comparingLong(place -> place.getKey().range().size()));
+        boolean holds = largest.isPresent() && beginsSame(holder, largest.get().getKey(), largest.get().getValue());
         if (!holds) {
             hostAddresses.clear();
         }
@@ -221,6 +221,10 @@ final class MemoryAccess implements AutoCloseable {
 
     private static long sampleOf(MemoryRegion region) {
         return Math.min(SAMPLE, region.range().size()) & -Long.BYTES;
+    }
+
+    private boolean beginsSame(ProcessMemory process, MemoryRegion region, long hostAddress) throws IOException {
+        return isSameAt(process, region, hostAddress, 0, sampleOf(region));
     }
 
     private boolean isSameAt(ProcessMemory process, MemoryRegion region, long hostAddress, long offset, long size)

@@ -75,13 +75,16 @@ final class SharedFile implements AutoCloseable {
     private static Optional<SharedFile> open(Path descriptor, Identity wanted) {
         try {
             Map<String, Object> known = Files.readAttributes(descriptor, "unix:dev,ino,size,isRegularFile,fileKey");
-            if (!wanted.is((Long) known.get("dev"), (Long) known.get("ino"))
+            if (!(known.get("dev") instanceof Long device)
+                    || !(known.get("ino") instanceof Long inode)
+                    || !(known.get("size") instanceof Long size)
+                    || !(known.get("fileKey") instanceof Object key)
+                    || !wanted.is(device, inode)
                     || !Boolean.TRUE.equals(known.get("isRegularFile"))
                     || !isHonest(descriptor, wanted)) {
                 return Optional.empty();
             }
-            long size = (Long) known.get("size");
-            return FileHoles.of(descriptor, known.get("fileKey"), size).map(holes -> new SharedFile(holes, size));
+            return FileHoles.of(descriptor, key, size).map(holes -> new SharedFile(holes, size));
         } catch (IOException e) {
             // Closed in the meantime, or not ours to look at.
             return Optional.empty();

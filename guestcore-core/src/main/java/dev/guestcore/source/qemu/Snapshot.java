@@ -13,6 +13,7 @@ import dev.guestcore.arch.x86.X86;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.SourceException;
+import dev.guestcore.internal.file.IoReason;
 import dev.guestcore.internal.migration.MachineState;
 import dev.guestcore.internal.migration.MigrationStream;
 import dev.guestcore.internal.migration.RamBlock;
@@ -25,6 +26,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
@@ -78,6 +80,11 @@ final class Snapshot {
         Refused(String message, @Nullable Throwable cause) {
             super(message, cause);
         }
+
+        @Override
+        public String getMessage() {
+            return Objects.requireNonNull(super.getMessage());
+        }
     }
 
     /**
@@ -127,7 +134,9 @@ final class Snapshot {
             MigrationSettings.change(qmp, watchdog).restore(qmp);
             watchdog.disarm();
             return Optional.empty();
-        } catch (Refused | SourceException e) {
+        } catch (Refused e) {
+            return Optional.of(e.getMessage());
+        } catch (SourceException e) {
             return Optional.of(e.getMessage());
         }
     }
@@ -212,7 +221,9 @@ final class Snapshot {
         try {
             // Two words a page, and the devices.
             stream = StreamFile.create(most + most / 256 + (64L << 20), request.folder(), canBeCancelled(qmp));
-        } catch (SourceException | IOException e) {
+        } catch (IOException e) {
+            throw new Refused(IoReason.of(e), e);
+        } catch (SourceException e) {
             throw new Refused(e.getMessage(), e);
         }
         try (stream) {

@@ -62,7 +62,8 @@ record RawPieces(Path path, long base) {
             try {
                 Quantities.read(base);
             } catch (NumberFormatException e) {
-                reason = e.getMessage().startsWith("it ") ? ": " + e.getMessage() : "";
+                String message = String.valueOf(e.getMessage());
+                reason = message.startsWith("it ") ? ": " + message : "";
             }
         }
         return "'" + text + "' does not end in a base address" + reason + "; " + WANTED;
