@@ -192,7 +192,7 @@ final class InfoText {
             }
         }
         for (MemoryRegion.Kind kind : MemoryRegion.Kind.values()) {
-            MemorySummary.KindTotal total = summary.kinds().get(kind);
+            MemorySummary.KindTotal total = summary.total(kind);
             if (total.regionCount() > 0) {
                 String count = Text.counted(total.regionCount(), "region");
                 fact(Text.kind(kind), Amounts.human(total.bytes()) + " in " + count);

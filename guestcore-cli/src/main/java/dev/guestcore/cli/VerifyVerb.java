@@ -95,14 +95,15 @@ final class VerifyVerb extends Verb {
                 if (!json) {
                     describe(verification);
                 }
+                String other = against;
                 Optional<GuestComparison> comparison =
-                        against == null ? Optional.empty() : Optional.of(compare(against));
+                        other == null ? Optional.empty() : Optional.of(compare(other));
                 if (json) {
                     Map<String, Object> document = json(verification, comparison);
                     digests.ifPresent(report -> document.put("manifest", ManifestLines.json(report)));
                     printJson(document);
-                } else {
-                    comparison.ifPresent(result -> Comparison.describe(result, file, against, this::print, style()));
+                } else if (other != null) {
+                    comparison.ifPresent(result -> Comparison.describe(result, file, other, this::print, style()));
                 }
                 return digests.map(ManifestReport::matches).orElse(true)
                         ? exitCode(checks, comparison)

@@ -9,6 +9,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Spliterator;
@@ -195,8 +196,7 @@ final class PrintkRing implements KernelLog.Reader {
             if (!hasNext()) {
                 throw new NoSuchElementException();
             }
-            LogEntry entry = next;
-            assert entry != null;
+            LogEntry entry = Objects.requireNonNull(next);
             next = null;
             return entry;
         }

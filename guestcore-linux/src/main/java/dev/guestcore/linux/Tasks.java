@@ -127,7 +127,7 @@ public final class Tasks {
             find();
             List<Task> tasks = new ArrayList<>();
             found.forEach((address, task) -> attempt(
-                    "the task at 0x" + Long.toHexString(address), () -> tasks.add(read(task, places.get(address)))));
+                    "the task at 0x" + Long.toHexString(address), () -> tasks.add(read(task, places.getOrDefault(address, Set.of())))));
             tasks.sort(Comparator.comparing(Task::isIdle)
                     .reversed()
                     .thenComparingInt(task -> task.isIdle() ? task.cpu() : task.tgid())

@@ -6,6 +6,7 @@ import dev.guestcore.linux.types.BtfRecord;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 
 /**
@@ -67,7 +68,7 @@ final class IsfTypes {
     }
 
     private boolean isWritten(BtfRecord record) {
-        return record.nameOffset() == 0 || chosen.get(category(record) + record.name()) == record.id();
+        return record.nameOffset() == 0 || Objects.equals(chosen.get(category(record) + record.name()), record.id());
     }
 
     void writeBaseTypes(JsonText json) {

@@ -79,7 +79,7 @@ final class StackWalk {
                 }
             }
         } catch (BrokenException e) {
-            return broken(e.getMessage());
+            return broken(String.valueOf(e.getMessage()));
         } catch (MemoryAccessException e) {
             return broken(e.getMessage());
         }
