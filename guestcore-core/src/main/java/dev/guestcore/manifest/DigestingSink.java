@@ -13,6 +13,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,7 +43,7 @@ final class DigestingSink implements CoreSink, AutoCloseable {
     private final Thread sequencer;
     private volatile @Nullable Throwable failure;
     private volatile boolean stopped;
-    private volatile long digested;
+    private final AtomicLong digested = new AtomicLong();
 
     private @Nullable PageBatch batch;
     private int memorySlot = -1;
@@ -121,7 +122,7 @@ final class DigestingSink implements CoreSink, AutoCloseable {
 
     /** How many bytes of the file are digested so far. */
     long digested() {
-        return digested;
+        return digested.get();
     }
 
     @Override
@@ -346,7 +347,7 @@ final class DigestingSink implements CoreSink, AutoCloseable {
                 sha.update(zeros, 0, (int) Math.min(left, ZEROS));
             }
         }
-        digested += size;
+        digested.addAndGet(size);
     }
 
     private void collect(PageBatch done) {
@@ -376,9 +377,9 @@ final class DigestingSink implements CoreSink, AutoCloseable {
         }
         steps.add(new End());
         try {
-            long before = digested;
+            long before = digested.get();
             while (!sequencer.join(Duration.ofMillis(100))) {
-                long sofar = digested;
+                long sofar = digested.get();
                 progress.advance(sofar - before);
                 before = sofar;
             }

@@ -18,14 +18,12 @@ import java.util.OptionalLong;
 final class KdumpVerifier {
 
     private final List<FileBytes> files;
-    private final FileBytes file;
     private final boolean deep;
     private final Progress progress;
     private final CheckList checks = new CheckList("docs/formats/kdump.md");
 
     KdumpVerifier(List<FileBytes> files, boolean deep, Progress progress) {
         this.files = files;
-        this.file = files.getFirst();
         this.deep = deep;
         this.progress = progress;
     }

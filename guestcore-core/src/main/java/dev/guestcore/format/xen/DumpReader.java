@@ -511,7 +511,7 @@ final class DumpReader {
     List<Finding> places() {
         List<Section> byOffset = dump.sections().stream()
                 .filter(section -> section.header().type() != Elf.SHT_NULL && section.size() > 0 && section.isWhole(file))
-                .sorted(Comparator.comparing(Section::offset))
+                .sorted(Comparator.comparingLong(Section::offset))
                 .toList();
         List<Finding> wrong = new ArrayList<>();
         long end = dump.elf().sectionHeaderOffset() + (long) dump.sections().size() * dump.elf().sectionHeaderSize();

@@ -252,8 +252,9 @@ public final class FreezeBuffer implements AutoCloseable {
         frozen.vcpus().forEach(vcpu -> builder.vcpu(vcpu.index(), vcpu.registers(), vcpu.rawContexts()));
         for (MemoryRegion region : regions) {
             Slot slot = slots.get(region.range());
-            boolean absent = slot == null || !region.hasContent();
-            builder.region(region, absent ? RegionContents.absent() : new SlotContents(slot));
+            builder.region(
+                    region,
+                    slot == null || !region.hasContent() ? RegionContents.absent() : new SlotContents(slot));
         }
         return builder.build();
     }

@@ -290,7 +290,7 @@ final class DeviceSections {
 
     private int readHead(String name, long instance, long version) throws Mismatch {
         byte[] expected = name.getBytes(StandardCharsets.UTF_8);
-        long size = 1 + 4 + 1 + expected.length + 4 + 4;
+        long size = 1L + 4 + 1 + expected.length + 4 + 4;
         if (descriptionAt - at < size || byteAt(at) != FULL || byteAt(at + 5) != expected.length
                 || MemorySegment.mismatch(data, at + 6, at + 6 + expected.length,
                         MemorySegment.ofArray(expected), 0, expected.length) != -1) {
@@ -434,7 +434,7 @@ final class DeviceSections {
 
     private void readSubsectionHead(String name, long version) throws Mismatch {
         byte[] expected = name.getBytes(StandardCharsets.UTF_8);
-        long size = 1 + 1 + expected.length + 4;
+        long size = 1L + 1 + expected.length + 4;
         if (descriptionAt - at < size || byteAt(at) != SUBSECTION || byteAt(at + 1) != expected.length
                 || MemorySegment.mismatch(data, at + 2, at + 2 + expected.length,
                         MemorySegment.ofArray(expected), 0, expected.length) != -1
