@@ -55,7 +55,5 @@ module dev.guestcore {
     provides dev.guestcore.source.SourceProvider with
             dev.guestcore.source.demo.DemoProvider,
             dev.guestcore.source.described.DescribedProvider,
-            dev.guestcore.source.qemu.QemuSourceProvider,
-            dev.guestcore.source.raw.RawSourceProvider,
-            dev.guestcore.source.split.SplitKdumpProvider;
+            dev.guestcore.source.qemu.QemuSourceProvider;
 }

@@ -22,7 +22,7 @@ class NoCommandLineTest {
 
     /** Commands to be typed, of other programs or as {@code info} shows them. */
     private static final List<String> COMMANDS = List.of(
-            "DebuggerAdvice", "Monitor", "SplitKdumpProvider", "Compression", "KnownFiles");
+            "DebuggerAdvice", "Monitor", "SplitParts", "Compression", "KnownFiles");
 
     /** What {@code OtherWays} says of libvirt stands in all messages that it is part of. */
     private static final String VIRSH = "FILE --paused|vm\\.elf --memory-only";

@@ -1,7 +1,6 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.open.Guests;
-import dev.guestcore.source.SourceProvider;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.StreamSupport;
@@ -45,6 +44,6 @@ enum Completes {
 
     /** Kinds of sources as they are typed: {@code qemu:}. */
     static List<String> schemes() {
-        return Guests.providers().stream().map(SourceProvider::scheme).map(scheme -> scheme + ":").toList();
+        return Guests.schemes().stream().map(scheme -> scheme.name() + ":").toList();
     }
 }

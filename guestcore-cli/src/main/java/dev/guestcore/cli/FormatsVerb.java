@@ -1,17 +1,17 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
-import dev.guestcore.file.FileBytes;
+import dev.guestcore.file.FileSet;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.Probe;
 import dev.guestcore.open.Guests;
+import dev.guestcore.open.Scheme;
 import dev.guestcore.source.GuestSource;
-import dev.guestcore.source.SourceProvider;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
@@ -62,10 +62,10 @@ final class FormatsVerb extends Verb {
         print(style.heading("sources"));
         Table sources = new Table("", "");
         sources.row("FILE", "a core file of a format above, recognised by its content");
-        for (SourceProvider provider : Guests.providers()) {
+        for (Scheme scheme : Guests.schemes()) {
             // The first words say what can stand behind the colon.
-            String[] parts = provider.help().split(" {2,}", 2);
-            sources.row(parts.length == 2 ? parts[0] : provider.scheme() + ":", parts[parts.length - 1]);
+            String[] parts = scheme.help().split(" {2,}", 2);
+            sources.row(parts.length == 2 ? parts[0] : scheme.name() + ":", parts[parts.length - 1]);
         }
         sources.lines(style).forEach(this::print);
     }
@@ -90,10 +90,10 @@ final class FormatsVerb extends Verb {
             formats.add(entry);
         }
         List<Object> sources = new ArrayList<>();
-        for (SourceProvider provider : Guests.providers()) {
+        for (Scheme scheme : Guests.schemes()) {
             Map<String, Object> entry = new LinkedHashMap<>();
-            entry.put("scheme", provider.scheme());
-            entry.put("help", provider.help());
+            entry.put("scheme", scheme.name());
+            entry.put("help", scheme.help());
             sources.add(entry);
         }
         Map<String, Object> document = new LinkedHashMap<>();
@@ -104,17 +104,16 @@ final class FormatsVerb extends Verb {
 
     /** Gives success if some format claims the file, as a test in a script. */
     private int probe(String name) {
-        Optional<SourceProvider> provider = Guests.provider(name);
-        if (provider.isPresent()) {
-            return probe(provider.get(), name);
+        if (!Guests.isFile(name)) {
+            return probeSource(name);
         }
         List<Map<String, Object>> results = new ArrayList<>();
         boolean claimed = false;
         Style style = console().style();
         Table table = new Table("name", "match", "why");
-        try (FileBytes bytes = FileBytes.open(FileNames.path(name))) {
+        try (FileSet files = Guests.files(name, Progress.none())) {
             for (CoreFormat format : Guests.formats()) {
-                Probe probe = format.probe(bytes);
+                Probe probe = format.probe(files);
                 boolean matches = probe.claims();
                 claimed |= matches;
                 String match = Names.of(probe.match());
@@ -125,6 +124,10 @@ final class FormatsVerb extends Verb {
                 result.put("match", match);
                 result.put("reason", probe.reason());
                 results.add(result);
+            }
+            if (!claimed && files.folder().isPresent()) {
+                // Says that a folder is no file.
+                Guests.recognize(files);
             }
         }
         if (json) {
@@ -139,7 +142,8 @@ final class FormatsVerb extends Verb {
     }
 
     /** A source has no content of its own: whether it can be opened is the answer. */
-    private int probe(SourceProvider provider, String name) {
+    private int probeSource(String name) {
+        String scheme = name.substring(0, name.indexOf(':'));
         String match;
         String reason;
         try (GuestSource source = Guests.source(name)) {
@@ -152,7 +156,7 @@ final class FormatsVerb extends Verb {
         boolean opens = match.equals("exact");
         if (json) {
             Map<String, Object> result = new LinkedHashMap<>();
-            result.put("format", provider.scheme());
+            result.put("format", scheme);
             result.put("match", match);
             result.put("reason", reason);
             Map<String, Object> document = new LinkedHashMap<>();
@@ -162,7 +166,7 @@ final class FormatsVerb extends Verb {
         } else {
             Style style = console().style();
             Table table = new Table("name", "match", "why");
-            table.row(provider.scheme(), opens ? style.good(match) : style.faint(match), Printable.of(reason));
+            table.row(scheme, opens ? style.good(match) : style.faint(match), Printable.of(reason));
             table.lines(style).forEach(this::print);
         }
         return opens ? ExitCode.DONE : ExitCode.FAILED;

@@ -272,7 +272,7 @@ final class InfoText {
         }
         heading("next");
         Table commands = new Table("", "");
-        boolean isFile = Guests.providers().stream().noneMatch(kind -> source.startsWith(kind.scheme() + ":"));
+        boolean isFile = Guests.isFile(source);
         if (isFile && FileBytes.isStream(Path.of(source))) {
             next(commands, "convert", " -o vm.core --to elf", "keeps it as a file, if the pipe brings it once more");
             commands.lines(style).forEach(print);

@@ -126,7 +126,7 @@ final class VerifyVerb extends Verb {
     /** About the size of the file, for each time that it is read. */
     private void expectAll() {
         int times = (manifest || manifestFile != null ? 1 : 0) + (deep ? 1 : 0) + (against != null ? 1 : 0);
-        long size = Guests.provider(file).isPresent() ? 0 : FileNames.path(file).toFile().length();
+        long size = Guests.isFile(file) ? FileNames.path(file).toFile().length() : 0;
         progress(progress.mode).expect(times * size);
     }
 
@@ -144,7 +144,7 @@ final class VerifyVerb extends Verb {
         if (!manifest && manifestFile == null) {
             return Optional.empty();
         }
-        if (Guests.provider(file).isPresent()) {
+        if (!Guests.isFile(file)) {
             throw usage("a manifest belongs to one file; name the file alone");
         }
         Path path = FileNames.path(file);

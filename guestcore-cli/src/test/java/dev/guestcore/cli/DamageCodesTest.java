@@ -79,7 +79,7 @@ class DamageCodesTest {
     @Test
     void sourcesOfFilesAreVerified() {
         String raw = "raw:" + whole + "@0x1000";
-        assertTrue(Run.of("verify", "--deep", raw).expect(ExitCode.DONE).out().contains("raw-01"));
+        assertTrue(Run.of("verify", "--deep", raw).expect(ExitCode.DONE).out().contains("raw-04"));
         assertTrue(Run.of("formats", raw).expect(ExitCode.DONE).out().contains("exact"));
         assertTrue(Run.of("formats", "raw:" + folder.resolve("none")).expect(ExitCode.FAILED).out().contains("no such file"));
         assertTrue(Run.of("verify", "demo:").expect(ExitCode.FAILED).err().contains("is a live source"));

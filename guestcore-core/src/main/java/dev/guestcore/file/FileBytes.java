@@ -13,6 +13,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -110,6 +111,27 @@ public final class FileBytes implements AutoCloseable {
         return open(path, progress, FileChannel::read);
     }
 
+    /**
+     * Opens the file that a user names.
+     *
+     * @param location its path
+     * @throws SourceException as {@link #open(Path)} does, and if it is no path
+     */
+    public static FileBytes open(String location, Progress progress) {
+        return open(path(location), progress);
+    }
+
+    private static Path path(String location) {
+        try {
+            return Path.of(location);
+        } catch (InvalidPathException e) {
+            throw new SourceException(
+                    "'" + location + "' is not a path: " + e.getReason()
+                            + "; letters that are not ASCII take a UTF-8 locale (LC_ALL=C.UTF-8)",
+                    e);
+        }
+    }
+
     /** The same with another way to read, so that tests have disks that fail. */
     static FileBytes open(Path path, StoredFile.Reads reads) {
         return open(path, Progress.none(), reads);
@@ -118,7 +140,8 @@ public final class FileBytes implements AutoCloseable {
     private static FileBytes open(Path path, Progress progress, StoredFile.Reads reads) {
         return of(
                 SpecialFile.isStream(path)
-                        ? StoredFile.of(path.toString(), SpooledFile.take(SpecialFile.nameOf(path), SpecialFile.stream(path)))
+                        ? StoredFile.of(path.toString(), Optional.of(path),
+                                SpooledFile.take(SpecialFile.nameOf(path), SpecialFile.stream(path)))
                         : StoredFile.open(path, reads),
                 progress);
     }
@@ -138,8 +161,8 @@ public final class FileBytes implements AutoCloseable {
             if (compression == Compression.NONE) {
                 return assembled(file);
             }
-            RandomAccessBytes whole =
-                    StoredFile.of(file.name(), SpooledFile.decompress(file, compression, progress));
+            RandomAccessBytes whole = StoredFile.of(
+                    file.name(), stored.path(), SpooledFile.decompress(file, compression, progress));
             file.close();
             return assembled(new FileBytes(whole, null, null));
         } catch (RuntimeException | Error e) {
@@ -210,6 +233,11 @@ public final class FileBytes implements AutoCloseable {
      */
     public static FileBytes openAsStored(Path path) {
         return new FileBytes(StoredFile.open(path, FileChannel::read), null, null);
+    }
+
+    /** Path of the file; empty of what is no file of this machine. */
+    public Optional<Path> path() {
+        return stored.path();
     }
 
     /** Name of the file for messages. */

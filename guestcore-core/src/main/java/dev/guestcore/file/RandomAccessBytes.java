@@ -3,6 +3,7 @@ package dev.guestcore.file;
 import dev.guestcore.Finding;
 import dev.guestcore.error.SourceException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 
@@ -17,6 +18,11 @@ public interface RandomAccessBytes extends AutoCloseable {
 
     /** What messages call it. Holds no secret: where an address has one, that is left out. */
     String name();
+
+    /** Path of the file, compressed or not, that was opened; empty of what is no file of this machine. */
+    default Optional<Path> path() {
+        return Optional.empty();
+    }
 
     /** How many bytes there are; never changes. */
     long size();

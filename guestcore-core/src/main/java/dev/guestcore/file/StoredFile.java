@@ -35,6 +35,7 @@ final class StoredFile implements RandomAccessBytes {
     private static final long SMALLEST_SPARSE_FILE = 64 << 20;
 
     private final String name;
+    private final Optional<Path> original;
 
     /** Null where a copy is read, which has no name. */
     private final @Nullable Path path;
@@ -64,6 +65,7 @@ final class StoredFile implements RandomAccessBytes {
 
     private StoredFile(
             String name,
+            Optional<Path> original,
             @Nullable Path path,
             FileChannel channel,
             @Nullable Object key,
@@ -72,6 +74,7 @@ final class StoredFile implements RandomAccessBytes {
             Reads reads,
             @Nullable SpooledFile copy) {
         this.name = name;
+        this.original = original;
         this.path = path;
         this.channel = channel;
         this.key = key;
@@ -108,7 +111,7 @@ final class StoredFile implements RandomAccessBytes {
             // The same before and after: no other file took the name in between.
             Object key = before != null && before.equals(keyOf(path)) ? before : null;
             MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-            return new StoredFile(path.toString(), path, channel, key, arena, mapped, reads, null);
+            return new StoredFile(path.toString(), Optional.of(path), path, channel, key, arena, mapped, reads, null);
         } catch (NoSuchFileException e) {
             arena.close();
             throw new SourceException(path + ": no such file" + SpecialFile.whyMissing(path), e);
@@ -131,14 +134,15 @@ final class StoredFile implements RandomAccessBytes {
      * The temporary copy of a file, which others may read as well.
      *
      * @param name of the file, for messages
+     * @param original the file, if it is one of this machine
      * @param copy ends with the result
      */
-    static StoredFile of(String name, SpooledFile copy) {
+    static StoredFile of(String name, Optional<Path> original, SpooledFile copy) {
         boolean interrupted = Thread.interrupted();
         Arena arena = Arena.ofShared();
         try {
             MemorySegment mapped = copy.channel().map(FileChannel.MapMode.READ_ONLY, 0, copy.size(), arena);
-            return new StoredFile(name, null, copy.channel(), null, arena, mapped, FileChannel::read, copy);
+            return new StoredFile(name, original, null, copy.channel(), null, arena, mapped, FileChannel::read, copy);
         } catch (IOException e) {
             arena.close();
             copy.close();
@@ -172,6 +176,11 @@ final class StoredFile implements RandomAccessBytes {
     @Override
     public String name() {
         return name;
+    }
+
+    @Override
+    public Optional<Path> path() {
+        return original;
     }
 
     @Override
@@ -290,7 +299,7 @@ final class StoredFile implements RandomAccessBytes {
     /** Opens the file by its name again; a temporary copy is shared. */
     @Override
     public RandomAccessBytes reopen() {
-        return path == null ? of(name, Objects.requireNonNull(copy).share()) : open(path, reads);
+        return path == null ? of(name, original, Objects.requireNonNull(copy).share()) : open(path, reads);
     }
 
     /** Reads up to {@code wanted} bytes; gives how many, less only where the file ends or cannot be read. */

@@ -5,12 +5,15 @@ import dev.guestcore.Progress;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
+import dev.guestcore.file.FileSet;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
- * A file format of guest cores. Found through {@link java.util.ServiceLoader}; stateless and thread-safe.
+ * A file format of guest cores. Found through {@link java.util.ServiceLoader}; stateless and thread-safe. One whose dumps are
+ * one file each is a {@link OneFileFormat}.
  */
 public interface CoreFormat {
 
@@ -20,30 +23,48 @@ public interface CoreFormat {
     /** Full name for people ("VirtualBox VMCore"). */
     String title();
 
-    /** Looks at the content, never at the file's name. Throws nothing on bad content. */
-    Probe probe(FileBytes file);
-
     /**
-     * Opens a file that {@link #probe} claimed. What is damaged but readable becomes a
-     * {@linkplain Guest#findings() finding}.
-     *
-     * @param file is closed with the guest, and by the caller if this method throws
-     * @throws dev.guestcore.error.MalformedDumpException if nothing useful can be read
+     * Looks at the content, and at which files lie beside the one that was named, never at that one's name. Throws nothing on
+     * bad content.
      */
-    Guest open(FileBytes file);
+    Probe probe(FileSet files);
+
+    /** The same of a dump that is one file. */
+    default Probe probe(FileBytes file) {
+        return probe(FileSet.of(file));
+    }
 
     /**
-     * Checks a file against every rule of the format, and whether {@link #open} finds it undamaged: what opening calls
+     * Opens files that {@link #probe} claimed, or that the user {@linkplain #namedParts named} as parts of such a dump. What
+     * is damaged but readable becomes a {@linkplain Guest#findings() finding}.
+     *
+     * @param files are closed with the guest, and by the caller if this method throws
+     * @throws MalformedDumpException if nothing useful can be read
+     */
+    Guest open(FileSet files);
+
+    /** The same of a dump that is one file. */
+    default Guest open(FileBytes file) {
+        return open(FileSet.of(file));
+    }
+
+    /** How users name the parts of a dump of this format; empty if they need not. */
+    default Optional<NamedParts> namedParts() {
+        return Optional.empty();
+    }
+
+    /**
+     * Checks a dump against every rule of the format, and whether {@link #open} finds it undamaged: what opening calls
      * damaged never passes. The check of opening comes first and has the number 00.
      *
-     * @param file that {@link #probe} claimed; stays open
+     * @param files as for {@link #open}; stay open
      * @param deep also rules that need all of the memory to be read
      */
-    default List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+    default List<Check> verify(FileSet files, boolean deep, Progress progress) {
         List<Check> checks = new ArrayList<>();
-        checks.add(Opening.check(this, file));
+        checks.add(Opening.check(this, files));
         try {
-            checks.addAll(rules(file, deep, progress));
+            checks.addAll(rules(files, deep, progress));
         } catch (MalformedDumpException e) {
             if (checks.getFirst().result() != Check.Result.FAIL) {
                 checks.set(0, Opening.failed(name(), e));
@@ -52,14 +73,24 @@ public interface CoreFormat {
         return List.copyOf(checks);
     }
 
+    /** The same of a dump that is one file. */
+    default List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+        return verify(FileSet.of(file), deep, progress);
+    }
+
     /**
-     * Checks a file against the rules of the format alone; {@link #verify} adds the check that all formats share. A rule
+     * Checks a dump against the rules of the format alone; {@link #verify} adds the check that all formats share. A rule
      * that cannot be tried because the file is damaged there has failed, or an earlier rule has.
      *
-     * @param file that {@link #probe} claimed; stays open
+     * @param files as for {@link #open}; stay open
      * @param deep also rules that need all of the memory to be read
      */
-    List<Check> rules(FileBytes file, boolean deep, Progress progress);
+    List<Check> rules(FileSet files, boolean deep, Progress progress);
+
+    /** The same of a dump that is one file. */
+    default List<Check> rules(FileBytes file, boolean deep, Progress progress) {
+        return rules(FileSet.of(file), deep, progress);
+    }
 
     /** Whether {@link #writer} works. */
     boolean canWrite();

@@ -3,7 +3,7 @@ package dev.guestcore.format;
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.error.GuestcoreException;
-import dev.guestcore.file.FileBytes;
+import dev.guestcore.file.FileSet;
 import java.util.List;
 import java.util.OptionalLong;
 
@@ -19,14 +19,14 @@ public final class Opening {
     private Opening() {}
 
     /**
-     * Opens the file once more, as a user of it would.
+     * Opens the files once more, as a user of them would.
      *
-     * @param format that claims it
-     * @param file stays open
+     * @param format that claims them
+     * @param files stay open
      */
-    public static Check check(CoreFormat format, FileBytes file) {
+    public static Check check(CoreFormat format, FileSet files) {
         try {
-            return check(format.name(), findings(format, file));
+            return check(format.name(), findings(format, files));
         } catch (GuestcoreException e) {
             return failed(format.name(), e);
         }
@@ -60,17 +60,17 @@ public final class Opening {
         return new Check(name + "-00", RULE, SOURCE, result, OptionalLong.empty(), "no damage", found, "");
     }
 
-    private static List<Finding> findings(CoreFormat format, FileBytes file) {
-        try (Guest guest = open(format, file.reopen())) {
+    private static List<Finding> findings(CoreFormat format, FileSet files) {
+        try (Guest guest = open(format, files.reopen())) {
             return guest.findings();
         }
     }
 
-    private static Guest open(CoreFormat format, FileBytes file) {
+    private static Guest open(CoreFormat format, FileSet files) {
         try {
-            return format.open(file);
+            return format.open(files);
         } catch (RuntimeException | Error e) {
-            file.close();
+            files.close();
             throw e;
         }
     }

@@ -6,8 +6,10 @@ import dev.guestcore.error.SourceException;
 import dev.guestcore.error.UnrecognizedFormatException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
+import dev.guestcore.file.FileSet;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
+import dev.guestcore.format.NamedParts;
 import dev.guestcore.format.Opening;
 import dev.guestcore.format.Probe;
 import dev.guestcore.internal.check.CheckList;
@@ -25,6 +27,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** Opens guests from anywhere. Thread-safe. */
 public final class Guests {
@@ -47,9 +51,25 @@ public final class Guests {
         return FORMATS;
     }
 
-    /** All kinds of live sources, by scheme. */
+    /** All kinds of sources that are no files, by scheme. */
     public static List<SourceProvider> providers() {
         return PROVIDERS;
+    }
+
+    /** What can stand before a colon, by name: kinds of sources, and formats whose parts the user names. */
+    public static List<Scheme> schemes() {
+        return Stream.concat(
+                        PROVIDERS.stream().map(provider -> new Scheme(provider.scheme(), provider.help())),
+                        FORMATS.stream()
+                                .flatMap(format -> format.namedParts().stream())
+                                .map(named -> new Scheme(named.scheme(), named.help())))
+                .sorted(Comparator.comparing(Scheme::name))
+                .toList();
+    }
+
+    /** Whether a location names one file, and nothing stands before it. */
+    public static boolean isFile(String location) {
+        return schemes().stream().noneMatch(scheme -> location.startsWith(scheme.name() + ":"));
     }
 
     /**
@@ -96,20 +116,24 @@ public final class Guests {
     public static GuestSource source(String location, Optional<Duration> timeout, Progress progress) {
         Optional<SourceProvider> provider = provider(location);
         if (provider.isPresent()) {
-            String locator = locator(provider.get(), location);
+            String locator = locator(provider.get().scheme(), location);
             return timeout.isPresent()
                     ? provider.get().connect(locator, timeout.get())
                     : provider.get().connect(locator);
         }
+        Optional<CoreFormat> format = formatOfParts(location);
+        if (format.isPresent()) {
+            NamedParts named = format.get().namedParts().orElseThrow();
+            Guest guest = open(format.get(), parts(named, location, progress));
+            return GuestSource.ofFiles(guest, named.describe(guest));
+        }
         String scheme = location.substring(0, Math.max(0, location.indexOf(':')));
-        List<String> schemes = PROVIDERS.stream().map(SourceProvider::scheme).toList();
-        Path path = path(location);
-        Optional<String> meant = Nearest.of(scheme, schemes);
-        if (meant.isPresent() && !Files.exists(path)) {
+        Optional<String> meant = Nearest.of(scheme, schemes().stream().map(Scheme::name).toList());
+        if (meant.isPresent() && !Files.exists(path(location))) {
             throw new SourceException(location + ": no such file, and no kind of source is called '" + scheme
                     + "'; did you mean '" + meant.get() + ":'?");
         }
-        Guest guest = open(path, progress);
+        Guest guest = open(path(location), progress);
         return GuestSource.ofFiles(
                 guest, guest.provenance().format() + " core " + guest.provenance().source());
     }
@@ -162,13 +186,53 @@ public final class Guests {
     }
 
     private static Guest open(Path path, Progress progress) {
-        FileBytes file = FileBytes.open(path, progress);
+        FileSet files = files(path, progress);
         try {
-            return recognize(file).open(file);
+            return recognize(files).open(files);
         } catch (RuntimeException | Error e) {
-            file.close();
+            files.close();
             throw e;
         }
+    }
+
+    private static Guest open(CoreFormat format, FileSet files) {
+        try {
+            return format.open(files);
+        } catch (RuntimeException | Error e) {
+            files.close();
+            throw e;
+        }
+    }
+
+    private static FileSet parts(NamedParts named, String location, Progress progress) {
+        return FileSet.open(named.parts(locator(named.scheme(), location)), progress);
+    }
+
+    private static FileSet files(Path path, Progress progress) {
+        return Files.isDirectory(path) ? FileSet.inFolder(path) : FileSet.of(FileBytes.open(path, progress));
+    }
+
+    /**
+     * Opens the files that a location names, whatever is in them.
+     *
+     * @param location path of a file or a folder, or the parts of a dump with the scheme of their format
+     * @param progress told of what is decompressed, if that takes a while
+     * @throws SourceException if there is no such file
+     */
+    public static FileSet files(String location, Progress progress) {
+        return formatOfParts(location)
+                .flatMap(CoreFormat::namedParts)
+                .map(named -> parts(named, location, progress))
+                .orElseGet(() -> files(path(location), progress));
+    }
+
+    /** The format whose scheme a location begins with, so that the files behind it are its parts. */
+    private static Optional<CoreFormat> formatOfParts(String location) {
+        return FORMATS.stream()
+                .filter(format -> format.namedParts()
+                        .filter(named -> location.startsWith(named.scheme() + ":"))
+                        .isPresent())
+                .findFirst();
     }
 
     /** The kind of source that a location names; empty if it is the path of a file. */
@@ -178,8 +242,8 @@ public final class Guests {
                 .findFirst();
     }
 
-    private static String locator(SourceProvider provider, String location) {
-        return location.substring(provider.scheme().length() + 1);
+    private static String locator(String scheme, String location) {
+        return location.substring(scheme.length() + 1);
     }
 
     /**
@@ -196,14 +260,15 @@ public final class Guests {
         if (provider.isPresent()) {
             return verify(provider.get(), location, deep, progress);
         }
-        try (FileBytes file = FileBytes.open(path(location), progress)) {
-            CoreFormat format = recognize(file);
-            return new Verification(format.name(), format.title(), format.verify(file, deep, progress));
+        Optional<CoreFormat> named = formatOfParts(location);
+        try (FileSet files = files(location, progress)) {
+            CoreFormat format = named.orElseGet(() -> recognize(files));
+            return new Verification(format.name(), format.title(), format.verify(files, deep, progress));
         }
     }
 
     private static Verification verify(SourceProvider provider, String location, boolean deep, Progress progress) {
-        String locator = locator(provider, location);
+        String locator = locator(provider.scheme(), location);
         Optional<List<Check>> checks = provider.verify(locator, deep, progress);
         if (checks.isPresent()) {
             return new Verification(provider.scheme(), provider.help().split(" {2,}", 2)[0], checks.get());
@@ -241,10 +306,20 @@ public final class Guests {
      * @throws UnrecognizedFormatException if no format claims it; says what it is instead, and what can be done with it
      */
     public static CoreFormat recognize(FileBytes file) {
+        return recognize(FileSet.of(file));
+    }
+
+    /**
+     * The format of a file, or of the files in a folder, by their content.
+     *
+     * @throws UnrecognizedFormatException if no format claims it; says what it is instead, and what can be done with it
+     * @throws SourceException if it is a folder that no format claims
+     */
+    public static CoreFormat recognize(FileSet files) {
         String almost = null;
         CoreFormat general = null;
         for (CoreFormat format : FORMATS) {
-            Probe probe = format.probe(file);
+            Probe probe = format.probe(files);
             switch (probe.match()) {
                 case EXACT -> {
                     return format;
@@ -255,13 +330,20 @@ public final class Guests {
                 default -> throw new IllegalStateException("unknown match " + probe.match());
             }
         }
-        if (general == null) {
-            String inside = file.compression().map(name -> "compressed by " + name + "; inside, ").orElse("");
-            throw new UnrecognizedFormatException(file.name() + ": " + inside + (almost != null ? almost : KnownFiles.describe(file)
-                    .orElseGet(() -> "no known core format; if it is a raw image of memory, " + KnownFiles.raw(file)
-                            + "; `guestcore formats " + ShellWords.quoted(file.name())
-                            + "` shows why each format does not match")));
+        if (general != null) {
+            return general;
         }
-        return general;
+        if (files.parts().isEmpty()) {
+            throw new SourceException(files.name() + ": is a directory; name the dump file in it");
+        }
+        throw unrecognized(files.first(), almost);
+    }
+
+    private static UnrecognizedFormatException unrecognized(FileBytes file, @Nullable String almost) {
+        String inside = file.compression().map(name -> "compressed by " + name + "; inside, ").orElse("");
+        return new UnrecognizedFormatException(file.name() + ": " + inside + (almost != null ? almost : KnownFiles.describe(file)
+                .orElseGet(() -> "no known core format; if it is a raw image of memory, " + KnownFiles.raw(file)
+                        + "; `guestcore formats " + ShellWords.quoted(file.name())
+                        + "` shows why each format does not match")));
     }
 }

@@ -31,7 +31,7 @@ class OpeningTest {
     }
 
     /** A format whose rules look at nothing. */
-    private record Careless(Function<FileBytes, Guest> opener) implements CoreFormat {
+    private record Careless(Function<FileBytes, Guest> opener) implements OneFileFormat {
 
         @Override
         public String name() {

@@ -14,8 +14,8 @@ import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
 import dev.guestcore.internal.check.CappedFindings;
@@ -45,7 +45,7 @@ import java.util.Optional;
  * <p>A file of a format that builds on ELF and marks itself by its notes, such as a VirtualBox VMCore, is recognised by
  * that format first.
  */
-public final class ElfCoreFormat implements CoreFormat {
+public final class ElfCoreFormat implements OneFileFormat {
 
     /** Short name of the format. */
     static final String NAME = "elf";

@@ -32,9 +32,6 @@ final class KdumpFile {
     /** A machine has a handful of ranges; each costs 24 bytes outside the heap. */
     private static final long MOST_REGIONS = 1L << 21;
 
-    /** Scheme of the source that opens several files as one dump. */
-    private static final String SPLIT = "split";
-
     private final List<FileBytes> files;
     private final List<KdumpHeader> headers;
     private final KdumpNotes notes;
@@ -204,7 +201,7 @@ final class KdumpFile {
         GuestBuilder builder = Guest.builder()
                 .architecture(family())
                 .provenance(new Provenance(
-                        files.size() == 1 ? names : SPLIT + ":" + names,
+                        files.size() == 1 ? names : SplitParts.SCHEME + ":" + names,
                         KdumpFormat.NAME,
                         layout(header),
                         Optional.empty(),
@@ -315,7 +312,7 @@ final class KdumpFile {
         missingPages = stored.total() - covered;
         if (missingPages > 0) {
             findings.add(Finding.damage(files.getFirst().name() + ": " + covered + " of " + stored.total()
-                    + " pages of a split set are here; open all its files together: " + SPLIT
+                    + " pages of a split set are here; open all its files together: " + SplitParts.SCHEME
                     + ":FILE,FILE,..."));
         }
         return parts;

@@ -2,25 +2,24 @@ package dev.guestcore.format.kdump;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
-import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
+import dev.guestcore.file.FileSet;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
-import dev.guestcore.format.Opening;
+import dev.guestcore.format.NamedParts;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
  * The compressed kdump format of makedumpfile and QEMU ({@code docs/formats/kdump.md}). Stateless and thread-safe.
  *
- * <p>One file of a split set opens alone, with a finding about what is missing; {@link #openSplit} opens the whole set.
+ * <p>One file of a split set opens alone, with a finding about what is missing; {@link SplitParts} names the whole set.
  */
 public final class KdumpFormat implements CoreFormat {
 
@@ -43,59 +42,30 @@ public final class KdumpFormat implements CoreFormat {
     }
 
     @Override
-    public Probe probe(FileBytes file) {
-        return KdumpHeader.isKdump(file)
-                ? Probe.exact("begins with the signature KDUMP" + (file.isFlattened() ? " in a flattened file" : ""))
-                : Probe.no("does not begin with the signature KDUMP");
+    public Probe probe(FileSet files) {
+        if (files.parts().isEmpty() || !bytes(files).stream().allMatch(KdumpHeader::isKdump)) {
+            return Probe.no("does not begin with the signature KDUMP");
+        }
+        return Probe.exact("begins with the signature KDUMP" + (files.first().isFlattened() ? " in a flattened file" : ""));
     }
 
     @Override
-    public Guest open(FileBytes file) {
-        return KdumpFile.open(List.of(file));
-    }
-
-    /**
-     * Opens a split set, written by {@code makedumpfile --split}.
-     *
-     * @param paths all files of the set, in any order
-     */
-    public static Guest openSplit(List<Path> paths) {
-        List<FileBytes> files = new ArrayList<>();
-        try {
-            paths.forEach(path -> files.add(FileBytes.open(path)));
-            return KdumpFile.open(files);
-        } catch (RuntimeException | Error e) {
-            files.forEach(FileBytes::close);
-            throw e;
-        }
+    public Guest open(FileSet files) {
+        return KdumpFile.open(bytes(files));
     }
 
     @Override
-    public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
-        return new KdumpVerifier(List.of(file), deep, progress).run();
+    public Optional<NamedParts> namedParts() {
+        return Optional.of(new SplitParts());
     }
 
-    /**
-     * Checks a split set as {@link #verify} checks one file.
-     *
-     * @param paths all files of the set, in any order
-     * @param deep also rules that need all of the memory to be read
-     */
-    public static List<Check> verifySplit(List<Path> paths, boolean deep, Progress progress) {
-        List<Check> checks = new ArrayList<>();
-        try (Guest guest = openSplit(paths)) {
-            checks.add(Opening.check(NAME, guest.findings()));
-        } catch (GuestcoreException e) {
-            return List.of(Opening.failed(NAME, e));
-        }
-        List<FileBytes> files = new ArrayList<>();
-        try {
-            paths.forEach(path -> files.add(FileBytes.open(path)));
-            checks.addAll(new KdumpVerifier(files, deep, progress).run());
-            return checks;
-        } finally {
-            files.forEach(FileBytes::close);
-        }
+    @Override
+    public List<Check> rules(FileSet files, boolean deep, Progress progress) {
+        return new KdumpVerifier(bytes(files), deep, progress).run();
+    }
+
+    private static List<FileBytes> bytes(FileSet files) {
+        return files.parts().stream().map(FileSet.Part::file).toList();
     }
 
     @Override

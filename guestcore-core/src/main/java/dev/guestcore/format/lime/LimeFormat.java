@@ -4,15 +4,15 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
 import java.util.List;
 import java.util.Map;
 
 /** Images of LiME (docs/formats/lime.md). */
-public final class LimeFormat implements CoreFormat {
+public final class LimeFormat implements OneFileFormat {
 
     /** Creates the format; for {@link java.util.ServiceLoader}. */
     public LimeFormat() {}

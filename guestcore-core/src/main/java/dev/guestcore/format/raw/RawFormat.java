@@ -5,21 +5,22 @@ import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
+import dev.guestcore.file.FileSet;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.NamedParts;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
 import dev.guestcore.internal.check.CheckList;
 import java.lang.foreign.Arena;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
- * Raw images with a map beside them (docs/formats/raw.md). The bytes of an image say nothing about themselves, so only the
- * map makes a file one, and a format that knows the content goes first.
+ * Raw images with a map beside them, or whose parts the user gives addresses (docs/formats/raw.md). The bytes of an image say
+ * nothing about themselves, so only the map or the user makes a file one, and a format that knows the content goes first.
  */
 public final class RawFormat implements CoreFormat {
 
@@ -44,41 +45,36 @@ public final class RawFormat implements CoreFormat {
     }
 
     @Override
-    public Probe probe(FileBytes file) {
-        Path map = RawMap.beside(Path.of(file.name()));
-        return Files.isRegularFile(map)
+    public Probe probe(FileSet files) {
+        if (files.folder().isPresent()) {
+            return Probe.no("is a folder");
+        }
+        String map = RawMap.nameFor(files);
+        return files.hasBeside(map)
                 ? new Probe(Probe.Match.GENERAL, "there is a map beside it")
-                : Probe.no("there is no " + map.getFileName() + " beside it; raw:FILE@BASE opens an image without");
+                : Probe.no("there is no " + map + " beside it; raw:FILE@BASE opens an image without");
     }
 
     @Override
-    public Guest open(FileBytes file) {
-        return RawImage.openWithMap(file);
+    public Guest open(FileSet files) {
+        return RawImage.open(files);
     }
 
     @Override
-    public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
+    public Optional<NamedParts> namedParts() {
+        return Optional.of(new RawParts());
+    }
+
+    @Override
+    public List<Check> rules(FileSet files, boolean deep, Progress progress) {
         CheckList checks = new CheckList("docs/formats/raw.md");
         try (Arena arena = Arena.ofShared()) {
-            RawMap map = RawMap.read(Path.of(file.name()), arena);
-            checks.pass("raw-01", "the map beside the image can be read", map.ranges().count() + " ranges");
-            checks.check(file.size() == map.imageSize(), "raw-02", "the image is as large as its map says", 0,
-                    Long.toString(map.imageSize()), Long.toString(file.size()), "");
-            long outside = -1;
-            for (long i = 0; i < map.ranges().count() && outside < 0; i++) {
-                long offset = map.ranges().value(i);
-                long lessOne = map.ranges().last(i) - map.ranges().first(i);
-                if (offset >= 0 && (Long.compareUnsigned(lessOne, Long.MAX_VALUE) >= 0 || !file.holds(offset, lessOne + 1))) {
-                    outside = i;
-                }
+            Optional<RawMap> map = files.isOneFile() ? RawMap.beside(files, arena) : Optional.empty();
+            if (map.isPresent()) {
+                rulesOfMap(checks, files.first(), map.get());
             }
-            checks.check(outside < 0, "raw-03", "every range of the map lies in the image", 0, "so",
-                    outside < 0 ? "so" : "violated at 0x" + Long.toHexString(map.ranges().first(outside)), "");
-            String sharing = map.sharing();
-            checks.check(sharing.isEmpty(), "raw-05", "no bytes of the image are memory at two addresses", 0, "so",
-                    sharing.isEmpty() ? "so" : sharing, "");
             if (deep) {
-                checks.readAll("raw-04", new RawMemory(file, map), progress);
+                readAll(checks, files, map, progress);
             } else {
                 checks.skip("raw-04", "all memory can be read", "needs a deep check");
             }
@@ -86,6 +82,39 @@ public final class RawFormat implements CoreFormat {
             checks.check(false, "raw-01", "the map beside the image can be read", 0, "a map", e.getMessage(), "");
         }
         return checks.list();
+    }
+
+    private static void rulesOfMap(CheckList checks, FileBytes file, RawMap map) {
+        checks.pass("raw-01", "the map beside the image can be read", map.ranges().count() + " ranges");
+        checks.check(file.size() == map.imageSize(), "raw-02", "the image is as large as its map says", 0,
+                Long.toString(map.imageSize()), Long.toString(file.size()), "");
+        long outside = -1;
+        for (long i = 0; i < map.ranges().count() && outside < 0; i++) {
+            long offset = map.ranges().value(i);
+            long lessOne = map.ranges().last(i) - map.ranges().first(i);
+            if (offset >= 0 && (Long.compareUnsigned(lessOne, Long.MAX_VALUE) >= 0 || !file.holds(offset, lessOne + 1))) {
+                outside = i;
+            }
+        }
+        checks.check(outside < 0, "raw-03", "every range of the map lies in the image", 0, "so",
+                outside < 0 ? "so" : "violated at 0x" + Long.toHexString(map.ranges().first(outside)), "");
+        String sharing = map.sharing();
+        checks.check(sharing.isEmpty(), "raw-05", "no bytes of the image are memory at two addresses", 0, "so",
+                sharing.isEmpty() ? "so" : sharing, "");
+    }
+
+    private static void readAll(CheckList checks, FileSet files, Optional<RawMap> map, Progress progress) {
+        if (map.isPresent()) {
+            checks.readAll("raw-04", new RawMemory(files.first(), map.get()), progress);
+            return;
+        }
+        FileSet again = files.reopen();
+        try (Guest guest = RawImage.open(again)) {
+            checks.readAll("raw-04", guest.memory(), progress);
+        } catch (RuntimeException | Error e) {
+            again.close();
+            throw e;
+        }
     }
 
     @Override

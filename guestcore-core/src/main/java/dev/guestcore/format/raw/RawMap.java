@@ -7,7 +7,9 @@ import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.SourceException;
-import dev.guestcore.internal.file.FilesBeside;
+import dev.guestcore.file.FileBytes;
+import dev.guestcore.file.FileSet;
+import dev.guestcore.file.StoredStream;
 import dev.guestcore.internal.file.IoReason;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.ranges.Extents;
@@ -16,13 +18,12 @@ import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.Arena;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
@@ -63,9 +64,9 @@ record RawMap(
 
     private static final String HOLE = "hole";
 
-    /** The map that belongs to an image. */
-    static Path beside(Path image) {
-        return image.resolveSibling(image.getFileName() + SUFFIX);
+    /** Name of the map that belongs to an image, which lies beside it. */
+    static String nameFor(FileSet image) {
+        return image.lastName() + SUFFIX;
     }
 
     /** Whether all that is in the image lies where its guest-physical address is. */
@@ -105,16 +106,18 @@ record RawMap(
     }
 
     /**
-     * Reads a map.
+     * Reads the map beside an image.
      *
-     * @param image what it lies beside
      * @param arena how long its tables live
+     * @return empty if there is none
      * @throws MalformedDumpException if it is none, or breaks a rule
      * @throws SourceException if it cannot be read, or is a link that leads elsewhere
      */
-    static RawMap read(Path image, Arena arena) {
-        Path map = beside(image);
-        FilesBeside.require(image, map);
+    static Optional<RawMap> beside(FileSet image, Arena arena) {
+        return image.beside(nameFor(image)).map(map -> read(map, arena));
+    }
+
+    private static RawMap read(FileBytes map, Arena arena) {
         JsonFactory json = JsonFactory.builder()
                 .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                 .streamReadConstraints(StreamReadConstraints.builder()
@@ -122,25 +125,25 @@ record RawMap(
                         .maxNameLength(LONGEST_TEXT)
                         .build())
                 .build();
-        try (InputStream input = new BufferedInputStream(Files.newInputStream(map));
+        try (InputStream input = new BufferedInputStream(new StoredStream(map, 0));
                 JsonParser parser = json.createParser(ObjectReadContext.empty(), input)) {
-            return new Reader(map, parser, arena).read();
+            return new Reader(map.name(), parser, arena).read();
         } catch (JacksonException e) {
             throw new MalformedDumpException(
-                    map.toString(),
+                    map.name(),
                     e.getLocation() == null ? 0 : Math.max(0, e.getLocation().getByteOffset()),
                     "map of a raw image",
                     "JSON",
                     e.getOriginalMessage(),
                     "write the image again, or open it without its map as raw:FILE@BASE");
         } catch (IOException e) {
-            throw new SourceException(map + ": cannot be read: " + IoReason.of(e), e);
+            throw new SourceException(map.name() + ": cannot be read: " + IoReason.of(e), e);
         }
     }
 
     private static final class Reader {
 
-        private final Path map;
+        private final String map;
         private final JsonParser parser;
         private final Extents.Builder ranges;
         private final Extents.Builder regions;
@@ -148,7 +151,7 @@ record RawMap(
         private long namesLeftOut;
         private final Map<String, Integer> nameIndex = new HashMap<>(Map.of("", 0));
 
-        Reader(Path map, JsonParser parser, Arena arena) {
+        Reader(String map, JsonParser parser, Arena arena) {
             this.map = map;
             this.parser = parser;
             this.ranges = new Extents.Builder(arena);
@@ -157,7 +160,7 @@ record RawMap(
 
         private MalformedDumpException malformed(String field, String expected, String found) {
             return new MalformedDumpException(
-                    map.toString(),
+                    map,
                     Math.max(0, parser.currentTokenLocation().getByteOffset()),
                     field,
                     expected,

@@ -6,8 +6,8 @@ import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
 import java.util.List;
@@ -16,7 +16,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** The VMCore format as a service (docs/formats/vbox-vmcore.md). */
-public final class VmCoreFormat implements CoreFormat {
+public final class VmCoreFormat implements OneFileFormat {
 
     static final String NAME = "vbox";
 

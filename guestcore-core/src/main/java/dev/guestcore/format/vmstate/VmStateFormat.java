@@ -8,9 +8,10 @@ import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
+import dev.guestcore.file.FileSet;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Opening;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
@@ -20,7 +21,7 @@ import java.util.List;
 import java.util.Map;
 
 /** QEMU migration streams at rest, and libvirt's save images (docs/formats/vmstate.md). Read only. */
-public final class VmStateFormat implements CoreFormat {
+public final class VmStateFormat implements OneFileFormat {
 
     private static final String NAME = "vmstate";
 
@@ -69,9 +70,9 @@ public final class VmStateFormat implements CoreFormat {
 
     /** Reads the stream once for opening and rules together: a compressed one takes as long as its memory. */
     @Override
-    public List<Check> verify(FileBytes file, boolean deep, Progress progress) {
+    public List<Check> verify(FileSet files, boolean deep, Progress progress) {
         try {
-            return checks(file, deep, progress);
+            return checks(files.first(), deep, progress);
         } catch (GuestcoreException e) {
             return List.of(Opening.failed(NAME, e));
         }

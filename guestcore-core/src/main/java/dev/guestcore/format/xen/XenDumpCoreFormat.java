@@ -7,8 +7,8 @@ import dev.guestcore.error.SourceException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
 import dev.guestcore.internal.elf.Elf;
@@ -17,7 +17,7 @@ import java.util.List;
 import java.util.Map;
 
 /** The Xen dump-core format, every variant since Xen 3.1 (docs/formats/xen-dump-core.md). */
-public final class XenDumpCoreFormat implements CoreFormat {
+public final class XenDumpCoreFormat implements OneFileFormat {
 
     private static final String FLAVOUR = "flavour";
     private static final String KEEP = "keep";

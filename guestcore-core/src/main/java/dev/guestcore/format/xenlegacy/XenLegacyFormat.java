@@ -15,8 +15,8 @@ import dev.guestcore.facts.FrameTable;
 import dev.guestcore.facts.XenFacts;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
 import dev.guestcore.internal.check.CappedFindings;
@@ -34,7 +34,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /** Dumps of {@code xm dump-core} from before 2007 (docs/formats/xen-legacy.md). Read only. */
-public final class XenLegacyFormat implements CoreFormat {
+public final class XenLegacyFormat implements OneFileFormat {
 
     private static final String NAME = "xen-legacy";
 

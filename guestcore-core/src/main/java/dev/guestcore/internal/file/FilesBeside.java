@@ -50,6 +50,21 @@ public final class FilesBeside {
     }
 
     /**
+     * Requires a regular file in a folder.
+     *
+     * @throws SourceException if it is something else, or lies elsewhere
+     */
+    public static void requireWithin(Path folder, Path file) {
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            throw new SourceException(file + ": is not a regular file");
+        }
+        if (!isWithin(folder, file)) {
+            throw new SourceException(
+                    file + ": is a link to a file in another folder; put the file itself into " + folder);
+        }
+    }
+
+    /**
      * Requires a regular file beside another.
      *
      * @throws SourceException if it is something else, or lies elsewhere

@@ -263,7 +263,7 @@ class KdumpReaderTest {
         Path high = image.split(2, 6).write(folder.resolve("high"));
         assertEquals(List.of(), failedOf("split:" + low + "," + high, true));
         assertEquals(List.of("kdump-00"), failedOf("split:" + high, false));
-        assertEquals(List.of("kdump-00"), failedOf("split:" + low + "," + folder.resolve("none"), false));
+        assertThrows(SourceException.class, () -> failedOf("split:" + low + "," + folder.resolve("none"), false));
         byte[] torn = image.split(2, 6).bytes();
         torn[image.at("descriptors") + 12] = 0x40;
         ElfFiles.write(high, torn);
