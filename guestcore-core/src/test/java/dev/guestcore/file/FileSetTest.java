@@ -117,8 +117,8 @@ class FileSetTest {
         List<FileSet.NamedFile> named = List.of(
                 new FileSet.NamedFile("0x0", dump.resolve("vm.vmem").toString()),
                 new FileSet.NamedFile("0x1000", dump.resolve("vm.vmss").toString()));
-        try (FileSet files = FileSet.open(named, Progress.none());
-                FileSet again = files.reopen()) {
+        FileSet files = FileSet.open(named, Progress.none());
+        try (FileSet again = files.reopen()) {
             files.close();
             assertEquals(List.of("0x0", "0x1000"), again.parts().stream().map(FileSet.Part::name).toList());
             assertEquals('s', again.parts().getLast().file().u8(0, "first"));
