@@ -6,9 +6,9 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.RegionContents;
 import dev.guestcore.address.AddressSpace;
-import dev.guestcore.address.Paging;
-import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.Translation;
+import dev.guestcore.arch.x86.X86Paging;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -144,7 +144,7 @@ public class InnerLoops {
                     .build()
                     .memory();
             space = AddressSpace.of(
-                    memory, new Paging(PagingMode.FOUR_LEVEL, 0, false, true, false, 0, 46, "made for this"));
+                    memory, new X86Paging(X86PagingMode.FOUR_LEVEL, 0, false, true, false, 0, 46, "made for this"));
         }
 
         private static void put(MemorySegment bytes, int table, int entry, long frame) {

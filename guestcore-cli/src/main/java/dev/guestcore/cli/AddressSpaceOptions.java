@@ -4,8 +4,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.EncryptionBitException;
-import dev.guestcore.address.UnknownRegisterException;
-import dev.guestcore.arch.x86.X86;
+import dev.guestcore.cpu.UnknownRegisterException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import dev.guestcore.kernel.Derived;
@@ -34,7 +33,7 @@ final class AddressSpaceOptions {
      */
     void check(Verb verb, boolean virtual) {
         if ((cpu != null || tables.isGiven()) && !virtual) {
-            throw verb.usage("--cpu, --cr3, --paging, --c-bit and --physical-bits need --virtual");
+            throw verb.usage("--cpu, --root, --paging, --c-bit and --physical-bits need --virtual");
         }
         tables.check(verb);
     }
@@ -59,8 +58,11 @@ final class AddressSpaceOptions {
         try (ShownProgress shown = verb.progress(ProgressMode.AUTO)) {
             return AddressSpaceChoice.of(guest, vcpu, tables.stated(), shown);
         } catch (UnknownRegisterException e) {
-            throw new UnsupportedRequestException(source + ": " + e.getMessage() + ", with "
-                    + (e.register() == X86.CR3 ? "--cr3" : "--paging"));
+            throw new UnsupportedRequestException(source + ": " + e.getMessage() + ", with " + switch (e.missing()) {
+                case ROOT -> "--root";
+                case KERNEL_ROOT -> "--kernel-root";
+                case MODE -> "--paging";
+            });
         } catch (EncryptionBitException e) {
             throw new UnsupportedRequestException(
                     source + ": " + e.getMessage() + ", with --c-bit " + e.bit());

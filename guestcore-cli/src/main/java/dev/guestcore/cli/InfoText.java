@@ -8,11 +8,12 @@ import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
-import dev.guestcore.address.PagingMode;
-import dev.guestcore.address.UnknownRegisterException;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.cpu.Architecture;
+import dev.guestcore.cpu.PagingMode;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.UnknownRegisterException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.facts.DumpFacts;
 import dev.guestcore.facts.ElfFacts;
@@ -124,7 +125,7 @@ final class InfoText {
         }
         try {
             PagingMode mode = AddressSpace.of(guest, vcpu).paging().mode();
-            return mode == PagingMode.FOUR_LEVEL || mode == PagingMode.FIVE_LEVEL;
+            return mode == X86PagingMode.FOUR_LEVEL || mode == X86PagingMode.FIVE_LEVEL;
         } catch (UnknownRegisterException | UnsupportedRequestException e) {
             // It cannot be told how this one sees memory.
             return false;

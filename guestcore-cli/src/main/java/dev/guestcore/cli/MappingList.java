@@ -4,10 +4,12 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.Mapping;
 import dev.guestcore.address.MappingSummary;
-import dev.guestcore.address.Paging;
+import dev.guestcore.address.PhysicalAddress;
+import dev.guestcore.cpu.Paging;
 import dev.guestcore.internal.text.Amounts;
 import java.math.BigInteger;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -37,7 +39,7 @@ final class MappingList {
         if (!json) {
             Paging paging = space.paging();
             Style style = console.style();
-            String root = paging.mode().levels().isEmpty() ? "" : ", root at " + space.root();
+            String root = roots(space);
             line(style.heading(paging.mode().title()) + " (" + paging.how() + ")" + root);
             line(style.faint(row("virtual addresses", "size", "page", "rights", space.physicalSpace().title())));
         }
@@ -46,6 +48,14 @@ final class MappingList {
         // Tables that a dump lacks are no failure: Xen keeps its own in frames that are not the guest's.
         boolean nothingSeen = ranges == 0 && summary.unreadableTables() > 0;
         return summary.stoppedAt().isPresent() || nothingSeen ? ExitCode.FAILED : ExitCode.DONE;
+    }
+
+    private static String roots(AddressSpace space) {
+        List<String> roots = space.trees().stream()
+                .filter(tree -> !tree.levels().isEmpty())
+                .map(tree -> new PhysicalAddress(space.physicalSpace(), tree.table()).toString())
+                .toList();
+        return roots.isEmpty() ? "" : (roots.size() == 1 ? ", root at " : ", roots at ") + String.join(" and ", roots);
     }
 
     private void print(Mapping mapping) {

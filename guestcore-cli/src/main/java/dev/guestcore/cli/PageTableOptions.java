@@ -1,7 +1,8 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.address.PagingMode;
-import dev.guestcore.address.TranslationOptions;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.PagingMode;
+import dev.guestcore.cpu.TranslationOptions;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,20 +21,30 @@ final class PageTableOptions {
     private static final int MOST_PHYSICAL_BITS = 52;
 
     @Option(
-            names = "--cr3",
+            names = {"--root", "--cr3"},
             paramLabel = "<value>",
             converter = Quantity.Address.class,
-            description = "Start from this page-table root (of another process) instead of the vCPU's CR3 or the root that "
-                    + "the kernel names; for a Xen PV guest it is a machine address.")
+            description = "Start from this page-table root (of another process), in the form of the register that holds it, "
+                    + "instead of the vCPU's own or the one that the kernel names; for a Xen PV guest it is a machine "
+                    + "address. The register is CR3 of x86, TTBR0_EL1 of arm64, satp of riscv64, CR1 of s390x.")
     @Nullable
-    Long cr3;
+    Long root;
+
+    @Option(
+            names = "--kernel-root",
+            paramLabel = "<value>",
+            converter = Quantity.Address.class,
+            description = "Start from this root for the addresses of the kernel, where the processor has one of its own "
+                    + "for them: TTBR1_EL1 of arm64.")
+    @Nullable
+    Long kernelRoot;
 
     @Option(
             names = "--paging",
             paramLabel = "<mode>",
             converter = Mode.class,
             completionCandidates = Mode.class,
-            description = "State the paging mode instead of taking it from the control registers or the kernel: "
+            description = "State the paging mode instead of taking it from the registers or the kernel: "
                     + "${COMPLETION-CANDIDATES}.")
     @Nullable
     PagingMode paging;
@@ -60,11 +71,8 @@ final class PageTableOptions {
         private static final Map<String, PagingMode> MODES = new LinkedHashMap<>();
 
         static {
-            MODES.put("none", PagingMode.NONE);
-            MODES.put("32-bit", PagingMode.TWO_LEVEL);
-            MODES.put("pae", PagingMode.PAE);
-            MODES.put("4-level", PagingMode.FOUR_LEVEL);
-            MODES.put("5-level", PagingMode.FIVE_LEVEL);
+            Architectures.all().forEach(
+                    family -> family.pagingModes().forEach(mode -> MODES.put(mode.label(), mode)));
         }
 
         @Override
@@ -84,7 +92,7 @@ final class PageTableOptions {
 
     /** Whether any of them was given. */
     boolean isGiven() {
-        return cr3 != null || paging != null || encryptionBit != null || physicalBits != null;
+        return root != null || kernelRoot != null || paging != null || encryptionBit != null || physicalBits != null;
     }
 
     /** Refuses numbers that cannot be. */
@@ -106,8 +114,11 @@ final class PageTableOptions {
         if (paging != null) {
             options = options.withMode(paging);
         }
-        if (cr3 != null) {
-            options = options.withRoot(cr3);
+        if (root != null) {
+            options = options.withRoot(root);
+        }
+        if (kernelRoot != null) {
+            options = options.withKernelRoot(kernelRoot);
         }
         if (encryptionBit != null) {
             options = options.withEncryptionBit(encryptionBit);

@@ -28,7 +28,7 @@ final class ProcessOption {
     /** Refuses what makes no sense before anything is opened. */
     void check(Verb verb, AddressSpaceOptions others) {
         if (pid != null && (others.cpu != null || others.tables.isGiven())) {
-            throw verb.usage("--pid names the page tables; leave out --cpu, --cr3, --paging, --c-bit and --physical-bits");
+            throw verb.usage("--pid names the page tables; leave out --cpu, --root, --paging, --c-bit and --physical-bits");
         }
     }
 
@@ -66,6 +66,6 @@ final class ProcessOption {
 
     /** The half of all addresses that a process has for itself; the other is the kernel's. */
     static AddressRange half(AddressSpace space) {
-        return new AddressRange(0, (1L << space.paging().mode().virtualBits() - 1) - 1);
+        return new AddressRange(0, space.trees().getFirst().lastOfLowerHalf());
     }
 }

@@ -4,11 +4,11 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.address.AddressSpace;
-import dev.guestcore.address.PageRights;
-import dev.guestcore.address.Paging;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.Translation;
 import dev.guestcore.address.WalkStep;
+import dev.guestcore.cpu.PageRights;
+import dev.guestcore.cpu.Paging;
 import dev.guestcore.internal.text.Amounts;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -31,7 +31,7 @@ import picocli.CommandLine.Parameters;
             "",
             "Examples:",
             "  guestcore translate vm.core 0xffffffff81000000",
-            "  guestcore translate vm.core 0x7ffe1000 --cr3 0x1f2c000"
+            "  guestcore translate vm.core 0x7ffe1000 --root 0x1f2c000"
         })
 final class TranslateVerb extends Verb {
 
@@ -87,9 +87,7 @@ final class TranslateVerb extends Verb {
         print(style.heading(Json.address(translation.virtual())));
         Table table = new Table("", "");
         table.row("paging", paging.mode().title() + " (" + paging.how() + ")");
-        if (!paging.mode().levels().isEmpty()) {
-            table.row("root", space.root().toString());
-        }
+        space.rootOf(translation.virtual()).ifPresent(root -> table.row("root", root.toString()));
         table.lines(style).forEach(this::print);
         describe(translation.steps(), space.physicalSpace());
         print("");
@@ -106,10 +104,13 @@ final class TranslateVerb extends Verb {
         }
         Style style = console().style();
         print("");
-        Table table = new Table("entry", "index>", "at " + space.title() + ">", "value>", "says");
+        boolean more = steps.stream().anyMatch(step -> !step.attributes().isEmpty());
+        Table table = more
+                ? new Table("entry", "index>", "at " + space.title() + ">", "value>", "says", "and")
+                : new Table("entry", "index>", "at " + space.title() + ">", "value>", "says");
         for (WalkStep step : steps) {
             boolean known = step.meaning() != WalkStep.Meaning.UNREADABLE;
-            table.row(
+            List<String> cells = new ArrayList<>(List.of(
                     step.level().entryName(),
                     Integer.toString(step.index()),
                     Json.address(step.entryAddress().value()),
@@ -120,7 +121,11 @@ final class TranslateVerb extends Verb {
                         case NOT_PRESENT -> style.bad("not present");
                         case RESERVED_BITS -> style.bad("reserved " + Json.address(step.reservedBits()));
                         case UNREADABLE -> style.bad("not in the source");
-                    });
+                    }));
+            if (more) {
+                cells.add(step.attributes());
+            }
+            table.row(cells.toArray(String[]::new));
         }
         table.lines(style).forEach(this::print);
     }
@@ -128,8 +133,8 @@ final class TranslateVerb extends Verb {
     private void describeTarget(Guest guest, Translation translation) {
         PhysicalAddress physical = translation.physical().orElseThrow();
         Table table = new Table("", "");
-        if (physical.space() == PhysicalAddress.Space.MACHINE) {
-            table.row("machine", Json.address(physical.value()));
+        if (physical.space() != PhysicalAddress.Space.GUEST) {
+            table.row(physical.space().title(), Json.address(physical.value()));
         }
         table.row(
                 PhysicalAddress.Space.GUEST.title(),
@@ -152,7 +157,9 @@ final class TranslateVerb extends Verb {
 
     private static String words(PageRights rights) {
         List<String> words = new ArrayList<>();
-        words.add("read");
+        if (rights.readable()) {
+            words.add("read");
+        }
         if (rights.writable()) {
             words.add("write");
         }
@@ -182,7 +189,8 @@ final class TranslateVerb extends Verb {
         document.put("paging", paging.mode().title());
         document.put("how", paging.how());
         document.put("physicalSpace", space.physicalSpace().title());
-        document.put("root", Json.address(space.root().value()));
+        document.put("root", Json.address(
+                space.rootOf(translation.virtual()).orElse(space.root()).value()));
         document.put("steps", translation.steps().stream().map(TranslateVerb::json).toList());
         translation.physical().ifPresent(physical -> document.put("physical", Json.address(physical.value())));
         translation.guestPhysical().ifPresent(guest -> document.put("guestPhysical", Json.address(guest.value())));
@@ -206,12 +214,18 @@ final class TranslateVerb extends Verb {
         if (step.meaning() == WalkStep.Meaning.RESERVED_BITS) {
             json.put("reservedBits", Json.address(step.reservedBits()));
         }
+        if (!step.attributes().isEmpty()) {
+            json.put("attributes", step.attributes());
+        }
         return json;
     }
 
     /** Rights for programs. */
     static Map<String, Object> json(PageRights rights) {
         Map<String, Object> json = new LinkedHashMap<>();
+        if (!rights.readable()) {
+            json.put("readable", false);
+        }
         json.put("writable", rights.writable());
         json.put("executable", rights.executable());
         json.put("user", rights.user());

@@ -92,9 +92,9 @@ class AddressVerbsTest {
     @Test
     void aMissingRegisterCanBeStated() {
         // The other vCPUs tell the mode, but not where the tables of this one are.
-        Run.of("translate", guest, "0", "--cpu", "2").failsWith(ExitCode.FAILED, "register cr3", "with --cr3");
+        Run.of("translate", guest, "0", "--cpu", "2").failsWith(ExitCode.FAILED, "register cr3", "with --root");
         Run.of("translate", guest, "0", "--cpu", "2", "--paging", "4-level")
-                .failsWith(ExitCode.FAILED, "register cr3", "with --cr3");
+                .failsWith(ExitCode.FAILED, "register cr3", "with --root");
         String[] stated = {"--cpu", "2", "--paging", "4-level", "--cr3", "0x8000"};
         assertEquals("0x5000", translation(0, "0", stated).get("physical"));
         Run.of("translate", guest, "0", "--cpu", "3").failsWith(ExitCode.FAILED, "there is no vCPU 3", "are 3");

@@ -73,7 +73,7 @@ class FailuresTest {
         Run.of("info").refuses("guestcore: missing '<source>'");
         Run.of("convert", "vm.core", "-o", "a").refuses("guestcore: missing '--to=<format>'");
         Run.of("read", "vm.core", "ffff").refuses("guestcore: <address>: 'ffff' is not an address");
-        Run.of("read", "vm.core", "0", "--cr3", "zz").refuses("guestcore: --cr3: 'zz' is not an address");
+        Run.of("read", "vm.core", "0", "--root", "zz").refuses("guestcore: --root: 'zz' is not an address");
         Run.of("read", "vm.core", "0", "--cpu", "1.5").refuses("guestcore: --cpu: '1.5' is not a whole number");
         Run.of("search", "vm.core", "a", "--hex", "--regex").refuses("guestcore: choose one of --hex, --regex");
     }

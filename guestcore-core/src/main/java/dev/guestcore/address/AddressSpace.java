@@ -4,22 +4,35 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Vcpu;
-import dev.guestcore.arch.Architectures;
+import dev.guestcore.arch.x86.X86Paging;
+import dev.guestcore.cpu.Architecture;
+import dev.guestcore.cpu.PageRights;
+import dev.guestcore.cpu.Paging;
+import dev.guestcore.cpu.PagingMode;
+import dev.guestcore.cpu.TableLevel;
+import dev.guestcore.cpu.TableTree;
+import dev.guestcore.cpu.TranslationOptions;
+import dev.guestcore.cpu.UnknownRegisterException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.facts.FrameTable;
 import dev.guestcore.facts.XenFacts;
+import dev.guestcore.internal.memory.RemappedMemory;
+import dev.guestcore.internal.ranges.Extents;
+import java.lang.foreign.Arena;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
+import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Memory as one vCPU's page tables map it. Thread-safe; valid until its guest is closed.
  *
- * <p>Page tables come from the guest and are not trusted: a walk takes at most five steps, and a pass over all tables
+ * <p>Page tables come from the guest and are not trusted: a walk takes at most six steps, and a pass over all tables
  * reads at most {@link #MOST_TABLES} of them.
  *
  * <pre>{@code
@@ -39,18 +52,26 @@ public final class AddressSpace {
 
     private final GuestMemory memory;
     private final PhysicalAddress.Space space;
-    private final FrameLookup frames;
+    private final LongFunction<OptionalLong> guestPhysical;
     private final Paging paging;
-    private final TableEntries entries;
+    private final List<TableTree> trees;
+    private final int entryBytes;
+    private final boolean bigEndian;
     private final TableCache cache;
 
     private AddressSpace(
-            GuestMemory memory, PhysicalAddress.Space space, FrameLookup frames, Paging paging, TableCache cache) {
+            GuestMemory memory,
+            PhysicalAddress.Space space,
+            LongFunction<OptionalLong> guestPhysical,
+            Paging paging,
+            TableCache cache) {
         this.memory = memory;
         this.space = space;
-        this.frames = frames;
+        this.guestPhysical = guestPhysical;
         this.paging = paging;
-        this.entries = new TableEntries(paging);
+        this.trees = paging.trees();
+        this.entryBytes = paging.entryBytes();
+        this.bigEndian = paging.tableOrder() == ByteOrder.BIG_ENDIAN;
         this.cache = cache;
     }
 
@@ -58,7 +79,8 @@ public final class AddressSpace {
      * The address space that {@code vcpu} used when the guest was frozen.
      *
      * @throws UnknownRegisterException if the source does not know a control register that is needed
-     * @throws UnsupportedRequestException if the guest is not an x86, or a Xen PV guest without its machine frames
+     * @throws UnsupportedRequestException if page tables of the guest's architecture are not known, or if it is a Xen PV
+     *     guest without its machine frames
      */
     public static AddressSpace of(Guest guest, Vcpu vcpu) {
         return of(guest, vcpu, TranslationOptions.defaults());
@@ -68,13 +90,11 @@ public final class AddressSpace {
      * The address space of {@code vcpu} with some things stated by the caller.
      *
      * @throws UnknownRegisterException if neither the source nor the options give what is needed
-     * @throws UnsupportedRequestException if the guest is not an x86, or a Xen PV guest without its machine frames
+     * @throws UnsupportedRequestException if page tables of the guest's architecture are not known, if what is stated does
+     *     not fit it, or if it is a Xen PV guest without its machine frames
      */
     public static AddressSpace of(Guest guest, Vcpu vcpu, TranslationOptions options) {
-        if (!guest.architecture().mayBe(Architectures.X86)) {
-            throw new UnsupportedRequestException(
-                    "virtual addresses can be translated for x86 guests only, this one is " + guest.architecture().title());
-        }
+        Architecture family = family(guest, vcpu, options);
         Optional<XenFacts> xen = guest.facts(XenFacts.class);
         Optional<GuestMemory> machineMemory = guest.machineMemory();
         if (machineMemory.isPresent()) {
@@ -85,29 +105,78 @@ public final class AddressSpace {
                     memory,
                     PhysicalAddress.Space.MACHINE,
                     new FrameLookup(table),
-                    Paging.ofParavirtualized(vcpu, width, options),
+                    X86Paging.ofParavirtualized(vcpu, width, options),
                     new TableCache(memory));
         }
         if (xen.isPresent() && xen.get().paravirtualized()) {
             throw new UnsupportedRequestException("the page tables of a Xen PV guest hold machine frames, and this"
                     + " source does not say which they are; take the dump with .xen_p2m");
         }
-        return of(guest.memory(), Paging.of(vcpu, guest.vcpus(), options));
+        return of(guest.memory(), family.paging(vcpu, guest.vcpus(), options)
+                .orElseThrow(() -> new UnsupportedRequestException("virtual addresses of this guest cannot be translated: page"
+                        + " tables of " + family.title() + " are not known to Guestcore")));
+    }
+
+    /** The processor: of the guest, of what is stated, or of the registers. */
+    private static Architecture family(Guest guest, Vcpu vcpu, TranslationOptions options) {
+        Optional<Architecture> stated = options.mode().map(PagingMode::architecture);
+        if (guest.architecture() == Architecture.UNKNOWN) {
+            return stated.or(vcpu.registers()::architecture)
+                    .orElseThrow(() -> new UnknownRegisterException(vcpu.index()));
+        }
+        if (stated.isPresent() && stated.get() != guest.architecture()) {
+            throw new UnsupportedRequestException("the guest is " + guest.architecture().title() + ", which has no "
+                    + options.mode().orElseThrow().title() + " paging");
+        }
+        return guest.architecture();
     }
 
     /** The address space of given rules over a memory of the caller's own. */
     public static AddressSpace of(GuestMemory memory, Paging paging) {
-        return new AddressSpace(
-                memory,
-                PhysicalAddress.Space.GUEST,
-                new FrameLookup(Optional.empty()),
-                paging,
-                new TableCache(memory));
+        if (paging.secondStage().isPresent()) {
+            AddressSpace host = of(memory, paging.secondStage().get());
+            return of(host.memory(), PhysicalAddress.Space.INTERMEDIATE, host::find, paging);
+        }
+        Optional<Paging.Prefix> prefix = paging.prefix().filter(moved -> moved.address() != 0);
+        if (prefix.isPresent()) {
+            GuestMemory real = new RemappedMemory(memory, exchange(prefix.get()));
+            return of(real, PhysicalAddress.Space.REAL, at -> OptionalLong.of(prefix.get().exchanged(at)), paging);
+        }
+        return of(memory, PhysicalAddress.Space.GUEST, OptionalLong::of, paging);
     }
 
-    /** The same rules from another page-table root, in the form of CR3 (a machine address for a Xen PV guest). */
-    public AddressSpace withRoot(long cr3) {
-        return new AddressSpace(memory, space, frames, paging.withRoot(cr3), cache);
+    private static AddressSpace of(
+            GuestMemory memory, PhysicalAddress.Space space, LongFunction<OptionalLong> guestPhysical, Paging paging) {
+        return new AddressSpace(memory, space, guestPhysical, paging, new TableCache(memory));
+    }
+
+    /** Where real addresses lie. */
+    private static Extents exchange(Paging.Prefix prefix) {
+        Extents.Builder map = new Extents.Builder(Arena.ofAuto());
+        long size = prefix.size();
+        long other = prefix.address();
+        map.add(0, size - 1, other);
+        if (other != size) {
+            map.add(size, other - 1, size);
+        }
+        map.add(other, other + size - 1, 0);
+        map.add(other + size, -1L, other + size);
+        return map.build();
+    }
+
+    private OptionalLong find(long virtual) {
+        return translate(virtual)
+                .guestPhysical()
+                .map(found -> OptionalLong.of(found.value()))
+                .orElse(OptionalLong.empty());
+    }
+
+    /**
+     * The same rules from another page-table root, in the form of the register that holds it: of user mode where the kernel
+     * has its own, a machine address for a Xen PV guest.
+     */
+    public AddressSpace withRoot(long root) {
+        return new AddressSpace(memory, space, guestPhysical, paging.withRoot(root), cache);
     }
 
     /** The rules. */
@@ -115,9 +184,33 @@ public final class AddressSpace {
         return paging;
     }
 
-    /** Where the root table lies. */
+    /** Where the root table lies; of the lowest addresses where there are several. */
     public PhysicalAddress root() {
-        return new PhysicalAddress(space, paging.rootTable());
+        return new PhysicalAddress(space, trees.getFirst().table());
+    }
+
+    /** Where the root table lies from which {@code virtual} is translated; empty if it is no address, or without tables. */
+    public Optional<PhysicalAddress> rootOf(long virtual) {
+        long untagged = paging.untagged(virtual);
+        return trees.stream()
+                .filter(tree -> tree.contains(untagged) && !tree.levels().isEmpty())
+                .findFirst()
+                .map(tree -> new PhysicalAddress(space, tree.table()));
+    }
+
+    /** The root tables and what is translated from each, ascending. */
+    public List<TableTree> trees() {
+        return trees;
+    }
+
+    /** The tree that has an address; {@code null} if none has. */
+    private @Nullable TableTree treeOf(long untagged) {
+        for (TableTree tree : trees) {
+            if (tree.contains(untagged)) {
+                return tree;
+            }
+        }
+        return null;
     }
 
     /** What physical addresses of this address space count. */
@@ -132,7 +225,7 @@ public final class AddressSpace {
 
     /** Walks the page tables and tells every step. Any value is allowed. */
     public Translation translate(long virtual) {
-        List<WalkStep> steps = new ArrayList<>(paging.mode().levels().size());
+        List<WalkStep> steps = new ArrayList<>();
         Resolved resolved = resolve(virtual, steps);
         Optional<PhysicalAddress> physical = resolved.outcome() == Translation.Outcome.MAPPED
                 ? Optional.of(new PhysicalAddress(space, resolved.physical()))
@@ -152,7 +245,7 @@ public final class AddressSpace {
         if (address.space() == PhysicalAddress.Space.GUEST) {
             return Optional.of(address);
         }
-        OptionalLong found = frames.guestPhysical(address.value());
+        OptionalLong found = guestPhysical.apply(address.value());
         return found.isPresent()
                 ? Optional.of(new PhysicalAddress(PhysicalAddress.Space.GUEST, found.getAsLong()))
                 : Optional.empty();
@@ -182,7 +275,7 @@ public final class AddressSpace {
      */
     public MappingSummary mappings(AddressRange range, long mostTables, Consumer<Mapping> consumer) {
         MappingCollector collector = new MappingCollector(space, consumer);
-        MappingSummary summary = new TableWalk(memory, cache, paging, range, mostTables, false, collector).run();
+        MappingSummary summary = walk(range, mostTables, false, collector);
         collector.flush();
         return summary;
     }
@@ -214,7 +307,20 @@ public final class AddressSpace {
     public MappingSummary pieces(AddressRange range, long mostTables, PieceConsumer consumer) {
         TableWalk.Visitor visitor = (first, size, physical, pageShift, rights, layout) ->
                 consumer.accept(first, physical, size, 1L << pageShift, layout == TableWalk.Layout.REPEATED);
-        return new TableWalk(memory, cache, paging, range, mostTables, true, visitor).run();
+        return walk(range, mostTables, true, visitor);
+    }
+
+    private MappingSummary walk(
+            AddressRange range, long mostTables, boolean splitScattered, TableWalk.Visitor visitor) {
+        MappingSummary summary = MappingSummary.NOTHING;
+        for (TableTree tree : trees) {
+            if (summary.stoppedAt().isEmpty()) {
+                long left = mostTables - summary.tables();
+                summary = summary.plus(
+                        new TableWalk(memory, cache, paging, tree, range, left, splitScattered, visitor).run());
+            }
+        }
+        return summary;
     }
 
     /** The end of a walk without its story. {@code spanShift} is log2 of the bytes for which the last entry speaks. */
@@ -229,72 +335,89 @@ public final class AddressSpace {
         return resolve(virtual, null);
     }
 
-    private Resolved resolve(long virtual, @Nullable List<WalkStep> steps) {
-        PagingMode mode = paging.mode();
-        if (!mode.isCanonical(virtual)) {
+    private Resolved resolve(long tagged, @Nullable List<WalkStep> steps) {
+        long virtual = paging.untagged(tagged);
+        TableTree tree = treeOf(virtual);
+        if (tree == null) {
             return Resolved.failed(Translation.Outcome.NOT_CANONICAL, 0);
         }
-        if (mode == PagingMode.NONE) {
+        List<TableLevel> levels = tree.levels();
+        if (levels.isEmpty()) {
             return new Resolved(
-                    Translation.Outcome.MAPPED, virtual, mode.virtualBits(), PageRights.ALL_BUT_GLOBAL);
+                    Translation.Outcome.MAPPED, virtual, tree.virtualBits(), PageRights.ALL_BUT_GLOBAL);
         }
-        long table = paging.rootTable();
+        long table = tree.table();
+        int first = tree.firstIndex();
+        int last = tree.lastIndex();
         int rights = PageRights.ALL_BUT_GLOBAL;
         for (int depth = 0; ; depth++) {
-            int shift = mode.shift(depth);
-            int index = mode.index(virtual, depth);
-            long entryAddress = table + (long) index * mode.entryBytes();
-            OptionalLong read = cache.entry(entryAddress, mode.entryBytes());
+            TableLevel level = levels.get(depth);
+            int index = level.index(virtual);
+            long entryAddress = table + (long) index * entryBytes;
+            boolean inTable = index >= first && index <= last;
+            OptionalLong read = inTable ? cache.entry(entryAddress, entryBytes, bigEndian) : OptionalLong.of(0);
             if (read.isEmpty()) {
-                note(steps, depth, index, entryAddress, 0, WalkStep.Meaning.UNREADABLE);
-                return Resolved.failed(Translation.Outcome.TABLE_UNREADABLE, shift);
+                note(steps, level, index, entryAddress, 0, WalkStep.Meaning.UNREADABLE);
+                return Resolved.failed(Translation.Outcome.TABLE_UNREADABLE, level.shift());
             }
             long entry = read.getAsLong();
-            if (!TableEntries.isPresent(entry)) {
-                note(steps, depth, index, entryAddress, entry, WalkStep.Meaning.NOT_PRESENT);
-                return Resolved.failed(Translation.Outcome.NOT_PRESENT, shift);
+            if (!inTable || !paging.isPresent(level, entry)) {
+                note(steps, level, index, entryAddress, entry, WalkStep.Meaning.NOT_PRESENT);
+                return Resolved.failed(Translation.Outcome.NOT_PRESENT, level.shift());
             }
-            if (entries.reservedBits(depth, entry) != 0) {
-                note(steps, depth, index, entryAddress, entry, WalkStep.Meaning.RESERVED_BITS);
-                return Resolved.failed(Translation.Outcome.RESERVED_BITS, shift);
+            if (paging.reservedBits(level, entry) != 0) {
+                note(steps, level, index, entryAddress, entry, WalkStep.Meaning.RESERVED_BITS);
+                return Resolved.failed(Translation.Outcome.RESERVED_BITS, level.shift());
             }
-            rights = PageRights.restrict(rights, entries.rights(depth, entry));
-            long next = entries.address(depth, entry);
-            if (entries.isPage(depth, entry)) {
-                note(steps, depth, index, entryAddress, entry, WalkStep.Meaning.PAGE);
-                long offset = virtual & (1L << shift) - 1;
-                return new Resolved(Translation.Outcome.MAPPED, next + offset, shift, rights);
+            rights = PageRights.restrict(rights, paging.rights(level, entry));
+            long next = paging.address(level, entry, virtual);
+            if (paging.isPage(level, entry)) {
+                note(steps, level, index, entryAddress, entry, WalkStep.Meaning.PAGE, next);
+                long offset = virtual & (1L << level.shift()) - 1;
+                return new Resolved(Translation.Outcome.MAPPED, next + offset, level.shift(), rights);
             }
-            note(steps, depth, index, entryAddress, entry, WalkStep.Meaning.TABLE);
+            note(steps, level, index, entryAddress, entry, WalkStep.Meaning.TABLE, next);
             table = next;
+            first = paging.firstIndex(levels.get(depth + 1), entry);
+            last = paging.lastIndex(levels.get(depth + 1), entry);
         }
     }
 
     private void note(
             @Nullable List<WalkStep> steps,
-            int depth,
+            TableLevel level,
             int index,
             long entryAddress,
             long entry,
             WalkStep.Meaning meaning) {
+        note(steps, level, index, entryAddress, entry, meaning, 0);
+    }
+
+    private void note(
+            @Nullable List<WalkStep> steps,
+            TableLevel level,
+            int index,
+            long entryAddress,
+            long entry,
+            WalkStep.Meaning meaning,
+            long next) {
         if (steps == null) {
             return;
         }
         boolean leads = meaning == WalkStep.Meaning.TABLE || meaning == WalkStep.Meaning.PAGE;
-        long next = leads ? entries.address(depth, entry) : 0;
-        long reserved = meaning == WalkStep.Meaning.RESERVED_BITS ? entries.reservedBits(depth, entry) : 0;
         steps.add(new WalkStep(
-                paging.mode().levels().get(depth),
+                level,
                 index,
                 new PhysicalAddress(space, entryAddress),
                 entry,
                 meaning,
                 new PhysicalAddress(space, next),
-                reserved));
+                meaning == WalkStep.Meaning.RESERVED_BITS ? paging.reservedBits(level, entry) : 0,
+                leads ? paging.attributes(level, entry) : ""));
     }
 
     /** Turns Xen's table around when it is first needed. */
-    private static final class FrameLookup {
+    private static final class FrameLookup implements LongFunction<OptionalLong> {
 
         private final Optional<FrameTable> table;
         private volatile @Nullable MachineFrames built;
@@ -303,7 +426,8 @@ public final class AddressSpace {
             this.table = Objects.requireNonNull(table);
         }
 
-        OptionalLong guestPhysical(long machine) {
+        @Override
+        public OptionalLong apply(long machine) {
             if (table.isEmpty()) {
                 return OptionalLong.empty();
             }

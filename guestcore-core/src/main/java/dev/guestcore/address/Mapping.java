@@ -1,6 +1,7 @@
 package dev.guestcore.address;
 
 import dev.guestcore.AddressRange;
+import dev.guestcore.cpu.PageRights;
 import java.util.Objects;
 
 /**

@@ -14,9 +14,21 @@ import java.util.OptionalLong;
  */
 public record MappingSummary(OptionalLong stoppedAt, long tables, long unreadableTables, long reservedEntries) {
 
+    /** Of no walk. */
+    static final MappingSummary NOTHING = new MappingSummary(OptionalLong.empty(), 0, 0, 0);
+
     /** Checks for null. */
     public MappingSummary {
         Objects.requireNonNull(stoppedAt);
+    }
+
+    /** Of this walk and the next. */
+    MappingSummary plus(MappingSummary next) {
+        return new MappingSummary(
+                next.stoppedAt,
+                tables + next.tables,
+                unreadableTables + next.unreadableTables,
+                reservedEntries + next.reservedEntries);
     }
 
     /** Whether everything that the tables map was listed. */

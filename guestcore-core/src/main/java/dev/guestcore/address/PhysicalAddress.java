@@ -3,7 +3,7 @@ package dev.guestcore.address;
 import java.util.Objects;
 
 /**
- * A translated address. Its address space is part of the type, because a Xen PV guest has two: mixing them up gives wrong
+ * A translated address. Its address space is part of the type, because a guest may have two: mixing them up gives wrong
  * bytes, not an error.
  *
  * @param space the address space
@@ -16,7 +16,11 @@ public record PhysicalAddress(Space space, long value) {
         /** Guest-physical, as in {@link dev.guestcore.Guest#memory()}; pseudo-physical for a Xen PV guest. */
         GUEST("guest-physical"),
         /** The host's machine addresses, as in {@link dev.guestcore.Guest#machineMemory()}. */
-        MACHINE("machine");
+        MACHINE("machine"),
+        /** s390x: as one vCPU sees memory, with the page pair at its prefix and that at 0 exchanged. */
+        REAL("real"),
+        /** arm64: what a hypervisor in the guest translates once more. */
+        INTERMEDIATE("intermediate");
 
         private final String title;
 

@@ -1,7 +1,7 @@
 package dev.guestcore.address;
 
 import dev.guestcore.GuestMemory;
-import dev.guestcore.arch.x86.X86Architecture;
+import dev.guestcore.cpu.Architecture;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -11,10 +11,10 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 /** Recently used pages of page tables: at most 2 MiB, whatever the guest's size. Thread-safe. */
 final class TableCache {
 
-    static final ValueLayout.OfLong ENTRY_64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    static final ValueLayout.OfInt ENTRY_32 = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LITTLE_64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt LITTLE_32 = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private static final int PAGE = X86Architecture.PAGE_SIZE;
+    private static final int PAGE = Architecture.SMALLEST_PAGE;
     private static final int SLOTS = 512;
 
     private final GuestMemory memory;
@@ -26,25 +26,28 @@ final class TableCache {
 
     private record CachedPage(long address, MemorySegment bytes, long available) {}
 
-    /** The little-endian entry at {@code address}, zero-extended, if the source has it. */
-    OptionalLong entry(long address, int entryBytes) {
+    /** The entry at {@code address}, zero-extended, if the source has it. */
+    OptionalLong entry(long address, int entryBytes, boolean bigEndian) {
         long pageAddress = address & -PAGE;
         long offset = address - pageAddress;
         CachedPage page = page(pageAddress);
         if (offset + entryBytes <= page.available()) {
-            return OptionalLong.of(value(page.bytes(), offset, entryBytes));
+            return OptionalLong.of(value(page.bytes(), offset, entryBytes, bigEndian));
         }
         // A page may have a hole in front of the entry.
         MemorySegment single = MemorySegment.ofArray(new byte[entryBytes]);
         return memory.readAvailable(address, single) == entryBytes
-                ? OptionalLong.of(value(single, 0, entryBytes))
+                ? OptionalLong.of(value(single, 0, entryBytes, bigEndian))
                 : OptionalLong.empty();
     }
 
-    static long value(MemorySegment bytes, long offset, int entryBytes) {
-        return entryBytes == Long.BYTES
-                ? bytes.get(ENTRY_64, offset)
-                : Integer.toUnsignedLong(bytes.get(ENTRY_32, offset));
+    static long value(MemorySegment bytes, long offset, int entryBytes, boolean bigEndian) {
+        if (entryBytes == Long.BYTES) {
+            long value = bytes.get(LITTLE_64, offset);
+            return bigEndian ? Long.reverseBytes(value) : value;
+        }
+        int value = bytes.get(LITTLE_32, offset);
+        return Integer.toUnsignedLong(bigEndian ? Integer.reverseBytes(value) : value);
     }
 
     private CachedPage page(long pageAddress) {

@@ -2,10 +2,15 @@ package dev.guestcore.address;
 
 import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
-import dev.guestcore.arch.x86.X86Architecture;
+import dev.guestcore.cpu.PageRights;
+import dev.guestcore.cpu.Paging;
+import dev.guestcore.cpu.TableLevel;
+import dev.guestcore.cpu.TableTree;
 import dev.guestcore.error.GuestcoreException;
 import java.io.Serial;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import java.util.List;
 import java.util.OptionalLong;
 
 /**
@@ -18,7 +23,6 @@ import java.util.OptionalLong;
  */
 final class TableWalk {
 
-    private static final int TABLE_BYTES = X86Architecture.PAGE_SIZE;
     private static final int MEMORY_SLOTS = 1 << 14;
 
     /** Takes what the walk finds. */
@@ -122,8 +126,10 @@ final class TableWalk {
     private final GuestMemory memory;
     private final TableCache cache;
     private final Paging paging;
-    private final PagingMode mode;
-    private final TableEntries entries;
+    private final TableTree tree;
+    private final List<TableLevel> levels;
+    private final int entryBytes;
+    private final boolean bigEndian;
     private final AddressRange range;
     private final long limit;
     private final boolean splitScattered;
@@ -141,6 +147,7 @@ final class TableWalk {
     /**
      * Prepares a walk.
      *
+     * @param tree what to walk
      * @param range virtual addresses of interest
      * @param limit most tables to read
      * @param splitScattered whether the visitor wants every contiguous piece by itself; otherwise it may get a large
@@ -150,6 +157,7 @@ final class TableWalk {
             GuestMemory memory,
             TableCache cache,
             Paging paging,
+            TableTree tree,
             AddressRange range,
             long limit,
             boolean splitScattered,
@@ -157,39 +165,43 @@ final class TableWalk {
         this.memory = memory;
         this.cache = cache;
         this.paging = paging;
-        this.mode = paging.mode();
-        this.entries = new TableEntries(paging);
+        this.tree = tree;
+        this.levels = tree.levels();
+        this.entryBytes = paging.entryBytes();
+        this.bigEndian = paging.tableOrder() == ByteOrder.BIG_ENDIAN;
         this.range = range;
         this.limit = limit;
         this.splitScattered = splitScattered;
         this.visitor = visitor;
-        int levels = mode.levels().size();
-        buffers = new MemorySegment[levels];
-        summaries = new Summary[levels];
-        for (int depth = 0; depth < levels; depth++) {
-            buffers[depth] = MemorySegment.ofArray(new byte[TABLE_BYTES]);
+        buffers = new MemorySegment[levels.size()];
+        summaries = new Summary[levels.size()];
+        for (int depth = 0; depth < levels.size(); depth++) {
+            buffers[depth] = MemorySegment.ofArray(new byte[levels.get(depth).entries() * entryBytes]);
             summaries[depth] = new Summary();
         }
     }
 
     MappingSummary run() {
-        if (mode == PagingMode.NONE) {
-            emit(0, 1L << mode.virtualBits(), 0, mode.virtualBits(), PageRights.ALL_BUT_GLOBAL, Layout.CONTIGUOUS);
+        if (levels.isEmpty()) {
+            int bits = tree.virtualBits();
+            emit(0, 1L << bits, 0, bits, PageRights.ALL_BUT_GLOBAL, Layout.CONTIGUOUS);
             return new MappingSummary(OptionalLong.empty(), 0, 0, 0);
         }
         OptionalLong stoppedAt = OptionalLong.empty();
         try {
-            table(0, paging.rootTable(), 0, PageRights.ALL_BUT_GLOBAL);
+            table(0, tree.table(), tree.firstIndex(), tree.lastIndex(), 0, PageRights.ALL_BUT_GLOBAL);
         } catch (LimitReached reached) {
             stoppedAt = OptionalLong.of(reached.virtual);
         }
         return new MappingSummary(stoppedAt, tables, unreadableTables, reservedEntries);
     }
 
-    private void table(int depth, long address, long base, int inherited) {
+    private void table(int depth, long address, int from, int to, long base, int inherited) {
         Summary summary = summaries[depth];
+        TableLevel level = levels.get(depth);
+        boolean all = from == 0 && to == level.entries() - 1;
         int slot = slot(depth, address);
-        Summary known = remembered[slot];
+        Summary known = all ? remembered[slot] : null;
         if (known != null && rememberedTables[slot] == (address | depth) && isUsable(known)) {
             summary.set(known);
             if (known.state == Summary.ALIKE) {
@@ -199,31 +211,37 @@ final class TableWalk {
             return;
         }
         if (tables >= limit) {
-            throw new LimitReached(base);
+            throw new LimitReached(tree.canonical(base));
         }
         tables++;
         summary.clear();
-        int entryBytes = mode.entryBytes();
-        int count = mode.entries(depth);
-        MemorySegment buffer = buffers[depth].asSlice(0, (long) count * entryBytes);
-        long available = memory.readAvailable(address, buffer);
+        if (!all) {
+            // What else points to this table may give it other entries.
+            summary.state = Summary.MIXED;
+        }
+        if (from > to) {
+            return;
+        }
+        long begin = (long) from * entryBytes;
+        MemorySegment buffer = buffers[depth].asSlice(begin, (to + 1L) * entryBytes - begin);
+        long available = memory.readAvailable(address + begin, buffer);
         boolean whole = available == buffer.byteSize();
         if (!whole) {
             unreadableTables++;
         }
-        int shift = mode.shift(depth);
-        for (int index = 0; index < count; index++) {
-            long virtual = mode.signExtend(base | (long) index << shift);
+        int shift = level.shift();
+        for (int index = from; index <= to; index++) {
+            long virtual = tree.canonical(base | (long) index << shift);
             if (isOutside(virtual, shift)) {
                 summary.state = Summary.MIXED;
                 continue;
             }
-            long offset = (long) index * entryBytes;
+            long offset = (long) (index - from) * entryBytes;
             long entry;
             if (offset + entryBytes <= available) {
-                entry = TableCache.value(buffer, offset, entryBytes);
+                entry = TableCache.value(buffer, offset, entryBytes, bigEndian);
             } else {
-                OptionalLong single = cache.entry(address + offset, entryBytes);
+                OptionalLong single = cache.entry(address + begin + offset, entryBytes, bigEndian);
                 if (single.isEmpty()) {
                     continue;
                 }
@@ -240,24 +258,37 @@ final class TableWalk {
     }
 
     private void entry(int depth, long virtual, long entry, int inherited, Summary summary) {
-        if (!TableEntries.isPresent(entry)) {
+        TableLevel level = levels.get(depth);
+        if (!paging.isPresent(level, entry)) {
             summary.addEmpty();
             return;
         }
-        if (entries.reservedBits(depth, entry) != 0) {
+        if (paging.reservedBits(level, entry) != 0) {
             reservedEntries++;
             summary.addEmpty();
             return;
         }
-        int own = entries.rights(depth, entry);
-        long next = entries.address(depth, entry);
-        if (entries.isPage(depth, entry)) {
-            int shift = mode.shift(depth);
+        int own = paging.rights(level, entry);
+        long next = paging.address(level, entry, virtual);
+        if (paging.isPage(level, entry)) {
+            int shift = level.shift();
             summary.addPages(next, 1L << shift, shift, own, Layout.CONTIGUOUS);
             emit(virtual, 1L << shift, next, shift, PageRights.restrict(inherited, own), Layout.CONTIGUOUS);
             return;
         }
-        table(depth + 1, next, virtual, inherited & own);
+        TableLevel below = levels.get(depth + 1);
+        table(
+                depth + 1,
+                next,
+                paging.firstIndex(below, entry),
+                paging.lastIndex(below, entry),
+                virtual,
+                inherited & own);
+        addBelow(depth, own, summary);
+    }
+
+    /** Adds to the summary of a table what the table below one of its entries showed. */
+    private void addBelow(int depth, int own, Summary summary) {
         Summary below = summaries[depth + 1];
         if (below.state == Summary.ALIKE) {
             int rights = PageRights.restrict(own, below.rights);

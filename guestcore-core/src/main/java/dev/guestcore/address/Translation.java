@@ -1,5 +1,6 @@
 package dev.guestcore.address;
 
+import dev.guestcore.cpu.PageRights;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;

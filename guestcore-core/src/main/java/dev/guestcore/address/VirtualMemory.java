@@ -5,11 +5,14 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
+import dev.guestcore.cpu.PageRights;
+import dev.guestcore.cpu.TableTree;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.internal.memory.ExtentRegions;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -71,12 +74,7 @@ public final class VirtualMemory implements GuestMemory {
                 throw new UnsupportedRequestException("the page tables at " + space.root() + " map more than "
                         + MOST_REGIONS + " ranges; name a smaller range");
             }
-            PageRights rights = mapping.rights();
-            int bits = (rights.writable() ? PageRights.WRITABLE : 0)
-                    | (rights.executable() ? PageRights.EXECUTABLE : 0)
-                    | (rights.user() ? PageRights.USER : 0)
-                    | (rights.global() ? PageRights.GLOBAL : 0);
-            builder.add(mapping.range().first(), mapping.range().last(), bits);
+            builder.add(mapping.range().first(), mapping.range().last(), mapping.rights().bits());
         });
         return builder.build();
     }
@@ -111,9 +109,19 @@ public final class VirtualMemory implements GuestMemory {
 
     /** The last address before the next one that the mode has. */
     private long lastOutside(long address) {
-        PagingMode mode = space.paging().mode();
-        long upperHalf = -1L << mode.virtualBits() - 1;
-        return mode.isLong() && Long.compareUnsigned(address, upperHalf) < 0 ? upperHalf - 1 : -1L;
+        long last = -1L;
+        for (TableTree tree : space.trees()) {
+            long first = tree.firstOfUpperHalf();
+            if (first != 0 && Long.compareUnsigned(address, first) < 0 && Long.compareUnsigned(first - 1, last) < 0) {
+                last = first - 1;
+            }
+        }
+        return last;
+    }
+
+    @Override
+    public ByteOrder byteOrder() {
+        return space.physicalMemory().byteOrder();
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.guestcore.address;
 
+import dev.guestcore.cpu.TableLevel;
 import java.util.Objects;
 
 /**
@@ -13,6 +14,7 @@ import java.util.Objects;
  * @param next where it points to: the next table or the page, without the address's offset into it; meaningless unless
  *     {@code meaning} is TABLE or PAGE
  * @param reservedBits the bits that should be clear but are set
+ * @param attributes what else the entry says, in words of the processor's manuals; empty if nothing
  */
 public record WalkStep(
         TableLevel level,
@@ -21,7 +23,8 @@ public record WalkStep(
         long entry,
         Meaning meaning,
         PhysicalAddress next,
-        long reservedBits) {
+        long reservedBits,
+        String attributes) {
 
     /** What an entry says. */
     public enum Meaning {
@@ -29,7 +32,7 @@ public record WalkStep(
         TABLE,
         /** Maps a page. */
         PAGE,
-        /** Bit 0 is clear: nothing is mapped, the other bits are the guest's own. */
+        /** Marked as invalid, or not in the table: nothing is mapped, the other bits are the guest's own. */
         NOT_PRESENT,
         /** Bits are set that the processor reserves; using the address would fault. */
         RESERVED_BITS,
@@ -43,6 +46,7 @@ public record WalkStep(
         Objects.requireNonNull(entryAddress);
         Objects.requireNonNull(meaning);
         Objects.requireNonNull(next);
+        Objects.requireNonNull(attributes);
     }
 
     /** One line for people: {@code PDE[3] at guest-physical 0x10018 = 0x2000e3: page at guest-physical 0x200000}. */

@@ -103,6 +103,23 @@ public interface Architecture {
         return "";
     }
 
+    /** The paging modes that a user may state; empty if page tables of this family are not known. */
+    default List<PagingMode> pagingModes() {
+        return List.of();
+    }
+
+    /**
+     * The rules by which a vCPU translates; empty if page tables of this family are not known.
+     *
+     * @param all the guest's vCPUs, which may show what the registers of {@code vcpu} leave open
+     * @param stated what counts before registers; its mode is one of {@link #pagingModes}
+     * @throws UnknownRegisterException if neither registers nor what is stated tell enough
+     * @throws dev.guestcore.error.GuestcoreException if registers contradict each other
+     */
+    default Optional<Paging> paging(Processor vcpu, List<? extends Processor> all, TranslationOptions stated) {
+        return Optional.empty();
+    }
+
     /** Mode and position in one line. */
     default String describe(RegisterState registers) {
         String position = position(registers);

@@ -7,12 +7,15 @@ import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.EncryptionBitException;
-import dev.guestcore.address.Paging;
-import dev.guestcore.address.PagingMode;
-import dev.guestcore.address.TranslationOptions;
-import dev.guestcore.address.UnknownRegisterException;
 import dev.guestcore.arch.x86.X86;
+import dev.guestcore.arch.x86.X86Paging;
+import dev.guestcore.arch.x86.X86PagingMode;
+import dev.guestcore.arch.x86.X86PagingMode;
+import dev.guestcore.cpu.Paging;
+import dev.guestcore.cpu.PagingMode;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.TranslationOptions;
+import dev.guestcore.cpu.UnknownRegisterException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.search.MemorySearch;
 import dev.guestcore.search.SearchHit;
@@ -111,7 +114,7 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
             AddressSpace space = AddressSpace.of(guest, vcpu, stated);
             if (stated.encryptionMask() != 0
                     || !KernelTables.apply(guest)
-                    || space.paging().mode() == PagingMode.NONE) {
+                    || space.paging().mode() == X86PagingMode.NONE) {
                 return new AddressSpaceChoice(space, Optional.empty(), Derived.Confidence.CERTAIN);
             }
             Optional<VmcoreInfo> note = VmcoreInfoChoice.note(guest);
@@ -140,7 +143,7 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
 
         /** The one bit of the root for which there is no memory, if without it there is. */
         private OptionalLong bitBeyondMemory(AddressSpace space) {
-            long root = space.paging().rootTable();
+            long root = space.root().value();
             GuestMemory memory = guest.memory();
             long high = Long.highestOneBit(root);
             boolean beyond = memory.regions().stream()
@@ -175,17 +178,32 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
                 Paging own = kernel.own().space().paging();
                 PagingMode mode = stated.mode().orElse(own.mode());
                 boolean rootKnown = stated.root().isPresent() || vcpu.registers().knows(X86.CR3);
-                long root = stated.root().orElseGet(() -> vcpu.registers().getOrElse(X86.CR3, own.root()));
-                long mask = stated.encryptionMask() != 0 ? stated.encryptionMask() : own.encryptionMask();
                 String how = rootKnown
                         ? stated.mode().isPresent() ? "stated" : "as the kernel's own page tables have it, " + kernel.describe()
                         : "the kernel's own page tables: " + kernel.describe();
-                Paging paging = new Paging(mode, root, true, true, false, mask, stated.physicalBits(), how);
+                Paging paging = mode instanceof X86PagingMode x86 && own instanceof X86Paging
+                        ? x86Paging(x86, vcpu, own, how)
+                        : filledIn(mode, own, how);
                 return new AddressSpaceChoice(
                         AddressSpace.of(guest.memory(), paging),
                         rootKnown && stated.mode().isPresent() ? Optional.empty() : Optional.of(how),
                         kernel.own().confirmed() ? Derived.Confidence.CERTAIN : Derived.Confidence.LIKELY);
             });
+        }
+
+        private Paging x86Paging(X86PagingMode mode, Vcpu vcpu, Paging own, String how) {
+            long root = stated.root().orElseGet(() -> vcpu.registers().getOrElse(X86.CR3, own.root()));
+            long mask = stated.encryptionMask() != 0 ? stated.encryptionMask() : own.encryptionMask();
+            return X86Paging.ofKernel(mode, root, mask, stated.physicalBits(), how);
+        }
+
+        private Paging filledIn(PagingMode mode, Paging own, String how) {
+            if (mode != own.mode()) {
+                throw new UnsupportedRequestException("the kernel's page tables are of " + own.mode().title() + " paging, not "
+                        + mode.title() + "; state the page-table root with the mode");
+            }
+            Paging paging = stated.root().isPresent() ? own.withRoot(stated.root().getAsLong()) : own;
+            return paging.because(how);
         }
 
         private Optional<Kernel> kernel() {

@@ -9,8 +9,8 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.Mapping;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.address.Translation;
-import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.TranslationOptions;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.facts.VmcoreInfoFields;
@@ -207,7 +207,7 @@ final class KernelExaminer {
                 continue;
             }
             spaces.add(space);
-            if (!space.paging().mode().isLong()) {
+            if (space.paging().mode().addressBits() != Long.SIZE) {
                 continue;
             }
             String root = "cr3 of vCPU " + vcpu.index();
@@ -368,7 +368,7 @@ final class KernelExaminer {
 
     private static Optional<Derived<String>> windows(List<AddressSpace> spaces) {
         for (AddressSpace space : spaces) {
-            long address = space.paging().mode().isLong() ? WINDOWS_SHARED_64 : WINDOWS_SHARED_32;
+            long address = space.paging().mode().addressBits() == Long.SIZE ? WINDOWS_SHARED_64 : WINDOWS_SHARED_32;
             MemorySegment page = MemorySegment.ofArray(new byte[WINDOWS_SHARED_SIZE]);
             if (space.memory().readAvailable(address, page) < page.byteSize()) {
                 continue;

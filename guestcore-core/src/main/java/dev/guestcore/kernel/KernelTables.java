@@ -7,12 +7,12 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
-import dev.guestcore.address.Paging;
-import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.PhysicalAddress;
-import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.arch.x86.X86Architecture;
+import dev.guestcore.arch.x86.X86Paging;
+import dev.guestcore.arch.x86.X86PagingMode;
+import dev.guestcore.cpu.TranslationOptions;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.facts.VmcoreInfoFields;
 import dev.guestcore.facts.XenFacts;
@@ -91,10 +91,10 @@ final class KernelTables {
             if (symbol.isPresent() && WINDOW.contains(symbol.getAsLong())) {
                 long root = physical(symbol.getAsLong(), base.getAsLong());
                 String from = "SYMBOL(" + name + ") and phys_base of VMCOREINFO";
-                List<PagingMode> modes = fields.fiveLevels()
-                        .map(five -> List.of(five ? PagingMode.FIVE_LEVEL : PagingMode.FOUR_LEVEL))
-                        .orElse(List.of(PagingMode.FOUR_LEVEL, PagingMode.FIVE_LEVEL));
-                for (PagingMode mode : modes) {
+                List<X86PagingMode> modes = fields.fiveLevels()
+                        .map(five -> List.of(five ? X86PagingMode.FIVE_LEVEL : X86PagingMode.FOUR_LEVEL))
+                        .orElse(List.of(X86PagingMode.FOUR_LEVEL, X86PagingMode.FIVE_LEVEL));
+                for (X86PagingMode mode : modes) {
                     AddressSpace space = space(guest, mode, root, fields.encryptionMask(), from);
                     if (maps(space, fields)) {
                         return Optional.of(new Own(space, from, true));
@@ -111,8 +111,8 @@ final class KernelTables {
         return symbol - WINDOW.first() + base;
     }
 
-    private static AddressSpace space(Guest guest, PagingMode mode, long root, long mask, String from) {
-        return AddressSpace.of(guest.memory(), new Paging(mode, root, true, true, false, mask, WIDTH, from));
+    private static AddressSpace space(Guest guest, X86PagingMode mode, long root, long mask, String from) {
+        return AddressSpace.of(guest.memory(), new X86Paging(mode, root, true, true, false, mask, WIDTH, from));
     }
 
     /** Whether these tables show the kernel's image where VMCOREINFO says that it lies. */
@@ -175,7 +175,7 @@ final class KernelTables {
             // Without its registers this vCPU tells nothing; another one may.
             return List.of();
         }
-        if (!space.paging().mode().isLong()) {
+        if (space.paging().mode().addressBits() != Long.SIZE) {
             return List.of();
         }
         return (space.root().value() & ISOLATION_BIT) == 0
@@ -215,7 +215,7 @@ final class KernelTables {
         candidates.sort(Candidate.BEST_FIRST);
         String from = "found near the banner, which it maps";
         for (Candidate candidate : candidates) {
-            for (PagingMode mode : List.of(PagingMode.FOUR_LEVEL, PagingMode.FIVE_LEVEL)) {
+            for (X86PagingMode mode : List.of(X86PagingMode.FOUR_LEVEL, X86PagingMode.FIVE_LEVEL)) {
                 AddressSpace space = space(guest, mode, candidate.root, candidate.mask, from);
                 if (showsInWindow(space, banner)) {
                     return Optional.of(new Own(space, from, true));

@@ -13,7 +13,10 @@ import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.arch.x86.X86;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.TranslationOptions;
+import dev.guestcore.cpu.UnknownRegisterException;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.facts.FrameTable;
@@ -78,7 +81,7 @@ class AddressSpaceTest {
     @Test
     void withoutPagingAddressesAreThemselves() {
         AddressSpace space = space(new MadeUpTables(1), registers(0x11, 0, 0, 0));
-        assertEquals(PagingMode.NONE, space.paging().mode());
+        assertEquals(X86PagingMode.NONE, space.paging().mode());
         assertEquals(0xfffff000L, physical(space, 0xfffff000L));
         assertEquals(Translation.Outcome.NOT_CANONICAL, outcome(space, 0x1_0000_0000L));
         assertEquals(List.of("0x0-0xffffffff rwxu- 100000000 -> 0"), list(space));
@@ -93,7 +96,7 @@ class AddressSpaceTest {
                 .entry32(0x1000, 2, 0x0080_0085L | 0x3 << 13)
                 .entry32(0x1000, 3, 0x00c0_0083L | 1 << 21);
         AddressSpace space = space(tables, registers(PG | 1, 0x1018, PSE, 0));
-        assertEquals(PagingMode.TWO_LEVEL, space.paging().mode());
+        assertEquals(X86PagingMode.TWO_LEVEL, space.paging().mode());
         assertEquals(0x3abcL, physical(space, 0x5abc));
         assertEquals(0x712345L, physical(space, 0x712345));
         assertEquals(0x3_0080_1234L, physical(space, 0x801234));
@@ -138,7 +141,7 @@ class AddressSpaceTest {
                 .entry64(0x2000, 1, 0x1_2340_0000L | 0x87)
                 .entry64(0x3000, 511, 0x60_0000L | 0x183 | NX);
         AddressSpace space = space(tables, registers(PG | 1, 0x1020, PAE, 0x800));
-        assertEquals(PagingMode.PAE, space.paging().mode());
+        assertEquals(X86PagingMode.PAE, space.paging().mode());
         assertEquals(
                 List.of(
                         "0x1000-0x1fff r---- 1000 -> 5000",
@@ -189,7 +192,7 @@ class AddressSpaceTest {
     @Test
     void fourLevelsWithAllPageSizes() {
         AddressSpace space = space(fourLevels(), registers(PG | 1, 0x1fff, PAE, LMA_NXE));
-        assertEquals(PagingMode.FOUR_LEVEL, space.paging().mode());
+        assertEquals(X86PagingMode.FOUR_LEVEL, space.paging().mode());
         assertEquals(0x1000, space.root().value());
         assertEquals(
                 List.of(
@@ -230,7 +233,7 @@ class AddressSpaceTest {
     void fiveLevels() {
         MadeUpTables tables = fourLevels().entry64(0xc000, 0, 0x1003).entry64(0xc000, 511, 0x1003);
         AddressSpace space = space(tables, registers(PG | 1, 0xc000, PAE | LA57, LMA_NXE));
-        assertEquals(PagingMode.FIVE_LEVEL, space.paging().mode());
+        assertEquals(X86PagingMode.FIVE_LEVEL, space.paging().mode());
         assertEquals(0x8010L, physical(space, 0x10));
         assertEquals(0x8010L, physical(space, 0xffff_0000_0000_0010L));
         assertEquals(0x9020L, physical(space, 0xffff_ffff_c000_1020L));
@@ -279,21 +282,21 @@ class AddressSpaceTest {
         RegisterState whole = registers(PG | 1, 0x1000, PAE, LMA_NXE);
         // EFER.LMA is never set without CR0.PG, so CR0 is not missed.
         RegisterState implied = whole.toBuilder().forget(X86.CR0).build();
-        assertEquals(PagingMode.FOUR_LEVEL, space(fourLevels(), implied).paging().mode());
+        assertEquals(X86PagingMode.FOUR_LEVEL, space(fourLevels(), implied).paging().mode());
         for (X86 missing : List.of(X86.CR3, X86.CR4, X86.EFER)) {
             RegisterState registers = whole.toBuilder().forget(missing).build();
             UnknownRegisterException error =
                     assertThrows(UnknownRegisterException.class, () -> space(fourLevels(), registers));
-            assertEquals(missing, error.register());
+            assertTrue(error.getMessage().contains(" " + missing.label() + ","), error::getMessage);
         }
         RegisterState rootOnly = RegisterState.builder().set(X86.CR3, 0x1000).build();
         AddressSpace stated = space(
-                fourLevels(), rootOnly, TranslationOptions.defaults().withMode(PagingMode.FOUR_LEVEL));
+                fourLevels(), rootOnly, TranslationOptions.defaults().withMode(X86PagingMode.FOUR_LEVEL));
         assertEquals(0x8000L, physical(stated, 0));
         AddressSpace statedRoot = space(
                 fourLevels(),
                 RegisterState.unknown(),
-                TranslationOptions.defaults().withMode(PagingMode.FOUR_LEVEL).withRoot(0x1000));
+                TranslationOptions.defaults().withMode(X86PagingMode.FOUR_LEVEL).withRoot(0x1000));
         assertEquals(0x8000L, physical(statedRoot, 0));
     }
 
@@ -304,7 +307,7 @@ class AddressSpaceTest {
                 .set(X86.RIP, 0xffff_ffff_8100_0000L)
                 .build();
         AddressSpace space = space(fourLevels(), registers);
-        assertEquals(PagingMode.FOUR_LEVEL, space.paging().mode());
+        assertEquals(X86PagingMode.FOUR_LEVEL, space.paging().mode());
         assertTrue(space.paging().how().contains("rip"), space.paging().how());
     }
 

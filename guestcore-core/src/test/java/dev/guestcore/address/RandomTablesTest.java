@@ -6,6 +6,7 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.TranslationOptions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;

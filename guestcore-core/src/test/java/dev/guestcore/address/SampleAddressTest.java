@@ -9,6 +9,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.arch.x86.X86;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.kernel.Derived;
 import dev.guestcore.kernel.KernelFacts;
 import dev.guestcore.open.Guests;
@@ -51,7 +52,7 @@ class SampleAddressTest {
         "xen/pv64-mini, FOUR_LEVEL, ffffffff80000000, 108",
         "xen/pv32-mini, PAE, c0000000, 107"
     })
-    void paravirtualizedMiniGuests(String sample, PagingMode mode, String base, String firstPfn) {
+    void paravirtualizedMiniGuests(String sample, X86PagingMode mode, String base, String firstPfn) {
         try (Guest guest = Guests.open(Samples.core(sample))) {
             long start = Long.parseUnsignedLong(base, 16);
             long pfn = Long.parseLong(firstPfn, 16);
@@ -113,7 +114,7 @@ class SampleAddressTest {
         try (Guest guest = Guests.open(Samples.core(sample))) {
             for (Vcpu vcpu : guest.vcpus()) {
                 AddressSpace space = AddressSpace.of(guest, vcpu);
-                assertEquals(PagingMode.FOUR_LEVEL, space.paging().mode());
+                assertEquals(X86PagingMode.FOUR_LEVEL, space.paging().mode());
                 assertEquals(0x10000, space.root().value());
                 List<String> lines = new ArrayList<>();
                 space.mappings(mapping -> lines.add(mapping.range() + " " + mapping.rights() + " "
@@ -133,7 +134,7 @@ class SampleAddressTest {
     void protectedModeWithoutPaging() {
         try (Guest guest = Guests.open(Samples.core("xen/pvh-mini"))) {
             AddressSpace space = AddressSpace.of(guest, guest.vcpus().getFirst());
-            assertEquals(PagingMode.NONE, space.paging().mode());
+            assertEquals(X86PagingMode.NONE, space.paging().mode());
             assertEquals(0x100037L, space.translate(0x100037).guestPhysical().orElseThrow().value());
             KernelFacts facts = KernelFacts.search(guest, Progress.none());
             assertEquals(Optional.empty(), facts.system());

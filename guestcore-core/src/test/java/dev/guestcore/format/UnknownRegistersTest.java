@@ -9,8 +9,8 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
-import dev.guestcore.address.PagingMode;
 import dev.guestcore.arch.x86.X86;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.inspect.GuestComparison;
@@ -92,7 +92,7 @@ class UnknownRegistersTest {
                 Guest core = convert(guest, "vbox");
                 Guest back = convert(core, "elf")) {
             assertEquals(0x500, core.vcpus().getFirst().registers().get(X86.EFER));
-            assertEquals(PagingMode.FOUR_LEVEL, AddressSpace.of(core, core.vcpus().getFirst()).paging().mode());
+            assertEquals(X86PagingMode.FOUR_LEVEL, AddressSpace.of(core, core.vcpus().getFirst()).paging().mode());
             assertEquals(62, back.facts(ElfFacts.class).orElseThrow().machine());
             assertEquals(KERNEL + 0x40, back.vcpus().getFirst().registers().get(X86.RIP));
             assertTrue(losses(guest, "vbox", Map.of()).contains("register efer: a VMCore cannot say unknown: 0x500"));
@@ -124,7 +124,7 @@ class UnknownRegistersTest {
         try (Guest guest = guest(registers, 0);
                 Guest copy = convert(guest, format)) {
             AddressSpace space = AddressSpace.of(copy, copy.vcpus().getFirst());
-            assertEquals(PagingMode.FOUR_LEVEL, space.paging().mode(), space.paging().how());
+            assertEquals(X86PagingMode.FOUR_LEVEL, space.paging().mode(), space.paging().how());
             String losses = losses(guest, format, Map.of());
             for (String register : derived.split(" ")) {
                 assertTrue(losses.contains("does not know register " + register + ":"), losses);
@@ -167,7 +167,7 @@ class UnknownRegistersTest {
                 Guest copy = convert(guest, "elf")) {
             assertEquals(1, damage(guest).size());
             assertTrue(damage(guest).getFirst().contains("vCPU 0: registers contradict each other: efer 0x0"));
-            assertEquals(PagingMode.FOUR_LEVEL, AddressSpace.of(guest, guest.vcpus().getFirst()).paging().mode());
+            assertEquals(X86PagingMode.FOUR_LEVEL, AddressSpace.of(guest, guest.vcpus().getFirst()).paging().mode());
             assertEquals(62, copy.facts(ElfFacts.class).orElseThrow().machine());
             assertEquals(KERNEL + 0x40, copy.vcpus().getFirst().registers().get(X86.RIP));
         }

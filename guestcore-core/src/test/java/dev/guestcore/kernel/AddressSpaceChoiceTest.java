@@ -7,10 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.address.EncryptionBitException;
-import dev.guestcore.address.PagingMode;
-import dev.guestcore.address.TranslationOptions;
-import dev.guestcore.address.UnknownRegisterException;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.TranslationOptions;
+import dev.guestcore.cpu.UnknownRegisterException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.testing.MadeUpKernel;
@@ -66,7 +66,7 @@ class AddressSpaceChoiceTest {
             AddressSpaceChoice choice = choose(
                     kernel.guest().vcpu(kernel.generalRegisters()).facts(note(kernel)).build());
             assertReads(kernel, choice);
-            assertEquals(five ? PagingMode.FIVE_LEVEL : PagingMode.FOUR_LEVEL, choice.space().paging().mode());
+            assertEquals(five ? X86PagingMode.FIVE_LEVEL : X86PagingMode.FOUR_LEVEL, choice.space().paging().mode());
             assertRelies(choice, Derived.Confidence.CERTAIN, "SYMBOL(swapper_pg_dir)", "note of the dump");
         }
     }
@@ -136,10 +136,10 @@ class AddressSpaceChoiceTest {
         TranslationOptions root = TranslationOptions.defaults().withRoot(0x5000);
         AddressSpaceChoice choice = choose(guest, root);
         assertEquals(0x5000, choice.space().root().value());
-        assertEquals(PagingMode.FOUR_LEVEL, choice.space().paging().mode());
+        assertEquals(X86PagingMode.FOUR_LEVEL, choice.space().paging().mode());
         assertEquals(
-                PagingMode.FIVE_LEVEL,
-                choose(guest, root.withMode(PagingMode.FIVE_LEVEL)).space().paging().mode());
+                X86PagingMode.FIVE_LEVEL,
+                choose(guest, root.withMode(X86PagingMode.FIVE_LEVEL)).space().paging().mode());
     }
 
     @Test

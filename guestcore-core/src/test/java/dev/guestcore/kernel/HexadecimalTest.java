@@ -8,7 +8,7 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.address.AddressSpace;
-import dev.guestcore.address.TranslationOptions;
+import dev.guestcore.cpu.TranslationOptions;
 import dev.guestcore.search.MemorySearch;
 import dev.guestcore.search.SearchHit;
 import dev.guestcore.search.SearchPattern;

@@ -13,9 +13,9 @@ import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.RegionContents;
 import dev.guestcore.address.AddressSpace;
-import dev.guestcore.address.PagingMode;
-import dev.guestcore.address.TranslationOptions;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.TranslationOptions;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.UnsupportedRequestException;
 import java.lang.foreign.MemorySegment;
@@ -369,7 +369,7 @@ class MemorySearchTest {
                 .vcpu(RegisterState.unknown())
                 .build();
         TranslationOptions options =
-                TranslationOptions.defaults().withMode(PagingMode.FOUR_LEVEL).withRoot(0x1000);
+                TranslationOptions.defaults().withMode(X86PagingMode.FOUR_LEVEL).withRoot(0x1000);
         return AddressSpace.of(guest, guest.vcpus().getFirst(), options);
     }
 

@@ -8,10 +8,11 @@ import dev.guestcore.PageState;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.Mapping;
 import dev.guestcore.address.MappingSummary;
-import dev.guestcore.address.Paging;
-import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.Translation;
 import dev.guestcore.address.VirtualMemory;
+import dev.guestcore.arch.x86.X86Paging;
+import dev.guestcore.arch.x86.X86PagingMode;
+import dev.guestcore.cpu.Paging;
 import dev.guestcore.error.GuestcoreException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -59,12 +60,12 @@ final class PageWalkTarget implements Target {
         }
         Arrays.fill(bytes, (byte) 0);
         ByteBuffer in = ByteBuffer.wrap(input).order(ByteOrder.LITTLE_ENDIAN);
-        PagingMode mode = PagingMode.values()[(in.get() & 0xff) % PagingMode.values().length];
+        X86PagingMode mode = X86PagingMode.values()[(in.get() & 0xff) % X86PagingMode.values().length];
         int flags = in.get();
         int physicalBits = 32 + (in.get() & 0xff) % 21;
         int encryption = in.get() & 0x3f;
         long mask = (flags & 8) == 0 ? 0 : 1L << encryption;
-        Paging paging = new Paging(
+        Paging paging = new X86Paging(
                 mode, in.getLong(), (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0, mask, physicalBits, "fuzzed");
         long first = in.getLong();
         long second = in.getLong();
@@ -165,7 +166,7 @@ final class PageWalkTarget implements Target {
     @Override
     public List<byte[]> seeds() {
         List<byte[]> seeds = new ArrayList<>();
-        for (int mode = 0; mode < PagingMode.values().length; mode++) {
+        for (int mode = 0; mode < X86PagingMode.values().length; mode++) {
             for (int flags : new int[] {0, 3, 7, 11}) {
                 ByteBuffer seed = ByteBuffer.allocate(HEAD + 6 * ENTRY).order(ByteOrder.LITTLE_ENDIAN);
                 seed.put((byte) mode).put((byte) flags).put((byte) 20).put((byte) 47);

@@ -9,8 +9,8 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.MappingSummary;
-import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.Translation;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.kernel.Derived;
 import dev.guestcore.kernel.KernelFacts;
 import dev.guestcore.open.Guests;
@@ -38,7 +38,7 @@ class QemuAddressTest {
         "pae, max, PAE",
         "five-level, 'max,la57=on', FIVE_LEVEL"
     })
-    void everyPageOfABootSector(String image, String cpu, PagingMode mode) {
+    void everyPageOfABootSector(String image, String cpu, X86PagingMode mode) {
         try (QemuGuest qemu = QemuGuest.bootSector(image, cpu);
                 Guest guest = Guests.open(qemu.location())) {
             AddressSpace space = AddressSpace.of(guest, guest.vcpus().getFirst());
@@ -52,7 +52,7 @@ class QemuAddressTest {
         try (QemuGuest qemu = QemuGuest.knownState("pc", "qemu64", "64M");
                 Guest guest = Guests.open(qemu.location())) {
             AddressSpace space = AddressSpace.of(guest, guest.vcpus().getFirst());
-            assertEquals(PagingMode.FOUR_LEVEL, space.paging().mode());
+            assertEquals(X86PagingMode.FOUR_LEVEL, space.paging().mode());
             assertSameAsMonitor(qemu, space, 1536);
         }
     }
@@ -63,7 +63,7 @@ class QemuAddressTest {
         try (QemuGuest qemu = QemuGuest.linux(needle);
                 Guest guest = Guests.open(qemu.location())) {
             AddressSpace space = AddressSpace.of(guest, guest.vcpus().getFirst());
-            assertEquals(PagingMode.FOUR_LEVEL, space.paging().mode());
+            assertEquals(X86PagingMode.FOUR_LEVEL, space.paging().mode());
             assertSameAsMonitor(qemu, space, 5_000);
 
             List<Long> found = new ArrayList<>();

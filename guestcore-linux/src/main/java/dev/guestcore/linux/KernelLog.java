@@ -4,7 +4,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Progress;
 import dev.guestcore.address.AddressSpace;
-import dev.guestcore.address.TranslationOptions;
+import dev.guestcore.cpu.TranslationOptions;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import dev.guestcore.kernel.KernelFacts;
 import java.util.Objects;

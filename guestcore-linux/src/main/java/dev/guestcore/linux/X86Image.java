@@ -5,10 +5,10 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
-import dev.guestcore.address.Paging;
-import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.arch.x86.X86Architecture;
+import dev.guestcore.arch.x86.X86Paging;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.linux.symbols.Kallsyms;
 import dev.guestcore.linux.symbols.KernelSymbols;
@@ -184,8 +184,8 @@ final class X86Image {
     }
 
     private List<Root> ofRoot(long physical, long mask, String from) {
-        return List.of(PagingMode.FOUR_LEVEL, PagingMode.FIVE_LEVEL).stream()
-                .map(mode -> new Paging(mode, physical, true, true, false, mask, PHYSICAL_BITS, from))
+        return List.of(X86PagingMode.FOUR_LEVEL, X86PagingMode.FIVE_LEVEL).stream()
+                .map(mode -> X86Paging.ofKernel(mode, physical, mask, PHYSICAL_BITS, from))
                 .map(paging -> new Root(AddressSpace.of(memory, paging), from))
                 .toList();
     }
@@ -193,7 +193,7 @@ final class X86Image {
     private @Nullable AddressSpace ofVcpu(Vcpu vcpu) {
         try {
             AddressSpace space = AddressSpace.of(guest, vcpu);
-            return space.paging().mode().isLong() ? space : null;
+            return space.paging().mode().addressBits() == Long.SIZE ? space : null;
         } catch (GuestcoreException e) {
             return null;
         }

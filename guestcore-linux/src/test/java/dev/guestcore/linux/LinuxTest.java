@@ -8,10 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.Progress;
-import dev.guestcore.address.PagingMode;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.arch.x86.X86;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.cpu.Architecture;
+import dev.guestcore.cpu.PagingMode;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.linux.symbols.Symbol;
@@ -57,7 +58,7 @@ class LinuxTest {
         MadeUpKernel kernel = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();
         for (Architecture said : List.of(Architectures.X86, Architecture.UNKNOWN)) {
             try (Guest guest = kernel.guest().architecture(said).build()) {
-                isFound(Linux.of(guest), PagingMode.FOUR_LEVEL);
+                isFound(Linux.of(guest), X86PagingMode.FOUR_LEVEL);
             }
         }
     }
@@ -66,7 +67,7 @@ class LinuxTest {
     void aKernelIsFoundWhereRegistersLead() {
         MadeUpKernel kernel = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();
         try (Guest guest = kernel.guest().vcpu(kernel.registers()).build()) {
-            isFound(Linux.of(guest), PagingMode.FOUR_LEVEL);
+            isFound(Linux.of(guest), X86PagingMode.FOUR_LEVEL);
         }
     }
 
@@ -74,7 +75,7 @@ class LinuxTest {
     void aKernelWithFiveLevelsAndEncryptedPagesIsFound() {
         MadeUpKernel kernel = MadeUpKernel.at(SLIDE, PHYSICAL, 1L << 47, true).withSymbols();
         try (Guest guest = kernel.guest().build()) {
-            isFound(Linux.of(guest), PagingMode.FIVE_LEVEL);
+            isFound(Linux.of(guest), X86PagingMode.FIVE_LEVEL);
         }
     }
 
@@ -83,7 +84,7 @@ class LinuxTest {
         Layout layout = new Layout(Form.PLACE_RELATIVE, Order.ADDRESSES_LAST, Integer.BYTES, Integer.BYTES, true);
         MadeUpKernel kernel = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols(layout);
         try (Guest guest = kernel.guest().build()) {
-            isFound(Linux.of(guest), PagingMode.FOUR_LEVEL);
+            isFound(Linux.of(guest), X86PagingMode.FOUR_LEVEL);
         }
     }
 
@@ -114,7 +115,7 @@ class LinuxTest {
         MadeUpKernel old = kernel.beside(0x20_0000, 0x20_0000).withSymbols();
         Arrays.fill(kernel.bytes(), old.root(), old.root() + 0x1000, (byte) 0);
         try (Guest guest = kernel.guest().build()) {
-            isFound(Linux.of(guest), PagingMode.FOUR_LEVEL);
+            isFound(Linux.of(guest), X86PagingMode.FOUR_LEVEL);
         }
     }
 
@@ -123,7 +124,7 @@ class LinuxTest {
         MadeUpKernel kernel = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();
         kernel.beside(0x20_0000, 0x20_0000).withSymbols();
         try (Guest guest = kernel.guest().vcpu(kernel.registers()).build()) {
-            isFound(Linux.of(guest), PagingMode.FOUR_LEVEL);
+            isFound(Linux.of(guest), X86PagingMode.FOUR_LEVEL);
         }
     }
 
@@ -136,7 +137,7 @@ class LinuxTest {
         Arrays.fill(memory, kernel.root(), kernel.root() + 0x1000, (byte) 0);
         RegisterState registers = kernel.registers().toBuilder().set(X86.CR3, copy).build();
         try (Guest guest = kernel.guest().vcpu(registers).build()) {
-            isFound(Linux.of(guest), PagingMode.FOUR_LEVEL);
+            isFound(Linux.of(guest), X86PagingMode.FOUR_LEVEL);
         }
     }
 

@@ -2,8 +2,9 @@ package dev.guestcore.linux;
 
 import dev.guestcore.Guest;
 import dev.guestcore.address.AddressSpace;
-import dev.guestcore.address.Paging;
-import dev.guestcore.address.PagingMode;
+import dev.guestcore.arch.x86.X86Paging;
+import dev.guestcore.arch.x86.X86PagingMode;
+import dev.guestcore.cpu.Paging;
 import dev.guestcore.linux.symbols.KernelSymbols;
 import dev.guestcore.linux.symbols.Symbol;
 import dev.guestcore.linux.symbols.SymbolOffset;
@@ -82,7 +83,7 @@ final class MadeUpLinux {
 
     Linux with(KernelTypes types) {
         Guest guest = Guest.builder().ram(BASE, MemorySegment.ofArray(ram.array())).build();
-        Paging none = new Paging(PagingMode.NONE, 0, true, true, false, 0, 52, "made up");
+        Paging none = new X86Paging(X86PagingMode.NONE, 0, true, true, false, 0, 52, "made up");
         KernelImage image = new KernelImage(
                 BASE,
                 BASE,

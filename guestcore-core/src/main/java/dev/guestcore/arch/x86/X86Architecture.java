@@ -2,9 +2,13 @@ package dev.guestcore.arch.x86;
 
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.ElfMachine;
+import dev.guestcore.cpu.Paging;
+import dev.guestcore.cpu.PagingMode;
+import dev.guestcore.cpu.Processor;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
+import dev.guestcore.cpu.TranslationOptions;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
@@ -101,6 +105,16 @@ public final class X86Architecture implements Architecture {
     @Override
     public String position(RegisterState registers) {
         return CpuMode.position(registers);
+    }
+
+    @Override
+    public List<PagingMode> pagingModes() {
+        return List.of(X86PagingMode.values());
+    }
+
+    @Override
+    public Optional<Paging> paging(Processor vcpu, List<? extends Processor> all, TranslationOptions stated) {
+        return Optional.of(X86Paging.of(vcpu, all, stated));
     }
 
     @Override

@@ -4,12 +4,13 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.Mapping;
-import dev.guestcore.address.Paging;
-import dev.guestcore.address.PagingMode;
 import dev.guestcore.address.PhysicalAddress;
-import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.address.VirtualMemory;
 import dev.guestcore.arch.x86.X86Architecture;
+import dev.guestcore.arch.x86.X86Paging;
+import dev.guestcore.arch.x86.X86PagingMode;
+import dev.guestcore.cpu.Paging;
+import dev.guestcore.cpu.TranslationOptions;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.facts.VmcoreInfoFields;
 import java.lang.foreign.MemorySegment;
@@ -80,9 +81,9 @@ public final class LinuxMemory {
             return Optional.empty();
         }
         long physicalRoot = root.getAsLong() - IMAGE + base.getAsLong();
-        PagingMode mode = fields.number("pgtable_l5_enabled").orElse(0) == 1 ? PagingMode.FIVE_LEVEL : PagingMode.FOUR_LEVEL;
+        X86PagingMode mode = fields.number("pgtable_l5_enabled").orElse(0) == 1 ? X86PagingMode.FIVE_LEVEL : X86PagingMode.FOUR_LEVEL;
         long mask = fields.number("sme_mask").orElse(0);
-        Paging paging = new Paging(
+        Paging paging = new X86Paging(
                 mode, physicalRoot, true, true, false, mask, TranslationOptions.defaults().physicalBits(), "VMCOREINFO");
         LinuxMemory linux = new LinuxMemory(fields, AddressSpace.of(memory, paging));
         return linux.leads(root.getAsLong(), physicalRoot) ? Optional.of(linux) : Optional.empty();
@@ -98,7 +99,7 @@ public final class LinuxMemory {
 
     /** Virtual address of guest-physical 0 in the kernel's map of all memory ({@code PAGE_OFFSET}). */
     public OptionalLong directMap() {
-        long from = space.paging().mode() == PagingMode.FIVE_LEVEL ? LOWEST_DIRECT_MAP_FIVE_LEVEL : LOWEST_DIRECT_MAP;
+        long from = space.paging().mode() == X86PagingMode.FIVE_LEVEL ? LOWEST_DIRECT_MAP_FIVE_LEVEL : LOWEST_DIRECT_MAP;
         List<Mapping> firsts = new ArrayList<>();
         try {
             space.mappings(new AddressRange(from, IMAGE - 1), MOST_TABLES, mapping -> {
@@ -113,7 +114,7 @@ public final class LinuxMemory {
         }
         long base = firsts.getFirst().range().first() - firsts.getFirst().physical().value();
         boolean sound = (base & DIRECT_MAP_ALIGNMENT - 1) == 0
-                && leads(base + space.paging().rootTable(), space.paging().rootTable());
+                && leads(base + space.root().value(), space.root().value());
         return sound ? OptionalLong.of(base) : OptionalLong.empty();
     }
 

@@ -1,8 +1,8 @@
 package dev.guestcore.serve.gdb;
 
 import dev.guestcore.Guest;
-import dev.guestcore.address.TranslationOptions;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.TranslationOptions;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.kernel.AddressSpaceChoice;

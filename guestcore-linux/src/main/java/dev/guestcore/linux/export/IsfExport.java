@@ -1,6 +1,6 @@
 package dev.guestcore.linux.export;
 
-import dev.guestcore.address.PagingMode;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.LinuxException;
 import dev.guestcore.linux.symbols.Symbol;
@@ -49,7 +49,7 @@ public final class IsfExport {
      * @return empty if it can read the guest
      */
     public static Optional<String> limit(Linux linux) {
-        return linux.image().space().paging().mode() == PagingMode.FIVE_LEVEL
+        return linux.image().space().paging().mode() == X86PagingMode.FIVE_LEVEL
                 ? Optional.of("the guest uses page tables of five levels, which Volatility 3 cannot read yet; the table"
                         + " fits other guests of the same kernel, started with no5lvl or on a processor without LA57")
                 : Optional.empty();

@@ -2,7 +2,7 @@ package dev.guestcore.linux.export;
 
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryAccessException;
-import dev.guestcore.address.PagingMode;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.linux.KernelImage;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.LinuxException;
@@ -169,7 +169,7 @@ public final class VmcoreInfoExport {
         }
         linux.types().ifPresent(types -> layouts(types, text));
         line(text, "NUMBER(phys_base)", Long.toString(image.physicalBase() - (image.virtualBase() - IMAGE_MAP)));
-        boolean fiveLevels = image.space().paging().mode() == PagingMode.FIVE_LEVEL;
+        boolean fiveLevels = image.space().paging().mode() == X86PagingMode.FIVE_LEVEL;
         line(text, "NUMBER(pgtable_l5_enabled)", fiveLevels ? "1" : "0");
         line(text, "KERNELOFFSET", Long.toHexString(image.slide()));
         return text.append(MADE).toString();
