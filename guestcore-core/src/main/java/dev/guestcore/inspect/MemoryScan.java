@@ -5,6 +5,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.internal.parallel.OrderedPipeline;
+import io.airlift.compress.v3.xxhash.XxHash64JavaHasher;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -224,7 +225,8 @@ public record MemoryScan(
             if (MemorySegment.mismatch(buffer, offset, offset + size, zeroPage, 0, size) < 0) {
                 return PageState.ZERO;
             }
-            contents.add(XxHash64.hash(buffer, offset, size));
+            // The one in Java: it is as fast for pages, and the native one is unpacked into a folder for temporary files.
+            contents.add(XxHash64JavaHasher.hash(buffer.asSlice(offset, size), 0));
             return PageState.PRESENT;
         }
     }

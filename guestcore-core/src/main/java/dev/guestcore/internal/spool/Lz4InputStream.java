@@ -1,5 +1,6 @@
 package dev.guestcore.internal.spool;
 
+import io.airlift.compress.v3.xxhash.XxHash32JavaHasher;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -36,7 +37,7 @@ public final class Lz4InputStream extends InputStream {
     private int flags;
     private int largest;
     private boolean inFrame;
-    private @Nullable XxHash32 hash;
+    private @Nullable XxHash32JavaHasher hash;
 
     /** Begins; takes the compressed bytes from the first on. */
     public Lz4InputStream(InputStream in) {
@@ -96,11 +97,11 @@ public final class Lz4InputStream extends InputStream {
         if (flags >>> 6 != 1 || size < 4) {
             throw new IOException("a frame of an unknown version");
         }
-        XxHash32 sum = new XxHash32();
+        XxHash32JavaHasher sum = new XxHash32JavaHasher(0);
         sum.update(header, 0, 2);
         byte[] rest = take(((flags & CONTENT_SIZE) != 0 ? 8 : 0) + ((flags & DICTIONARY) != 0 ? 4 : 0));
         sum.update(rest, 0, rest.length);
-        if ((take(1)[0] & 0xff) != (sum.value() >>> 8 & 0xff)) {
+        if ((take(1)[0] & 0xff) != (sum.digest() >>> 8 & 0xff)) {
             throw new IOException("the checksum of a frame's header is wrong");
         }
         if ((flags & DICTIONARY) != 0) {
@@ -112,7 +113,7 @@ public final class Lz4InputStream extends InputStream {
         }
         at = 0;
         end = 0;
-        hash = (flags & CONTENT_CHECKSUM) != 0 ? new XxHash32() : null;
+        hash = (flags & CONTENT_CHECKSUM) != 0 ? new XxHash32JavaHasher(0) : null;
         inFrame = true;
         return true;
     }
@@ -121,7 +122,7 @@ public final class Lz4InputStream extends InputStream {
         int word = i32();
         if (word == 0) {
             inFrame = false;
-            if (hash != null && i32() != hash.value()) {
+            if (hash != null && i32() != hash.digest()) {
                 throw new IOException("the checksum of a frame's content is wrong");
             }
             return;
@@ -137,9 +138,7 @@ public final class Lz4InputStream extends InputStream {
             throw new EOFException("the file ends within a block");
         }
         if ((flags & BLOCK_CHECKSUM) != 0) {
-            XxHash32 sum = new XxHash32();
-            sum.update(stored, 0, size);
-            if (i32() != sum.value()) {
+            if (i32() != XxHash32JavaHasher.hash(stored, 0, size, 0)) {
                 throw new IOException("the checksum of a block is wrong");
             }
         }
