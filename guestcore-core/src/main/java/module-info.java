@@ -21,6 +21,10 @@ module dev.guestcore {
     exports dev.guestcore.facts;
     exports dev.guestcore.file;
     exports dev.guestcore.format;
+    exports dev.guestcore.format.elf;
+    exports dev.guestcore.format.kdump;
+    exports dev.guestcore.format.lime;
+    exports dev.guestcore.format.raw;
     exports dev.guestcore.format.vbox;
     exports dev.guestcore.format.xen;
     exports dev.guestcore.inspect;

@@ -93,13 +93,17 @@ public interface CoreFormat {
     }
 
     /** Whether {@link #writer} works. */
-    boolean canWrite();
+    default boolean canWrite() {
+        return false;
+    }
 
     /** What {@link #writer} takes. */
-    List<WriteOption> writeOptions();
+    default List<WriteOption> writeOptions() {
+        return List.of();
+    }
 
     /**
-     * A writer.
+     * A writer, for programs that let a user choose; others take the class of the format's writer itself.
      *
      * @param options by name of {@link WriteOption}; a switch that is on has the value "true"
      * @throws UnsupportedRequestException for an unknown option or value

@@ -9,12 +9,11 @@ import dev.guestcore.Provenance;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.ElfMachine;
 import dev.guestcore.error.MalformedDumpException;
-import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.ChosenOptions;
 import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
@@ -246,27 +245,11 @@ public final class ElfCoreFormat implements OneFileFormat {
     }
 
     @Override
-    public CoreWriter writer(Map<String, String> options) {
-        Optional<ElfMachine> machine = Optional.empty();
-        boolean keep = false;
-        for (Map.Entry<String, String> option : options.entrySet()) {
-            if (option.getKey().equals(KEEP)) {
-                keep = switch (option.getValue()) {
-                    case "true" -> true;
-                    case "false" -> false;
-                    default -> throw new UnsupportedRequestException(
-                            "keep is true or false, found '" + option.getValue() + "'");
-                };
-                continue;
-            }
-            if (!option.getKey().equals(MACHINE)) {
-                throw new UnsupportedRequestException(
-                        "the elf format has no option '" + option.getKey() + "'; it has: " + MACHINE + ", " + KEEP);
-            }
-            machine = Optional.of(Architectures.machineOfLabel(option.getValue())
-                    .orElseThrow(() -> new UnsupportedRequestException("'" + option.getValue()
-                            + "' is no machine of the elf format; it has " + String.join(", ", MACHINES))));
-        }
-        return new ElfCoreWriter(machine, keep);
+    public ElfCoreWriter writer(Map<String, String> options) {
+        ChosenOptions chosen = ChosenOptions.of(this, options);
+        ElfCoreWriter writer = chosen.choice(MACHINE, Architectures::machineOfLabel)
+                .map(ElfCoreWriter.standard()::withMachine)
+                .orElse(ElfCoreWriter.standard());
+        return chosen.isOn(KEEP) ? writer.withKeep() : writer;
     }
 }

@@ -66,10 +66,9 @@ import org.jspecify.annotations.Nullable;
  * last: there is room for the longest, and what is left of it is zero. Memory is searched before only for a
  * pipe, and where a record of our own follows the notes.
  *
- * @param machine that the user asked for
- * @param keep whether what the format cannot carry travels in a note of our own
+ * <p>Immutable and thread-safe; the {@code with} methods return a changed copy.
  */
-record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements CoreWriter {
+public final class ElfCoreWriter implements CoreWriter {
 
     private static final long PAGE = Architecture.SMALLEST_PAGE;
 
@@ -80,6 +79,29 @@ record ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) implements Core
 
     /** Headers that the kernel's image takes at most: one of its own, and one more for what lies behind it. */
     private static final long IMAGE_HEADERS = 2;
+
+    private final Optional<ElfMachine> machine;
+    private final boolean keep;
+
+    private ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) {
+        this.machine = machine;
+        this.keep = keep;
+    }
+
+    /** A core that names the guest's own processor; of an x86 guest, as its first vCPU runs: x86-64 or 386. */
+    public static ElfCoreWriter standard() {
+        return new ElfCoreWriter(Optional.empty(), false);
+    }
+
+    /** The same that names another processor (e_machine). */
+    public ElfCoreWriter withMachine(ElfMachine other) {
+        return new ElfCoreWriter(Optional.of(other), keep);
+    }
+
+    /** Adds what the format cannot carry in a note of Guestcore's own, for conversion back. Other readers skip it. */
+    public ElfCoreWriter withKeep() {
+        return new ElfCoreWriter(machine, true);
+    }
 
     @Override
     public WritePlan plan(Guest guest) {

@@ -2,12 +2,11 @@ package dev.guestcore.format.kdump;
 
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
-import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.file.FileSet;
 import dev.guestcore.format.Check;
+import dev.guestcore.format.ChosenOptions;
 import dev.guestcore.format.CoreFormat;
-import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.NamedParts;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
@@ -83,20 +82,11 @@ public final class KdumpFormat implements CoreFormat {
     }
 
     @Override
-    public CoreWriter writer(Map<String, String> options) {
-        options.keySet().stream()
-                .filter(option -> !List.of(COMPRESSION, KEEP).contains(option))
-                .findFirst()
-                .ifPresent(option -> {
-                    throw new UnsupportedRequestException("kdump has no option '" + option + "'; it has " + COMPRESSION
-                            + " and " + KEEP);
-                });
-        String label = options.getOrDefault(COMPRESSION, PageCodec.ZLIB.label());
-        PageCodec codec = Stream.of(PageCodec.values())
-                .filter(candidate -> candidate.label().equals(label))
-                .findFirst()
-                .orElseThrow(() -> new UnsupportedRequestException("kdump has no compression '" + label
-                        + "'; it has none, zlib, lzo, snappy, zstd"));
-        return new KdumpWriter(codec, options.getOrDefault(KEEP, "false").equals("true"));
+    public KdumpWriter writer(Map<String, String> options) {
+        ChosenOptions chosen = ChosenOptions.of(this, options);
+        KdumpWriter writer = chosen.choice(COMPRESSION, PageCodec::ofLabel)
+                .map(KdumpWriter.standard()::withCompression)
+                .orElse(KdumpWriter.standard());
+        return chosen.isOn(KEEP) ? writer.withKeep() : writer;
     }
 }

@@ -22,7 +22,7 @@ import java.util.zip.Inflater;
  * are those in Java: the native ones of the same library are no faster for pages, and it would unpack them into the folder
  * for temporary files, where others may write.
  */
-enum PageCodec {
+public enum PageCodec {
     /** Stored as it is. */
     NONE(0),
     /** zlib, RFC 1950. */
@@ -50,8 +50,19 @@ enum PageCodec {
         return flag;
     }
 
-    String label() {
+    /** The name in options: in lower case. */
+    public String label() {
         return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** The codec of that label. */
+    public static Optional<PageCodec> ofLabel(String label) {
+        for (PageCodec codec : ALL) {
+            if (codec.label().equals(label)) {
+                return codec.known;
+            }
+        }
+        return Optional.empty();
     }
 
     /** The codec of a page descriptor's flags; each has one only. */

@@ -4,10 +4,9 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.ChosenOptions;
 import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Probe;
-import dev.guestcore.format.WriteOption;
 import java.util.List;
 import java.util.Map;
 
@@ -48,12 +47,8 @@ public final class AvmlFormat implements OneFileFormat {
     }
 
     @Override
-    public List<WriteOption> writeOptions() {
-        return List.of();
-    }
-
-    @Override
-    public CoreWriter writer(Map<String, String> options) {
-        return LimeImages.writer(Dialect.AVML, options);
+    public LimeWriter writer(Map<String, String> options) {
+        ChosenOptions.of(this, options);
+        return LimeWriter.avml();
     }
 }

@@ -4,10 +4,8 @@ import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
-import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.Probe;
 import dev.guestcore.internal.check.CappedFindings;
 import dev.guestcore.internal.check.CheckList;
@@ -16,7 +14,6 @@ import dev.guestcore.internal.file.Arenas;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /** What both formats do alike. */
@@ -109,13 +106,5 @@ final class LimeImages {
             }
         }
         return checks.list();
-    }
-
-    static CoreWriter writer(Dialect dialect, Map<String, String> options) {
-        if (!options.isEmpty()) {
-            throw new UnsupportedRequestException("the " + dialect.label() + " format has no option '"
-                    + options.keySet().iterator().next() + "'; it has none");
-        }
-        return guest -> new LimePlan(guest, dialect);
     }
 }

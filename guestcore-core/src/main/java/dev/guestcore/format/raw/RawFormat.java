@@ -3,12 +3,11 @@ package dev.guestcore.format.raw;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
-import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.file.FileSet;
 import dev.guestcore.format.Check;
+import dev.guestcore.format.ChosenOptions;
 import dev.guestcore.format.CoreFormat;
-import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.NamedParts;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
@@ -132,19 +131,15 @@ public final class RawFormat implements CoreFormat {
     }
 
     @Override
-    public CoreWriter writer(Map<String, String> options) {
-        for (String option : options.keySet()) {
-            if (!option.equals(LAYOUT)) {
-                throw new UnsupportedRequestException(
-                        "the raw format has no option '" + option + "'; it has: " + LAYOUT);
-            }
-        }
-        String layout = options.getOrDefault(LAYOUT, FLAT);
-        if (!layout.equals(FLAT) && !layout.equals(PACKED)) {
-            throw new UnsupportedRequestException(
-                    "'" + layout + "' is no layout of the raw format; choose flat or packed");
-        }
-        boolean asked = options.containsKey(LAYOUT);
-        return guest -> new RawPlan(guest, layout.equals(PACKED), asked);
+    public RawWriter writer(Map<String, String> options) {
+        return ChosenOptions.of(this, options).choice(LAYOUT, RawFormat::writer).orElse(RawWriter.standard());
+    }
+
+    private static Optional<RawWriter> writer(String layout) {
+        return switch (layout) {
+            case FLAT -> Optional.of(RawWriter.flat());
+            case PACKED -> Optional.of(RawWriter.packed());
+            default -> Optional.empty();
+        };
     }
 }

@@ -3,16 +3,14 @@ package dev.guestcore.format.vbox;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.error.MalformedDumpException;
-import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.ChosenOptions;
 import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** The VMCore format as a service (docs/formats/vbox-vmcore.md). */
@@ -81,35 +79,13 @@ public final class VmCoreFormat implements OneFileFormat {
     }
 
     @Override
-    public CoreWriter writer(Map<String, String> options) {
-        VmCore writer = VmCore.likeSource();
-        for (Map.Entry<String, String> option : options.entrySet()) {
-            writer = switch (option.getKey()) {
-                case LAYOUT -> writer.withLayout(layout(option.getValue()));
-                case LARGE_PHNUM -> isOn(option) ? writer.withLargePhnum() : writer;
-                case ANALYST_NOTES -> isOn(option) ? writer.withAnalystNotes() : writer;
-                case KEEP -> isOn(option) ? writer.withKeep() : writer;
-                default -> throw new UnsupportedRequestException("format vbox has no option '" + option.getKey()
-                        + "'; there are " + writeOptions().stream().map(WriteOption::name)
-                                .collect(Collectors.joining(", ")));
-            };
-        }
-        return writer;
-    }
-
-    private static boolean isOn(Map.Entry<String, String> option) {
-        return switch (option.getValue()) {
-            case "true" -> true;
-            case "false" -> false;
-            default -> throw new UnsupportedRequestException("option " + option.getKey()
-                    + " of format vbox is a switch: expected true or false, found '" + option.getValue() + "'");
-        };
-    }
-
-    private static VmCoreLayout layout(String label) {
-        return VmCoreLayout.ofLabel(label)
-                .orElseThrow(() -> new UnsupportedRequestException("format vbox has no layout '" + label
-                        + "'; there are "
-                        + Stream.of(VmCoreLayout.values()).map(VmCoreLayout::label).collect(Collectors.joining(", "))));
+    public VmCoreWriter writer(Map<String, String> options) {
+        ChosenOptions chosen = ChosenOptions.of(this, options);
+        VmCoreWriter writer = chosen.choice(LAYOUT, VmCoreLayout::ofLabel)
+                .map(VmCoreWriter::layout)
+                .orElse(VmCoreWriter.likeSource());
+        writer = chosen.isOn(LARGE_PHNUM) ? writer.withLargePhnum() : writer;
+        writer = chosen.isOn(ANALYST_NOTES) ? writer.withAnalystNotes() : writer;
+        return chosen.isOn(KEEP) ? writer.withKeep() : writer;
     }
 }

@@ -1,5 +1,5 @@
 /**
- * VirtualBox guest cores ("VMCore"), all generations: {@link dev.guestcore.format.vbox.VmCore} writes them,
+ * VirtualBox guest cores ("VMCore"), all generations: {@link dev.guestcore.format.vbox.VmCoreWriter} writes them,
  * {@link dev.guestcore.format.vbox.VmCoreFormat} recognises, opens and verifies them.
  *
  * <p>The format is described in docs/formats/vbox-vmcore.md; section numbers in this package are that document's.

@@ -14,7 +14,6 @@ import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Opening;
 import dev.guestcore.format.Probe;
-import dev.guestcore.format.WriteOption;
 import dev.guestcore.internal.check.CheckList;
 import java.util.ArrayList;
 import java.util.List;
@@ -114,16 +113,6 @@ public final class VmStateFormat implements OneFileFormat {
         } finally {
             stream.close();
         }
-    }
-
-    @Override
-    public boolean canWrite() {
-        return false;
-    }
-
-    @Override
-    public List<WriteOption> writeOptions() {
-        return List.of();
     }
 
     @Override

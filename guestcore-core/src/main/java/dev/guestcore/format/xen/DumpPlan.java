@@ -88,13 +88,13 @@ final class DumpPlan implements WritePlan {
         }
     }
 
-    static DumpPlan of(Guest guest, XenDumpCore.Flavour flavour, boolean keeps) {
+    static DumpPlan of(Guest guest, XenDumpCoreWriter.Flavour flavour, boolean keeps) {
         if (guest.vcpus().isEmpty()) {
             throw new UnsupportedRequestException("a Xen dump-core needs at least one vCPU, and this guest has none"
                     + " (Xen itself refuses to dump it); choose another format, or give it a vCPU");
         }
         Optional<XenFacts> facts = guest.facts(XenFacts.class);
-        if (flavour == XenDumpCore.Flavour.SOURCE && facts.isPresent()) {
+        if (flavour == XenDumpCoreWriter.Flavour.SOURCE && facts.isPresent()) {
             Optional<DumpPlan> same = asItWas(guest, facts.get());
             if (same.isPresent() && (!keeps || same.get().losses().isEmpty())) {
                 return same.get();
@@ -102,7 +102,7 @@ final class DumpPlan implements WritePlan {
         }
         boolean machineFrames =
                 facts.flatMap(XenFacts::frames).filter(FrameTable::hasMachineFrames).isPresent();
-        if (flavour == XenDumpCore.Flavour.PV && !machineFrames) {
+        if (flavour == XenDumpCoreWriter.Flavour.PV && !machineFrames) {
             throw new UnsupportedRequestException("a PV dump-core needs the machine frame of every page, and this"
                     + " source does not tell them; write flavour hvm instead");
         }

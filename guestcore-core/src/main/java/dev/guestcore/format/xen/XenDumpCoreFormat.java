@@ -4,10 +4,9 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.SourceException;
-import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
-import dev.guestcore.format.CoreWriter;
+import dev.guestcore.format.ChosenOptions;
 import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
@@ -15,6 +14,7 @@ import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfHeader;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** The Xen dump-core format, every variant since Xen 3.1 (docs/formats/xen-dump-core.md). */
 public final class XenDumpCoreFormat implements OneFileFormat {
@@ -97,21 +97,19 @@ public final class XenDumpCoreFormat implements OneFileFormat {
     }
 
     @Override
-    public CoreWriter writer(Map<String, String> options) {
-        for (String option : options.keySet()) {
-            if (!option.equals(FLAVOUR) && !option.equals(KEEP)) {
-                throw new UnsupportedRequestException("format xen has no option '" + option + "'; it has '" + FLAVOUR
-                        + "' and '" + KEEP + "'");
-            }
-        }
-        String flavour = options.getOrDefault(FLAVOUR, "source");
-        XenDumpCore writer = switch (flavour) {
-            case "source" -> XenDumpCore.asSource();
-            case "hvm" -> XenDumpCore.hvm();
-            case "pv" -> XenDumpCore.pv();
-            default -> throw new UnsupportedRequestException(
-                    "format xen has no flavour '" + flavour + "'; it has source, hvm, pv");
+    public XenDumpCoreWriter writer(Map<String, String> options) {
+        ChosenOptions chosen = ChosenOptions.of(this, options);
+        XenDumpCoreWriter writer =
+                chosen.choice(FLAVOUR, XenDumpCoreFormat::writer).orElse(XenDumpCoreWriter.asSource());
+        return chosen.isOn(KEEP) ? writer.withKeep() : writer;
+    }
+
+    private static Optional<XenDumpCoreWriter> writer(String flavour) {
+        return switch (flavour) {
+            case "source" -> Optional.of(XenDumpCoreWriter.asSource());
+            case "hvm" -> Optional.of(XenDumpCoreWriter.hvm());
+            case "pv" -> Optional.of(XenDumpCoreWriter.pv());
+            default -> Optional.empty();
         };
-        return options.getOrDefault(KEEP, "false").equals("true") ? writer.withKeep() : writer;
     }
 }

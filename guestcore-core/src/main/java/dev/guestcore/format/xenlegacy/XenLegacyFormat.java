@@ -18,7 +18,6 @@ import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Probe;
-import dev.guestcore.format.WriteOption;
 import dev.guestcore.internal.check.CappedFindings;
 import dev.guestcore.internal.check.CheckList;
 import dev.guestcore.internal.file.Arenas;
@@ -228,16 +227,6 @@ public final class XenLegacyFormat implements OneFileFormat {
                     e.getMessage(), "");
         }
         return checks.list();
-    }
-
-    @Override
-    public boolean canWrite() {
-        return false;
-    }
-
-    @Override
-    public List<WriteOption> writeOptions() {
-        return List.of();
     }
 
     @Override

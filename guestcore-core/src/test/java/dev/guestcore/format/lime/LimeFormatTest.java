@@ -415,7 +415,7 @@ class LimeFormatTest {
             assertThrows(UnsupportedRequestException.class, () -> LIME.writer(Map.of()).plan(guest));
         }
         assertEquals(
-                "the avml format has no option 'codec'; it has none",
+                "format avml has no option 'codec'; it has none",
                 assertThrows(UnsupportedRequestException.class, () -> AVML.writer(Map.of("codec", "x"))).getMessage());
     }
 }

@@ -42,7 +42,7 @@ class ForeignReadersTest {
         return output;
     }
 
-    private Path write(Guest guest, VmCore writer) {
+    private Path write(Guest guest, VmCoreWriter writer) {
         Path file = folder.resolve("core");
         writer.write(guest, file, Progress.none());
         return file;
@@ -51,7 +51,7 @@ class ForeignReadersTest {
     @ParameterizedTest
     @EnumSource
     void readelfAcceptsEveryLayout(VmCoreLayout layout) throws Exception {
-        Path file = write(SmallCore.guest(), VmCore.layout(layout));
+        Path file = write(SmallCore.guest(), VmCoreWriter.layout(layout));
         String output = run("readelf", "-hlSn", "--wide", file.toString());
         boolean founding = layout == VmCoreLayout.R32341;
         assertTrue(output.contains("CORE (Core file)"), output);
@@ -67,7 +67,7 @@ class ForeignReadersTest {
     @Test
     void readelfFindsTheNumberOfManyProgramHeaders() throws Exception {
         Guest guest = ManyRangesTest.zeroPages(70_000);
-        Path file = write(guest, VmCore.newest().withLargePhnum());
+        Path file = write(guest, VmCoreWriter.newest().withLargePhnum());
         String output = run("readelf", "-hl", "--wide", file.toString());
         assertTrue(output.contains("65535 (70001)"), "number of program headers");
         assertEquals(70_000, output.lines().filter(line -> line.startsWith("  LOAD ")).count());
@@ -76,7 +76,7 @@ class ForeignReadersTest {
 
     @Test
     void gdbShowsRegistersOfEachVcpuWithAnalystNotes() throws Exception {
-        Path file = write(SmallCore.guest(), VmCore.newest().withAnalystNotes());
+        Path file = write(SmallCore.guest(), VmCoreWriter.newest().withAnalystNotes());
         String output = run(
                 "gdb", "-nx", "-batch", "-ex", "core-file " + file, "-ex", "thread 1", "-ex", registers(), "-ex",
                 "thread 2", "-ex", registers());

@@ -141,7 +141,7 @@ class GeneratedSamplesTest {
     void rewritesIdentically(String sample) throws Exception {
         Path copy = folder.resolve("copy");
         try (Guest guest = Guests.open(Samples.core(sample))) {
-            WriteReport report = VmCore.likeSource().write(guest, copy, Progress.none());
+            WriteReport report = VmCoreWriter.likeSource().write(guest, copy, Progress.none());
             assertEquals(List.of(), report.losses());
             assertEquals(Files.size(copy), report.bytes());
         }
@@ -153,7 +153,7 @@ class GeneratedSamplesTest {
     void writesTheSameAsTheOriginalFromTheSameGuest(String sample) throws Exception {
         GeneratedCore truth = GeneratedCore.of(sample);
         Path copy = folder.resolve("copy");
-        WriteReport report = VmCore.likeSource().write(truth.guest(), copy, Progress.none());
+        WriteReport report = VmCoreWriter.likeSource().write(truth.guest(), copy, Progress.none());
         assertEquals(truth.input().get("sha256").asString(), sha256(copy));
         assertEquals(
                 List.of(new AddressRange(0x5000, 0x5fff), new AddressRange(0x123000, 0x123fff)),
@@ -219,13 +219,13 @@ class GeneratedSamplesTest {
         Path left = expectedFounding(truth, Samples.core("vbox/r32341-A"), true);
         Path copy = folder.resolve("copy");
         try (Guest guest = Guests.open(Samples.core("vbox/r32341-A"))) {
-            WriteReport report = VmCore.likeSource().write(guest, copy, Progress.none());
+            WriteReport report = VmCoreWriter.likeSource().write(guest, copy, Progress.none());
             assertEquals(1, report.losses().size());
             assertTrue(report.losses().getFirst().what().startsWith("state unreadable of pages"));
         }
         assertEquals(-1, Files.mismatch(left, copy));
         Path whole = folder.resolve("from-guest");
-        VmCore.likeSource().write(truth.guest(), whole, Progress.none());
+        VmCoreWriter.likeSource().write(truth.guest(), whole, Progress.none());
         assertEquals(-1, Files.mismatch(expectedFounding(truth, Samples.core("vbox/r32341-A"), false), whole));
     }
 
@@ -261,7 +261,7 @@ class GeneratedSamplesTest {
     void doesNotTakeOurFoundingFilesForFaultyOnes(String sample) {
         Path copy = folder.resolve("copy");
         GeneratedCore truth = GeneratedCore.of(sample);
-        VmCore.layout(VmCoreLayout.R32341).write(truth.guest(), copy, Progress.none());
+        VmCoreWriter.layout(VmCoreLayout.R32341).write(truth.guest(), copy, Progress.none());
         try (Guest guest = Guests.open(copy)) {
             assertFalse(guest.findings().stream().anyMatch(f -> f.severity() == Finding.Severity.DAMAGE));
             byte[] page = new byte[PAGE];

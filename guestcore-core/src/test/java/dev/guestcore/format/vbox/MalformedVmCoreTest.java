@@ -297,7 +297,7 @@ class MalformedVmCoreTest {
 
     @Test
     void tellsRepeatedPagesOfRightlyPlacedRangesByTheirContent() {
-        byte[] bytes = SmallCore.bytes(SmallCore.guest(), VmCore.layout(VmCoreLayout.V4_0));
+        byte[] bytes = SmallCore.bytes(SmallCore.guest(), VmCoreWriter.layout(VmCoreLayout.V4_0));
         int descriptor = SmallCore.NOTES + 20;
         SmallCore.buffer(bytes).putInt(descriptor + 16, 34150);
         try (Guest guest = SmallCore.open(folder, bytes)) {
@@ -419,7 +419,7 @@ class MalformedVmCoreTest {
         guest.memory().runAt(-1L);
         guest.facts();
         try {
-            VmCore.likeSource().plan(guest);
+            VmCoreWriter.likeSource().plan(guest);
         } catch (GuestcoreException e) {
             assertTrue(e.getMessage().lines().count() == 1, e::getMessage);
         }

@@ -100,11 +100,11 @@ class ManyRangesTest {
 
     @Test
     void mergesAdjacentRangesOnlyWhereTheyAreTooMany() {
-        assertEquals(64 + 56 * 65535L + 44 + 65534 * 4096L, VmCore.newest().plan(guest(65534, 4096)).size());
-        assertEquals(64 + 56 * 2 + 44 + 65535 * 4096L, VmCore.newest().plan(guest(65535, 4096)).size());
+        assertEquals(64 + 56 * 65535L + 44 + 65534 * 4096L, VmCoreWriter.newest().plan(guest(65534, 4096)).size());
+        assertEquals(64 + 56 * 2 + 44 + 65535 * 4096L, VmCoreWriter.newest().plan(guest(65535, 4096)).size());
         assertEquals(
                 "borders between adjacent memory regions of one kind",
-                VmCore.newest().plan(guest(65535, 4096)).losses().getFirst().what());
+                VmCoreWriter.newest().plan(guest(65535, 4096)).losses().getFirst().what());
     }
 
     @Test
@@ -112,7 +112,7 @@ class ManyRangesTest {
         Path file = folder.resolve("none");
         UnsupportedRequestException error = assertThrows(
                 UnsupportedRequestException.class,
-                () -> VmCore.newest().write(guest(65535, 8192), file, Progress.none()));
+                () -> VmCoreWriter.newest().write(guest(65535, 8192), file, Progress.none()));
         assertEquals(
                 "this guest has 65535 memory ranges that cannot be merged, and a VMCore holds 65534; allow a larger"
                         + " number with the option large-phnum, which VirtualBox never writes, or choose another format",
@@ -128,14 +128,14 @@ class ManyRangesTest {
         Path file = folder.resolve("million");
         // Zero pages become holes, so the file takes little of the disk.
         Guest source = zeroPages(count);
-        WriteReport report = VmCore.newest().withLargePhnum().write(source, file, Progress.none());
+        WriteReport report = VmCoreWriter.newest().withLargePhnum().write(source, file, Progress.none());
         assertEquals(64 + 56L * (count + 1) + 64 + 44 + count * 4096L, report.bytes());
         try (Guest guest = Guests.open(file)) {
             assertEquals(count, guest.memory().regions().size());
             assertEquals(999_999 * 8192L, guest.memory().regions().getLast().range().first());
             assertEquals(PageState.PRESENT, guest.memory().runAt(500_000 * 8192L).state());
             assertEquals(PageState.ABSENT, guest.memory().runAt(500_000 * 8192L + 4096).state());
-            assertEquals(report.bytes(), VmCore.newest().withLargePhnum().plan(guest).size());
+            assertEquals(report.bytes(), VmCoreWriter.newest().withLargePhnum().plan(guest).size());
         }
     }
 
@@ -168,7 +168,7 @@ class ManyRangesTest {
         int count = 1_000_000;
         Path file = folder.resolve("reversed");
         Guest source = zeroPages(count);
-        VmCore.newest().withLargePhnum().write(source, file, Progress.none());
+        VmCoreWriter.newest().withLargePhnum().write(source, file, Progress.none());
         reverse(file, count);
         try (Guest guest = Guests.open(file)) {
             assertEquals(count, guest.memory().regions().size());
@@ -200,7 +200,7 @@ class ManyRangesTest {
     void takesALiteral65535AsVirtualBoxWritesIt() {
         Path file = folder.resolve("literal");
         Guest source = zeroPages(65534);
-        VmCore.newest().write(source, file, Progress.none());
+        VmCoreWriter.newest().write(source, file, Progress.none());
         try (FileBytes bytes = FileBytes.open(file)) {
             assertEquals(0xff, bytes.u8(56, "e_phnum"));
             assertEquals(0xff, bytes.u8(57, "e_phnum"));
@@ -224,7 +224,7 @@ class ManyRangesTest {
                 .facts(SmallCore.facts())
                 .ram(-0x2000L, MemorySegment.ofArray(SmallCore.pattern(0x2000, 3)))
                 .build();
-        try (Guest guest = SmallCore.open(folder, SmallCore.bytes(source, VmCore.newest()))) {
+        try (Guest guest = SmallCore.open(folder, SmallCore.bytes(source, VmCoreWriter.newest()))) {
             byte[] bytes = new byte[0x3000];
             assertEquals(0x1000, guest.memory().readAvailable(-0x1000L, MemorySegment.ofArray(bytes)));
             assertEquals(SmallCore.pattern(0x2000, 3)[0x1fff], bytes[0xfff]);
@@ -236,7 +236,7 @@ class ManyRangesTest {
     @Test
     void writesAGuestWithoutMemory() {
         Guest empty = Guest.builder().facts(SmallCore.facts()).build();
-        byte[] bytes = SmallCore.bytes(empty, VmCore.newest());
+        byte[] bytes = SmallCore.bytes(empty, VmCoreWriter.newest());
         assertEquals(64 + 56 + 44, bytes.length);
         try (Guest guest = SmallCore.open(folder, bytes)) {
             assertEquals(List.of(), guest.memory().regions());

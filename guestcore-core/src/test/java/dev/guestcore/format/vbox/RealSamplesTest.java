@@ -136,7 +136,7 @@ class RealSamplesTest {
         Path copy = folder.resolve("copy");
         try (Guest guest = Guests.open(Samples.core(sample))) {
             assertEquals(
-                    List.of(), VmCore.likeSource().write(guest, copy, Progress.none()).losses());
+                    List.of(), VmCoreWriter.likeSource().write(guest, copy, Progress.none()).losses());
         }
         assertEquals(-1, Files.mismatch(Samples.core(sample), copy));
     }

@@ -97,7 +97,7 @@ final class SmallCore {
     }
 
     static byte[] bytes() {
-        return bytes(guest(), VmCore.newest());
+        return bytes(guest(), VmCoreWriter.newest());
     }
 
     static ByteBuffer buffer(byte[] bytes) {

@@ -125,7 +125,7 @@ class XenHostileTest {
             try (Guest guest = Guests.open(core())) {
                 readAll(guest);
                 guest.machineMemory().ifPresent(machine -> machine.regions().size());
-                XenDumpCore.asSource().plan(guest);
+                XenDumpCoreWriter.asSource().plan(guest);
             } catch (GuestcoreException e) {
                 boolean ours = e.getMessage().startsWith(core().toString()) || e.getMessage().contains("dump-core");
                 assertTrue(ours, e.getMessage());

@@ -39,7 +39,7 @@ class XenLargeTest {
                 .region(ram, RegionContents.zeros())
                 .vcpu(RegisterState.builder().set(X86.RIP, 1).build())
                 .build();
-        XenDumpCore.hvm().write(guest, core, Progress.none());
+        XenDumpCoreWriter.hvm().write(guest, core, Progress.none());
         assertEquals(0x3000 + SIZE + (SIZE >> 12) * 8 + 72, Files.size(core));
         try (FileChannel channel = FileChannel.open(core, StandardOpenOption.WRITE)) {
             channel.write(ByteBuffer.wrap(new byte[] {1, 2, 3}), 0x3000 + SIZE - 3);

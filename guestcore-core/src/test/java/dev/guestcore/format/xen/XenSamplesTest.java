@@ -94,8 +94,8 @@ class XenSamplesTest {
         try (Guest guest = Guests.open(Samples.core(sample))) {
             assertEquals(List.of(), guest.findings());
             assertEquals(
-                    Files.size(Samples.core(sample)), XenDumpCore.asSource().plan(guest).size());
-            WriteReport report = XenDumpCore.asSource().write(guest, copy, Progress.none());
+                    Files.size(Samples.core(sample)), XenDumpCoreWriter.asSource().plan(guest).size());
+            WriteReport report = XenDumpCoreWriter.asSource().write(guest, copy, Progress.none());
             assertEquals(List.of(), report.losses());
             assertEquals(0, report.unreadableBytes());
         }

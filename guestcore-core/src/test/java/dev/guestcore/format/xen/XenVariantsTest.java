@@ -41,7 +41,7 @@ class XenVariantsTest {
     private void assertRewritten(Guest guest) throws IOException {
         Path copy = folder.resolve("copy");
         Files.deleteIfExists(copy);
-        XenDumpCore.asSource().write(guest, copy, Progress.none());
+        XenDumpCoreWriter.asSource().write(guest, copy, Progress.none());
         assertEquals(-1, Files.mismatch(folder.resolve("core"), copy));
     }
 
@@ -414,7 +414,7 @@ class XenVariantsTest {
                     .vcpu(changed, guest.vcpus().getFirst().rawContexts())
                     .build(guest.memory());
             Path copy = folder.resolve("copy");
-            XenDumpCore.asSource().write(other, copy, Progress.none());
+            XenDumpCoreWriter.asSource().write(other, copy, Progress.none());
             byte[] before = Files.readAllBytes(folder.resolve("core"));
             byte[] after = Files.readAllBytes(copy);
             assertEquals(before.length, after.length);

@@ -85,7 +85,7 @@ class XenWriterTest {
     void anHvmDumpOfAnyGuestReadsBackTheSame() throws IOException {
         Path core = folder.resolve("core");
         Guest guest = madeUp().build();
-        WriteReport report = XenDumpCore.hvm().write(guest, core, Progress.none());
+        WriteReport report = XenDumpCoreWriter.hvm().write(guest, core, Progress.none());
         assertEquals(Files.size(core), report.bytes());
         assertEquals(0x6000, report.memoryBytes());
         assertEquals(
@@ -131,9 +131,9 @@ class XenWriterTest {
     @Test
     void aPipeGetsTheSameBytesAsAFile() throws IOException {
         Path core = folder.resolve("core");
-        XenDumpCore.hvm().write(madeUp().build(), core, Progress.none());
+        XenDumpCoreWriter.hvm().write(madeUp().build(), core, Progress.none());
         ByteArrayOutputStream pipe = new ByteArrayOutputStream();
-        XenDumpCore.hvm().write(madeUp().build(), Channels.newChannel(pipe), Progress.none());
+        XenDumpCoreWriter.hvm().write(madeUp().build(), Channels.newChannel(pipe), Progress.none());
         assertArrayEquals(Files.readAllBytes(core), pipe.toByteArray());
     }
 
@@ -158,7 +158,7 @@ class XenWriterTest {
                 .region(broken, unreadable)
                 .vcpu(registers(0))
                 .build();
-        WriteReport report = XenDumpCore.hvm().write(guest, core, Progress.none());
+        WriteReport report = XenDumpCoreWriter.hvm().write(guest, core, Progress.none());
         assertEquals(List.of(AddressRange.ofSize(0x8000, 0x1000)), report.unreadable());
         assertTrue(report.losses().stream()
                 .anyMatch(loss -> loss.what().equals("where memory begins and ends within a page")));
@@ -194,7 +194,7 @@ class XenWriterTest {
                             .paravirtualized(width, frames)
                             .build())
                     .build();
-            XenDumpCore.asSource().write(guest, core, Progress.none());
+            XenDumpCoreWriter.asSource().write(guest, core, Progress.none());
             try (Guest read = Guests.open(core)) {
                 assertEquals(List.of(), read.findings());
                 XenFacts facts = read.facts(XenFacts.class).orElseThrow();
@@ -221,7 +221,7 @@ class XenWriterTest {
                         .paravirtualized(8, FrameTable.of(new long[] {0, 3}, new long[] {1, 2}))
                         .build())
                 .build();
-        assertTrue(XenDumpCore.pv().plan(guest).losses().stream()
+        assertTrue(XenDumpCoreWriter.pv().plan(guest).losses().stream()
                 .anyMatch(loss -> loss.what().equals("8192 bytes of memory, the first at 0x1000-0x2fff")));
     }
 
@@ -229,16 +229,16 @@ class XenWriterTest {
     void realPvDumpsInTheOtherFlavours() throws IOException {
         try (Guest pv = Guests.open(Samples.core("xen/pv64-mini"))) {
             Path hvm = folder.resolve("hvm");
-            WriteReport report = XenDumpCore.hvm().write(pv, hvm, Progress.none());
+            WriteReport report = XenDumpCoreWriter.hvm().write(pv, hvm, Progress.none());
             assertTrue(report.losses().stream()
                     .anyMatch(loss -> loss.what().equals("machine frame numbers of the pages")));
             Path again = folder.resolve("pv");
-            XenDumpCore.pv().write(pv, again, Progress.none());
+            XenDumpCoreWriter.pv().write(pv, again, Progress.none());
             assertEquals(-1, Files.mismatch(Samples.core("xen/pv64-mini"), again));
         }
         try (Guest guest = Guests.open(Samples.core("xen/pvh-mini"))) {
             Path hvm = folder.resolve("pvh");
-            XenDumpCore.hvm().write(guest, hvm, Progress.none());
+            XenDumpCoreWriter.hvm().write(guest, hvm, Progress.none());
             try (Guest read = Guests.open(hvm)) {
                 assertEquals(2016, read.facts(XenFacts.class).orElseThrow().frames().orElseThrow().size());
             }
@@ -252,7 +252,7 @@ class XenWriterTest {
                 "a Xen dump-core needs at least one vCPU, and this guest has none (Xen itself refuses to dump"
                         + " it); choose"
                         + " another format, or give it a vCPU",
-                refusal(XenDumpCore.hvm(), idle));
+                refusal(XenDumpCoreWriter.hvm(), idle));
         Guest arm = Guest.builder()
                 .architecture(Architectures.ARM)
                 .ram(0, MemorySegment.ofArray(new byte[4096]))
@@ -262,22 +262,22 @@ class XenWriterTest {
                 "vCPU 0 is of processor family Arm, whose registers Guestcore writes into a Xen dump-core only"
                         + " from one that it"
                         + " has read; choose another format",
-                refusal(XenDumpCore.asSource(), arm));
+                refusal(XenDumpCoreWriter.asSource(), arm));
         assertEquals(
                 "a PV dump-core needs the machine frame of every page, and this source does not tell them; write"
                         + " flavour hvm"
                         + " instead",
-                refusal(XenDumpCore.pv(), madeUp().build()));
+                refusal(XenDumpCoreWriter.pv(), madeUp().build()));
         MemoryRegion vast = new MemoryRegion(new AddressRange(0, -1L), MemoryRegion.Kind.RAM, "");
         Guest large = Guest.builder().region(vast, RegionContents.zeros()).vcpu(registers(0)).build();
-        String refusal = refusal(XenDumpCore.hvm(), large);
+        String refusal = refusal(XenDumpCoreWriter.hvm(), large);
         assertTrue(refusal.startsWith("a Xen dump-core holds less than 2^32 pages of 4096 bytes"), refusal);
         assertThrows(
                 UnsupportedRequestException.class, () -> new XenDumpCoreFormat().writer(Map.of("flavour", "sweet")));
         assertThrows(UnsupportedRequestException.class, () -> new XenDumpCoreFormat().writer(Map.of("colour", "x")));
     }
 
-    private static String refusal(XenDumpCore writer, Guest guest) {
+    private static String refusal(XenDumpCoreWriter writer, Guest guest) {
         return assertThrows(UnsupportedRequestException.class, () -> writer.plan(guest)).getMessage();
     }
 
@@ -285,7 +285,7 @@ class XenWriterTest {
     @Tag("foreign")
     void libkdumpfileReadsTheSamePages() throws Exception {
         Path core = folder.resolve("core");
-        XenDumpCore.hvm().write(madeUp().build(), core, Progress.none());
+        XenDumpCoreWriter.hvm().write(madeUp().build(), core, Progress.none());
         String script = """
                 import sys, kdumpfile
                 k = kdumpfile.kdumpfile(sys.argv[1])
@@ -303,7 +303,7 @@ class XenWriterTest {
     @Tag("foreign")
     void readelfTakesTheSections() throws Exception {
         Path core = folder.resolve("core");
-        XenDumpCore.hvm().write(madeUp().build(), core, Progress.none());
+        XenDumpCoreWriter.hvm().write(madeUp().build(), core, Progress.none());
         String sections = run("readelf", "-S", "-W", core.toString());
         assertTrue(sections.contains(".xen_pages") && sections.contains(".xen_pfn"), sections);
         assertFalse(sections.toLowerCase().contains("warning"), sections);
@@ -328,7 +328,7 @@ class XenWriterTest {
     void contextsWithoutTheirSizeAreRead() throws IOException {
         for (boolean noted : new boolean[] {true, false}) {
             Path core = folder.resolve("sizeless" + noted);
-            XenDumpCore.hvm().write(madeUp().build(), core, Progress.none());
+            XenDumpCoreWriter.hvm().write(madeUp().build(), core, Progress.none());
             ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(core)).order(ByteOrder.LITTLE_ENDIAN);
             int headers = (int) bytes.getLong(40);
             for (int at = headers; at < headers + 64 * bytes.getShort(60); at += 64) {

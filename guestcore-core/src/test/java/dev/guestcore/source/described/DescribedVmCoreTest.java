@@ -8,7 +8,7 @@ import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.arch.x86.X86;
 import dev.guestcore.format.WriteReport;
-import dev.guestcore.format.vbox.VmCore;
+import dev.guestcore.format.vbox.VmCoreWriter;
 import dev.guestcore.open.Guests;
 import dev.guestcore.source.demo.DemoInvariant;
 import dev.guestcore.testing.Samples;
@@ -50,7 +50,7 @@ class DescribedVmCoreTest {
         Files.writeString(description, GeneratedSamples.describe(input));
         Path core = folder.resolve("vm.core");
         try (Guest guest = Guests.open("file:" + description)) {
-            VmCore.likeSource().write(guest, core, Progress.none());
+            VmCoreWriter.likeSource().write(guest, core, Progress.none());
         }
         return core;
     }
@@ -112,7 +112,7 @@ class DescribedVmCoreTest {
     void demoCaptureReadBackIsOfOneInstant() throws IOException {
         Path core = folder.resolve("demo.core");
         try (Guest guest = Guests.open("demo:fail=0x5000")) {
-            WriteReport report = VmCore.newest().write(guest, core, Progress.none());
+            WriteReport report = VmCoreWriter.newest().write(guest, core, Progress.none());
             assertEquals(List.of(new AddressRange(0x5000, 0x5fff)), report.unreadable());
         }
         try (Guest guest = Guests.open(core)) {

@@ -10,9 +10,9 @@ import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.WritePlan;
 import dev.guestcore.format.WriteReport;
-import dev.guestcore.format.vbox.VmCore;
 import dev.guestcore.format.vbox.VmCoreLayout;
-import dev.guestcore.format.xen.XenDumpCore;
+import dev.guestcore.format.vbox.VmCoreWriter;
+import dev.guestcore.format.xen.XenDumpCoreWriter;
 import dev.guestcore.it.QemuGuest;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Samples;
@@ -163,27 +163,27 @@ record WrittenCore(Origin origin, String name, Kind kind, boolean analystNotes, 
     private static List<WrittenCore> list() {
         List<WrittenCore> cores = new ArrayList<>();
         for (VmCoreLayout layout : VmCoreLayout.values()) {
-            cores.add(vmCore(Origin.DESCRIBED, "layout-" + layout.label(), VmCore.layout(layout)));
-            cores.add(withAll(Origin.DESCRIBED, "layout-" + layout.label(), VmCore.layout(layout)));
+            cores.add(vmCore(Origin.DESCRIBED, "layout-" + layout.label(), VmCoreWriter.layout(layout)));
+            cores.add(withAll(Origin.DESCRIBED, "layout-" + layout.label(), VmCoreWriter.layout(layout)));
         }
-        cores.add(vmCore(Origin.DESCRIBED, "kept", VmCore.newest().withKeep()));
+        cores.add(vmCore(Origin.DESCRIBED, "kept", VmCoreWriter.newest().withKeep()));
         for (Origin origin : Origin.values()) {
-            cores.add(vmCore(origin, "vmcore", VmCore.likeSource()));
+            cores.add(vmCore(origin, "vmcore", VmCoreWriter.likeSource()));
             cores.add(new WrittenCore(
-                    origin, "vmcore-analyst", Kind.VMCORE, true, VmCore.likeSource().withAnalystNotes()));
-            cores.add(new WrittenCore(origin, "hvm", Kind.HVM_DUMP, false, XenDumpCore.hvm()));
+                    origin, "vmcore-analyst", Kind.VMCORE, true, VmCoreWriter.likeSource().withAnalystNotes()));
+            cores.add(new WrittenCore(origin, "hvm", Kind.HVM_DUMP, false, XenDumpCoreWriter.hvm()));
         }
         for (Origin origin : List.of(Origin.DEMO, Origin.VBOX_70, Origin.XEN_PV64, Origin.LINUX)) {
-            cores.add(withAll(origin, "vmcore", VmCore.likeSource()));
-            cores.add(new WrittenCore(origin, "hvm-kept", Kind.HVM_DUMP, false, XenDumpCore.hvm().withKeep()));
+            cores.add(withAll(origin, "vmcore", VmCoreWriter.likeSource()));
+            cores.add(new WrittenCore(origin, "hvm-kept", Kind.HVM_DUMP, false, XenDumpCoreWriter.hvm().withKeep()));
         }
         for (Origin origin : List.of(Origin.XEN_PVH, Origin.XEN_PVH_SHARED_INFO)) {
-            cores.add(new WrittenCore(origin, "as-source", Kind.HVM_DUMP, false, XenDumpCore.asSource()));
+            cores.add(new WrittenCore(origin, "as-source", Kind.HVM_DUMP, false, XenDumpCoreWriter.asSource()));
         }
-        cores.add(new WrittenCore(Origin.XEN_PV64, "as-source", Kind.PV64_DUMP, false, XenDumpCore.asSource()));
-        cores.add(new WrittenCore(Origin.XEN_PV64, "pv", Kind.PV64_DUMP, false, XenDumpCore.pv()));
-        cores.add(new WrittenCore(Origin.XEN_PV32, "as-source", Kind.PV32_DUMP, false, XenDumpCore.asSource()));
-        cores.add(new WrittenCore(Origin.XEN_PV32, "pv", Kind.PV32_DUMP, false, XenDumpCore.pv()));
+        cores.add(new WrittenCore(Origin.XEN_PV64, "as-source", Kind.PV64_DUMP, false, XenDumpCoreWriter.asSource()));
+        cores.add(new WrittenCore(Origin.XEN_PV64, "pv", Kind.PV64_DUMP, false, XenDumpCoreWriter.pv()));
+        cores.add(new WrittenCore(Origin.XEN_PV32, "as-source", Kind.PV32_DUMP, false, XenDumpCoreWriter.asSource()));
+        cores.add(new WrittenCore(Origin.XEN_PV32, "pv", Kind.PV32_DUMP, false, XenDumpCoreWriter.pv()));
         for (Origin origin : Origin.values()) {
             cores.add(new WrittenCore(origin, "elf", Kind.ELF, true, writer("elf", Map.of())));
             cores.add(kdump(origin, "zlib"));
@@ -229,11 +229,11 @@ record WrittenCore(Origin origin, String name, Kind kind, boolean analystNotes, 
         }
     }
 
-    private static WrittenCore vmCore(Origin origin, String name, VmCore writer) {
+    private static WrittenCore vmCore(Origin origin, String name, VmCoreWriter writer) {
         return new WrittenCore(origin, name, Kind.VMCORE, false, writer);
     }
 
-    private static WrittenCore withAll(Origin origin, String name, VmCore writer) {
+    private static WrittenCore withAll(Origin origin, String name, VmCoreWriter writer) {
         return new WrittenCore(
                 origin,
                 name + "-analyst-kept",

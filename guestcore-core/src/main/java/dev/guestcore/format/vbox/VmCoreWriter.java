@@ -9,19 +9,19 @@ import java.util.Optional;
  * Writes guests as VirtualBox VMCores.
  *
  * <pre>{@code
- * WriteReport report = VmCore.newest().write(guest, Path.of("vm.core"), Progress.none());
+ * WriteReport report = VmCoreWriter.newest().write(guest, Path.of("vm.core"), Progress.none());
  * }</pre>
  *
  * <p>Immutable and thread-safe; the {@code with} methods return a changed copy.
  */
-public final class VmCore implements CoreWriter {
+public final class VmCoreWriter implements CoreWriter {
 
     private final Optional<VmCoreLayout> layout;
     private final boolean largePhnum;
     private final boolean analystNotes;
     private final boolean keeps;
 
-    private VmCore(Optional<VmCoreLayout> layout, boolean largePhnum, boolean analystNotes, boolean keeps) {
+    private VmCoreWriter(Optional<VmCoreLayout> layout, boolean largePhnum, boolean analystNotes, boolean keeps) {
         this.layout = layout;
         this.largePhnum = largePhnum;
         this.analystNotes = analystNotes;
@@ -29,23 +29,23 @@ public final class VmCore implements CoreWriter {
     }
 
     /** The newest layout: what VirtualBox 7 writes. */
-    public static VmCore newest() {
+    public static VmCoreWriter newest() {
         return layout(VmCoreLayout.newest());
     }
 
     /** A layout of the caller's choice. */
-    public static VmCore layout(VmCoreLayout layout) {
-        return new VmCore(Optional.of(layout), false, false, false);
+    public static VmCoreWriter layout(VmCoreLayout layout) {
+        return new VmCoreWriter(Optional.of(layout), false, false, false);
     }
 
     /** The layout of the VMCore that a guest was read from; the newest for a guest from elsewhere. */
-    public static VmCore likeSource() {
-        return new VmCore(Optional.empty(), false, false, false);
+    public static VmCoreWriter likeSource() {
+        return new VmCoreWriter(Optional.empty(), false, false, false);
     }
 
     /** The same in another layout. */
-    public VmCore withLayout(VmCoreLayout other) {
-        return new VmCore(Optional.of(other), largePhnum, analystNotes, keeps);
+    public VmCoreWriter withLayout(VmCoreLayout other) {
+        return new VmCoreWriter(Optional.of(other), largePhnum, analystNotes, keeps);
     }
 
     /**
@@ -53,8 +53,8 @@ public final class VmCore implements CoreWriter {
      * {@code e_phnum} 0xffff. VirtualBox itself drops the ranges instead. Without this such a guest is refused, unless
      * merging adjacent ranges of one kind makes them few enough.
      */
-    public VmCore withLargePhnum() {
-        return new VmCore(layout, true, analystNotes, keeps);
+    public VmCoreWriter withLargePhnum() {
+        return new VmCoreWriter(layout, true, analystNotes, keeps);
     }
 
     /**
@@ -62,16 +62,16 @@ public final class VmCore implements CoreWriter {
      * of the memory is read beforehand to find it. EI_VERSION becomes the standard's 1, without which such tools refuse
      * the file.
      */
-    public VmCore withAnalystNotes() {
-        return new VmCore(layout, largePhnum, true, keeps);
+    public VmCoreWriter withAnalystNotes() {
+        return new VmCoreWriter(layout, largePhnum, true, keeps);
     }
 
     /**
      * Adds, behind all other notes, a record of Guestcore's own with what a VMCore cannot carry. Other readers skip it;
      * reading the core with Guestcore gives the guest back as it was.
      */
-    public VmCore withKeep() {
-        return new VmCore(layout, largePhnum, analystNotes, true);
+    public VmCoreWriter withKeep() {
+        return new VmCoreWriter(layout, largePhnum, analystNotes, true);
     }
 
     @Override

@@ -8,10 +8,10 @@ import dev.guestcore.format.WritePlan;
  * Writes Xen dump-cores (docs/formats/xen-dump-core.md). Immutable and thread-safe.
  *
  * <pre>{@code
- * XenDumpCore.hvm().write(guest, Path.of("guest.core"), Progress.none());
+ * XenDumpCoreWriter.hvm().write(guest, Path.of("guest.core"), Progress.none());
  * }</pre>
  */
-public final class XenDumpCore implements CoreWriter {
+public final class XenDumpCoreWriter implements CoreWriter {
 
     /** Which kind of dump. */
     enum Flavour {
@@ -26,7 +26,7 @@ public final class XenDumpCore implements CoreWriter {
     private final Flavour flavour;
     private final boolean keeps;
 
-    private XenDumpCore(Flavour flavour, boolean keeps) {
+    private XenDumpCoreWriter(Flavour flavour, boolean keeps) {
         this.flavour = flavour;
         this.keeps = keeps;
     }
@@ -35,26 +35,26 @@ public final class XenDumpCore implements CoreWriter {
      * Writes any guest as an HVM guest, in the form that the most readers take: seven sections, 64-bit contexts, frames
      * ascending and none of them invalid.
      */
-    public static XenDumpCore hvm() {
-        return new XenDumpCore(Flavour.HVM, false);
+    public static XenDumpCoreWriter hvm() {
+        return new XenDumpCoreWriter(Flavour.HVM, false);
     }
 
     /** Writes a guest whose machine frames are known as a PV guest, in the same order of sections. */
-    public static XenDumpCore pv() {
-        return new XenDumpCore(Flavour.PV, false);
+    public static XenDumpCoreWriter pv() {
+        return new XenDumpCoreWriter(Flavour.PV, false);
     }
 
     /**
      * Keeps what the source was: a dump-core that was read comes out byte for byte, with its flavour, class, byte order
      * and section order; a guest with machine frames becomes a PV dump, any other an HVM dump.
      */
-    public static XenDumpCore asSource() {
-        return new XenDumpCore(Flavour.SOURCE, false);
+    public static XenDumpCoreWriter asSource() {
+        return new XenDumpCoreWriter(Flavour.SOURCE, false);
     }
 
     /** Adds what a dump-core cannot carry in a section of Guestcore's own, {@code .guestcore}, for conversion back. */
-    public XenDumpCore withKeep() {
-        return new XenDumpCore(flavour, true);
+    public XenDumpCoreWriter withKeep() {
+        return new XenDumpCoreWriter(flavour, true);
     }
 
     @Override
