@@ -309,9 +309,9 @@ public final class FileBytes implements AutoCloseable {
 
     private long field(long offset, int length, ByteOrder order, String field) {
         require(offset, length, field);
-        boolean whole = mapped != null && pieces == null;
-        MemorySegment bytes = whole ? mapped : fieldBytes(offset, length);
-        long place = whole ? offset : 0;
+        MemorySegment whole = pieces == null ? mapped : null;
+        MemorySegment bytes = whole != null ? whole : fieldBytes(offset, length);
+        long place = whole != null ? offset : 0;
         try {
             long value = switch (length) {
                 case Byte.BYTES -> bytes.get(ValueLayout.JAVA_BYTE, place);
