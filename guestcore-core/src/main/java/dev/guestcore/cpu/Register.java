@@ -6,8 +6,13 @@ public interface Register {
     /** Lower-case name as in the processor's manuals ("rip", "cs.base", "xmm0"). */
     String label();
 
-    /** Width in bits. */
+    /** Width in bits; of one that {@linkplain #isScalable scales}, the most that the architecture allows. */
     int bits();
+
+    /** Whether processors have it in different widths, as they do vectors of SVE: a value then is as wide as that of its vCPU. */
+    default boolean isScalable() {
+        return false;
+    }
 
     /** Which part of the processor the register belongs to, for grouping. */
     Group group();

@@ -68,7 +68,8 @@ public final class RegisterState {
     }
 
     /**
-     * The value of a register of any width, little-endian, {@code bits/8} bytes.
+     * The value of a register of any width, little-endian, {@code bits/8} bytes; of a scalable one as many as it has in
+     * this vCPU.
      *
      * @throws GuestcoreException if the source does not know the register
      */
@@ -163,9 +164,10 @@ public final class RegisterState {
             return this;
         }
 
-        /** Sets a register of any width from {@code bits/8} little-endian bytes. */
+        /** Sets a register of any width from {@code bits/8} little-endian bytes; of a scalable one, at most so many. */
         public Builder set(Register register, byte[] littleEndian) {
-            if (littleEndian.length != register.bits() / Byte.SIZE) {
+            boolean fits = register.isScalable() && littleEndian.length <= register.bits() / Byte.SIZE;
+            if (!fits && littleEndian.length != register.bits() / Byte.SIZE) {
                 throw new IllegalArgumentException(register.label() + " has " + register.bits() / Byte.SIZE
                         + " bytes, found " + littleEndian.length);
             }

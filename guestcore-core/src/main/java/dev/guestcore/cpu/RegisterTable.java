@@ -65,7 +65,7 @@ public final class RegisterTable {
     }
 
     /** Labels with blanks between them, of which {@code x0..x30} is a series. */
-    static Stream<String> labels(String text) {
+    public static Stream<String> labels(String text) {
         return Stream.of(text.split(" ")).flatMap(word -> {
             Matcher series = SERIES.matcher(word);
             return series.matches()
@@ -93,13 +93,26 @@ public final class RegisterTable {
          * @param labels names with blanks between them; {@code x0..x30} is a series
          */
         public Builder and(Register.Group group, int bits, String labels) {
-            labels(labels).forEach(label -> {
-                Register register = new Row(label, bits, group, architecture, byLabel.size());
-                if (byLabel.putIfAbsent(label, register) != null) {
-                    throw new IllegalArgumentException("register " + label + " is in the table already");
-                }
-            });
+            labels(labels).forEach(label -> add(new Row(label, bits, false, group, architecture, byLabel.size())));
             return this;
+        }
+
+        /**
+         * Adds registers that processors have in different widths.
+         *
+         * @param group part of the processor
+         * @param most the most bits that one can have
+         * @param labels names with blanks between them; {@code z0..z31} is a series
+         */
+        public Builder andScalable(Register.Group group, int most, String labels) {
+            labels(labels).forEach(label -> add(new Row(label, most, true, group, architecture, byLabel.size())));
+            return this;
+        }
+
+        private void add(Register register) {
+            if (byLabel.putIfAbsent(register.label(), register) != null) {
+                throw new IllegalArgumentException("register " + register.label() + " is in the table already");
+            }
         }
 
         /** The table. */
@@ -113,13 +126,15 @@ public final class RegisterTable {
 
         private final String label;
         private final int bits;
+        private final boolean scalable;
         private final Group group;
         private final Supplier<Architecture> owner;
         private final int ordinal;
 
-        Row(String label, int bits, Group group, Supplier<Architecture> owner, int ordinal) {
+        Row(String label, int bits, boolean scalable, Group group, Supplier<Architecture> owner, int ordinal) {
             this.label = label;
             this.bits = bits;
+            this.scalable = scalable;
             this.group = group;
             this.owner = owner;
             this.ordinal = ordinal;
@@ -133,6 +148,11 @@ public final class RegisterTable {
         @Override
         public int bits() {
             return bits;
+        }
+
+        @Override
+        public boolean isScalable() {
+            return scalable;
         }
 
         @Override
