@@ -44,6 +44,7 @@ module dev.guestcore {
             dev.guestcore.cli;
 
     uses dev.guestcore.format.CoreFormat;
+    uses dev.guestcore.kernel.VmcoreInfoMaker;
     uses dev.guestcore.source.SourceProvider;
 
     provides dev.guestcore.format.CoreFormat with

@@ -9,4 +9,7 @@ module dev.guestcore.linux {
     exports dev.guestcore.linux.stacks;
     exports dev.guestcore.linux.symbols;
     exports dev.guestcore.linux.types;
+
+    provides dev.guestcore.kernel.VmcoreInfoMaker with
+            dev.guestcore.linux.export.LinuxVmcoreInfoMaker;
 }

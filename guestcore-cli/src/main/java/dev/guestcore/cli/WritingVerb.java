@@ -214,6 +214,7 @@ abstract class WritingVerb extends Verb {
                     + " of memory could not be read and are zeros in the file:");
             list(written.unreadable().stream().map(AddressRange::toString).toList(), report);
         }
+        written.notes().forEach(note -> report.println(style.odd("note") + "  " + Printable.of(note.message())));
         List<Loss> losses = written.losses();
         if (!losses.isEmpty()) {
             boolean canKeep = format.writeOptions().stream().anyMatch(option -> option.name().equals(KEEP))

@@ -244,6 +244,7 @@ public final class Capture {
         afterwards.run();
         digests.ifPresent(files -> files.written(guest, written, progress));
         List<Finding> findings = new ArrayList<>(guest.findings());
+        findings.addAll(written.notes());
         if (findings.stream().noneMatch(Finding::isDamage) && hasFailed(guest, written)) {
             findings.add(Finding.damage(Amounts.human(written.unreadableBytes())
                     + " of memory could not be read; what could be read is there"));

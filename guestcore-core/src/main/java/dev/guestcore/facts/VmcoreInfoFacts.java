@@ -20,6 +20,9 @@ public record VmcoreInfoFacts(byte[] vmcoreInfo) implements DumpFacts {
         Objects.requireNonNull(vmcoreInfo);
     }
 
+    /** The line of a text that Guestcore made, because the kernel's own is not in memory. Other tools pass over it. */
+    public static final String MADE = "GUESTCORE=made from symbols and types in memory";
+
     /** Owner of the note that holds the text. */
     public static final String NOTE = "VMCOREINFO";
 
@@ -49,6 +52,11 @@ public record VmcoreInfoFacts(byte[] vmcoreInfo) implements DumpFacts {
         return VmcoreInfoFields.parse(text());
     }
 
+    /** Whether Guestcore made the text from what else is in memory, so that the kernel itself did not say it. */
+    public boolean isMade() {
+        return value("GUESTCORE").isPresent();
+    }
+
     /** The value of a key, as {@link VmcoreInfoFields#value} gives it. */
     public Optional<String> value(String key) {
         return fields().value(key);
@@ -65,7 +73,7 @@ public record VmcoreInfoFacts(byte[] vmcoreInfo) implements DumpFacts {
         value("OSRELEASE").ifPresent(release -> facts.put("kernel release", release));
         value("KERNELOFFSET").ifPresent(offset -> facts.put("kernel offset", "0x" + offset));
         value("NUMBER(phys_base)").ifPresent(base -> facts.put("phys_base", base));
-        facts.put("VMCOREINFO", vmcoreInfo.length + " bytes");
+        facts.put("VMCOREINFO", vmcoreInfo.length + " bytes" + (isMade() ? ", made by Guestcore" : ""));
         return facts;
     }
 

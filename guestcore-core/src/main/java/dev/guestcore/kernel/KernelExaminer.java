@@ -13,6 +13,7 @@ import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.TranslationOptions;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.facts.ElfFacts;
+import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.facts.VmcoreInfoFields;
 import dev.guestcore.facts.WindowsDumpHeader;
 import dev.guestcore.search.MemorySearch;
@@ -79,7 +80,12 @@ final class KernelExaminer {
     /** VMCOREINFO as a note of the dump has it; such a text has no address. */
     Optional<Derived<VmcoreInfo>> note() {
         return VmcoreInfoChoice.note(guest)
-                .map(note -> new Derived<>(note, "note of the dump", Derived.Confidence.CERTAIN));
+                .map(note -> new Derived<>(
+                        note,
+                        new VmcoreInfoFacts(note.bytes()).isMade()
+                                ? "note of the dump, which Guestcore made from symbols and types in memory"
+                                : "note of the dump",
+                        Derived.Confidence.CERTAIN));
     }
 
     /** VMCOREINFO as it lies in memory. */

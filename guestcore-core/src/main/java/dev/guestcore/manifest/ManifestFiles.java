@@ -30,6 +30,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.ObjectMapper;
 
@@ -138,7 +139,7 @@ public final class ManifestFiles implements AutoCloseable {
      */
     public void written(Guest guest, WriteReport written, Progress progress) {
         report = written;
-        findings = guest.findings();
+        findings = Stream.concat(guest.findings().stream(), written.notes().stream()).toList();
         guestFacts = facts(guest);
         if (digests().isDisordered()) {
             digests().finish(progress);

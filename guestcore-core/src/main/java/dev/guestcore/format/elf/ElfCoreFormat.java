@@ -52,6 +52,7 @@ public final class ElfCoreFormat implements OneFileFormat {
     private static final String MACHINE = "machine";
     static final List<String> MACHINES = Architectures.machines().stream().map(ElfMachine::label).toList();
     private static final String KEEP = "keep";
+    private static final String MAKES_NONE = "no-made-vmcoreinfo";
 
     /** Creates the format; for {@link java.util.ServiceLoader}. */
     public ElfCoreFormat() {}
@@ -241,7 +242,8 @@ public final class ElfCoreFormat implements OneFileFormat {
                         MACHINES,
                         "processor that the core names (e_machine); by default the guest's own, of an x86 guest as its"
                                 + " first vCPU runs: x86-64 or 386"),
-                WriteOption.flag(KEEP, "keep what the format cannot carry, in a note of Guestcore's own"));
+                WriteOption.flag(KEEP, "keep what the format cannot carry, in a note of Guestcore's own"),
+                WriteOption.flag(MAKES_NONE, "do not make a VMCOREINFO note if the guest's memory holds none"));
     }
 
     @Override
@@ -250,6 +252,7 @@ public final class ElfCoreFormat implements OneFileFormat {
         ElfCoreWriter writer = chosen.choice(MACHINE, Architectures::machineOfLabel)
                 .map(ElfCoreWriter.standard()::withMachine)
                 .orElse(ElfCoreWriter.standard());
+        writer = chosen.isOn(MAKES_NONE) ? writer.withoutMadeVmcoreInfo() : writer;
         return chosen.isOn(KEEP) ? writer.withKeep() : writer;
     }
 }

@@ -37,6 +37,7 @@ import dev.guestcore.internal.writer.MemoryCopier;
 import dev.guestcore.internal.writer.NamedProcessor;
 import dev.guestcore.kernel.VmcoreInfo;
 import dev.guestcore.kernel.VmcoreInfoChoice;
+import dev.guestcore.kernel.VmcoreInfoMaker;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -82,25 +83,32 @@ public final class ElfCoreWriter implements CoreWriter {
 
     private final Optional<ElfMachine> machine;
     private final boolean keep;
+    private final boolean makes;
 
-    private ElfCoreWriter(Optional<ElfMachine> machine, boolean keep) {
+    private ElfCoreWriter(Optional<ElfMachine> machine, boolean keep, boolean makes) {
         this.machine = machine;
         this.keep = keep;
+        this.makes = makes;
     }
 
     /** A core that names the guest's own processor; of an x86 guest, as its first vCPU runs: x86-64 or 386. */
     public static ElfCoreWriter standard() {
-        return new ElfCoreWriter(Optional.empty(), false);
+        return new ElfCoreWriter(Optional.empty(), false, true);
     }
 
     /** The same that names another processor (e_machine). */
     public ElfCoreWriter withMachine(ElfMachine other) {
-        return new ElfCoreWriter(Optional.of(other), keep);
+        return new ElfCoreWriter(Optional.of(other), keep, makes);
     }
 
     /** Adds what the format cannot carry in a note of Guestcore's own, for conversion back. Other readers skip it. */
     public ElfCoreWriter withKeep() {
-        return new ElfCoreWriter(machine, true);
+        return new ElfCoreWriter(machine, true, makes);
+    }
+
+    /** The same without a VMCOREINFO note that Guestcore makes itself where the guest's memory holds none. */
+    public ElfCoreWriter withoutMadeVmcoreInfo() {
+        return new ElfCoreWriter(machine, keep, false);
     }
 
     @Override
@@ -120,24 +128,35 @@ public final class ElfCoreWriter implements CoreWriter {
         Optional<KeepRecord> record = keep ? Optional.of(KeepRecord.of(guest)) : Optional.empty();
         Optional<byte[]> vmcoreInfo = guest.facts(VmcoreInfoFacts.class).map(VmcoreInfoFacts::vmcoreInfo);
         Optional<VmcoreInfoChoice> search = Optional.empty();
+        Notes wanted = new Notes(guest, chosen, machine.isEmpty(), order, others, makes);
+        boolean isMade = false;
         if (record.isPresent() && vmcoreInfo.isEmpty()) {
             // The record comes behind the other notes, and may be long.
             search = VmcoreInfoChoice.search(guest, LONGEST_VMCOREINFO, Progress.none());
             vmcoreInfo = search.map(found -> found.chosen().bytes());
+            if (vmcoreInfo.isEmpty()) {
+                vmcoreInfo = wanted.made(Progress.none());
+                isMade = vmcoreInfo.isPresent();
+            }
         }
-        Notes wanted = new Notes(guest, chosen, machine.isEmpty(), order, others);
         boolean isOpen = record.isEmpty() && vmcoreInfo.isEmpty();
         if (isNarrow(guest, chosen) && segments.last(segments.count() - 1) >>> Integer.SIZE == 0) {
-            Plan narrow = new Plan(guest, ElfClass.ELF32, content, segments, wanted, vmcoreInfo, isOpen, search, record);
+            Plan narrow = new Plan(guest, ElfClass.ELF32, content, segments, wanted, vmcoreInfo, isMade, isOpen, search, record);
             if (narrow.size() >>> Integer.SIZE == 0) {
                 return narrow;
             }
         }
-        return new Plan(guest, ElfClass.ELF64, content, segments, wanted, vmcoreInfo, isOpen, search, record);
+        return new Plan(guest, ElfClass.ELF64, content, segments, wanted, vmcoreInfo, isMade, isOpen, search, record);
     }
 
     /** What the notes will be made of, but for VMCOREINFO. */
-    private record Notes(Guest guest, int machine, boolean isByGuest, ByteOrder order, List<ElfFacts.Note> others) {
+    private record Notes(
+            Guest guest, int machine, boolean isByGuest, ByteOrder order, List<ElfFacts.Note> others, boolean makes) {
+
+        /** VMCOREINFO for a guest whose memory holds none. */
+        Optional<byte[]> made(Progress progress) {
+            return makes ? VmcoreInfoMaker.makeFor(guest, LONGEST_VMCOREINFO, progress) : Optional.empty();
+        }
 
         /** A Xen PV guest's page tables hold machine addresses, so they do not show where its own memory is mapped. */
         OptionalLong directMap(Optional<byte[]> vmcoreInfo) {
@@ -324,6 +343,10 @@ public final class ElfCoreWriter implements CoreWriter {
         /** What was found in memory, as soon as it is. */
         private Optional<VmcoreInfoChoice> search;
 
+        /** What was made, as soon as nothing was found. */
+        private Optional<byte[]> made = Optional.empty();
+
+        private boolean isMade;
         private final Optional<KeepRecord> keep;
         private final byte[] keepHeader;
         private final long notesOffset;
@@ -337,6 +360,7 @@ public final class ElfCoreWriter implements CoreWriter {
                 Extents segments,
                 Notes notes,
                 Optional<byte[]> vmcoreInfo,
+                boolean isMade,
                 boolean isOpen,
                 Optional<VmcoreInfoChoice> search,
                 Optional<KeepRecord> keep) {
@@ -346,6 +370,7 @@ public final class ElfCoreWriter implements CoreWriter {
             this.segments = segments;
             this.notes = notes;
             this.vmcoreInfo = vmcoreInfo;
+            this.isMade = isMade;
             this.isOpen = isOpen;
             this.search = search;
             this.keep = keep;
@@ -428,19 +453,28 @@ public final class ElfCoreWriter implements CoreWriter {
                 VmcoreInfo.Collector finds = new VmcoreInfo.Collector(LONGEST_VMCOREINFO);
                 MemoryCopier copier = writeMemory(sink, progress, finds);
                 search = VmcoreInfoChoice.among(guest, finds.all());
+                makeUnlessFound(progress);
                 patchHead(sink, Head.of(notes, segments, found()));
                 return report(copier);
             }
             if (isOpen) {
                 progress.begin("looking for VMCOREINFO", content.bytes(PageState.PRESENT));
                 search = VmcoreInfoChoice.search(guest, LONGEST_VMCOREINFO, progress);
+                makeUnlessFound(progress);
             }
             writeHead(sink, Head.of(notes, segments, isOpen ? found() : vmcoreInfo));
             return report(writeMemory(sink, progress, null));
         }
 
+        private void makeUnlessFound(Progress progress) {
+            if (search.isEmpty()) {
+                made = notes.made(progress);
+                isMade = made.isPresent();
+            }
+        }
+
         private Optional<byte[]> found() {
-            return search.map(found -> found.chosen().bytes());
+            return search.map(found -> found.chosen().bytes()).or(() -> made);
         }
 
         private MemoryCopier writeMemory(CoreSink sink, Progress progress, VmcoreInfo.@Nullable Collector finds) {
@@ -466,7 +500,8 @@ public final class ElfCoreWriter implements CoreWriter {
                     copier.zeroBytes(),
                     losses(),
                     unreadable.subList(0, Math.min(unreadable.size(), WriteReport.MOST_RANGES)),
-                    content.bytes(PageState.UNREADABLE) + copier.unreadableBytes());
+                    content.bytes(PageState.UNREADABLE) + copier.unreadableBytes(),
+                    isMade ? List.of(VmcoreInfoMaker.NOTE) : List.of());
         }
 
         private void writeHead(CoreSink sink, Head head) {

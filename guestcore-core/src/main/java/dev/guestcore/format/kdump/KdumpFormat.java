@@ -26,6 +26,7 @@ public final class KdumpFormat implements CoreFormat {
 
     private static final String COMPRESSION = "compression";
     private static final String KEEP = "keep";
+    private static final String MAKES_NONE = "no-made-vmcoreinfo";
 
     /** Creates the format; for {@link java.util.ServiceLoader}. */
     public KdumpFormat() {}
@@ -78,7 +79,8 @@ public final class KdumpFormat implements CoreFormat {
         return List.of(
                 new WriteOption(COMPRESSION, codecs, "how pages are compressed (default: zlib, which all readers know)"),
                 WriteOption.flag(KEEP, "add what a kdump cannot carry in a record of Guestcore's own, for conversion"
-                        + " back"));
+                        + " back"),
+                WriteOption.flag(MAKES_NONE, "do not make a VMCOREINFO note if the guest's memory holds none"));
     }
 
     @Override
@@ -87,6 +89,7 @@ public final class KdumpFormat implements CoreFormat {
         KdumpWriter writer = chosen.choice(COMPRESSION, PageCodec::ofLabel)
                 .map(KdumpWriter.standard()::withCompression)
                 .orElse(KdumpWriter.standard());
+        writer = chosen.isOn(MAKES_NONE) ? writer.withoutMadeVmcoreInfo() : writer;
         return chosen.isOn(KEEP) ? writer.withKeep() : writer;
     }
 }

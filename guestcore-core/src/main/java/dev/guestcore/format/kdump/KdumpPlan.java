@@ -26,6 +26,7 @@ import dev.guestcore.internal.writer.ContentMap;
 import dev.guestcore.internal.writer.MemoryCopier;
 import dev.guestcore.internal.writer.NamedProcessor;
 import dev.guestcore.kernel.VmcoreInfoChoice;
+import dev.guestcore.kernel.VmcoreInfoMaker;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -92,6 +93,12 @@ final class KdumpPlan implements WritePlan {
     /** What was found in memory, as soon as it is. */
     private Optional<VmcoreInfoChoice> choice = Optional.empty();
 
+    /** Whether VMCOREINFO is to be made if none is found. */
+    private boolean makes;
+
+    /** What was made, as soon as nothing was found. */
+    private Optional<byte[]> made = Optional.empty();
+
     private final List<ElfFacts.Note> foreignNotes;
     private final ElfFacts.Content eraseInfo;
     private final Optional<KeepRecord> record;
@@ -99,7 +106,7 @@ final class KdumpPlan implements WritePlan {
     private final long recordOffset;
     private final long dataOffset;
 
-    KdumpPlan(Guest guest, PageCodec codec, boolean keeps) {
+    KdumpPlan(Guest guest, PageCodec codec, boolean keeps, boolean makes) {
         this.family = NamedProcessor.of(guest);
         this.order = family.byteOrder().orElse(guest.memory().byteOrder());
         this.machineName = family.linuxName(order)
@@ -111,6 +118,7 @@ final class KdumpPlan implements WritePlan {
                         + " only, and this one is " + guest.architecture().title() + "; write an ELF core instead"));
         this.guest = guest;
         this.codec = codec;
+        this.makes = makes;
         this.content = ContentMap.of(guest.memory());
         this.all = pages(content);
         if (all.count() == 0) {
@@ -371,11 +379,20 @@ final class KdumpPlan implements WritePlan {
             // crash looks for the release among the first texts of a flattened kdump, so there it is found before.
             progress.begin("looking for VMCOREINFO", content.bytes(PageState.PRESENT));
             choice = VmcoreInfoChoice.search(guest, KernelSearch.LONGEST_VMCOREINFO, progress);
-            known = choice.map(found -> found.chosen().bytes());
+            known = found(progress);
         }
         WriteReport report = writePatching(flattened, known, progress);
         flattened.finish();
         return report;
+    }
+
+    /** What was chosen among the finds, or else what is made. */
+    private Optional<byte[]> found(Progress progress) {
+        if (choice.isEmpty() && makes) {
+            makes = false;
+            made = VmcoreInfoMaker.makeFor(guest, KernelSearch.LONGEST_VMCOREINFO, progress);
+        }
+        return choice.map(found -> found.chosen().bytes()).or(() -> made);
     }
 
     /** Writes what stands before the bitmaps first, if what the kernel says is known, or else last. */
@@ -401,7 +418,7 @@ final class KdumpPlan implements WritePlan {
             if (known.isEmpty()) {
                 choice = VmcoreInfoChoice.among(guest, search.vmcoreInfo());
             }
-            byte[] vmcoreInfo = known.or(() -> choice.map(found -> found.chosen().bytes()))
+            byte[] vmcoreInfo = known.or(() -> found(progress))
                     .orElse(new byte[0]);
             // What the kernel knows of the doubtful pages is among the others after all.
             long boundary = doubtfulFrom == Long.MAX_VALUE
@@ -428,7 +445,8 @@ final class KdumpPlan implements WritePlan {
                     pump.zeroBytes() + copier.zeroBytes(),
                     losses(boundary),
                     unreadable,
-                    pump.unreadableBytes() + copier.unreadableBytes());
+                    pump.unreadableBytes() + copier.unreadableBytes(),
+                    made.isPresent() ? List.of(VmcoreInfoMaker.NOTE) : List.of());
         }
     }
 

@@ -22,29 +22,36 @@ public final class KdumpWriter implements CoreWriter {
 
     private final PageCodec codec;
     private final boolean keeps;
+    private final boolean makes;
 
-    private KdumpWriter(PageCodec codec, boolean keeps) {
+    private KdumpWriter(PageCodec codec, boolean keeps, boolean makes) {
         this.codec = Objects.requireNonNull(codec);
         this.keeps = keeps;
+        this.makes = makes;
     }
 
     /** Pages compressed with zlib, which all readers know. */
     public static KdumpWriter standard() {
-        return new KdumpWriter(PageCodec.ZLIB, false);
+        return new KdumpWriter(PageCodec.ZLIB, false, true);
     }
 
     /** The same with pages compressed in another way. */
     public KdumpWriter withCompression(PageCodec other) {
-        return new KdumpWriter(other, keeps);
+        return new KdumpWriter(other, keeps, makes);
     }
 
     /** Adds what a kdump cannot carry in a record of Guestcore's own, for conversion back. Other readers skip it. */
     public KdumpWriter withKeep() {
-        return new KdumpWriter(codec, true);
+        return new KdumpWriter(codec, true, makes);
+    }
+
+    /** The same without a VMCOREINFO note that Guestcore makes itself where the guest's memory holds none. */
+    public KdumpWriter withoutMadeVmcoreInfo() {
+        return new KdumpWriter(codec, keeps, false);
     }
 
     @Override
     public WritePlan plan(Guest guest) {
-        return new KdumpPlan(guest, codec, keeps);
+        return new KdumpPlan(guest, codec, keeps, makes);
     }
 }
