@@ -92,14 +92,16 @@ final class DumpVerb extends Verb {
         try (FreezeOption.Look look = freeze.look(this);
                 Guest guest = look.open(source, FreezeOption.Need.MUCH, progress.mode)) {
             ProcessCore core;
+            Linux linux;
             long unreadable;
             try (ShownProgress shown = progress(progress.mode)) {
-                Tasks tasks = Linux.of(guest, shown).tasks();
+                linux = Linux.of(guest, shown);
+                Tasks tasks = linux.tasks();
                 core = ProcessCore.of(tasks, ProcessOption.find(tasks, pid, source), shown);
                 unreadable = writing.write(core, shown);
             }
             tell(core.report(), unreadable);
-            int damage = report(guest.findings());
+            int damage = Math.max(problems(linux.problems()), report(guest.findings()));
             boolean whole = core.report().problems().isEmpty() && unreadable == 0;
             return damage == ExitCode.DONE && !whole ? ExitCode.DAMAGED : damage;
         }

@@ -2,6 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
 import dev.guestcore.linux.Linux;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
@@ -13,6 +14,8 @@ abstract class LinuxVerb extends Verb {
             paramLabel = "<source>",
             description = "A core file, or a live source such as qemu:SOCKET, of a Linux guest.")
     String source = "";
+
+    private @Nullable Linux found;
 
     @Mixin
     ProgressOption progress = new ProgressOption();
@@ -45,7 +48,8 @@ abstract class LinuxVerb extends Verb {
         try (FreezeOption.Look look = freeze.look(this);
                 Guest guest = look.open(source, FreezeOption.Need.LITTLE, progress.mode, this::show)) {
             int code = show(guest);
-            int damage = report(guest.findings());
+            int lost = found == null ? ExitCode.DONE : problems(found.problems());
+            int damage = Math.max(lost, report(guest.findings()));
             return code == ExitCode.DONE ? damage : code;
         }
     }
@@ -53,7 +57,9 @@ abstract class LinuxVerb extends Verb {
     /** The kernel that runs in the guest. */
     final Linux linux(Guest guest) {
         try (ShownProgress shown = progress(progress.mode)) {
-            return Linux.of(guest, shown);
+            Linux linux = Linux.of(guest, shown);
+            found = linux;
+            return linux;
         }
     }
 }

@@ -43,6 +43,7 @@ final class ProcessOption {
         try (ShownProgress shown = verb.progress(ProgressMode.AUTO)) {
             linux = Linux.of(guest, shown);
         }
+        linux.problems().forEach(problem -> verb.afterwards("guestcore: " + Printable.of(problem)));
         return find(linux.tasks(), number, source).requireAddressSpace();
     }
 

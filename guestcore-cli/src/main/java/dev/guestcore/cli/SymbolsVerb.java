@@ -155,7 +155,7 @@ final class SymbolsVerb extends Verb {
                 // A kernel may have no types, and then nobody can read the symbols of its modules: that is no damage.
                 code = code == ExitCode.DONE && linux.types().isPresent() ? problems : code;
             }
-            int damage = report(guest.findings());
+            int damage = Math.max(problems(linux.problems()), report(guest.findings()));
             return damage != ExitCode.DONE ? damage : code;
         }
     }

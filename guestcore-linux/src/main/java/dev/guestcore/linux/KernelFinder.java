@@ -16,6 +16,7 @@ import dev.guestcore.search.MemorySearch;
 import dev.guestcore.search.SearchPattern;
 import java.io.Serial;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -35,11 +36,15 @@ final class KernelFinder {
     /** What the kernel is linked for begins so far above that unless configured otherwise. */
     private static final long LINKED_OFFSET = X86Image.LINKED - WINDOW.first();
 
+    /** More are not looked at again if no tables are whole. */
+    private static final int MOST_DAMAGED = 8;
+
     private final Guest guest;
     private final Progress progress;
     private final Set<Long> tried = new HashSet<>();
     private @Nullable String miss;
-    private OptionalLong damaged = OptionalLong.empty();
+    /** Finds around which there is a table of tokens, but no whole tables of symbols. */
+    private final List<Long> damaged = new ArrayList<>();
 
     KernelFinder(Guest guest, Progress progress) {
         this.guest = guest;
@@ -54,16 +59,33 @@ final class KernelFinder {
         if (!guest.architecture().mayBe(Architectures.X86)) {
             return "no Linux kernel found; kernels of " + guest.architecture().title() + " cannot be read yet";
         }
-        return damaged.isPresent()
+        OptionalLong tokens = damaged.isEmpty()
+                ? OptionalLong.empty()
+                : Kallsyms.tokensAround(guest.memory(), damaged.getFirst());
+        return tokens.isPresent()
                 ? "no Linux kernel found: the table of its symbols (kallsyms) at guest-physical 0x"
-                        + Long.toHexString(damaged.getAsLong())
+                        + Long.toHexString(tokens.getAsLong())
                         + " is damaged, or parts of it are missing; without it only the log may be found, so take another dump"
                 : "no Linux kernel found: memory holds no table of kernel symbols (kallsyms); it was left out of the dump, is"
-                        + " encrypted, or the guest does not run Linux";
+                        + " damaged or encrypted, or the guest does not run Linux";
     }
 
     Optional<Linux> find() {
-        return likelyPlace().flatMap(this::search).or(() -> search(new AddressRange(0, -1L)));
+        return likelyPlace()
+                .flatMap(this::search)
+                .or(() -> search(new AddressRange(0, -1L)))
+                .or(this::findDamaged);
+    }
+
+    /** If no tables are whole, those that are damaged in part may do. */
+    private Optional<Linux> findDamaged() {
+        for (long hit : damaged) {
+            Optional<Linux> linux = Kallsyms.aroundDamaged(guest.memory(), hit).flatMap(this::check);
+            if (linux.isPresent()) {
+                return linux;
+            }
+        }
+        return Optional.empty();
     }
 
     /** Where registers and notes of the dump say that the image lies. */
@@ -110,8 +132,10 @@ final class KernelFinder {
             return;
         }
         Optional<Kallsyms> kallsyms = Kallsyms.around(guest.memory(), hit);
-        if (kallsyms.isEmpty() && damaged.isEmpty()) {
-            damaged = Kallsyms.tokensAround(guest.memory(), hit);
+        if (kallsyms.isEmpty()
+                && damaged.size() < MOST_DAMAGED
+                && Kallsyms.tokensAround(guest.memory(), hit).isPresent()) {
+            damaged.add(hit);
         }
         Optional<Linux> linux = kallsyms.flatMap(this::check);
         if (linux.isPresent()) {
@@ -137,7 +161,7 @@ final class KernelFinder {
 
     private Linux linux(Kallsyms kallsyms, X86Image.Place place) {
         GuestMemory memory = new CachedMemory(place.space().memory());
-        KernelSymbols symbols = complete(kallsyms.symbols(place.shift(), place.range()), place);
+        KernelSymbols symbols = complete(kallsyms, place);
         KernelIdentity identity = new KernelIdentity(memory, symbols, place.range());
         KernelImage image = new KernelImage(
                 place.range().first(),
@@ -149,12 +173,22 @@ final class KernelFinder {
                 identity.buildId(),
                 place.space(),
                 place.how());
-        return new Linux(guest, image, memory, symbols);
+        return new Linux(guest, image, memory, symbols, lost(kallsyms));
     }
 
-    /** Adds what the kernel exports where its table names code only. */
-    private KernelSymbols complete(KernelSymbols symbols, X86Image.Place place) {
-        if (symbols.find("linux_banner").isPresent()) {
+    /** What is lost of the symbols, for the user. */
+    private static List<String> lost(Kallsyms kallsyms) {
+        return kallsyms.lost() == 0
+                ? List.of()
+                : List.of(kallsyms.lost() + " of " + (kallsyms.size() + kallsyms.lost()) + " symbols of the kernel are lost:"
+                        + " their table (kallsyms) at guest-physical 0x" + Long.toHexString(kallsyms.place())
+                        + " is damaged, or parts of it are missing");
+    }
+
+    /** Adds what the kernel exports where its table names code only, or is damaged. */
+    private KernelSymbols complete(Kallsyms kallsyms, X86Image.Place place) {
+        KernelSymbols symbols = kallsyms.symbols(place.shift(), place.range());
+        if (kallsyms.lost() == 0 && symbols.find("linux_banner").isPresent()) {
             return symbols;
         }
         long delta = place.range().first() - place.physical();

@@ -43,6 +43,11 @@ final class KernelTypesReader {
                 : "the kernel holds no description of its types (BTF): it is older than 5.4, or was built without";
     }
 
+    /** What is damaged, for the user. */
+    List<String> damage() {
+        return problem == null ? List.of() : List.of(problem);
+    }
+
     Optional<KernelTypes> read() {
         for (Bounds bounds : BOUNDS) {
             Optional<Symbol> start = symbols.find(bounds.start);

@@ -1,5 +1,6 @@
 package dev.guestcore.linux;
 
+import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -11,6 +12,11 @@ final class Lazy<T> {
 
     Lazy(Supplier<T> maker) {
         this.maker = maker;
+    }
+
+    /** The value, if it was needed already. */
+    Optional<T> made() {
+        return Optional.ofNullable(made);
     }
 
     T get() {

@@ -9,6 +9,7 @@ import dev.guestcore.linux.symbols.Symbol;
 import dev.guestcore.linux.types.GlobalTypes;
 import dev.guestcore.linux.types.KernelType;
 import dev.guestcore.linux.types.KernelTypes;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -28,19 +29,24 @@ public final class Linux {
     private final KernelSymbols symbols;
     private final Lazy<Types> types;
     private final Lazy<ModuleSymbolReader.Result> moduleSymbols;
+    private final List<String> lost;
 
-    /** The types, or why there are none. */
-    private record Types(Optional<KernelTypes> found, String why) {}
+    /** The types, or why there are none; and what is damaged of them. */
+    private record Types(Optional<KernelTypes> found, String why, List<String> damage) {}
 
-    Linux(Guest guest, KernelImage image, GuestMemory memory, KernelSymbols kernel) {
+    /** One whose types are looked for when they are needed; what is lost of its symbols is said. */
+    Linux(Guest guest, KernelImage image, GuestMemory memory, KernelSymbols kernel, List<String> lost) {
         this.guest = Objects.requireNonNull(guest);
         this.image = Objects.requireNonNull(image);
         this.memory = Objects.requireNonNull(memory);
         this.types = new Lazy<>(() -> {
             KernelTypesReader reader = new KernelTypesReader(guest.memory(), image, memory, kernel);
-            return new Types(reader.read(), reader.why());
+            return new Types(reader.read(), reader.why(), reader.damage());
         });
-        this.moduleSymbols = new Lazy<>(() -> ModuleSymbolReader.read(memory, kernel, types()));
+        this.lost = List.copyOf(lost);
+        this.moduleSymbols = new Lazy<>(() -> types().isPresent()
+                ? ModuleSymbolReader.read(memory, kernel, requireTypes())
+                : ModuleSymbolReader.none(types.get().why()));
         this.symbols = new MergedSymbols(kernel, () -> moduleSymbols.get().symbols());
     }
 
@@ -50,8 +56,9 @@ public final class Linux {
         this.image = image;
         this.memory = memory;
         this.symbols = symbols;
-        this.types = new Lazy<>(() -> new Types(Optional.of(types), ""));
-        this.moduleSymbols = new Lazy<>(() -> ModuleSymbolReader.read(memory, symbols, types()));
+        this.lost = List.of();
+        this.types = new Lazy<>(() -> new Types(Optional.of(types), "", List.of()));
+        this.moduleSymbols = new Lazy<>(() -> ModuleSymbolReader.read(memory, symbols, types));
     }
 
     /**
@@ -119,6 +126,16 @@ public final class Linux {
         return moduleSymbols.get().problems();
     }
 
+    /**
+     * What is damaged or missing of the tables in which the kernel describes itself, for the user: one line each. What lies
+     * there is not found, by any view. Types are looked at when they are needed first, and not before.
+     */
+    public List<String> problems() {
+        List<String> problems = new ArrayList<>(lost);
+        types.made().ifPresent(read -> problems.addAll(read.damage()));
+        return problems;
+    }
+
     /** Its types, which are read when they are needed first; empty if it holds no description of them. */
     public Optional<KernelTypes> types() {
         return types.get().found();
@@ -155,7 +172,7 @@ public final class Linux {
     public KernelObject variable(String name) {
         return findVariable(name).orElseThrow(() -> new LinuxException(symbols.find(name).isPresent()
                 ? "nothing tells the type of '" + name + "' in this kernel; name it: object(TYPE, ADDRESS)"
-                : "this kernel has no variable '" + name + "'"));
+                : "this kernel has no variable '" + name + "'" + (lost.isEmpty() ? "" : ", or its symbol is lost")));
     }
 
     /** The same where kernels differ. */

@@ -71,13 +71,15 @@ final class ModuleSymbolReader {
      */
     record Result(KernelSymbols symbols, List<String> problems) {}
 
+    /** Nothing, because there are no types. */
+    static Result none(String why) {
+        return nothing("symbols of modules cannot be read: " + why);
+    }
+
     /** Reads the symbols of all modules. What is broken is left out and said. */
-    static Result read(GuestMemory memory, KernelSymbols kernel, Optional<KernelTypes> types) {
-        if (types.isEmpty()) {
-            return nothing("symbols of modules cannot be read without the kernel's description of its types (BTF)");
-        }
+    static Result read(GuestMemory memory, KernelSymbols kernel, KernelTypes types) {
         try {
-            ModuleSymbolReader reader = new ModuleSymbolReader(memory, kernel, types.get());
+            ModuleSymbolReader reader = new ModuleSymbolReader(memory, kernel, types);
             reader.walk();
             return new Result(reader.found.symbols(), List.copyOf(reader.problems));
         } catch (GuestcoreException e) {

@@ -84,7 +84,7 @@ final class X86Image {
 
     /** The tables tell physical addresses: page tables tell where these are mapped. */
     private Optional<Place> findByPlace() {
-        OptionalLong start = address("_text");
+        OptionalLong start = start();
         for (Root root : start.isPresent() ? roots(0) : List.<Root>of()) {
             OptionalLong virtual = mappedAt(root.space, start.getAsLong());
             long shift = virtual.orElse(0) - start.getAsLong();
@@ -129,7 +129,7 @@ final class X86Image {
 
     /** The tables tell virtual addresses: try all places that the tables themselves may have in the image. */
     private Optional<Place> findByAddress() {
-        OptionalLong start = address("_text", "_stext");
+        OptionalLong start = start();
         if (start.isEmpty() || !WINDOW.contains(start.getAsLong())) {
             return Optional.empty();
         }
@@ -214,6 +214,18 @@ final class X86Image {
         return Long.bitCount(mask) == 1 ? mask & ADDRESS_BITS : 0;
     }
 
+    /** Where code begins; if the symbols that say so are lost, the border below the first that is not. */
+    private OptionalLong start() {
+        OptionalLong named = address("_text", "_stext");
+        return named.isPresent() || kallsyms.lost() == 0
+                ? named
+                : symbols.stream()
+                        .filter(Symbol::isCode)
+                        .mapToLong(symbol -> symbol.address() & -ALIGNMENT)
+                        .filter(start -> kallsyms.isPhysical() || WINDOW.contains(start))
+                        .findFirst();
+    }
+
     private OptionalLong address(String... names) {
         for (String name : names) {
             Optional<Symbol> symbol = symbols.find(name);
@@ -227,7 +239,7 @@ final class X86Image {
     /** Whether the image is mapped as the difference of virtual and physical addresses says, at its start and at its tables. */
     private boolean maps(AddressSpace space, long delta) {
         long table = kallsyms.place();
-        OptionalLong text = address("_stext", "_text");
+        OptionalLong text = start();
         long code = text.orElse(0) + PAGE - (kallsyms.isPhysical() ? 0 : delta);
         return text.isPresent() && leads(space, table + delta, table) && leads(space, code + delta, code);
     }
@@ -250,7 +262,7 @@ final class X86Image {
     }
 
     private Optional<Place> place(long delta, Root root, long shift) {
-        long start = address("_text", "_stext").orElseThrow() + shift;
+        long start = start().orElseThrow() + shift;
         OptionalLong last = address("_end");
         long end = last.isPresent() ? last.getAsLong() + shift : mappedEnd(root.space, start, delta);
         if (Long.compareUnsigned(end, start) <= 0 || !WINDOW.contains(start) || !WINDOW.contains(end - 1)) {

@@ -27,6 +27,7 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
@@ -180,7 +181,7 @@ class LinuxTest {
             Linux linux = Linux.of(guest);
             assertEquals(Optional.empty(), linux.types());
             assertTrue(message(linux::requireTypes).contains("no description of its types"));
-            assertTrue(linux.symbolProblems().getFirst().startsWith("symbols of modules cannot be read without"));
+            assertTrue(linux.symbolProblems().getFirst().startsWith("symbols of modules cannot be read: the kernel holds no"));
             assertEquals(Optional.empty(), linux.image().buildId());
         }
     }
@@ -202,7 +203,7 @@ class LinuxTest {
         assertTrue(nothing.startsWith("builder: no Linux kernel found: memory holds no table of kernel symbols"), nothing);
         MadeUpKernel damaged = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();
         int names = PHYSICAL + 0x11_0000 + 8000;
-        Arrays.fill(damaged.bytes(), names, names + 64, (byte) 0);
+        Arrays.fill(damaged.bytes(), names, names + 5 * 4096, (byte) 0);
         String symbols = whyNot(damaged.guest());
         assertTrue(
                 symbols.startsWith("builder: no Linux kernel found: the table of its symbols (kallsyms) at guest-physical 0x"),
@@ -215,6 +216,30 @@ class LinuxTest {
         MadeUpKernel other = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();
         String foreign = whyNot(other.guest().architecture(Architectures.ARM64));
         assertTrue(foreign.endsWith("cannot be read yet"), foreign);
+    }
+
+    /** Of a bad page in the tables only what lies there is lost, whichever page it is, and that is said. */
+    @Test
+    void aDamagedPageOfTheSymbolsCostsNoMore() {
+        MadeUpKernel whole = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();
+        Set<Symbol> truth;
+        try (Guest guest = whole.guest().build()) {
+            truth = Set.copyOf(Linux.of(guest).symbols().stream().toList());
+        }
+        int tables = PHYSICAL + 0x11_0000;
+        for (int page : new int[] {2, 5, 8}) {
+            MadeUpKernel damaged = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();
+            Arrays.fill(damaged.bytes(), tables + page * 4096, tables + (page + 1) * 4096, (byte) 0);
+            try (Guest guest = damaged.guest().vcpu(whole.registers()).build()) {
+                Linux linux = Linux.find(guest).orElseThrow(() -> new AssertionError("page " + page));
+                List<Symbol> left = linux.symbols().stream().toList();
+                assertTrue(truth.containsAll(left), "page " + page);
+                assertTrue(left.size() > 600, () -> left.size() + " left");
+                String lost = linux.problems().getFirst();
+                assertTrue(lost.startsWith(truth.size() - left.size() + " of " + truth.size()
+                        + " symbols of the kernel are lost: "), lost);
+            }
+        }
     }
 
     @Test

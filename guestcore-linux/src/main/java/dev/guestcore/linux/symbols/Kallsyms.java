@@ -3,8 +3,12 @@ package dev.guestcore.linux.symbols;
 import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The symbols that a Linux kernel holds in its image for itself (kernel/kallsyms.c, scripts/kallsyms.c), as they lie in physical
@@ -32,14 +36,86 @@ public final class Kallsyms {
 
     private static final long STEPS = 50_000_000;
 
+    private static final byte[] BANNER_SYMBOL = "linux_banner".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] BANNER = "Linux version ".getBytes(StandardCharsets.US_ASCII);
+
+    /** Images of all architectures lie at multiples of that, and none is so large. */
+    private static final long IMAGE_ALIGNMENT = 1 << 16;
+
+    private static final long LARGEST_IMAGE = 128L << 20;
+
     private final TokenTable tokens;
     private final NameTable names;
-    private final AddressTable addresses;
+    private final AddressForm form;
+    private final long[] addresses;
 
-    private Kallsyms(TokenTable tokens, NameTable names, AddressTable addresses) {
+    /** The number of the name at each address, -1 where it is not known; null if all are, in the same order. */
+    private final int @Nullable [] named;
+
+    private final int lost;
+    private final boolean physical;
+
+    /** How many of the first addresses are virtual though the others are physical. */
+    private final int fixed;
+
+    private Kallsyms(TokenTable tokens, NameTable names, AddressTable table) {
         this.tokens = tokens;
         this.names = names;
-        this.addresses = addresses;
+        this.form = table.form();
+        this.addresses = table.addresses();
+        this.named = null;
+        this.lost = 0;
+        this.physical = table.isPhysical();
+        this.fixed = table.fixed();
+    }
+
+    private Kallsyms(TokenTable tokens, NameTable names, AddressTable table, Known known) {
+        this.tokens = tokens;
+        this.names = names;
+        this.form = table.form();
+        this.addresses = Arrays.copyOf(known.addresses, known.count);
+        this.named = Arrays.copyOf(known.named, known.count);
+        this.lost = known.lost;
+        this.physical = table.isPhysical();
+        this.fixed = known.fixed;
+    }
+
+    /** What is known of damaged tables. Behind what is lost begins a place of which nothing is known. */
+    private static final class Known {
+
+        private final long[] addresses;
+        private final int[] named;
+        private int count;
+        private int lost;
+        private int fixed;
+
+        Known(NameTable names, AddressTable table) {
+            addresses = new long[table.addresses().length + 1];
+            named = new int[addresses.length];
+            boolean gap = false;
+            for (int i = 0; i < table.addresses().length; i++) {
+                if (table.lost().get(i)) {
+                    lost++;
+                    gap = true;
+                    continue;
+                }
+                if (gap && count > 0 && addresses[count - 1] != table.addresses()[i]) {
+                    add(addresses[count - 1] + 1, -1);
+                }
+                gap = false;
+                lost += names.isKnown(i) ? 0 : 1;
+                add(table.addresses()[i], names.isKnown(i) ? i : -1);
+                fixed = i < table.fixed() ? count : fixed;
+            }
+            if (gap && count > 0) {
+                add(addresses[count - 1] + 1, -1);
+            }
+        }
+
+        private void add(long address, int name) {
+            addresses[count] = address;
+            named[count++] = name;
+        }
     }
 
     /** The bytes to search physical memory for: a part of the table of tokens. They occur elsewhere too, but not often. */
@@ -71,12 +147,32 @@ public final class Kallsyms {
         return TokenTable.around(memory, hit).map(table -> OptionalLong.of(table.address())).orElse(OptionalLong.empty());
     }
 
+    /**
+     * What can be read of the tables around such a place when a part of them is damaged or missing. Markers say where names
+     * go on behind damage, and addresses that do not ascend tell where it is. Takes a bounded time, whatever memory holds.
+     *
+     * @param memory physical memory
+     * @param hit guest-physical address of the find
+     * @return empty if there are none, or if too much of them is damaged
+     */
+    public static Optional<Kallsyms> aroundDamaged(GuestMemory memory, long hit) {
+        return TokenTable.around(memory, hit).flatMap(tokens -> {
+            try (Arena arena = Arena.ofConfined()) {
+                return reader(memory, tokens, FAR, arena).readDamaged();
+            }
+        });
+    }
+
     private static Optional<Kallsyms> read(GuestMemory memory, TokenTable tokens, long before) {
         try (Arena arena = Arena.ofConfined()) {
-            long first = Math.max(0, tokens.address() - before) & -Long.BYTES;
-            PhysicalWindow window = PhysicalWindow.read(memory, first, tokens.address() - first, arena);
-            return new Reader(memory, window, tokens, arena).read();
+            return reader(memory, tokens, before, arena).read();
         }
+    }
+
+    private static Reader reader(GuestMemory memory, TokenTable tokens, long before, Arena arena) {
+        long first = Math.max(0, tokens.address() - before) & -Long.BYTES;
+        PhysicalWindow window = PhysicalWindow.read(memory, first, tokens.address() - first, arena);
+        return new Reader(memory, window, tokens, arena);
     }
 
     /** Looks for the tables in a copy of memory. */
@@ -141,25 +237,100 @@ public final class Kallsyms {
         }
 
         private Optional<AddressTable> addresses(long number, int count) {
-            long most = (long) count * Long.BYTES + 2 * Long.BYTES;
-            PhysicalWindow behind = PhysicalWindow.read(memory, tokens.end(), most, arena);
-            return AddressTable.find(window, behind, tokens, number, count);
+            return AddressTable.find(window, behind(count), tokens, number, count);
+        }
+
+        /** Memory behind the tokens, in whole pages. */
+        private PhysicalWindow behind(int count) {
+            long first = tokens.end() & -PhysicalWindow.PAGE;
+            long end = tokens.end() + (long) count * Long.BYTES + 2 * Long.BYTES + PhysicalWindow.PAGE - 1
+                    & -PhysicalWindow.PAGE;
+            return PhysicalWindow.read(memory, first, end - first, arena);
+        }
+
+        Optional<Kallsyms> readDamaged() {
+            return new DamagedNames(window, tokens, effort)
+                    .find()
+                    .flatMap(found -> damagedAddresses(found)
+                            .map(table -> new Kallsyms(
+                                    tokens, found.names(), table, new Known(found.names(), table))));
+        }
+
+        private Optional<AddressTable> damagedAddresses(DamagedNames.Found found) {
+            int count = found.names().size();
+            PhysicalWindow behind = behind(count);
+            for (long number : found.numbers()) {
+                Optional<AddressTable> table = AddressTable.findDamaged(window, behind, tokens, number, count);
+                if (table.isPresent()) {
+                    return table;
+                }
+            }
+            return found.numbers().stream()
+                    .flatMap(number -> AddressTable.findWithoutBase(window, behind, tokens, number, count))
+                    .flatMap(table -> base(found.names(), table).map(table::at).stream())
+                    .findFirst();
+        }
+
+        /** Where the base lies to which addresses are relative: as far before the kernel's banner as the table says. */
+        private Optional<Long> base(NameTable names, AddressTable table) {
+            byte[] buffer = new byte[NameTable.LONGEST_NAME];
+            for (int i = 0; i < names.size(); i++) {
+                if (names.isKnown(i) && !table.lost().get(i)) {
+                    int length = names.expand(i, buffer);
+                    if (Arrays.equals(buffer, 1, length, BANNER_SYMBOL, 0, BANNER_SYMBOL.length)) {
+                        return bannerAt(table.distance(i));
+                    }
+                }
+            }
+            return Optional.empty();
+        }
+
+        private Optional<Long> bannerAt(long distance) {
+            byte[] bytes = new byte[BANNER.length];
+            for (long base = tokens.address() & -IMAGE_ALIGNMENT;
+                    base >= 0 && base > tokens.address() - LARGEST_IMAGE;
+                    base -= IMAGE_ALIGNMENT) {
+                if (memory.readAvailable(base + distance, MemorySegment.ofArray(bytes)) == bytes.length
+                        && Arrays.equals(bytes, BANNER)) {
+                    return Optional.of(base);
+                }
+            }
+            return Optional.empty();
         }
     }
 
-    /** How many symbols there are. */
+    /** How many symbols there are, those that are lost not counted. */
     public int size() {
-        return names.size();
+        return entries() - unnamed();
+    }
+
+    private int unnamed() {
+        return named == null ? 0 : (int) Arrays.stream(named).filter(name -> name < 0).count();
+    }
+
+    /** How many symbols lie in parts of the tables that are damaged or missing. */
+    public int lost() {
+        return lost;
+    }
+
+    /** How many addresses are known, also those whose symbols are lost. */
+    int entries() {
+        return addresses.length;
+    }
+
+    /** Whether the symbol of an entry is known. */
+    boolean isKnown(int entry) {
+        return named == null || named[entry] >= 0;
     }
 
     /** How addresses are noted. */
     public AddressForm form() {
-        return addresses.form();
+        return form;
     }
 
     /** Whether {@link #address} gives guest-physical addresses, because nothing in the tables tells virtual ones. */
     public boolean isPhysical() {
-        return form() == AddressForm.PLACE_RELATIVE;
+        return physical;
     }
 
     /** Guest-physical address of the table of tokens, which lies in the read-only data of the kernel's image. */
@@ -167,13 +338,18 @@ public final class Kallsyms {
         return tokens.address();
     }
 
-    /** Address of a symbol, by its number from 0 on; ascending. */
-    public long address(int symbol) {
-        return addresses.addresses()[symbol];
+    /** Address of an entry; ascending. */
+    long address(int entry) {
+        return addresses[entry];
     }
 
-    int expand(int symbol, byte[] target) {
-        return names.expand(symbol, target);
+    /** What to add to the address of an entry that is to be moved by so much. */
+    long shift(int entry, long shift) {
+        return entry < fixed ? 0 : shift;
+    }
+
+    int expand(int entry, byte[] target) {
+        return names.expand(named == null ? entry : named[entry], target);
     }
 
     /**

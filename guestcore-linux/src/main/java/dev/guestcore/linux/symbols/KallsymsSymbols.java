@@ -22,8 +22,18 @@ final class KallsymsSymbols extends StoredSymbols {
     }
 
     @Override
+    int entries() {
+        return kallsyms.entries();
+    }
+
+    @Override
+    boolean isKnown(int number) {
+        return kallsyms.isKnown(number);
+    }
+
+    @Override
     long address(int symbol) {
-        return kallsyms.address(symbol) + shift;
+        return kallsyms.address(symbol) + kallsyms.shift(symbol, shift);
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.guestcore.linux.symbols;
 
+import java.util.Arrays;
 import java.util.Optional;
 
 /**
@@ -21,11 +22,13 @@ final class NameTable {
     private static final int LARGE = 0x80;
 
     private final byte[] names;
+    /** Where the length of each name stands; -1 of a name that is lost. */
     private final int[] starts;
+
     private final boolean twoBytes;
     private final TokenTable tokens;
 
-    private NameTable(byte[] names, int[] starts, boolean twoBytes, TokenTable tokens) {
+    NameTable(byte[] names, int[] starts, boolean twoBytes, TokenTable tokens) {
         this.names = names;
         this.starts = starts;
         this.twoBytes = twoBytes;
@@ -62,7 +65,8 @@ final class NameTable {
             if (gap < 0 || gap >= Long.BYTES) {
                 return Optional.empty();
             }
-            NameTable table = new NameTable(window.copy(first, starts[count]), starts, twoBytes, tokens);
+            NameTable table = new NameTable(
+                    window.copy(first, starts[count]), Arrays.copyOf(starts, count), twoBytes, tokens);
             return table.isSane(effort) ? Optional.of(table) : Optional.empty();
         }
 
@@ -104,24 +108,49 @@ final class NameTable {
             return false;
         }
         for (int symbol = 0; symbol < size(); symbol++) {
-            int length = 0;
-            for (int at = firstToken(symbol); at < starts[symbol + 1]; at++) {
-                length += tokens.length(Byte.toUnsignedInt(names[at]));
-            }
-            if (length < 2 || length > LONGEST_NAME) {
+            if (!hasSaneName(symbol)) {
                 return false;
             }
         }
         return true;
     }
 
+    /** Whether a name is neither empty nor too long. */
+    private boolean hasSaneName(int symbol) {
+        int end = end(symbol);
+        int length = 0;
+        for (int at = firstToken(symbol); at < end; at++) {
+            length += tokens.length(Byte.toUnsignedInt(names[at]));
+        }
+        return length >= 2 && length <= LONGEST_NAME;
+    }
+
+    /** Whether a name is sane and begins with a letter, as nm shows types: for names that nothing else vouches for. */
+    boolean isPlausible(int symbol) {
+        int type = tokens.character(Byte.toUnsignedInt(names[firstToken(symbol)]), 0) | 0x20;
+        return hasSaneName(symbol) && type >= 'a' && type <= 'z';
+    }
+
     int size() {
-        return starts.length - 1;
+        return starts.length;
+    }
+
+    /** Whether the name of a symbol is known. */
+    boolean isKnown(int symbol) {
+        return starts[symbol] >= 0;
     }
 
     private int firstToken(int symbol) {
         int at = starts[symbol];
         return twoBytes && (names[at] & LARGE) != 0 ? at + 2 : at + 1;
+    }
+
+    private int end(int symbol) {
+        int at = starts[symbol];
+        int length = Byte.toUnsignedInt(names[at]);
+        return twoBytes && (length & LARGE) != 0
+                ? at + 2 + (length & LARGE - 1 | Byte.toUnsignedInt(names[at + 1]) << 7)
+                : at + 1 + length;
     }
 
     /**
@@ -132,7 +161,8 @@ final class NameTable {
      */
     int expand(int symbol, byte[] target) {
         int length = 0;
-        for (int at = firstToken(symbol); at < starts[symbol + 1]; at++) {
+        int end = end(symbol);
+        for (int at = firstToken(symbol); at < end; at++) {
             int token = Byte.toUnsignedInt(names[at]);
             int characters = tokens.length(token);
             for (int i = 0; i < characters; i++) {

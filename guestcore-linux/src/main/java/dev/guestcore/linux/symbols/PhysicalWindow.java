@@ -11,7 +11,7 @@ import java.nio.ByteOrder;
 /** A copy of a range of physical memory outside the heap. What cannot be read is zero. */
 final class PhysicalWindow {
 
-    private static final long PAGE = Architecture.SMALLEST_PAGE;
+    static final long PAGE = Architecture.SMALLEST_PAGE;
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -72,6 +72,19 @@ final class PhysicalWindow {
 
     long longAt(long address) {
         return bytes.get(LONG, address - first);
+    }
+
+    /** Whether a whole page cannot be read or holds zeros only, as no table does. */
+    boolean isLost(long page) {
+        if (!contains(page, PAGE)) {
+            return false;
+        }
+        for (long at = page; at < page + PAGE; at += Long.BYTES) {
+            if (longAt(at) != 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
     byte[] copy(long address, int size) {

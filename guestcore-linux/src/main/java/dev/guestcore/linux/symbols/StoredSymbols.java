@@ -23,6 +23,16 @@ abstract class StoredSymbols implements KernelSymbols {
 
     private volatile @Nullable NameIndex index;
 
+    /** How many numbers there are; some may stand for places about which nothing is known. */
+    int entries() {
+        return size();
+    }
+
+    /** Whether a number stands for a symbol, not for a place from which on it is not known what is there. */
+    boolean isKnown(int number) {
+        return true;
+    }
+
     /** Virtual address of a symbol, by its number. */
     abstract long address(int symbol);
 
@@ -61,7 +71,7 @@ abstract class StoredSymbols implements KernelSymbols {
 
     @Override
     public Stream<Symbol> stream() {
-        return IntStream.range(0, size()).mapToObj(number -> symbol(number, buffer()));
+        return IntStream.range(0, entries()).filter(this::isKnown).mapToObj(number -> symbol(number, buffer()));
     }
 
     @Override
@@ -92,6 +102,9 @@ abstract class StoredSymbols implements KernelSymbols {
             }
             int first = firstOfSameAddress(number);
             for (int i = first; i <= number; i++) {
+                if (!isKnown(i)) {
+                    return Optional.empty();
+                }
                 if (!isPadding(i, buffer)) {
                     return Optional.of(new SymbolOffset(symbol(i, buffer), address - address(i)));
                 }
@@ -104,7 +117,7 @@ abstract class StoredSymbols implements KernelSymbols {
     /** The last symbol at or before an address; -1 if there is none. */
     private int last(long address) {
         int low = 0;
-        int high = size();
+        int high = entries();
         while (low < high) {
             int middle = low + high >>> 1;
             if (Long.compareUnsigned(address(middle), address) <= 0) {
@@ -152,12 +165,15 @@ abstract class StoredSymbols implements KernelSymbols {
         private final int[] next;
 
         NameIndex(StoredSymbols symbols) {
-            int size = symbols.size();
+            int size = symbols.entries();
             heads = new int[Integer.highestOneBit(Math.max(size, 1)) * 2];
             next = new int[size];
             Arrays.fill(heads, -1);
             byte[] buffer = buffer();
             for (int number = size - 1; number >= 0; number--) {
+                if (!symbols.isKnown(number)) {
+                    continue;
+                }
                 int length = symbols.expand(number, buffer);
                 int slot = slot(buffer, 1, length);
                 next[number] = heads[slot];

@@ -20,7 +20,10 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.HashSet;
+import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,6 +35,7 @@ class KallsymsTest {
     private static final AddressRange EVERYTHING = new AddressRange(0, -1L);
     private static final long TEXT = 0xffff_ffff_8100_0000L;
     private static final long RAM = 0x100_0000;
+    private static final long LOW_RAM = 0x1000;
     private static final int BEFORE = 0x4_0000;
     private static final Layout USUAL =
             new Layout(Form.BASE_RELATIVE, Order.ADDRESSES_LAST, Long.BYTES, Integer.BYTES, true);
@@ -169,6 +173,84 @@ class KallsymsTest {
         assertEquals(List.of(), find(image));
     }
 
+    private static List<Kallsyms> findDamaged(byte[] image, long ram) {
+        try (Guest guest = Guest.builder().ram(ram, MemorySegment.ofArray(image)).build()) {
+            List<Kallsyms> found = new ArrayList<>();
+            GuestMemory memory = guest.memory();
+            MemorySearch.of(SearchPattern.bytes(Kallsyms.searched()))
+                    .physical(
+                            memory,
+                            hit -> Kallsyms.aroundDamaged(memory, hit.address()).ifPresent(found::add),
+                            Progress.none());
+            return found;
+        }
+    }
+
+    static Stream<Arguments> usualLayouts() {
+        return Stream.of(
+                        new Layout(Form.ABSOLUTE, Order.ADDRESSES_FIRST, 8, 8, false),
+                        new Layout(Form.BASE_RELATIVE, Order.ADDRESSES_FIRST, 8, 4, false),
+                        new Layout(Form.ABSOLUTE_PERCPU, Order.ADDRESSES_FIRST_WITH_SEQUENCES, 8, 4, true),
+                        new Layout(Form.ABSOLUTE_PERCPU, Order.ADDRESSES_LAST, 8, 4, true),
+                        new Layout(Form.BASE_RELATIVE, Order.ADDRESSES_LAST, 8, 4, true),
+                        new Layout(Form.PLACE_RELATIVE, Order.ADDRESSES_LAST, 4, 4, true))
+                .flatMap(layout -> Stream.of(Arguments.of(layout, false), Arguments.of(layout, true)));
+    }
+
+    /** Whichever page is lost, the symbols of all others are there, and none is wrong. */
+    @ParameterizedTest
+    @MethodSource("usualLayouts")
+    void aDamagedPageCostsWhatLiesInIt(Layout layout, boolean junk) {
+        long shift = layout.form() == Form.PLACE_RELATIVE ? LOW_RAM - RAM : 0;
+        List<Entry> symbols = symbols(layout, 8_000).stream()
+                .map(each -> new Entry(each.name(), each.type(), each.address() + shift))
+                .toList();
+        Set<Entry> truth = new HashSet<>(symbols);
+        MadeUpKallsyms tables = new MadeUpKallsyms(layout, symbols, LOW_RAM + 4096);
+        byte[] good = image(tables, 4096);
+        assertEquals(symbols, entries(findDamaged(good, LOW_RAM).getFirst()));
+        Random random = new Random(3);
+        List<String> nothing = new ArrayList<>();
+        int pages = (tables.bytes().length + 4095) / 4096;
+        for (int page = 1; page <= pages; page++) {
+            byte[] bad = good.clone();
+            byte[] lost = new byte[4096];
+            if (junk) {
+                random.nextBytes(lost);
+            }
+            System.arraycopy(lost, 0, bad, page * 4096, 4096);
+            List<Kallsyms> found = findDamaged(bad, LOW_RAM);
+            if (found.isEmpty()) {
+                nothing.add(page + " of " + pages);
+                continue;
+            }
+            Kallsyms damaged = found.getFirst();
+            List<Entry> left = entries(damaged);
+            int at = page;
+            assertEquals(left.size(), damaged.size());
+            assertTrue(truth.containsAll(left), () -> "wrong ones with page " + at);
+            assertEquals(symbols.size(), damaged.size() + damaged.lost(), () -> "page " + at);
+            assertTrue(damaged.lost() <= 1500, () -> damaged.lost() + " lost with page " + at);
+            assertRightByAddress(damaged, symbols);
+        }
+        // All names need the tokens, on two pages; the page of a base needs the kernel's banner, which there is none of here.
+        assertTrue(nothing.size() <= 3, () -> "nothing is left without page " + nothing);
+    }
+
+    /** A place about which nothing is known belongs to no symbol before it. */
+    private static void assertRightByAddress(Kallsyms damaged, List<Entry> symbols) {
+        KernelSymbols found = damaged.symbols(0, EVERYTHING);
+        for (int i = 0; i + 1 < symbols.size(); i += 97) {
+            Entry symbol = symbols.get(i);
+            boolean isLast = symbol.address() != symbols.get(i + 1).address();
+            Optional<SymbolOffset> at = found.at(symbol.address());
+            if (isLast && at.isPresent()) {
+                assertEquals(symbol.address(), at.get().symbol().address());
+                assertEquals(0, at.get().offset());
+            }
+        }
+    }
+
     @Test
     void memoryMadeOfFalseMarkersTakesNoAge() {
         byte[] tables = image(new MadeUpKallsyms(USUAL, symbols(USUAL, 3000), RAM + 4096), 4096);
@@ -180,5 +262,7 @@ class KallsymsTest {
         }
         System.arraycopy(tables, 0x2000, all, before, tables.length - 0x2000);
         assertEquals(List.of(), find(all));
+        Set<Entry> truth = new HashSet<>(symbols(USUAL, 3000));
+        findDamaged(all, RAM).forEach(found -> assertTrue(truth.containsAll(entries(found))));
     }
 }
