@@ -285,7 +285,8 @@ final class InfoText {
         if (guest.freeze().isPresent()) {
             next(commands, "capture", " -o vm.core --to elf", "keeps it as a file");
         }
-        if (kernel.system().isEmpty() && !kernel.isSearched()) {
+        boolean hasMemory = !guest.memory().regions().isEmpty();
+        if (kernel.system().isEmpty() && !kernel.isSearched() && hasMemory) {
             next(commands, "info --scan", "", "searches all of memory for the kernel");
         }
         if (kernel.hasLinuxSymbols()) {
@@ -297,8 +298,10 @@ final class InfoText {
             boolean known = guest.vcpus().stream().anyMatch(vcpu -> !vcpu.registers().known().isEmpty());
             next(commands, "regs", "", known ? "shows all registers" : "shows what the source has of the vCPUs");
         }
-        next(commands, "map", "", "draws what lies where");
-        next(commands, "search", " TEXT", "finds a text in memory");
+        if (hasMemory) {
+            next(commands, "map", "", "draws what lies where");
+            next(commands, "search", " TEXT", "finds a text in memory");
+        }
         commands.lines(style).forEach(print);
     }
 

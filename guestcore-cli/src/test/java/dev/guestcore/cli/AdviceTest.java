@@ -16,6 +16,7 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -95,6 +96,17 @@ class AdviceTest {
         assertEquals(7, servings);
     }
 
+    /** Nothing can be looked at in a dump that broke off before its memory. */
+    @Test
+    void ofADumpWithoutMemoryNothingIsSearched() throws IOException {
+        byte[] whole = Files.readAllBytes(Path.of(write("xen")));
+        Path part = Files.write(folder.resolve("part.core"), Arrays.copyOf(whole, 0x3000));
+        String text = Run.of("info", part.toString()).expect(ExitCode.DAMAGED).out();
+        String next = text.substring(text.indexOf("\nnext\n"));
+        assertTrue(next.contains("verify --deep"), text);
+        assertFalse(next.contains(" search ") || next.contains(" map ") || next.contains("--scan"), text);
+    }
+
     private Path zipped(String core) throws IOException {
         Path file = folder.resolve("x.core.gz");
         try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file))) {
@@ -160,7 +172,7 @@ class AdviceTest {
         while (quoted.find()) {
             commands.add(List.of(quoted.group(1).split(" ")));
         }
-        Matcher source = Pattern.compile("open it with (raw:\\S+?)(?=[,;\\s])").matcher(failed.err());
+        Matcher source = Pattern.compile("open it with ((?:raw|file):\\S+?)(?=[,;\\s])").matcher(failed.err());
         while (source.find()) {
             commands.add(List.of("info", source.group(1)));
         }
@@ -185,5 +197,8 @@ class AdviceTest {
         byte[] noise = new byte[8192];
         new Random(1).nextBytes(noise);
         follow(Run.of("info", Files.write(folder.resolve("unknown"), noise).toString()), 2);
+        Path guest = Files.writeString(
+                folder.resolve("guest.json"), "{\"regions\": [{\"kind\": \"ram\", \"address\": \"0x0\", \"size\": \"4K\"}]}");
+        follow(Run.of("info", guest.toString()), 1);
     }
 }

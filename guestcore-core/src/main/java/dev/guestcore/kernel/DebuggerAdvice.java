@@ -4,6 +4,8 @@ import dev.guestcore.Guest;
 import dev.guestcore.Vcpu;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.arch.x86.X86;
+import dev.guestcore.cpu.Architecture;
+import dev.guestcore.cpu.ElfMachine;
 import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.facts.FrameTable;
 import dev.guestcore.facts.VmcoreInfoFacts;
@@ -87,16 +89,21 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                     "crash", format, location, "crash " + options + "vmlinux ", "crash reads no compressed file"));
             advice.add(converted("drgn", format, location, "drgn -s vmlinux -c ", "drgn reads no compressed file"));
         } else {
-            advice.add(format.equals("raw") && flat.lookingAt()
+            advice.add(format.equals("raw") && flat.lookingAt() && otherMachine(guest, facts).isEmpty()
                     ? crashOfRawImage(guest.provenance().source() + "@" + flat.group(1), facts)
                     : crash(format, location, facts, note));
             boolean unseen = format.equals("elf")
                     && !guest.facts(ElfFacts.class).map(ElfFacts::kernelAddresses).orElse(false);
             if (!note || !unseen || canBeSeen(guest, facts)) {
-                advice.add(flattened
-                        ? converted(
-                                "drgn", format, location, "drgn -s vmlinux -c ", "drgn does not read a flattened dump")
-                        : drgn(format, location, note, unseen));
+                boolean isRead = format.equals("elf") || format.equals("kdump");
+                String why = flattened
+                        ? "drgn does not read a flattened dump"
+                        : !note && facts.vmcoreInfo().isPresent() && isRead
+                                ? "drgn needs VMCOREINFO in a note; a new ELF core gets the one that is in memory"
+                                : "";
+                advice.add(why.isEmpty()
+                        ? drgn(format, location, note, unseen)
+                        : converted("drgn", format, location, "drgn -s vmlinux -c ", why));
             }
         }
         if (fiveLevels(guest, facts)) {
@@ -105,7 +112,27 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
             volatility(format, location).ifPresent(advice::add);
         }
         gdb(guest, location, facts).ifPresent(advice::add);
-        return advice;
+        return otherMachine(guest, facts)
+                .map(machine -> advice.stream().map(one -> one.naming(machine)).toList())
+                .orElse(advice);
+    }
+
+    /** What an ELF core has to be told of a source that names no processor, if its kernel is not one for x86. */
+    private static Optional<String> otherMachine(Guest guest, KernelFacts facts) {
+        return guest.architecture() == Architecture.UNKNOWN && guest.facts(ElfFacts.class).isEmpty()
+                ? facts.vmcoreInfo()
+                        .flatMap(info -> Architectures.machineOfVmcoreInfo(info.value().text()))
+                        .filter(machine -> !Architectures.X86.machines().contains(machine))
+                        .map(ElfMachine::label)
+                : Optional.empty();
+    }
+
+    private DebuggerAdvice naming(String machine) {
+        return new DebuggerAdvice(
+                tool,
+                conversion.map(typed -> typed.replaceFirst(" --to elf$", " --machine " + machine + " --to elf")),
+                command,
+                reason);
     }
 
     private static boolean isPath(String location) {
@@ -121,15 +148,18 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         if (!guest.architecture().mayBe(Architectures.X86)) {
             return false;
         }
-        boolean walked = facts.pageTableRoot()
-                .filter(root -> root.confidence() != Derived.Confidence.DOUBTFUL)
-                .isPresent();
-        return walked || facts.vmcoreInfo()
+        return hasTables(facts) || facts.vmcoreInfo()
                 .map(note -> note.value().fields())
                 .flatMap(fields -> fields.physicalBase().isPresent() && fields.symbol("_stext").isPresent()
                         ? Optional.of(fields.symbol("_stext").getAsLong() - IMAGE + fields.physicalBase().getAsLong())
                         : Optional.<Long>empty())
                 .filter(start -> guest.memory().runAt(start).state().isReadable())
+                .isPresent();
+    }
+
+    private static boolean hasTables(KernelFacts facts) {
+        return facts.pageTableRoot()
+                .filter(root -> root.confidence() != Derived.Confidence.DOUBTFUL)
                 .isPresent();
     }
 
@@ -271,7 +301,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
      */
     private static Optional<DebuggerAdvice> gdb(Guest guest, String location, KernelFacts facts) {
         boolean registers = guest.vcpus().stream().anyMatch(vcpu -> vcpu.registers().knows(X86.RIP));
-        boolean virtual = facts.pageTableRoot().isPresent();
+        boolean virtual = hasTables(facts);
         if (!guest.architecture().mayBe(Architectures.X86) || !registers && !virtual) {
             return Optional.empty();
         }
@@ -303,7 +333,8 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
 
     private static String conversion(String format, String location, String to) {
         String verb = isFile(format) ? "convert " : "capture ";
-        return "guestcore " + verb + ShellWords.quoted(location) + " -o " + ShellWords.quoted(target(format, location, to)) + " --to " + to;
+        return "guestcore " + verb + ShellWords.quoted(location) + " -o "
+                + ShellWords.quoted(target(format, location, to)) + " --to " + to;
     }
 
     private static String target(String format, String location, String to) {

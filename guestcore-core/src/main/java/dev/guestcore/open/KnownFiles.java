@@ -182,7 +182,13 @@ public final class KnownFiles {
             return Optional.of((first.length == file.size() ? "nothing but zeros" : "zeros at the beginning")
                     + "; if it is a raw image of memory, " + raw(file));
         }
-        return isText(first) ? Optional.of("a text file, not a dump; give the name of the dump") : Optional.empty();
+        if (!isText(first)) {
+            return Optional.empty();
+        }
+        boolean isObject = new String(first, StandardCharsets.ISO_8859_1).stripLeading().startsWith("{");
+        return Optional.of("a text file, not a dump; " + (isObject
+                ? "if it describes a guest, open it with " + ShellWords.quoted("file:" + file.name())
+                : "give the name of the dump"));
     }
 
     /** VMware calls the memory like the state that it belongs to. */

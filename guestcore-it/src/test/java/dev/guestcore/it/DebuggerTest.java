@@ -116,7 +116,7 @@ class DebuggerTest {
                     "= guest-physical 0xa000, rwx--",
                     "0xb000:\t\"" + DebuggedGuest.TEXT_1 + "\"",
                     "0xb000:\t<error: Cannot access memory at address 0xb000>",
-                    "1 find, virtual addresses",
+                    "1 hit, virtual addresses",
                     "no command 'dance'");
         }
     }

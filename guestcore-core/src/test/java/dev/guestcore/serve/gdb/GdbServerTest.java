@@ -350,7 +350,7 @@ class GdbServerTest {
     void monitorSearches() {
         String shown = monitor(command("search Guestcore shows"));
         assertTrue(shown.contains("0xffffffff81001000"), shown);
-        assertTrue(shown.endsWith("1 find, virtual addresses\n"), shown);
+        assertTrue(shown.endsWith("1 hit, virtual addresses\n"), shown);
         String physical = monitor(command("phys on"), command("search Guestcore shows"));
         assertTrue(physical.endsWith("2 hits, guest-physical addresses\n"), physical);
     }
