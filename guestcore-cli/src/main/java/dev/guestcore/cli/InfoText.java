@@ -70,15 +70,16 @@ final class InfoText {
     }
 
     /** Prints everything. */
-    void print(MemorySummary summary, Optional<MemoryScan> scan, KernelSection kernel) {
+    void print(MemorySummary summary, Optional<MemoryScan> scan, KernelSection kernel, Optional<LinuxSection> linux) {
         headline(summary, kernel);
+        linux.ifPresent(section -> section.lines(style).forEach(print));
         kernel.lines(style, Math.min(width, proseWidth)).forEach(print);
-        vcpus();
+        vcpus(linux);
         findings(kernel);
         format(summary);
         scan.ifPresent(this::pages);
         regions();
-        next(kernel);
+        next(kernel, linux.isPresent());
     }
 
     /** First what kind of system it is, then in which file it was found. */
@@ -132,14 +133,20 @@ final class InfoText {
         }
     }
 
-    private void vcpus() {
+    private void vcpus(Optional<LinuxSection> linux) {
         if (guest.vcpus().isEmpty()) {
             return;
         }
         heading("vCPUs");
-        Table table = new Table(">", "", "", "");
+        Table table = new Table(">", "", "", "", "", "");
         long most = all ? Long.MAX_VALUE : MOST_VCPUS;
-        guest.vcpus().stream().limit(most).forEach(vcpu -> table.row(cells(vcpu)));
+        guest.vcpus().stream().limit(most).forEach(vcpu -> {
+            List<String> cells = new ArrayList<>(List.of(cells(vcpu)));
+            Optional<LinuxSection.Running> running = linux.flatMap(section -> section.running(vcpu.index()));
+            cells.add(Printable.of(running.flatMap(LinuxSection.Running::function).orElse("")));
+            cells.add(Printable.of(running.map(LinuxSection.Running::who).orElse("")));
+            table.row(cells.toArray(String[]::new));
+        });
         table.lines(style).forEach(print);
         more(guest.vcpus().size(), most, "vCPU");
     }
@@ -265,7 +272,7 @@ final class InfoText {
     }
 
     /** What to type next: commands that do something on this very source. */
-    private void next(KernelSection kernel) {
+    private void next(KernelSection kernel, boolean told) {
         List<String> advice = kernel.advice(style);
         if (!advice.isEmpty()) {
             print.accept("");
@@ -289,7 +296,7 @@ final class InfoText {
         if (kernel.system().isEmpty() && !kernel.isSearched() && hasMemory) {
             next(commands, "info --scan", "", "searches all of memory for the kernel");
         }
-        if (kernel.hasLinuxSymbols()) {
+        if (told || kernel.hasLinuxSymbols()) {
             next(commands, "ps", "", "shows the processes");
             boolean crashed = kernel.panic().isPresent();
             next(commands, "log", crashed ? " --crash" : "", "shows what the kernel logged" + (crashed ? " of the crash" : ""));

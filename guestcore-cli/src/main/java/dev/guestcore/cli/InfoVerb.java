@@ -26,7 +26,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Show what a core file or a live guest is.",
             "",
-            "The system and its kernel, where each vCPU is, findings, format, memory map, how debuggers open it, and "
+            "The system and its kernel, since when a Linux guest runs, its last words, where each vCPU is, findings, format, memory map, how debuggers open it, and "
                     + "what to type next. Quick on a file of any size, because it reads all pages only with --scan.",
             "",
             "Facts about the kernel are derived from registers and memory; each comes with the way it was derived, and "
@@ -102,11 +102,12 @@ final class InfoVerb extends Verb {
         }
         Optional<MemoryScan> scanned = scan ? Optional.of(scan(guest)) : Optional.empty();
         KernelSection kernel = kernel(guest);
+        Optional<LinuxSection> linux = linux(guest, kernel);
         if (json) {
-            printJson(json(guest, summary, scanned, kernel));
+            printJson(json(guest, summary, scanned, kernel, linux));
         } else {
             InfoText text = new InfoText(guest, source, all, console(), this::print);
-            text.print(summary, scanned, kernel);
+            text.print(summary, scanned, kernel, linux);
         }
         return exitCode(guest);
     }
@@ -133,6 +134,17 @@ final class InfoVerb extends Verb {
         try (ShownProgress shown = progress(progress.mode)) {
             shown.begin("searching for the kernel", readableBytes(guest));
             return KernelSection.search(guest, source, shown);
+        }
+    }
+
+    /** A live guest does not stand still for it unasked. */
+    private Optional<LinuxSection> linux(Guest guest, KernelSection kernel) {
+        boolean isLinux = kernel.system().filter(system -> system.startsWith("Linux ")).isPresent();
+        if (!isLinux || guest.freeze().isPresent() && !scan) {
+            return Optional.empty();
+        }
+        try (ShownProgress shown = progress(progress.mode)) {
+            return LinuxSection.of(guest, scan, scan ? shown : Progress.none());
         }
     }
 
@@ -177,7 +189,11 @@ final class InfoVerb extends Verb {
     }
 
     private static Map<String, Object> json(
-            Guest guest, MemorySummary summary, Optional<MemoryScan> scan, KernelSection kernel) {
+            Guest guest,
+            MemorySummary summary,
+            Optional<MemoryScan> scan,
+            KernelSection kernel,
+            Optional<LinuxSection> linux) {
         Provenance origin = guest.provenance();
         Map<String, Object> document = new LinkedHashMap<>();
         document.put("source", origin.source());
@@ -209,6 +225,7 @@ final class InfoVerb extends Verb {
         document.put("facts", facts);
         scan.ifPresent(result -> document.put("scan", json(result)));
         kernel.addTo(document);
+        linux.ifPresent(section -> document.put("linux", section.json()));
         document.put("findings", Findings.json(guest.findings()));
         return document;
     }

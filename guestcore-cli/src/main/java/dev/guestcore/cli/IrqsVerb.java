@@ -1,7 +1,6 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.linux.Interrupt;
-import dev.guestcore.linux.Interrupts;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.Walk;
 import java.util.ArrayList;
@@ -30,7 +29,7 @@ final class IrqsVerb extends LinuxListVerb {
 
     @Override
     int show(Linux linux) {
-        Walk<Interrupt> interrupts = Interrupts.of(linux);
+        Walk<Interrupt> interrupts = linux.interrupts();
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
             document.put("source", source);

@@ -8,15 +8,14 @@ import dev.guestcore.linux.LinuxException;
 import dev.guestcore.linux.LogEntry;
 import dev.guestcore.linux.LogGap;
 import dev.guestcore.linux.LogRecord;
+import dev.guestcore.linux.Trouble;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalLong;
-import java.util.concurrent.TimeUnit;
+import java.util.Optional;
 import java.util.function.Predicate;
-import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -40,20 +39,6 @@ import picocli.CommandLine.Option;
             "  guestcore log qemu:/run/vm.qmp --follow"
         })
 final class LogVerb extends LinuxVerb {
-
-    /**
-     * How the kernel begins when it tells of something fatal: oops and die (arch/x86/kernel/dumpstack.c, arch/x86/mm/fault.c,
-     * arch/arm64/mm/fault.c), BUG and WARN (lib/bug.c, kernel/panic.c), panic, watchdogs (kernel/watchdog.c, kernel/hung_task.c,
-     * kernel/rcu/tree_stall.h), memory gone (mm/oom_kill.c).
-     */
-    private static final Pattern TROUBLE = Pattern.compile(
-            "BUG: |kernel BUG at |Oops|Unable to handle kernel |general protection fault|Internal error: "
-                    + "|Kernel panic - not syncing|Watchdog detected hard LOCKUP|INFO: task .* blocked for more than "
-                    + "|rcu: INFO: .* detected .*stall|.* invoked oom-killer: |divide error: |invalid opcode: "
-                    + "|stack segment: |double fault: |sysrq: Trigger a crash");
-
-    /** What lies between a message of trouble and what caused it at most: lines of the same report. */
-    private static final long SAME_REPORT = TimeUnit.SECONDS.toNanos(2);
 
     private static final long USUAL_PAUSE = 1000;
     private static final long SHORTEST_PAUSE = 100;
@@ -155,12 +140,12 @@ final class LogVerb extends LinuxVerb {
         KernelLog log = log(guest);
         long first = 0;
         if (crash) {
-            OptionalLong trouble = lastTrouble(log);
+            Optional<Trouble> trouble = log.lastTrouble();
             if (trouble.isEmpty()) {
                 remark("guestcore: " + Printable.of(source) + ": the log tells of no crash; without --crash all of it is shown");
                 return ExitCode.FAILED;
             }
-            first = trouble.getAsLong();
+            first = trouble.get().begin().sequence();
         }
         long from = first;
         Predicate<LogEntry> wanted = entry -> entry instanceof LogRecord record
@@ -192,24 +177,6 @@ final class LogVerb extends LinuxVerb {
     /** Whether it is urgent enough. */
     boolean isWanted(LogRecord record) {
         return record.level() <= mostLevel;
-    }
-
-    /** Where the last report of trouble begins: the number of its first record. */
-    private static OptionalLong lastTrouble(KernelLog log) {
-        long[] found = {-1, 0};
-        LogRecord[] before = new LogRecord[1];
-        log.records().forEach(record -> {
-            if (TROUBLE.matcher(record.text()).find()) {
-                boolean anotherReport = found[0] < 0 || record.nanoseconds() - found[1] > SAME_REPORT;
-                if (anotherReport) {
-                    boolean ruled = before[0] != null && before[0].text().contains("[ cut here ]");
-                    found[0] = ruled ? before[0].sequence() : record.sequence();
-                }
-                found[1] = record.nanoseconds();
-            }
-            before[0] = record;
-        });
-        return found[0] < 0 ? OptionalLong.empty() : OptionalLong.of(found[0]);
     }
 
     private Map<String, Object> document(Stream<LogEntry> entries) {

@@ -15,7 +15,7 @@ import java.util.TreeMap;
  * to a structure since 6.10), {@code irq.h}, {@code interrupt.h}, {@code kernel/irq/proc.c}, {@code arch/x86/kernel/irq.c} and
  * {@code arch/x86/include/asm/hardirq.h} of Linux.
  */
-public final class Interrupts {
+final class Interrupts {
 
     private static final String DESCRIPTOR = "struct irq_desc";
 
@@ -74,7 +74,7 @@ public final class Interrupts {
      *
      * @throws LinuxException if the kernel has no description of its types, or nothing leads to its interrupts
      */
-    public static Walk<Interrupt> of(Linux linux) {
+    static Walk<Interrupt> of(Linux linux) {
         return new Interrupts(linux).read();
     }
 

@@ -106,6 +106,11 @@ public final class KernelLog {
         return reader.entries();
     }
 
+    /** The last trouble that the kernel reported; empty if it reported none, or if that was overwritten. */
+    public Optional<Trouble> lastTrouble() {
+        return Trouble.last(records());
+    }
+
     /** Its records, the oldest first, without saying what is missing. */
     public Stream<LogRecord> records() {
         return stream().filter(LogRecord.class::isInstance).map(LogRecord.class::cast);

@@ -258,7 +258,16 @@ public final class Linux {
         return MemoryUse.of(this);
     }
 
-    /** Its interrupts, as they are now. */
+    /** Its clock; empty if it is not found, or holds what no clock shows. */
+    public Optional<KernelClock> clock() {
+        return KernelClock.of(this);
+    }
+
+    /**
+     * Its interrupts: those that have a handler or ever came, by number; then those of the processor's own that ever came.
+     *
+     * @throws LinuxException if the kernel has no description of its types, or nothing leads to its interrupts
+     */
     public Walk<Interrupt> interrupts() {
         return Interrupts.of(this);
     }

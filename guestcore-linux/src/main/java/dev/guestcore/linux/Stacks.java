@@ -75,6 +75,15 @@ public final class Stacks {
                 .flatMap(entry -> Optional.ofNullable(vcpus.get(entry.getKey())));
     }
 
+    /** The task that a vCPU runs; empty if the kernel does not use that vCPU, or it is not known which it is. */
+    public Optional<KernelObject> taskOf(Vcpu vcpu) {
+        return vcpus.entrySet().stream()
+                .filter(entry -> entry.getValue().index() == vcpu.index())
+                .findFirst()
+                .flatMap(entry -> Optional.ofNullable(currentTasks.get(entry.getKey())))
+                .map(task -> linux.object("struct task_struct", task));
+    }
+
     private void findCpus() {
         Optional<Long> offsets = address("__per_cpu_offset");
         Optional<Long> runqueues = address("runqueues");

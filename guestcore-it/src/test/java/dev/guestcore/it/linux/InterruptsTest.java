@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.guestcore.Guest;
 import dev.guestcore.it.faults.CommandLine;
 import dev.guestcore.linux.Interrupt;
-import dev.guestcore.linux.Interrupts;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.Walk;
 import dev.guestcore.open.Guests;
@@ -58,7 +57,7 @@ class InterruptsTest {
     @EnumSource
     void areAsTheGuestHadThem(KnownLinux known) {
         try (Guest guest = Guests.open(known.kdump())) {
-            Walk<Interrupt> interrupts = Interrupts.of(Linux.of(guest));
+            Walk<Interrupt> interrupts = Linux.of(guest).interrupts();
             assertEquals(List.of(), interrupts.problems());
             assertTrue(interrupts.complete());
             Map<String, Interrupt> found = new TreeMap<>();
