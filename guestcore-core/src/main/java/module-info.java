@@ -1,5 +1,6 @@
 /** The Guestcore library: the guest model, core formats, live sources. */
 module dev.guestcore {
+    requires java.net.http;
     requires jdk.net;
     // The Zstandard streams of aircompressor need it.
     requires jdk.unsupported;
@@ -43,10 +44,13 @@ module dev.guestcore {
     exports dev.guestcore.source.demo to
             dev.guestcore.cli;
 
+    uses dev.guestcore.file.ByteStore;
     uses dev.guestcore.format.CoreFormat;
     uses dev.guestcore.kernel.VmcoreInfoMaker;
     uses dev.guestcore.source.SourceProvider;
 
+    provides dev.guestcore.file.ByteStore with
+            dev.guestcore.store.http.HttpStore;
     provides dev.guestcore.format.CoreFormat with
             dev.guestcore.format.elf.ElfCoreFormat,
             dev.guestcore.format.kdump.KdumpFormat,

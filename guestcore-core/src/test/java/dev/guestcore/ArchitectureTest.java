@@ -40,7 +40,8 @@ class ArchitectureTest {
             // the model
             List.of("", "facts"),
             // bytes in files and in memory
-            List.of("file", "internal.text", "internal.memory", "internal.output", "internal.freeze", "internal.parallel"),
+            List.of("file", "internal.text", "internal.memory", "internal.output", "internal.freeze", "internal.parallel",
+                    "internal.remote"),
             // what is in the memory of a guest
             List.of("address", "search", "kernel", "internal.kernel"),
             // what a format and a source are
@@ -48,7 +49,7 @@ class ArchitectureTest {
             // what several formats or sources share
             List.of("internal.elf", "internal.keep", "internal.migration", "internal.xen"),
             // formats and sources
-            List.of("format.*", "source.*"),
+            List.of("format.*", "source.*", "store.*"),
             // opening
             List.of("open"),
             // what is done with open guests and their files

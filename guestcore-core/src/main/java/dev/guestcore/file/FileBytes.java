@@ -114,11 +114,13 @@ public final class FileBytes implements AutoCloseable {
     /**
      * Opens the file that a user names.
      *
-     * @param location its path
-     * @throws SourceException as {@link #open(Path)} does, and if it is no path
+     * @param location its path, or the {@linkplain ByteStore address} of one elsewhere, which is read where needed
+     * @throws SourceException as {@link #open(Path)} does, if it is no path, or the file elsewhere cannot be read
      */
     public static FileBytes open(String location, Progress progress) {
-        return open(path(location), progress);
+        return Locations.isAddress(location)
+                ? of(Locations.open(location), progress)
+                : open(path(location), progress);
     }
 
     private static Path path(String location) {

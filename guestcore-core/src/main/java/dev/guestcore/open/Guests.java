@@ -7,6 +7,7 @@ import dev.guestcore.error.UnrecognizedFormatException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.file.FileSet;
+import dev.guestcore.file.Locations;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.NamedParts;
@@ -88,7 +89,7 @@ public final class Guests {
     /**
      * Finds a guest without freezing it.
      *
-     * @param location {@code scheme:locator} of a live source, or the path of a core file
+     * @param location {@code scheme:locator} of a live source, or the path or address of a core file
      * @throws dev.guestcore.error.GuestcoreException if there is nothing there that can be opened
      */
     public static GuestSource source(String location) {
@@ -128,12 +129,13 @@ public final class Guests {
             return GuestSource.ofFiles(guest, named.describe(guest));
         }
         String scheme = location.substring(0, Math.max(0, location.indexOf(':')));
+        boolean isAddress = Locations.isAddress(location);
         Optional<String> meant = Nearest.of(scheme, schemes().stream().map(Scheme::name).toList());
-        if (meant.isPresent() && !Files.exists(path(location))) {
+        if (meant.isPresent() && !isAddress && !Files.exists(path(location))) {
             throw new SourceException(location + ": no such file, and no kind of source is called '" + scheme
                     + "'; did you mean '" + meant.get() + ":'?");
         }
-        Guest guest = open(path(location), progress);
+        Guest guest = isAddress ? openSet(files(location, progress)) : open(path(location), progress);
         return GuestSource.ofFiles(
                 guest, guest.provenance().format() + " core " + guest.provenance().source());
     }
@@ -141,7 +143,7 @@ public final class Guests {
     /**
      * Opens a guest; a live one is frozen until the result is closed.
      *
-     * @param location {@code scheme:locator} of a live source, or the path of a core file
+     * @param location {@code scheme:locator} of a live source, or the path or address of a core file
      * @throws dev.guestcore.error.GuestcoreException if there is nothing there that can be opened
      */
     public static Guest open(String location) {
@@ -157,7 +159,7 @@ public final class Guests {
     /**
      * Opens a guest; a live one is frozen as the request says, and for no longer than that takes.
      *
-     * @param location {@code scheme:locator} of a live source, or the path of a core file
+     * @param location {@code scheme:locator} of a live source, or the path or address of a core file
      * @throws UnsupportedRequestException if the way of freezing that is asked for cannot be taken
      * @throws dev.guestcore.error.GuestcoreException if there is nothing there that can be opened
      */
@@ -186,7 +188,10 @@ public final class Guests {
     }
 
     private static Guest open(Path path, Progress progress) {
-        FileSet files = files(path, progress);
+        return openSet(files(path, progress));
+    }
+
+    private static Guest openSet(FileSet files) {
         try {
             return recognize(files).open(files);
         } catch (RuntimeException | Error e) {
@@ -223,7 +228,9 @@ public final class Guests {
         return formatOfParts(location)
                 .flatMap(CoreFormat::namedParts)
                 .map(named -> parts(named, location, progress))
-                .orElseGet(() -> files(path(location), progress));
+                .orElseGet(() -> Locations.isAddress(location)
+                        ? FileSet.of(FileBytes.open(location, progress))
+                        : files(path(location), progress));
     }
 
     /** The format whose scheme a location begins with, so that the files behind it are its parts. */

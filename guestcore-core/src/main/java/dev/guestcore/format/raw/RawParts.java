@@ -4,6 +4,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.error.SourceException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.file.FileSet;
+import dev.guestcore.file.Locations;
 import dev.guestcore.format.NamedParts;
 import dev.guestcore.internal.text.Quantities;
 import java.nio.file.Files;
@@ -40,7 +41,7 @@ final class RawParts implements NamedParts {
     @Override
     public List<FileSet.NamedFile> parts(String locator) {
         try {
-            return locator.indexOf('@') < 0 || Files.exists(Path.of(locator))
+            return locator.indexOf('@') < 0 || Files.exists(Path.of(locator)) || Locations.isAddress(locator) && !hasBase(locator)
                     ? List.of(new FileSet.NamedFile("", locator))
                     : withBases(locator);
         } catch (InvalidPathException e) {
@@ -62,7 +63,7 @@ final class RawParts implements NamedParts {
             int next = from;
             for (int comma = end(locator, from); found == null; comma = end(locator, comma + 1)) {
                 FileSet.NamedFile part = part(locator.substring(from, comma));
-                if (part != null && Files.exists(Path.of(part.location()))) {
+                if (part != null && (Locations.isAddress(part.location()) || Files.exists(Path.of(part.location())))) {
                     found = part;
                     next = comma + 1;
                 }
@@ -93,6 +94,10 @@ final class RawParts implements NamedParts {
             }
         }
         return "'" + text + "' does not end in a base address" + reason + "; " + WANTED;
+    }
+
+    private static boolean hasBase(String locator) {
+        return Quantities.parse(locator.substring(locator.lastIndexOf('@') + 1)).isPresent();
     }
 
     private static int end(String locator, int from) {
