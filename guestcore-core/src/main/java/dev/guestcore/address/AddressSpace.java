@@ -369,7 +369,7 @@ public final class AddressSpace {
                 note(steps, level, index, entryAddress, entry, WalkStep.Meaning.RESERVED_BITS);
                 return Resolved.failed(Translation.Outcome.RESERVED_BITS, level.shift());
             }
-            rights = PageRights.restrict(rights, paging.rights(level, entry));
+            rights = PageRights.restrict(rights, paging.rights(level, entry, virtual));
             long next = paging.address(level, entry, virtual);
             if (paging.isPage(level, entry)) {
                 note(steps, level, index, entryAddress, entry, WalkStep.Meaning.PAGE, next);

@@ -268,7 +268,7 @@ final class TableWalk {
             summary.addEmpty();
             return;
         }
-        int own = paging.rights(level, entry);
+        int own = paging.rights(level, entry, virtual);
         long next = paging.address(level, entry, virtual);
         if (paging.isPage(level, entry)) {
             int shift = level.shift();

@@ -120,6 +120,15 @@ public interface Architecture {
         return Optional.empty();
     }
 
+    /**
+     * Page tables that a kernel of this family may have as its own, as it says in VMCOREINFO; the likeliest first.
+     *
+     * @param numbers what it says
+     */
+    default List<KernelRoot> kernelRoots(KernelNumbers numbers) {
+        return List.of();
+    }
+
     /** Mode and position in one line. */
     default String describe(RegisterState registers) {
         String position = position(registers);

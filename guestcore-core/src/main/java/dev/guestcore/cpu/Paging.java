@@ -73,8 +73,12 @@ public interface Paging {
      */
     long address(TableLevel level, long entry, long virtual);
 
-    /** What a present entry allows by itself, as bits of {@link PageRights}. */
-    int rights(TableLevel level, long entry);
+    /**
+     * What a present entry allows by itself, as bits of {@link PageRights}.
+     *
+     * @param virtual any address that the entry speaks for
+     */
+    int rights(TableLevel level, long entry, long virtual);
 
     /** What else a present entry says, for people; empty if nothing. */
     default String attributes(TableLevel level, long entry) {

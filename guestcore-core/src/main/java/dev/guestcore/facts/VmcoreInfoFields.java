@@ -1,5 +1,6 @@
 package dev.guestcore.facts;
 
+import dev.guestcore.cpu.KernelNumbers;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -11,7 +12,7 @@ import java.util.stream.LongStream;
  * The lines {@code KEY=VALUE} of VMCOREINFO (documentation of Linux, admin-guide/kdump/vmcoreinfo). Immutable. Lines
  * that are no such pair are left out; if a key occurs twice, the first counts, as in crash and makedumpfile.
  */
-public final class VmcoreInfoFields {
+public final class VmcoreInfoFields implements KernelNumbers {
 
     private final Map<String, String> values;
 
@@ -37,6 +38,7 @@ public final class VmcoreInfoFields {
     }
 
     /** The value of a key. */
+    @Override
     public Optional<String> value(String key) {
         return Optional.ofNullable(values.get(key));
     }
@@ -47,6 +49,7 @@ public final class VmcoreInfoFields {
     }
 
     /** {@code SYMBOL(name)}: the virtual address of a symbol, written in hexadecimal. */
+    @Override
     public OptionalLong symbol(String name) {
         return parsed("SYMBOL(" + name + ")", 16);
     }
@@ -59,7 +62,8 @@ public final class VmcoreInfoFields {
                 .flatMapToLong(OptionalLong::stream);
     }
 
-    /** {@code NUMBER(name)}: a number, written in decimal, possibly negative. */
+    /** {@code NUMBER(name)}: a number, written in decimal, possibly negative, or in hexadecimal after {@code 0x}. */
+    @Override
     public OptionalLong number(String name) {
         return parsed("NUMBER(" + name + ")", 10);
     }
@@ -111,6 +115,9 @@ public final class VmcoreInfoFields {
     private OptionalLong parsed(String key, int radix) {
         String value = values.getOrDefault(key, "").strip();
         try {
+            if (value.startsWith("0x")) {
+                return OptionalLong.of(Long.parseUnsignedLong(value.substring(2), 16));
+            }
             return OptionalLong.of(
                     value.startsWith("-") ? Long.parseLong(value, radix) : Long.parseUnsignedLong(value, radix));
         } catch (NumberFormatException e) {

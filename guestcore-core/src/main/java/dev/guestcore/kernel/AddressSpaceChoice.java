@@ -207,7 +207,7 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
         }
 
         private Optional<Kernel> kernel() {
-            if (!KernelTables.apply(guest)) {
+            if (KernelTables.hasMachineFrames(guest)) {
                 return Optional.empty();
             }
             Optional<Kernel> noted = VmcoreInfoChoice.note(guest).flatMap(info -> named(info, " (note of the dump)"));

@@ -348,7 +348,7 @@ final class KernelExaminer {
             }
         }
         return own.map(tables -> new Derived<>(
-                        tables.space().root(),
+                        tables.root(),
                         tables.from() + (tables.confirmed() ? "" : "; but it does not map the kernel where it says"
                                 + " it is"),
                         tables.confirmed() ? Derived.Confidence.CERTAIN : Derived.Confidence.DOUBTFUL))

@@ -13,6 +13,7 @@ import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.arch.x86.X86Paging;
 import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.cpu.TranslationOptions;
+import dev.guestcore.cpu.KernelRoot;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.facts.VmcoreInfoFields;
 import dev.guestcore.facts.XenFacts;
@@ -25,6 +26,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -70,18 +72,55 @@ final class KernelTables {
      *
      * @param from who names them, for people
      * @param confirmed whether they map the kernel where it says to be
+     * @param root where the kernel's table lies
      */
-    record Own(AddressSpace space, String from, boolean confirmed) {}
+    record Own(AddressSpace space, String from, boolean confirmed, PhysicalAddress root) {
+
+        Own(AddressSpace space, String from, boolean confirmed) {
+            this(space, from, confirmed, space.root());
+        }
+    }
 
     /** Whether addresses of this guest can be looked up here: x86, and no Xen PV guest, whose tables hold machine frames. */
     static boolean apply(Guest guest) {
-        return guest.architecture().mayBe(Architectures.X86)
-                && guest.machineMemory().isEmpty()
-                && !guest.facts(XenFacts.class).map(XenFacts::paravirtualized).orElse(false);
+        return guest.architecture().mayBe(Architectures.X86) && !hasMachineFrames(guest);
+    }
+
+    /** Whether page tables of this guest hold machine frames: a Xen PV guest. */
+    static boolean hasMachineFrames(Guest guest) {
+        return guest.machineMemory().isPresent()
+                || guest.facts(XenFacts.class).map(XenFacts::paravirtualized).orElse(false);
     }
 
     /** The tables that VMCOREINFO names, if it does; with the number of levels that it says, or that works. */
     static Optional<Own> named(Guest guest, VmcoreInfoFields fields) {
+        Optional<Own> other =
+                roots(guest, fields).map(root -> own(guest, root)).max(Comparator.comparing(Own::confirmed));
+        return other.filter(Own::confirmed).or(() -> namedOnX86(guest, fields)).or(() -> other);
+    }
+
+    /** What families other than x86 may have. */
+    private static Stream<KernelRoot> roots(Guest guest, VmcoreInfoFields fields) {
+        return hasMachineFrames(guest)
+                ? Stream.empty()
+                : Architectures.all().stream()
+                        .filter(guest.architecture()::mayBe)
+                        .flatMap(family -> family.kernelRoots(fields).stream());
+    }
+
+    private static boolean leads(AddressSpace space, KernelRoot root) {
+        return !root.places().isEmpty()
+                && root.places().stream().allMatch(place -> guestPhysical(space, place.virtual())
+                        .equals(Optional.of(place.physical())));
+    }
+
+    /** Tables that the architecture finds named, held against where they must lead. */
+    private static Own own(Guest guest, KernelRoot root) {
+        AddressSpace space = AddressSpace.of(guest.memory(), root.paging());
+        return new Own(space, root.from(), leads(space, root), space.rootOf(root.kernel()).orElseGet(space::root));
+    }
+
+    private static Optional<Own> namedOnX86(Guest guest, VmcoreInfoFields fields) {
         OptionalLong base = fields.physicalBase();
         if (!apply(guest) || base.isEmpty()) {
             return Optional.empty();
@@ -153,6 +192,12 @@ final class KernelTables {
 
     /** The vCPU whose page tables map the kernel where this VMCOREINFO says that it lies. */
     static Optional<Vcpu> vcpuThatMaps(Guest guest, VmcoreInfoFields fields) {
+        List<KernelRoot> roots = roots(guest, fields).toList();
+        for (Vcpu vcpu : guest.vcpus()) {
+            if (roots.stream().anyMatch(root -> leads(guest, vcpu, root))) {
+                return Optional.of(vcpu);
+            }
+        }
         if (!guest.architecture().mayBe(Architectures.X86)) {
             return Optional.empty();
         }
@@ -164,6 +209,15 @@ final class KernelTables {
             }
         }
         return Optional.empty();
+    }
+
+    private static boolean leads(Guest guest, Vcpu vcpu, KernelRoot root) {
+        try {
+            return leads(AddressSpace.of(guest, vcpu), root);
+        } catch (GuestcoreException e) {
+            // Its registers do not say how it translates.
+            return false;
+        }
     }
 
     /** What a vCPU's registers lead to, and with page-table isolation the kernel's table beside it; empty if nowhere. */

@@ -1,9 +1,16 @@
 package dev.guestcore.arch.arm64;
 
 import dev.guestcore.cpu.ElfMachine;
+import dev.guestcore.cpu.KernelNumbers;
+import dev.guestcore.cpu.KernelRoot;
+import dev.guestcore.cpu.Paging;
+import dev.guestcore.cpu.PagingMode;
+import dev.guestcore.cpu.Processor;
+import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
 import dev.guestcore.cpu.TabledArchitecture;
+import dev.guestcore.cpu.TranslationOptions;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Map;
@@ -58,5 +65,27 @@ public final class Arm64Architecture extends TabledArchitecture {
         }
         long level = pstate >>> 2 & 3;
         return "64-bit EL" + level + (level == 0 ? "" : (pstate & 1) == 0 ? "t" : "h");
+    }
+
+    @Override
+    public String root(RegisterState registers) {
+        Register register = Arm64.TABLE.named("ttbr1_el1");
+        return registers.knows(register) ? "ttbr1_el1 " + registers.hex(register) : "";
+    }
+
+    @Override
+    public List<PagingMode> pagingModes() {
+        return Arm64PagingMode.ALL;
+    }
+
+    @Override
+    public Optional<Paging> paging(Processor vcpu, List<? extends Processor> all, TranslationOptions stated) {
+        return Optional.of(new Arm64Registers(vcpu, stated).paging());
+    }
+
+    /** As Linux names it (arch/&#42;/kernel/vmcore_info.c). */
+    @Override
+    public List<KernelRoot> kernelRoots(KernelNumbers numbers) {
+        return Arm64Registers.kernelRoots(numbers);
     }
 }

@@ -1,11 +1,20 @@
 package dev.guestcore.arch.riscv64;
 
 import dev.guestcore.cpu.ElfMachine;
+import dev.guestcore.cpu.KernelNumbers;
+import dev.guestcore.cpu.KernelRoot;
+import dev.guestcore.cpu.Paging;
+import dev.guestcore.cpu.PagingMode;
+import dev.guestcore.cpu.Processor;
+import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
 import dev.guestcore.cpu.TabledArchitecture;
+import dev.guestcore.cpu.TranslationOptions;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.stream.Stream;
 
 /** 64-bit RISC-V. */
 public final class Riscv64Architecture extends TabledArchitecture {
@@ -31,5 +40,41 @@ public final class Riscv64Architecture extends TabledArchitecture {
     @Override
     public Optional<StatusLayout> status(ElfMachine machine) {
         return Optional.of(STATUS);
+    }
+
+    @Override
+    public String root(RegisterState registers) {
+        return registers.knows(Riscv64.SATP) ? "satp " + registers.hex(Riscv64.SATP) : "";
+    }
+
+    @Override
+    public List<PagingMode> pagingModes() {
+        return List.of(Riscv64PagingMode.values());
+    }
+
+    @Override
+    public Optional<Paging> paging(Processor vcpu, List<? extends Processor> all, TranslationOptions stated) {
+        return Optional.of(Riscv64Paging.of(vcpu, stated));
+    }
+
+    /** As Linux names it (arch/&#42;/kernel/vmcore_info.c). */
+    @Override
+    public List<KernelRoot> kernelRoots(KernelNumbers numbers) {
+        OptionalLong offset = numbers.number("va_kernel_pa_offset");
+        OptionalLong symbol = numbers.symbol("swapper_pg_dir");
+        OptionalLong bits = numbers.number("VA_BITS");
+        Optional<Riscv64PagingMode> mode = Stream.of(Riscv64PagingMode.values())
+                .filter(known -> known.hasTables() && bits.isPresent() && known.virtualBits() == bits.getAsLong())
+                .findFirst();
+        if (offset.isEmpty() || symbol.isEmpty() || mode.isEmpty()) {
+            return List.of();
+        }
+        String from = "SYMBOL(swapper_pg_dir) and NUMBER(va_kernel_pa_offset) of VMCOREINFO";
+        long root = Riscv64Paging.satp(mode.get(), symbol.getAsLong() - offset.getAsLong());
+        return List.of(new KernelRoot(
+                new Riscv64Paging(mode.get(), root, 56, from),
+                symbol.getAsLong(),
+                from,
+                KernelRoot.places(numbers, offset.getAsLong())));
     }
 }

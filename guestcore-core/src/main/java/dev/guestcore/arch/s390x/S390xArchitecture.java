@@ -1,12 +1,21 @@
 package dev.guestcore.arch.s390x;
 
 import dev.guestcore.cpu.ElfMachine;
+import dev.guestcore.cpu.KernelNumbers;
+import dev.guestcore.cpu.KernelRoot;
+import dev.guestcore.cpu.Paging;
+import dev.guestcore.cpu.PagingMode;
+import dev.guestcore.cpu.Processor;
+import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
 import dev.guestcore.cpu.TabledArchitecture;
+import dev.guestcore.cpu.TranslationOptions;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.stream.Stream;
 
 /** 64-bit IBM Z. */
 public final class S390xArchitecture extends TabledArchitecture {
@@ -47,5 +56,38 @@ public final class S390xArchitecture extends TabledArchitecture {
         long mask = registers.get(S390x.PSWM);
         String width = (mask & BASIC) == 0 ? "24-bit" : (mask & EXTENDED) == 0 ? "31-bit" : "64-bit";
         return width + ((mask & PROBLEM) == 0 ? " supervisor" : " problem state");
+    }
+
+    @Override
+    public String root(RegisterState registers) {
+        Register register = S390x.control(1);
+        return registers.knows(register) ? "cr1 " + registers.hex(register) : "";
+    }
+
+    @Override
+    public List<PagingMode> pagingModes() {
+        return List.of(S390xPagingMode.values());
+    }
+
+    @Override
+    public Optional<Paging> paging(Processor vcpu, List<? extends Processor> all, TranslationOptions stated) {
+        return Optional.of(S390xPaging.of(vcpu, stated));
+    }
+
+    /** As Linux names it (arch/&#42;/kernel/vmcore_info.c). */
+    @Override
+    public List<KernelRoot> kernelRoots(KernelNumbers numbers) {
+        OptionalLong symbol = numbers.symbol("swapper_pg_dir");
+        if (symbol.isEmpty()) {
+            return List.of();
+        }
+        String from = "SYMBOL(swapper_pg_dir) of VMCOREINFO";
+        return Stream.of(S390xPagingMode.REGION_THIRD, S390xPagingMode.REGION_SECOND)
+                .map(mode -> new KernelRoot(
+                        S390xPaging.named(symbol.getAsLong(), mode, true, true, 0, from),
+                        symbol.getAsLong(),
+                        from,
+                        KernelRoot.places(numbers, 0)))
+                .toList();
     }
 }

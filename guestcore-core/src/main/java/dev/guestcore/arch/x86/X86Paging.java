@@ -268,7 +268,7 @@ public record X86Paging(
     }
 
     @Override
-    public int rights(TableLevel level, long entry) {
+    public int rights(TableLevel level, long entry, long virtual) {
         if (mode == X86PagingMode.PAE && level.number() == PDPT) {
             return PageRights.ALL_BUT_GLOBAL;
         }
