@@ -5,6 +5,7 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.linux.symbols.KernelSymbols;
 import dev.guestcore.linux.symbols.Symbol;
+import dev.guestcore.linux.types.Btf;
 import dev.guestcore.linux.types.BtfFinder;
 import dev.guestcore.linux.types.KernelTypes;
 import java.util.List;
@@ -66,7 +67,9 @@ final class KernelTypesReader {
 
     private Optional<KernelTypes> at(long start, long end) {
         try {
-            return Optional.of(BtfFinder.at(memory, start, end - start));
+            Btf types = BtfFinder.at(memory, start, end - start);
+            types.damage().ifPresent(damage -> problem = "the kernel's description of its types (BTF): " + damage);
+            return Optional.of(types);
         } catch (GuestcoreException e) {
             problem = "the kernel's description of its types (BTF) cannot be read: " + e.getMessage();
             return Optional.empty();

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
@@ -51,19 +52,30 @@ public final class Btf implements KernelTypes {
     private final BtfNames names;
     private final int pointerSize;
     private final Map<MemberKey, Optional<KernelMember>> found = new ConcurrentHashMap<>();
+    /** Pages that are damaged or missing, from that on in which the section begins. */
+    private final BitSet lostPages;
+
+    private final int pageOffset;
 
     private record MemberKey(int id, String name) {}
 
     private Btf(MemorySegment data, @Nullable Btf base) {
+        this(data, base, 0, null);
+    }
+
+    private Btf(MemorySegment data, @Nullable Btf base, int pageOffset, @Nullable BitSet damaged) {
         this.base = base;
+        this.pageOffset = pageOffset;
+        this.lostPages = damaged == null ? new BitSet() : damaged;
         header = BtfHeader.read(data);
         little = header.order() == ByteOrder.LITTLE_ENDIAN;
         this.data = data.toArray(ValueLayout.JAVA_BYTE);
         firstId = base == null ? 1 : base.endId();
         firstString = base == null ? 0 : base.firstString + base.header.stringsSize();
-        int[] all = new int[header.typesSize() / COMMON + 1];
-        count = findPlaces(all);
-        places = Arrays.copyOf(all, count);
+        places = damaged == null
+                ? findPlaces()
+                : new BtfRecovery(this, header, pageOffset, lostPages).places();
+        count = places.length;
         names = new BtfNames(this);
         pointerSize = base == null ? sizeOfLong() : base.pointerSize;
     }
@@ -86,6 +98,9 @@ public final class Btf implements KernelTypes {
      * @throws TypesException if it is no BTF, or if its records do not follow one another as they must
      */
     public static Btf readModule(MemorySegment data, Btf kernel) {
+        if (!kernel.lostPages.isEmpty() && !kernel.reachesEnd()) {
+            throw new TypesException("BTF of a module: it counts on from the kernel's, whose end is damaged or missing");
+        }
         return new Btf(data, kernel);
     }
 
@@ -139,7 +154,8 @@ public final class Btf implements KernelTypes {
         return little ? word : Integer.reverseBytes(word);
     }
 
-    private int findPlaces(int[] all) {
+    private int[] findPlaces() {
+        int[] all = new int[header.typesSize() / COMMON + 1];
         int at = header.types();
         int end = at + header.typesSize();
         int number = 0;
@@ -152,7 +168,74 @@ public final class Btf implements KernelTypes {
             all[number++] = at;
             at += (int) size;
         }
-        return number;
+        return Arrays.copyOf(all, number);
+    }
+
+    /** Where a record ends that may be damaged; -1 if it cannot be one. */
+    int recordEnd(int at, int end) {
+        if (at + COMMON > Math.min(end, data.length)) {
+            return -1;
+        }
+        int info = word(at + 4);
+        BtfKind kind = BtfKind.of(kindNumber(info));
+        long size = COMMON + kind.extra(vlen(info));
+        boolean isOne = kind != BtfKind.VOID
+                && kind != BtfKind.UNKNOWN
+                && (vlen(info) == 0 || kind.counts())
+                && Integer.toUnsignedLong(word(at)) < (long) firstString + header.stringsSize()
+                && size <= Math.min(end, data.length) - at;
+        return isOne ? (int) (at + size) : -1;
+    }
+
+    BtfKind kindAt(int at) {
+        return BtfKind.of(kindNumber(word(at + 4)));
+    }
+
+    int referenceAt(int at) {
+        return word(at + 8);
+    }
+
+    /**
+     * Reads the types of a kernel of which a part is damaged or missing: whatever leads there ends in a {@link TypesException},
+     * and what can be told from the rest is there.
+     *
+     * @param data the section, which must not change
+     * @param pageOffset where in a page of memory it begins
+     * @param lostPages which pages are known to be damaged or missing, from that on
+     * @throws TypesException if its head is damaged
+     */
+    static Btf readDamaged(MemorySegment data, int pageOffset, BitSet lostPages) {
+        if (lostPages.get(0)) {
+            throw new TypesException("BTF: its head is damaged or missing");
+        }
+        return new Btf(data, null, pageOffset, (BitSet) lostPages.clone());
+    }
+
+    /** What is damaged of it, for the user; empty if nothing is known to be. */
+    public Optional<String> damage() {
+        if (lostPages.isEmpty()) {
+            return Optional.empty();
+        }
+        long lost = Arrays.stream(places).filter(place -> place < 0).count();
+        boolean open = !reachesEnd();
+        return Optional.of(lostPages.cardinality() + " of " + ((data.length + pageOffset - 1) / BtfRecovery.PAGE + 1)
+                + " pages are damaged or missing; with them " + (open ? "more than " : "") + lost + " of "
+                + (open ? "more than " : "") + count + " types are lost");
+    }
+
+    private boolean reachesEnd() {
+        int last = count == 0 ? -1 : places[count - 1];
+        return last >= 0 && recordEnd(last, Integer.MAX_VALUE) == header.types() + header.typesSize();
+    }
+
+    boolean isKnown(int id) {
+        Btf owner = ownerOf(id);
+        return owner.places[id - owner.firstId] >= 0;
+    }
+
+    private boolean isLost(int from, int to) {
+        int lost = lostPages.isEmpty() ? -1 : lostPages.nextSetBit((from + pageOffset) / BtfRecovery.PAGE);
+        return lost >= 0 && lost <= (to + pageOffset) / BtfRecovery.PAGE;
     }
 
     private long recordSize(int at) {
@@ -202,7 +285,11 @@ public final class Btf implements KernelTypes {
     /** A word of a record: 0 its name, 1 count, kind and flag, 2 its size or type, then what its kind has. */
     int wordOf(int id, int index) {
         Btf owner = ownerOf(id);
-        return owner.word(owner.places[id - owner.firstId] + index * Integer.BYTES);
+        int place = owner.places[id - owner.firstId];
+        if (place < 0) {
+            throw damaged(id, "it lies in memory that is damaged or missing");
+        }
+        return owner.word(place + index * Integer.BYTES);
     }
 
     BtfKind kind(int id) {
@@ -243,7 +330,7 @@ public final class Btf implements KernelTypes {
         Btf owner = ownerOfText(offset);
         int from = owner.textAt(offset);
         int to = owner.textEnd(from);
-        return offset == 0 ? 0 : BtfNames.hash(owner.data, Math.max(from, 0), Math.max(to, 0));
+        return offset == 0 || owner.isLost(Math.max(from, 0), Math.max(to, 0)) ? 0 : BtfNames.hash(owner.data, Math.max(from, 0), Math.max(to, 0));
     }
 
     private Btf ownerOfText(int offset) {
@@ -284,6 +371,10 @@ public final class Btf implements KernelTypes {
             throw new TypesException("BTF: the string at offset 0x" + Integer.toHexString(offset)
                     + " does not end within " + LONGEST_TEXT + " bytes, or within the strings; the kernel's types are"
                     + " damaged");
+        }
+        if (owner.isLost(from, to)) {
+            throw new TypesException("BTF: the string at offset 0x" + Integer.toHexString(offset)
+                    + " lies in memory that is damaged or missing");
         }
         return new String(owner.data, from, to - from, StandardCharsets.UTF_8);
     }
@@ -433,6 +524,7 @@ public final class Btf implements KernelTypes {
         }
         Set<Integer> seen = new HashSet<>();
         Deque<Inside> open = new ArrayDeque<>(List.of(new Inside(start, 0)));
+        boolean lost = false;
         while (!open.isEmpty()) {
             Inside in = open.removeFirst();
             if (!seen.add(in.id)) {
@@ -450,7 +542,12 @@ public final class Btf implements KernelTypes {
                 } else if (isText(nameOffset, name)) {
                     return Optional.of(member(in.id, text(nameOffset), type, wordOf(in.id, at + 2), in.bits));
                 }
+                lost |= isLostText(nameOffset);
             }
+        }
+        if (lost) {
+            throw damaged(start, "whether it has a member '" + new String(name, StandardCharsets.UTF_8)
+                    + "' is not known: names of its members lie in memory that is damaged or missing");
         }
         return Optional.empty();
     }
@@ -458,6 +555,12 @@ public final class Btf implements KernelTypes {
     private long offsetOf(int id, int member) {
         int offset = wordOf(id, member + 2);
         return flag(id) ? offset & 0xffffff : Integer.toUnsignedLong(offset);
+    }
+
+    private boolean isLostText(int offset) {
+        Btf owner = ownerOfText(offset);
+        int from = owner.textAt(offset);
+        return from < 0 || owner.isLost(from, from) || owner.isLost(from, Math.max(owner.textEnd(from), from));
     }
 
     private boolean isText(int offset, byte[] wanted) {
@@ -471,6 +574,7 @@ public final class Btf implements KernelTypes {
         return from >= 0
                 && end < limit
                 && owner.data[end] == 0
+                && !owner.isLost(from, end)
                 && Arrays.equals(owner.data, from, end, wanted, 0, wanted.length);
     }
 
@@ -530,13 +634,13 @@ public final class Btf implements KernelTypes {
     @Override
     public Stream<KernelType> stream() {
         Stream<KernelType> own = records(kind -> kind.isNamed() && kind != BtfKind.FUNC && kind != BtfKind.VAR)
-                .filter(id -> !name(id).isEmpty())
+                .filter(id -> nameOffset(id) != 0 && (lostPages.isEmpty() || !isLostText(nameOffset(id))))
                 .mapToObj(this::type);
         return base == null ? own : Stream.concat(base.stream(), own);
     }
 
     private IntStream records(Predicate<BtfKind> wanted) {
-        return IntStream.range(firstId, endId()).filter(id -> wanted.test(kind(id)));
+        return IntStream.range(firstId, endId()).filter(id -> isKnown(id) && wanted.test(kind(id)));
     }
 
     @Override
@@ -568,6 +672,7 @@ public final class Btf implements KernelTypes {
 
     private Stream<KernelDeclaration> declarations(BtfKind wanted) {
         Stream<KernelDeclaration> own = records(kind -> kind == wanted)
+                .filter(id -> lostPages.isEmpty() || isKnown(reference(id)) && !isLostText(nameOffset(id)))
                 .mapToObj(id -> new KernelDeclaration(name(id), type(reference(id))));
         return base == null ? own : Stream.concat(base.declarations(wanted), own);
     }

@@ -9,6 +9,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -22,6 +23,8 @@ public final class BtfFinder {
 
     private static final int CHUNK = 1 << 20;
     private static final int HEAD = 32;
+    private static final int SAMPLE = 64;
+    private static final long NOT_ASCII = 0x8080_8080_8080_8080L;
     private static final int MOST_CANDIDATES = 1 << 16;
 
     /** What every kernel has, and no module has of its own. */
@@ -45,16 +48,74 @@ public final class BtfFinder {
     }
 
     /**
-     * Reads the BTF of a kernel at a known place.
+     * Reads the BTF of a kernel at a known place; if parts of it are damaged or missing, the rest of it, which
+     * {@link Btf#damage} tells.
      *
      * @param memory by the addresses that {@code address} is one of
      * @param address where it begins, as {@code __start_BTF} says
      * @param size its bytes
-     * @throws dev.guestcore.MemoryAccessException if any of it is not in memory
-     * @throws TypesException if there is something else, or if it is damaged
+     * @throws TypesException if there is something else, or if its head is damaged or missing
      */
     public static Btf at(GuestMemory memory, long address, long size) {
-        return Btf.read(section(memory, address, size));
+        MemorySegment section = allocate(address, size);
+        int offset = (int) (address & BtfRecovery.PAGE - 1);
+        BitSet lost = readPages(memory, address, section);
+        for (int page = 0; (long) page * BtfRecovery.PAGE - offset < size; page++) {
+            if (isZero(section, (long) page * BtfRecovery.PAGE - offset)) {
+                lost.set(page);
+            }
+        }
+        try {
+            if (!lost.get(0)) {
+                addDamagedStrings(section, offset, lost);
+            }
+            return lost.isEmpty() ? Btf.read(section) : Btf.readDamaged(section, offset, lost);
+        } catch (TypesException e) {
+            if (lost.isEmpty()) {
+                return Btf.readDamaged(section, offset, lost);
+            }
+            throw e;
+        }
+    }
+
+    /** Reads a section by pages; gives those that cannot be read. */
+    private static BitSet readPages(GuestMemory memory, long address, MemorySegment section) {
+        BitSet lost = new BitSet();
+        long done = 0;
+        while (done < section.byteSize()) {
+            done += memory.readAvailable(address + done, section.asSlice(done));
+            if (done < section.byteSize()) {
+                long offset = address & BtfRecovery.PAGE - 1;
+                long page = (done + offset) / BtfRecovery.PAGE;
+                lost.set((int) page);
+                done = Math.min(section.byteSize(), (page + 1) * BtfRecovery.PAGE - offset);
+            }
+        }
+        return lost;
+    }
+
+    /** Whether a whole page holds zeros, as it never does in BTF. */
+    private static boolean isZero(MemorySegment section, long from) {
+        if (from < 0 || from + BtfRecovery.PAGE > section.byteSize()) {
+            return false;
+        }
+        for (long at = from; at < from + BtfRecovery.PAGE; at += Long.BYTES) {
+            if (section.get(ValueLayout.JAVA_LONG_UNALIGNED, at) != 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Strings are of ASCII; a look at a few words of each page tells noise. */
+    private static void addDamagedStrings(MemorySegment section, int offset, BitSet lost) {
+        BtfHeader header = BtfHeader.read(section);
+        long end = (long) header.strings() + header.stringsSize() - Long.BYTES;
+        for (long at = header.strings(); at <= end; at += SAMPLE) {
+            if ((section.get(ValueLayout.JAVA_LONG_UNALIGNED, at) & NOT_ASCII) != 0) {
+                lost.set((int) ((at + offset) / BtfRecovery.PAGE));
+            }
+        }
     }
 
     /**
@@ -72,13 +133,17 @@ public final class BtfFinder {
     }
 
     private static MemorySegment section(GuestMemory memory, long address, long size) {
+        MemorySegment section = allocate(address, size);
+        memory.read(address, section);
+        return section;
+    }
+
+    private static MemorySegment allocate(long address, long size) {
         if (size < BtfHeader.SIZE || size > BtfHeader.MOST_BYTES) {
             throw new TypesException("BTF at 0x" + Long.toHexString(address) + ": expected " + BtfHeader.SIZE + " to "
                     + BtfHeader.MOST_BYTES + " bytes, found " + Long.toUnsignedString(size));
         }
-        MemorySegment section = Arena.ofAuto().allocate(size);
-        memory.read(address, section);
-        return section;
+        return Arena.ofAuto().allocate(size);
     }
 
     /**

@@ -70,6 +70,11 @@ public enum BtfKind {
         return fixed + (long) each * elements;
     }
 
+    /** Whether its records may count something: elements, or of a function its linkage. */
+    boolean counts() {
+        return each > 0 || this == FUNC;
+    }
+
     /** Whether it changes how a value may be used, not what it is. */
     boolean isQualifier() {
         return this == VOLATILE || this == CONST || this == RESTRICT || this == TYPE_TAG;

@@ -26,6 +26,9 @@ final class BtfNames {
         int count = 0;
         // Chains begin with what was added last, and should begin with what stands first.
         for (int id = btf.endId() - 1; id >= btf.firstId(); id--) {
+            if (!btf.isKnown(id)) {
+                continue;
+            }
             BtfKind kind = btf.kind(id);
             if (kind.isNamed()) {
                 add(id);

@@ -15,6 +15,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -343,5 +344,90 @@ class BtfTest {
         assertEquals(8, again.get("task_struct").size());
         assertThrows(TypesException.class, () -> BtfFinder.at(memory, 0x10000, -1));
         assertThrows(TypesException.class, () -> BtfFinder.at(memory, 0x10000, 8));
+    }
+
+    /** Structures, types of functions and functions, in the order in which compilers write them, over some forty pages. */
+    private static BtfBuilder large() {
+        BtfBuilder builder = BtfBuilder.kernel();
+        int number = builder.integer("int", 4, 1);
+        Random random = new Random(11);
+        for (int i = 0; i < 1500; i++) {
+            int structure = builder.struct(
+                    "structure_" + i, 8, Member.at(0, "first_of_" + i, number), Member.at(4, "second", number));
+            if (random.nextBoolean()) {
+                builder.typedef("name_of_" + i, structure);
+            }
+            int prototype = builder.prototype(number, "argument", builder.pointer(structure));
+            builder.function("function_" + i, prototype);
+        }
+        return builder;
+    }
+
+    private static List<Integer> words(Btf btf, int id) {
+        BtfRecord record = btf.record(id);
+        return List.of(record.kind().ordinal(), record.nameOffset(), record.elements(), record.reference());
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aDamagedPageCostsWhatLiesInIt(boolean noise) {
+        byte[] good = large().bytes();
+        Btf truth = Btf.read(MemorySegment.ofArray(good));
+        Random random = new Random(5);
+        int offset = 0x123;
+        for (int page = 1; (page + 1) * 4096 - offset <= good.length; page++) {
+            byte[] bad = good.clone();
+            byte[] junk = new byte[4096];
+            if (noise) {
+                random.nextBytes(junk);
+            }
+            System.arraycopy(junk, 0, bad, page * 4096 - offset, 4096);
+            try (Guest guest = Guest.builder().ram(0x1000, MemorySegment.ofArray(padded(bad, offset))).build()) {
+                Btf damaged = BtfFinder.at(guest.memory(), 0x1000 + offset, bad.length);
+                int number = page;
+                assertTrue(damaged.damage().isPresent(), () -> "page " + number);
+                // Of what ends there nobody knows the number.
+                boolean isLast = number == (24 + typesSize(good) + offset) / 4096;
+                assertTrue(isLast || truth.endId() == damaged.endId(), () -> "page " + number);
+                int lost = truth.endId() - damaged.endId();
+                for (int id = 1; id < damaged.endId(); id++) {
+                    if (damaged.isKnown(id)) {
+                        assertEquals(words(truth, id), words(damaged, id));
+                    } else {
+                        lost++;
+                        int missing = id;
+                        assertThrows(TypesException.class, () -> damaged.kind(missing));
+                    }
+                }
+                assertTrue(lost < 300, lost + " lost with page " + page);
+                assertSameOrSaid(truth, damaged);
+            }
+        }
+    }
+
+    private static int typesSize(byte[] section) {
+        return MemorySegment.ofArray(section).get(ValueLayout.JAVA_INT_UNALIGNED, 12);
+    }
+
+    private static byte[] padded(byte[] section, int offset) {
+        byte[] memory = new byte[offset + section.length + 4096];
+        System.arraycopy(section, 0, memory, offset, section.length);
+        return memory;
+    }
+
+    /** What is lost is never told to be something else; of a structure that is there, not to lack a member. */
+    private static void assertSameOrSaid(Btf truth, Btf damaged) {
+        for (int i = 0; i < 1500; i += 7) {
+            String member = "first_of_" + i;
+            KernelType whole = truth.get("struct structure_" + i);
+            try {
+                damaged.find("struct structure_" + i)
+                        .ifPresent(found -> assertEquals(
+                                whole.member(member).map(KernelMember::offset),
+                                found.member(member).map(KernelMember::offset)));
+            } catch (TypesException e) {
+                assertTrue(String.valueOf(e.getMessage()).contains("damaged or missing"), e::getMessage);
+            }
+        }
     }
 }
