@@ -313,6 +313,105 @@ public final class MigrationFiles {
                         .numbers("env.fpdp", 8, seed + 0xf2));
     }
 
+    /** The number of an arm64 system register in QEMU's list. */
+    public static long systemRegister(int op0, int op1, int crn, int crm, int op2) {
+        return 0x6030_0000_0013_0000L | op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2;
+    }
+
+    /**
+     * The section of an arm64 vCPU that runs at EL1 with its own stack, has SVE of 32 bytes, and these system registers.
+     *
+     * @param pstate state, 3c5 at EL1 with its own stack
+     * @param system numbers and values of system registers, one behind the other
+     */
+    public static void arm64(Fields fields, long seed, long pstate, long... system) {
+        int count = system.length / 2;
+        long[] indexes = new long[count];
+        long[] values = new long[count];
+        for (int i = 0; i < count; i++) {
+            indexes[i] = system[2 * i];
+            values[i] = system[2 * i + 1];
+        }
+        fields.numbers("env.regs", 4, counting(0x1000, 16))
+                .numbers("env.xregs", 8, counting(seed + 0x100, 32))
+                .numbers("env.pc", 8, seed + 0x200)
+                .numbers("cpsr", 4, pstate)
+                .numbers("env.banked_spsr", 8, counting(seed + 0x300, 8))
+                .numbers("env.elr_el", 8, counting(seed + 0x400, 4))
+                .numbers("env.sp_el", 8, counting(seed + 0x500, 4))
+                .numbers("cpreg_vmstate_array_len", 4, count)
+                .numbers("cpreg_vmstate_indexes", 8, indexes)
+                .numbers("cpreg_vmstate_values", 8, values)
+                .subsection("cpu/vfp", 3, vectors -> {
+                    for (int i = 0; i < 32; i++) {
+                        vectors.numbers("env.vfp.zregs[" + i + "].d", 8, seed + 0x600 + i, seed + 0x700 + i);
+                    }
+                    vectors.numbers("fpscr", 4, 0x0840_0011L);
+                })
+                .subsection("cpu/sve", 1, scalable -> {
+                    long[][] upper = new long[32][];
+                    long[][] predicates = new long[17][];
+                    for (int i = 0; i < 32; i++) {
+                        upper[i] = counting(seed + 0x800 + 0x10L * i, 14);
+                        if (i < 17) {
+                            predicates[i] = counting(seed + 0xa00 + 0x10L * i, 4);
+                        }
+                    }
+                    scalable.structures("env.vfp.zregs", "cpu/sve/zreg_hi", eights(14), upper)
+                            .structures("env.vfp.pregs", "cpu/sve/preg", eights(4), predicates);
+                });
+    }
+
+    private static int[] eights(int count) {
+        int[] sizes = new int[count];
+        Arrays.fill(sizes, 8);
+        return sizes;
+    }
+
+    /** The section of a riscv64 vCPU; {@code virtual} is 1 while it runs a guest of its own. */
+    public static void riscv64(Fields fields, long seed, int virtual) {
+        fields.numbers("env.gpr", 8, counting(seed + 0x100, 32))
+                .numbers("env.fpr", 8, counting(seed + 0x200, 32))
+                .numbers("env.pc", 8, seed + 0x300)
+                .numbers("env.frm", 8, 1)
+                .numbers("env.priv", 8, 1)
+                .numbers("env.virt", 8, virtual)
+                .numbers("env.mstatus", 8, 0xa_0000_6900L)
+                .numbers("env.satp", 8, seed + 0x401)
+                .numbers("env.stvec", 8, seed + 0x402)
+                .subsection("cpu/hyper", 1, hypervisor -> hypervisor
+                        .numbers("env.hstatus", 8, 0)
+                        .numbers("env.vsatp", 8, seed + 0x501)
+                        .numbers("env.vstvec", 8, seed + 0x502)
+                        .numbers("env.vsstatus", 8, seed + 0x503));
+    }
+
+    /** The section of an s390x vCPU. */
+    public static void s390x(Fields fields, long seed) {
+        fields.numbers("env.regs", 8, counting(seed + 0x100, 16))
+                .numbers("env.psw.mask", 8, 0x0404_c001_8000_0000L)
+                .numbers("env.psw.addr", 8, seed + 0x200)
+                .numbers("env.psa", 8, 0xe000)
+                .numbers("env.todpr", 4, 7)
+                .numbers("env.ckc", 8, seed + 0x201)
+                .numbers("env.aregs", 4, counting(0x300, 16))
+                .numbers("env.cregs", 8, counting(seed + 0x400, 16))
+                .subsection("cpu/fpu", 1, floating -> {
+                    for (int i = 0; i < 16; i++) {
+                        floating.numbers("env.vregs[" + i + "][0]", 8, seed + 0x500 + i);
+                    }
+                    floating.numbers("env.fpc", 4, 0x800000);
+                })
+                .subsection("cpu/vregs", 1, vectors -> {
+                    for (int i = 16; i < 32; i++) {
+                        vectors.numbers("env.vregs[" + i + "][0]", 8, seed + 0x500 + i);
+                    }
+                    for (int i = 0; i < 32; i++) {
+                        vectors.numbers("env.vregs[" + i + "][1]", 8, seed + 0x600 + i);
+                    }
+                });
+    }
+
     /** The subsections of a vCPU with AVX-512 and protection keys in use. */
     public static void beyondAvx(Fields fields, long seed) {
         long[][] high = new long[16][];

@@ -139,6 +139,18 @@ public final class Arm64SystemRegisters {
             encodings.put("dbgwvr" + i + "_el1", encoding(2, 0, 0, i, 6));
             encodings.put("dbgwcr" + i + "_el1", encoding(2, 0, 0, i, 7));
         }
+        // Those of Arm's own processors, which the manual leaves to them and names by the encoding alone.
+        for (int op1 : new int[] {0, 1, 6}) {
+            for (int crm : new int[] {0, 1, 2, 3, 7, 8}) {
+                for (int op2 = 0; op2 < 8; op2++) {
+                    int encoding = encoding(3, op1, 15, crm, op2);
+                    encodings.put(generic(encoding), encoding);
+                }
+            }
+        }
+        for (int op2 = 2; op2 <= 3; op2++) {
+            encodings.put(generic(encoding(3, 1, 11, 0, op2)), encoding(3, 1, 11, 0, op2));
+        }
         IntStream.range(0, COUNTERS).forEach(i -> {
             encodings.put("pmevcntr" + i + "_el0", encoding(3, 3, 14, 8 + i / 8, i % 8));
             encodings.put("pmevtyper" + i + "_el0", encoding(3, 3, 14, 12 + i / 8, i % 8));

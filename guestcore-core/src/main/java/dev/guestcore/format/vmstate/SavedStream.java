@@ -4,6 +4,7 @@ import dev.guestcore.Finding;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.PageState;
 import dev.guestcore.Provenance;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.Compression;
@@ -122,12 +123,26 @@ record SavedStream(
             List<Finding> damage = List.of(Finding.damage(e.getMessage()
                     + "; the rest is lost, including all registers"));
             return new MachineState(
-                    stream.machine(), stream.blocks(), List.of(), Set.of(), Optional.empty(), Map.of(), Optional.empty(), damage);
+                    stream.machine(),
+                    Architecture.UNKNOWN,
+                    stream.blocks(),
+                    List.of(),
+                    List.of(),
+                    Set.of(),
+                    Optional.empty(),
+                    Map.of(),
+                    Optional.empty(),
+                    damage);
         }
     }
 
     private static Finding compression(String file, String why) {
         return Finding.damage(file + ": the compressed data are damaged or cut short: " + why);
+    }
+
+    /** The processor of the machine. */
+    Architecture architecture() {
+        return layout.architecture();
     }
 
     /** Where the guest comes from. */

@@ -4,7 +4,6 @@ import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.Progress;
-import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
@@ -50,7 +49,7 @@ public final class VmStateFormat implements OneFileFormat {
         SavedStream stream = SavedStream.read(file);
         try {
             GuestBuilder guest = Guest.builder()
-                    .architecture(Architectures.X86)
+                    .architecture(stream.architecture())
                     .provenance(stream.provenance(NAME))
                     .findings(file.findings())
                     .findings(stream.findings())

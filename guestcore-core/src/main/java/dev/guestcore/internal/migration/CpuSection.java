@@ -1,6 +1,8 @@
 package dev.guestcore.internal.migration;
 
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.arch.x86.X86;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -44,14 +46,16 @@ final class CpuSection {
      * @param known all registers but the x87 stack
      * @param stack the x87 registers as the section has them, or none
      */
-    record Decoded(RegisterState known, List<byte[]> stack) {
+    record Decoded(RegisterState known, List<byte[]> stack) implements VcpuSection {
 
-        /**
-         * All registers.
-         *
-         * @param stackOrder whether the x87 registers lie as the stack has them, not by physical number
-         */
-        RegisterState.Builder registers(boolean stackOrder) {
+        @Override
+        public Architecture architecture() {
+            return Architectures.X86;
+        }
+
+        /** KVM has the x87 registers as the stack has them, TCG by physical number. */
+        @Override
+        public RegisterState.Builder registers(boolean stackOrder) {
             RegisterState.Builder registers = known.toBuilder();
             int top = stackOrder ? 0 : (int) (known.getOrElse(X86.FSW, 0) >>> 11 & 7);
             for (int i = 0; i < stack.size(); i++) {

@@ -2,6 +2,8 @@ package dev.guestcore.internal.migration;
 
 import dev.guestcore.Finding;
 import dev.guestcore.arch.x86.X86;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.internal.check.CappedFindings;
 import java.io.IOException;
@@ -73,9 +75,12 @@ final class DeviceSections {
     private long descriptionAt;
     private long at;
 
+    /** Whether the device that is read has an array of pointers, whose data may be longer than its description. */
+    private boolean pointers;
+
     private record Apic(long base, int priority) {}
 
-    private record OrderedCpu(int order, CpuSection.Decoded state) {}
+    private record OrderedCpu(int order, VcpuSection state) {}
 
     /** What is wrong with description or data; ends the walk, and becomes a finding. */
     private static final class Mismatch extends Exception {
@@ -106,15 +111,18 @@ final class DeviceSections {
         try {
             readDescriptions();
             if (cpus.isEmpty()) {
-                findings.add(Finding.damage(stream + ": there is no x86 vCPU among the devices; only x86 guests have"
-                        + " registers here"));
+                findings.add(Finding.damage(stream + ": there is no vCPU of x86, arm64, riscv64 or s390x among the devices;"
+                        + " only these have registers here"));
             }
         } catch (Mismatch e) {
             findings.add(Finding.damage(stream + ": " + e.getMessage()));
         }
         List<Integer> numbers = cpus.keySet().stream().map(Math::toIntExact).toList();
+        Architecture architecture = cpus.isEmpty()
+                ? Architecture.UNKNOWN
+                : cpus.firstEntry().getValue().state().architecture();
         List<RegisterState> vcpus = decodeCpus();
-        return new MachineState(machine, blocks, vcpus, numbers, devices, cmos, pciConfig, runState, findings.list());
+        return new MachineState(machine, architecture, blocks, vcpus, numbers, devices, cmos, pciConfig, runState, findings.list());
     }
 
     private Mismatch mismatch(long offset, String expected, String found) {
@@ -219,7 +227,7 @@ final class DeviceSections {
                 json.nextToken();
                 if (key.equals("page_size")) {
                     if (json.currentToken() != JsonToken.VALUE_NUMBER_INT || json.getLongValue() != RamSink.PAGE_SIZE) {
-                        throw badDescription("page_size 4096, as of x86");
+                        throw badDescription("page_size 4096");
                     }
                 } else if (key.equals("devices")) {
                     if (json.currentToken() != JsonToken.START_ARRAY) {
@@ -252,6 +260,7 @@ final class DeviceSections {
         long version = -1;
         int section = -1;
         DeviceFields fields = null;
+        pointers = false;
         while (json.nextToken() == JsonToken.PROPERTY_NAME) {
             String key = json.currentName();
             json.nextToken();
@@ -309,6 +318,9 @@ final class DeviceSections {
 
     /** Machine types before QEMU 2.4 have no feet: then the next head or the end is the check. */
     private void readFoot(String name, int section) throws Mismatch {
+        if (pointers) {
+            skipToFoot(section);
+        }
         int next = byteAt(at);
         if (next == FOOTER) {
             if (descriptionAt - at < FOOTER_SIZE || data.get(StreamBuffer.U32, at + 1) != section) {
@@ -319,6 +331,18 @@ final class DeviceSections {
         } else if (next != FULL && next != END && at != descriptionAt) {
             throw mismatch(at, "the foot of section " + Integer.toUnsignedString(section) + " of device "
                     + shorten(name), foundAt(at));
+        }
+    }
+
+    /** To the foot of a section that is longer than its description says, with the next head or the end behind it. */
+    private void skipToFoot(int section) {
+        for (long place = at; place <= descriptionAt - FOOTER_SIZE; place++) {
+            int behind = byteAt(place + FOOTER_SIZE);
+            if (byteAt(place) == FOOTER && data.get(StreamBuffer.U32, place + 1) == section
+                    && (behind == FULL || behind == END || behind == DESCRIPTION)) {
+                at = place;
+                return;
+            }
         }
     }
 
@@ -377,6 +401,8 @@ final class DeviceSections {
             throw mismatch(field, "field " + shorten(name) + " of " + count + " times " + size + " bytes",
                     (descriptionAt - field) + " bytes up to the description");
         }
+        // The first pointer of an array is null; QEMU before 10 describes all others like it.
+        pointers |= type.equals("struct") && structure.isEmpty() && count > 1;
         at = field + size * count;
         device.add(into, new DeviceFields.Field(name, type, structure, field, size, count, children));
     }
@@ -458,7 +484,7 @@ final class DeviceSections {
                 if (cpus.size() == MOST_VCPUS) {
                     throw badDescription("at most " + MOST_VCPUS + " vCPUs");
                 }
-                Optional<CpuSection.Decoded> cpu = CpuSection.read(fields);
+                Optional<VcpuSection> cpu = VcpuSection.read(fields).filter(this::isLikeOthers);
                 if (instance < 0 || instance > LARGEST_NUMBER || cpu.isEmpty() || cpus.putIfAbsent(instance, new OrderedCpu(cpus.size(), cpu.get())) != null) {
                     findings.add(Finding.damage(stream + ": vCPU " + instance
                             + " is not described as an x86 vCPU, is described twice, or has an impossible number;"
@@ -490,6 +516,10 @@ final class DeviceSections {
         }
     }
 
+    private boolean isLikeOthers(VcpuSection section) {
+        return cpus.isEmpty() || cpus.firstEntry().getValue().state().architecture() == section.architecture();
+    }
+
     /** Local interrupt controllers come in the order of their vCPUs, by numbers of their own. */
     private List<RegisterState> decodeCpus() {
         List<RegisterState> states = new ArrayList<>();
@@ -497,7 +527,10 @@ final class DeviceSections {
         while (!cpus.isEmpty()) {
             OrderedCpu cpu = cpus.pollFirstEntry().getValue();
             RegisterState.Builder registers = cpu.state().registers(kvm);
-            if (apicEach) {
+            int number = states.size();
+            cpu.state().lost().ifPresent(what -> findings.add(
+                    Finding.note(stream + ": of vCPU " + number + ": " + what)));
+            if (apicEach && cpu.state().architecture() == Architectures.X86) {
                 Apic apic = apics.get(cpu.order());
                 registers.set(X86.APIC_BASE, apic.base());
                 registers.set(X86.CR8, apic.priority() >> 4);

@@ -1,6 +1,8 @@
 package dev.guestcore.internal.migration;
 
 import dev.guestcore.Finding;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import java.util.List;
 import java.util.Map;
@@ -12,6 +14,7 @@ import java.util.stream.IntStream;
  * What a migration stream says beside the contents of memory. Immutable, except for the arrays, which nobody may modify.
  *
  * @param machine QEMU's machine type with its version ("pc-i440fx-7.2"), or empty if the stream does not say
+ * @param architecture whose vCPUs it has; {@link Architecture#UNKNOWN} where none could be decoded
  * @param blocks memory blocks, in the stream's order
  * @param vcpus registers by QEMU's number of the vCPU, ascending; empty where they could not be decoded
  * @param vcpuNumbers QEMU's number of each of {@code vcpus}, ascending
@@ -23,6 +26,7 @@ import java.util.stream.IntStream;
  */
 public record MachineState(
         String machine,
+        Architecture architecture,
         List<RamBlock> blocks,
         List<RegisterState> vcpus,
         List<Integer> vcpuNumbers,
@@ -42,7 +46,7 @@ public record MachineState(
         findings = List.copyOf(findings);
     }
 
-    /** What a stream says whose vCPUs are numbered from 0. */
+    /** What the stream of a PC says whose vCPUs are numbered from 0. */
     public MachineState(
             String machine,
             List<RamBlock> blocks,
@@ -54,6 +58,7 @@ public record MachineState(
             List<Finding> findings) {
         this(
                 machine,
+                Architectures.X86,
                 blocks,
                 vcpus,
                 IntStream.range(0, vcpus.size()).boxed().toList(),

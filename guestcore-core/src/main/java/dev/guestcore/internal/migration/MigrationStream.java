@@ -188,7 +188,7 @@ public final class MigrationStream {
             case "configuration/target-page-bits" -> {
                 int bits = in.i32("page bits");
                 if (bits != 12) {
-                    throw in.malformed("page bits", "12", Integer.toUnsignedString(bits), "only x86 guests can be read");
+                    throw in.malformed("page bits", "12", Integer.toUnsignedString(bits), "only guests with pages of 4 KiB can be read");
                 }
             }
             case "configuration/uuid" -> in.skip(16, "UUID");

@@ -3,6 +3,8 @@ package dev.guestcore.internal.migration;
 import dev.guestcore.AddressRange;
 import dev.guestcore.Finding;
 import dev.guestcore.MemoryRegion;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.UnsupportedRequestException;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -14,8 +16,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Where the memory blocks of a PC lie in the guest-physical address space, derived from the state of its devices; source:
- * docs/formats/vmstate.md. A migration stream itself does not say.
+ * Where the memory blocks of a machine lie in the guest-physical address space; source: docs/formats/vmstate.md. A migration
+ * stream itself does not say. Of a PC it is derived from the state of its devices; other boards are in {@link Board}.
  *
  * <pre>
  * 0                  main memory, up to the split
@@ -64,6 +66,7 @@ public final class PcMemoryMap {
     private final List<Placement> placements = new ArrayList<>();
     private final List<Finding> findings = new ArrayList<>();
     private final Set<RamBlock> used = new HashSet<>();
+    private Architecture architecture = Architectures.X86;
     private String derivation = "";
     private String unplaced = "";
 
@@ -87,12 +90,18 @@ public final class PcMemoryMap {
     /**
      * The layout.
      *
+     * @param architecture whose machine it is, by its vCPUs or by its board
      * @param placements by ascending address; no two overlap
      * @param derivation in a few words, how the split of main memory was found
      * @param unplaced blocks of memory that have no address, in words; empty if all have one
      * @param findings blocks that could not be placed, and what is uncertain
      */
-    public record Result(List<Placement> placements, String derivation, String unplaced, List<Finding> findings) {}
+    public record Result(
+            Architecture architecture,
+            List<Placement> placements,
+            String derivation,
+            String unplaced,
+            List<Finding> findings) {}
 
     private record MainMemory(List<RamBlock> blocks, long size) {}
 
@@ -117,11 +126,16 @@ public final class PcMemoryMap {
         PcMemoryMap map = new PcMemoryMap(state, stated);
         map.place();
         map.placements.sort(Comparator.comparing(placement -> placement.region().range()));
-        return new Result(List.copyOf(map.placements), map.derivation, map.unplaced, List.copyOf(map.findings));
+        return new Result(map.architecture, List.copyOf(map.placements), map.derivation, map.unplaced, List.copyOf(map.findings));
     }
 
     private void place() {
-        MainMemory main = mainMemory();
+        Optional<Board> board = Board.of(state);
+        if (board.isPresent()) {
+            placeOn(board.get());
+            return;
+        }
+        MainMemory main = mainMemory(Optional.empty());
         long low = split(main.size());
         long high = main.size() - low;
         used.addAll(main.blocks());
@@ -143,6 +157,24 @@ public final class PcMemoryMap {
         reportRest();
     }
 
+    /** Boards whose memory has one beginning and no gap. */
+    private void placeOn(Board board) {
+        MainMemory main = mainMemory(Optional.of(board));
+        if (board.ramBase() > Long.MAX_VALUE - main.size()) {
+            throw new UnsupportedRequestException("machine '" + state.machine() + "' has 0x" + Long.toHexString(main.size())
+                    + " bytes of main memory, more than there are addresses; " + OtherWays.LOAD);
+        }
+        architecture = board.architecture();
+        derivation = "memory by rule of the board";
+        used.addAll(main.blocks());
+        placeMain(main, board.ramBase(), main.size(), 0, MemoryRegion.Kind.RAM);
+        board.firmware().forEach((name, address) -> block(name)
+                .filter(block -> address <= board.ramBase() - block.size())
+                .ifPresent(block -> add(block, address, 0, block.size(), MemoryRegion.Kind.ROM)));
+        placeDimms(board.ramBase() + main.size());
+        reportRest();
+    }
+
     private boolean isMachine(String kind) {
         return state.machine().startsWith(kind);
     }
@@ -151,11 +183,10 @@ public final class PcMemoryMap {
         return state.blocks().stream().filter(block -> block.name().equals(name)).findFirst();
     }
 
-    /** The board's memory: pc.ram, or what the user named it, or one block a NUMA node. */
-    private MainMemory mainMemory() {
-        Optional<RamBlock> usual = block("pc.ram")
-                .or(() -> block("/objects/pc.ram"))
-                .or(() -> block("microvm.ram"));
+    /** The board's memory: pc.ram and the like, or what the user named it, or one block a NUMA node. */
+    private MainMemory mainMemory(Optional<Board> board) {
+        List<String> names = board.map(Board::ramNames).orElse(List.of("pc.ram", "/objects/pc.ram", "microvm.ram"));
+        Optional<RamBlock> usual = names.stream().flatMap(name -> block(name).stream()).findFirst();
         if (usual.isPresent()) {
             return new MainMemory(List.of(usual.get()), usual.get().size());
         }
@@ -195,7 +226,9 @@ public final class PcMemoryMap {
 
     private static boolean isFirmware(String name) {
         return name.equals("pc.bios") || name.equals("pc.rom") || name.equals("isa-bios") || name.endsWith(".rom")
-                || name.startsWith("system.flash");
+                || name.startsWith("system.flash")
+                || name.contains(".flash")
+                || name.endsWith(".mrom");
     }
 
     private static String names(List<RamBlock> blocks) {
@@ -234,7 +267,7 @@ public final class PcMemoryMap {
             return Math.min(size, 0xc000_0000L);
         }
         throw new UnsupportedRequestException("it is not known where machine '" + state.machine()
-                + "' has its memory; PCs (pc, q35, isapc, microvm) can be read, others cannot; " + OtherWays.LOAD);
+                + "' has its memory; PCs (pc, q35, isapc, microvm), " + Board.titles() + " can be read, others cannot; " + OtherWays.LOAD);
     }
 
     /** Places a part of main memory; {@code offset} counts through all its blocks. */
