@@ -4,7 +4,6 @@ module dev.guestcore.cli {
     requires dev.guestcore;
     requires dev.guestcore.linux;
     requires info.picocli;
-    requires tools.jackson.core;
 
     // picocli fills in the annotated fields.
     opens dev.guestcore.cli to

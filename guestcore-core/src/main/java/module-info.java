@@ -29,9 +29,11 @@ module dev.guestcore {
     exports dev.guestcore.format.vbox;
     exports dev.guestcore.format.xen;
     exports dev.guestcore.inspect;
+    exports dev.guestcore.json;
     exports dev.guestcore.kernel;
     exports dev.guestcore.manifest;
     exports dev.guestcore.open;
+    exports dev.guestcore.report;
     exports dev.guestcore.search;
     exports dev.guestcore.serve.gdb;
     exports dev.guestcore.source;

@@ -1,6 +1,7 @@
 package dev.guestcore;
 
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.report.Place;
 import java.io.Serial;
 
 /** A read of guest memory met an address that gives no bytes. */
@@ -54,5 +55,10 @@ public class MemoryAccessException extends GuestcoreException {
     /** Why it could not be read. */
     public PageState state() {
         return state;
+    }
+
+    @Override
+    public Place place() {
+        return Place.ofAddress(address);
     }
 }

@@ -3,9 +3,9 @@ package dev.guestcore.bench;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,7 +54,7 @@ class InnerLoopsTest {
             assertEquals(128 << 20, sparse.memory().regions().getFirst().range().size());
             assertEquals(70_000, ranges.memory().regions().size());
             assertEquals(List.of(), ranges.findings().stream()
-                    .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                    .filter(finding -> finding.severity() == Severity.DAMAGE)
                     .toList());
         }
         assertTrue(Files.size(made.get(1)) > 70_000L * 4096);

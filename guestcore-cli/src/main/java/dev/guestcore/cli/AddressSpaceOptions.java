@@ -6,6 +6,7 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.EncryptionBitException;
 import dev.guestcore.cpu.UnknownRegisterException;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.internal.text.Names;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import dev.guestcore.kernel.Derived;
 import java.util.Optional;

@@ -4,6 +4,8 @@ import dev.guestcore.Guest;
 import dev.guestcore.Vcpu;
 import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.Json;
 import dev.guestcore.linux.Stacks;
 import dev.guestcore.linux.TaskStack;
 import dev.guestcore.linux.stacks.StackFrame;

@@ -5,6 +5,7 @@ import dev.guestcore.capture.Capture;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.internal.output.OutputFile;
 import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.json.Json;
 import dev.guestcore.source.FreezeChoice;
 import dev.guestcore.source.FreezeRequest;
 import dev.guestcore.source.GuestSource;

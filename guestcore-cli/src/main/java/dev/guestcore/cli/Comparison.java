@@ -7,10 +7,9 @@ import dev.guestcore.inspect.RegisterDifference;
 import dev.guestcore.inspect.StateDifference;
 import dev.guestcore.inspect.VcpuDifference;
 import dev.guestcore.internal.text.Amounts;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.Json;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Consumer;
 
 /** How two guests differ, for people and programs. */
@@ -118,89 +117,12 @@ final class Comparison {
         new Report(result, a, b, false, print, style).memory().registers();
     }
 
-    /** Whether both guests agree in all memory and in every register that both know. */
-    static boolean agrees(GuestComparison result) {
-        return result.isSameMemory() && registersAgree(result);
-    }
-
-    private static boolean registersAgree(GuestComparison result) {
-        return result.vcpuCountA() == result.vcpuCountB()
-                && result.architectureA() == result.architectureB()
-                && result.vcpus().stream().allMatch(vcpu -> vcpu.mode().isEmpty())
-                && result.vcpus().stream()
-                        .flatMap(vcpu -> vcpu.registers().stream())
-                        .noneMatch(RegisterDifference::isKnownInBoth);
-    }
-
     private static String registers(GuestComparison result, Style style) {
         if (result.isSameRegisters()) {
             return style.good("the same");
         }
-        return registersAgree(result)
+        return result.isSameWhereKnown()
                 ? style.good("the same where both are known") + style.odd("; some are known on one side only")
                 : style.bad("differ");
-    }
-
-    /** The comparison for programs. */
-    static Map<String, Object> json(GuestComparison result) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("identical", result.isIdentical());
-        json.put("sameMemory", result.isSameMemory());
-        json.put("sameRegisters", result.isSameRegisters());
-        json.put("agree", agrees(result));
-        json.put("comparedBytes", result.comparedBytes());
-        json.put("differingBytes", result.differingBytes());
-        json.put("differing", json(result.differing()));
-        json.put("onlyHere", json(result.onlyInA()));
-        json.put("onlyThere", json(result.onlyInB()));
-        json.put("devicesOnlyHere", json(result.devicesOnlyInA()));
-        json.put("devicesOnlyThere", json(result.devicesOnlyInB()));
-        List<Object> states = new ArrayList<>();
-        for (StateDifference state : result.states()) {
-            states.add(difference(Names.of(state.inA()), Names.of(state.inB()), state.ranges()));
-        }
-        json.put("states", states);
-        List<Object> kinds = new ArrayList<>();
-        for (KindDifference kind : result.kinds()) {
-            kinds.add(difference(Names.of(kind.inA()), Names.of(kind.inB()), kind.ranges()));
-        }
-        json.put("kinds", kinds);
-        json.put("unknownBytes", result.unknownBytes());
-        json.put("vcpusHere", result.vcpuCountA());
-        json.put("vcpusThere", result.vcpuCountB());
-        List<Object> vcpus = new ArrayList<>();
-        for (VcpuDifference vcpu : result.vcpus()) {
-            Map<String, Object> registers = new LinkedHashMap<>();
-            for (RegisterDifference register : vcpu.registers()) {
-                Map<String, Object> values = new LinkedHashMap<>();
-                register.inA().ifPresent(value -> values.put("here", value));
-                register.inB().ifPresent(value -> values.put("there", value));
-                registers.put(register.register().label(), values);
-            }
-            Map<String, Object> entry = new LinkedHashMap<>();
-            entry.put("index", vcpu.position());
-            entry.put("registers", registers);
-            vcpu.mode().ifPresent(mode -> entry.put("mode", Map.of("here", mode.inA(), "there", mode.inB())));
-            vcpus.add(entry);
-        }
-        json.put("vcpus", vcpus);
-        return json;
-    }
-
-    private static Map<String, Object> difference(String here, String there, RangeTally ranges) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("here", here);
-        json.put("there", there);
-        json.put("ranges", json(ranges));
-        return json;
-    }
-
-    private static Map<String, Object> json(RangeTally tally) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("bytes", tally.bytes());
-        json.put("pages", tally.pages());
-        json.put("rangeCount", tally.rangeCount());
-        json.put("ranges", tally.listed().stream().map(Json::range).toList());
-        return json;
     }
 }

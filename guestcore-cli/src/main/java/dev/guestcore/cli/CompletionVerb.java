@@ -1,13 +1,14 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.internal.text.Names;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
-import picocli.CommandLine;
 
 /** {@code guestcore completion}. */
 @Command(

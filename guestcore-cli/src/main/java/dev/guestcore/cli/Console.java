@@ -2,6 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.OutputException;
+import dev.guestcore.json.Json;
 import java.io.BufferedOutputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.FileDescriptor;

@@ -14,6 +14,7 @@ import dev.guestcore.inspect.MemoryMap;
 import dev.guestcore.inspect.RegisterDifference;
 import dev.guestcore.inspect.TextMap;
 import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.json.Json;
 import dev.guestcore.open.Guests;
 import dev.guestcore.search.MemorySearch;
 import dev.guestcore.search.SearchHit;

@@ -7,6 +7,7 @@ import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.inspect.MemoryMap;
 import dev.guestcore.inspect.SvgMap;
 import dev.guestcore.inspect.TextMap;
+import dev.guestcore.json.ReportJson;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -110,7 +111,7 @@ final class DiffVerb extends Verb {
         if (damage != ExitCode.DONE) {
             return damage;
         }
-        return Comparison.agrees(result) ? ExitCode.DONE : ExitCode.FAILED;
+        return result.agrees() ? ExitCode.DONE : ExitCode.FAILED;
     }
 
     private void describe(GuestComparison result, MemoryMap changes) {
@@ -128,7 +129,7 @@ final class DiffVerb extends Verb {
         Map<String, Object> document = new LinkedHashMap<>();
         document.put("here", here);
         document.put("there", there);
-        document.putAll(Comparison.json(result));
+        document.putAll(ReportJson.of(result));
         return document;
     }
 }

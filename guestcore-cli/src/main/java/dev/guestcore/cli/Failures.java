@@ -9,6 +9,8 @@ import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.OutputException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.internal.text.Nearest;
+import dev.guestcore.json.Json;
+import dev.guestcore.json.ReportJson;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.FileAlreadyExistsException;
@@ -18,9 +20,9 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
-import picocli.CommandLine;
 
 /** Turns whatever went wrong into one line and an exit code. */
 final class Failures {
@@ -57,18 +59,21 @@ final class Failures {
         int code = cancelled
                 ? console.cancellation().exitCode()
                 : failure instanceof MalformedDumpException ? ExitCode.DAMAGED : ExitCode.FAILED;
-        print(line, code);
+        print(line, code, cancelled ? Optional.empty() : Optional.of(failure));
         if (trace || alwaysTrace) {
             failure.printStackTrace(err);
         }
         return code;
     }
 
-    private void print(String message, int code) {
+    private void print(String message, int code, Optional<Throwable> failure) {
         if (console.speaksJson()) {
             Map<String, Object> error = new LinkedHashMap<>();
             error.put("message", message);
             error.put("exitCode", code);
+            failure.filter(GuestcoreException.class::isInstance)
+                    .map(GuestcoreException.class::cast)
+                    .ifPresent(known -> error.putAll(ReportJson.parts(known)));
             Json.writeLine(console.err(), Json.document("error", error));
             console.err().flush();
         } else {
@@ -166,7 +171,7 @@ final class Failures {
         PrintStream err = console.err();
         print(failure instanceof UnmatchedArgumentException unmatched
                 ? unexpected(unmatched)
-                : plain(String.valueOf(failure.getMessage())), ExitCode.USAGE);
+                : plain(String.valueOf(failure.getMessage())), ExitCode.USAGE, Optional.empty());
         if (!console.speaksJson()) {
             err.println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
         }

@@ -1,8 +1,10 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Finding;
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.ReportJson;
+import dev.guestcore.report.Severity;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -16,27 +18,20 @@ final class Findings {
     /** What is damaged. */
     static List<Finding> damage(List<Finding> findings) {
         return findings.stream()
-                .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                .filter(finding -> finding.severity() == Severity.DAMAGE)
                 .toList();
     }
 
     /** What the source holds and Guestcore does not read, so that a file written from it lacks it. */
     static List<Finding> omitted(List<Finding> findings) {
         return findings.stream()
-                .filter(finding -> finding.severity() == Finding.Severity.OMITTED)
+                .filter(finding -> finding.severity() == Severity.OMITTED)
                 .toList();
     }
 
     /** All findings, for programs. */
     static List<Map<String, Object>> json(List<Finding> findings) {
-        return findings.stream().map(Findings::json).toList();
-    }
-
-    private static Map<String, Object> json(Finding finding) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("severity", Names.of(finding.severity()));
-        json.put("message", finding.message());
-        return json;
+        return findings.stream().map(ReportJson::of).toList();
     }
 
     /** A finding of damage beside a result. */
@@ -55,7 +50,7 @@ final class Findings {
                 ? finding.message().substring(said.length())
                 : finding.message();
         String label = Names.of(finding.severity());
-        String painted = finding.severity() == Finding.Severity.DAMAGE ? style.bad(label) : style.odd(label);
+        String painted = finding.severity() == Severity.DAMAGE ? style.bad(label) : style.odd(label);
         String start = "  " + painted + " ".repeat(LABEL_WIDTH - label.length());
         List<String> lines = new ArrayList<>();
         for (String line : Text.wrap(Printable.of(message), width - LABEL_WIDTH - 2)) {

@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
+import dev.guestcore.json.Json;
 import dev.guestcore.linux.KernelLog;
 import dev.guestcore.linux.LogEntry;
 import dev.guestcore.linux.LogGap;

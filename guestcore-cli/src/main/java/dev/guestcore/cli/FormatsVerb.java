@@ -5,6 +5,7 @@ import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.file.FileSet;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.Probe;
+import dev.guestcore.internal.text.Names;
 import dev.guestcore.open.Guests;
 import dev.guestcore.open.Scheme;
 import dev.guestcore.source.GuestSource;

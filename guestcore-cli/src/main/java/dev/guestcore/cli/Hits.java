@@ -5,6 +5,7 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.inspect.HexDump;
 import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.json.Json;
 import dev.guestcore.search.SearchHit;
 import dev.guestcore.search.SearchSummary;
 import java.io.IOException;

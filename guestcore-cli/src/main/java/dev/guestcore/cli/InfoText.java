@@ -22,6 +22,8 @@ import dev.guestcore.file.FileBytes;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
 import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.Json;
 import dev.guestcore.open.Guests;
 import java.nio.file.Path;
 import java.time.Instant;

@@ -9,6 +9,9 @@ import dev.guestcore.cpu.Architecture;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.Json;
+import dev.guestcore.json.ReportJson;
 import dev.guestcore.kernel.VmcoreInfoChoice;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -218,37 +221,15 @@ final class InfoVerb extends Verb {
         memory.put("regionCount", summary.regionCount());
         memory.put("holeCount", summary.holeCount());
         memory.put("regions", (Iterable<Object>) () ->
-                guest.memory().regions().stream().<Object>map(InfoVerb::json).iterator());
+                guest.memory().regions().stream().<Object>map(ReportJson::of).iterator());
         document.put("memory", memory);
         Map<String, Object> facts = new LinkedHashMap<>();
         guest.facts().forEach(known -> facts.putAll(known.describe()));
         document.put("facts", facts);
-        scan.ifPresent(result -> document.put("scan", json(result)));
+        scan.ifPresent(result -> document.put("scan", ReportJson.of(result)));
         kernel.addTo(document);
         linux.ifPresent(section -> document.put("linux", section.json()));
         document.put("findings", Findings.json(guest.findings()));
         return document;
-    }
-
-    private static Map<String, Object> json(MemoryRegion region) {
-        Map<String, Object> json = new LinkedHashMap<>(Json.range(region.range()));
-        json.put("kind", Names.of(region.kind()));
-        json.put("name", region.name());
-        return json;
-    }
-
-    private static Map<String, Object> json(MemoryScan result) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("pages", result.pages());
-        json.put("presentPages", result.presentPages());
-        json.put("zeroPages", result.zeroPages());
-        json.put("excludedPages", result.excludedPages());
-        json.put("unreadablePages", result.unreadablePages());
-        json.put("absentPages", result.absentPages());
-        json.put("distinctContents", result.distinctContents());
-        json.put("duplicatePages", result.duplicatePages());
-        json.put("exact", result.exact());
-        json.put("unreadable", result.unreadable().listed().stream().map(Json::range).toList());
-        return json;
     }
 }

@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.json.Json;
 import dev.guestcore.linux.Interrupt;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.Walk;

@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Progress;
+import dev.guestcore.json.Json;
 import java.io.PrintStream;
 import java.util.LinkedHashMap;
 import java.util.Map;

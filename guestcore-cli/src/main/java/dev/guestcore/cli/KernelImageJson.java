@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.json.Json;
 import dev.guestcore.linux.KernelImage;
 import java.util.LinkedHashMap;
 import java.util.Map;

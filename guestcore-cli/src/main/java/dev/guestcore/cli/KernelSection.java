@@ -4,6 +4,8 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.Json;
 import dev.guestcore.kernel.DebuggerAdvice;
 import dev.guestcore.kernel.Derived;
 import dev.guestcore.kernel.KernelFacts;

@@ -5,6 +5,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.internal.text.Names;
 import dev.guestcore.linux.KernelClock;
 import dev.guestcore.linux.KernelObject;
 import dev.guestcore.linux.Linux;

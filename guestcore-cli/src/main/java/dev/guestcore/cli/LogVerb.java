@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.Guest;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.internal.text.Names;
 import dev.guestcore.linux.KernelLog;
 import dev.guestcore.linux.LinuxException;
 import dev.guestcore.linux.LogEntry;

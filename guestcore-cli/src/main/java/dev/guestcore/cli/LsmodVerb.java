@@ -2,6 +2,8 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
 import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.Json;
 import dev.guestcore.linux.LoadedModule;
 import dev.guestcore.linux.Modules;
 import java.util.LinkedHashMap;

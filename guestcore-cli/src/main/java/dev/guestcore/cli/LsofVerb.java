@@ -1,6 +1,8 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.Json;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.OpenFile;
 import dev.guestcore.linux.OpenFiles;

@@ -3,14 +3,13 @@ package dev.guestcore.cli;
 import dev.guestcore.AddressRange;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.json.Json;
+import dev.guestcore.manifest.ManifestReport;
 import dev.guestcore.manifest.ManifestReport.Change;
 import dev.guestcore.manifest.ManifestReport.Companion;
-import dev.guestcore.manifest.ManifestReport;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 
 /** What a manifest says of a file, for people and programs. */
 final class ManifestLines {
@@ -78,49 +77,5 @@ final class ManifestLines {
     private static String describe(MemoryRegion region) {
         return Text.kind(region.kind()) + (region.name().isEmpty() ? "" : " '" + Printable.of(region.name()) + "'") + " "
                 + region.range();
-    }
-
-    /** For programs. */
-    static Map<String, Object> json(ManifestReport report) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("matches", report.matches());
-        json.put("relation", Names.of(report.relation()));
-        json.put("expectedSize", report.expectedSize());
-        json.put("size", report.size());
-        json.put("expectedSha256", report.expectedSha256());
-        if (!report.sha256().isEmpty()) {
-            json.put("sha256", report.sha256());
-        }
-        report.modifiedAfterwards()
-                .ifPresent(time -> json.put("modifiedAfterManifest", time.truncatedTo(ChronoUnit.SECONDS).toString()));
-        json.put("changedMemoryPages", report.changedMemoryPages());
-        json.put("changedFileBlocks", report.changedFilePages());
-        json.put("changes", report.changes().stream().map(ManifestLines::json).toList());
-        json.put("companions", report.companions().stream().map(ManifestLines::json).toList());
-        return json;
-    }
-
-    private static Map<String, Object> json(Change change) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("part", Names.of(change.part()));
-        json.put("first", Json.address(change.first()));
-        json.put("last", Json.address(change.last()));
-        json.put("pages", change.pages());
-        change.region().ifPresent(region -> {
-            json.put("region", Json.range(region.range()));
-            json.put("kind", Names.of(region.kind()));
-            json.put("name", region.name());
-        });
-        if (change.offset().isPresent()) {
-            json.put("offset", Json.address(change.offset().getAsLong()));
-        }
-        return json;
-    }
-
-    private static Map<String, Object> json(Companion companion) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("name", companion.name());
-        json.put("state", Names.of(companion.state()));
-        return json;
     }
 }

@@ -2,6 +2,8 @@ package dev.guestcore.cli;
 
 import dev.guestcore.inspect.MemoryMap;
 import dev.guestcore.inspect.RegionScan;
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.Json;
 import java.util.LinkedHashMap;
 import java.util.Map;
 

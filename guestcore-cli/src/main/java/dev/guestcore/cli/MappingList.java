@@ -7,6 +7,7 @@ import dev.guestcore.address.MappingSummary;
 import dev.guestcore.address.PhysicalAddress;
 import dev.guestcore.cpu.Paging;
 import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.json.Json;
 import java.math.BigInteger;
 import java.util.LinkedHashMap;
 import java.util.List;

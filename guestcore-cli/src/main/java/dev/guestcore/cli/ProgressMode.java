@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.internal.text.Names;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;

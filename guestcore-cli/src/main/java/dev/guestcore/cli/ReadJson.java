@@ -3,6 +3,8 @@ package dev.guestcore.cli;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.Json;
 import java.lang.foreign.MemorySegment;
 import java.util.HexFormat;
 import java.util.Iterator;

@@ -10,6 +10,7 @@ import dev.guestcore.file.CoreSink;
 import dev.guestcore.inspect.HexDump;
 import dev.guestcore.internal.output.ChannelSink;
 import dev.guestcore.internal.output.OutputFile;
+import dev.guestcore.json.Json;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

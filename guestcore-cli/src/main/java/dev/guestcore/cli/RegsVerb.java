@@ -5,6 +5,7 @@ import dev.guestcore.RawContext;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.internal.text.Names;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;

@@ -1,5 +1,7 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.Json;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.Socket;
 import dev.guestcore.linux.Walk;

@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
+import dev.guestcore.json.Json;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.symbols.KernelSymbols;
 import dev.guestcore.linux.symbols.Symbol;

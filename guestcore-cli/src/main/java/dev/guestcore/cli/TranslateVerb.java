@@ -10,6 +10,8 @@ import dev.guestcore.address.WalkStep;
 import dev.guestcore.cpu.PageRights;
 import dev.guestcore.cpu.Paging;
 import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.Json;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

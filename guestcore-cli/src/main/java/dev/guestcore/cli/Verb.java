@@ -2,6 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Finding;
 import dev.guestcore.error.OutputException;
+import dev.guestcore.json.Json;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

@@ -7,6 +7,9 @@ import dev.guestcore.error.SourceException;
 import dev.guestcore.error.UnrecognizedFormatException;
 import dev.guestcore.format.Check;
 import dev.guestcore.inspect.GuestComparison;
+import dev.guestcore.internal.text.Names;
+import dev.guestcore.json.Json;
+import dev.guestcore.json.ReportJson;
 import dev.guestcore.manifest.Manifest;
 import dev.guestcore.manifest.ManifestReport;
 import dev.guestcore.open.Guests;
@@ -100,7 +103,7 @@ final class VerifyVerb extends Verb {
                         other == null ? Optional.empty() : Optional.of(compare(other));
                 if (json) {
                     Map<String, Object> document = json(verification, comparison);
-                    digests.ifPresent(report -> document.put("manifest", ManifestLines.json(report)));
+                    digests.ifPresent(report -> document.put("manifest", ReportJson.of(report)));
                     printJson(document);
                 } else if (other != null) {
                     comparison.ifPresent(result -> Comparison.describe(result, file, other, this::print, style()));
@@ -162,7 +165,7 @@ final class VerifyVerb extends Verb {
         Map<String, Object> document = new LinkedHashMap<>();
         document.put("file", file);
         document.put("unreadable", String.valueOf(reason.getMessage()));
-        document.put("manifest", ManifestLines.json(report));
+        document.put("manifest", ReportJson.of(report));
         return document;
     }
 
@@ -170,7 +173,7 @@ final class VerifyVerb extends Verb {
         if (checks.stream().anyMatch(check -> check.result() == Check.Result.FAIL)) {
             return ExitCode.DAMAGED;
         }
-        return comparison.map(Comparison::agrees).orElse(true) ? ExitCode.DONE : ExitCode.FAILED;
+        return comparison.map(GuestComparison::agrees).orElse(true) ? ExitCode.DONE : ExitCode.FAILED;
     }
 
     private Style style() {
@@ -246,23 +249,8 @@ final class VerifyVerb extends Verb {
         document.put("file", file);
         document.put("format", verification.format());
         document.put("deep", deep);
-        document.put("checks", verification.checks().stream().map(VerifyVerb::json).toList());
-        comparison.ifPresent(result -> document.put("against", Comparison.json(result)));
+        document.put("checks", verification.checks().stream().map(ReportJson::of).toList());
+        comparison.ifPresent(result -> document.put("against", ReportJson.of(result)));
         return document;
-    }
-
-    private static Map<String, Object> json(Check check) {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("id", check.id());
-        json.put("rule", check.rule());
-        json.put("source", check.source());
-        json.put("result", Names.of(check.result()));
-        if (check.offset().isPresent()) {
-            json.put("offset", check.offset().getAsLong());
-        }
-        json.put("expected", check.expected());
-        json.put("found", check.found());
-        json.put("readers", check.readers());
-        return json;
     }
 }

@@ -7,6 +7,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
+import dev.guestcore.json.Json;
 import dev.guestcore.open.Guests;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

@@ -13,16 +13,15 @@ import dev.guestcore.format.CoreWriter;
 import dev.guestcore.format.Loss;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.json.Json;
+import dev.guestcore.json.ReportJson;
 import dev.guestcore.open.Guests;
 import dev.guestcore.source.FreezeChoice;
 import dev.guestcore.source.FreezeRequest;
 import dev.guestcore.source.GuestSource;
 import java.io.PrintStream;
 import java.nio.channels.WritableByteChannel;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -123,7 +122,7 @@ abstract class WritingVerb extends Verb {
             }
         });
         if (json) {
-            Json.write(report, Json.document(spec.name(), json(outcome)));
+            Json.write(report, Json.document(spec.name(), ReportJson.of(outcome, output)));
         } else {
             describe(outcome, format, report, style);
             outcome.freeze().map(Freeze::findings).orElse(List.of())
@@ -240,37 +239,5 @@ abstract class WritingVerb extends Verb {
         if (lines.size() > MOST_LINES) {
             report.println("  … and " + Amounts.count(lines.size() - MOST_LINES) + " more (--json lists all)");
         }
-    }
-
-    private Map<String, Object> json(CaptureReport outcome) {
-        WriteReport written = outcome.written();
-        Map<String, Object> document = new LinkedHashMap<>();
-        document.put("output", output);
-        document.put("format", written.format());
-        document.put("layout", written.layout());
-        document.put("bytes", written.bytes());
-        document.put("memoryBytes", written.memoryBytes());
-        document.put("zeroBytes", written.zeroBytes());
-        outcome.freeze().ifPresent(freeze -> document.put("freeze", freeze.method().label()));
-        outcome.frozen().ifPresent(time -> document.put("frozenSeconds", time.toNanos() / 1e9));
-        outcome.freeze()
-                .filter(freeze -> !freeze.reading().isZero())
-                .ifPresent(freeze -> document.put("readSeconds", freeze.reading().toNanos() / 1e9));
-        document.put("writeSeconds", outcome.writing().toNanos() / 1e9);
-        document.put("unreadableBytes", written.unreadableBytes());
-        document.put("unreadable", written.unreadable().stream()
-                .map(Json::range)
-                .toList());
-        List<Object> losses = new ArrayList<>();
-        for (Loss loss : written.losses()) {
-            Map<String, Object> entry = new LinkedHashMap<>();
-            entry.put("what", loss.what());
-            entry.put("why", loss.why());
-            entry.put("kept", loss.kept());
-            losses.add(entry);
-        }
-        document.put("losses", losses);
-        document.put("findings", Findings.json(outcome.findings()));
-        return document;
     }
 }

@@ -1,5 +1,7 @@
 package dev.guestcore.error;
 
+import dev.guestcore.report.Reported;
+import dev.guestcore.report.Severity;
 import java.io.Serial;
 import java.util.Locale;
 import java.util.Objects;
@@ -8,7 +10,7 @@ import java.util.Objects;
  * The superclass of all exceptions that Guestcore throws on purpose. The message is one line for the user: what is wrong,
  * where, what was expected, what was found, what to do.
  */
-public class GuestcoreException extends RuntimeException {
+public class GuestcoreException extends RuntimeException implements Reported {
 
     @Serial
     private static final long serialVersionUID = 1L;
@@ -27,6 +29,26 @@ public class GuestcoreException extends RuntimeException {
     @Override
     public String getMessage() {
         return Objects.requireNonNull(super.getMessage());
+    }
+
+    /** {@inheritDoc} Here the kind of error, as the class is named. */
+    @Override
+    public String id() {
+        return getClass()
+                .getSimpleName()
+                .replaceFirst("Exception$", "")
+                .replaceAll("(?<=.)(?=\\p{Lu})", "-")
+                .toLowerCase(Locale.ROOT);
+    }
+
+    @Override
+    public Severity severity() {
+        return Severity.FAILED;
+    }
+
+    @Override
+    public String text() {
+        return getMessage();
     }
 
     /** Part of a message may come from a dump, a guest or a hypervisor, which must not break the line. */

@@ -1,5 +1,6 @@
 package dev.guestcore.error;
 
+import dev.guestcore.report.Place;
 import java.io.Serial;
 
 /** A file breaks a rule of its format so badly that the request cannot be fulfilled. */
@@ -11,6 +12,9 @@ public final class MalformedDumpException extends GuestcoreException {
     private final String file;
     private final long offset;
     private final String field;
+    private final String expected;
+    private final String found;
+    private final String remedy;
 
     /**
      * Creates the error.
@@ -29,6 +33,9 @@ public final class MalformedDumpException extends GuestcoreException {
         this.file = file;
         this.offset = offset;
         this.field = field;
+        this.expected = expected;
+        this.found = found;
+        this.remedy = remedy;
     }
 
     /** Name of the damaged file. */
@@ -44,5 +51,25 @@ public final class MalformedDumpException extends GuestcoreException {
     /** The field that breaks the rule. */
     public String field() {
         return field;
+    }
+
+    @Override
+    public Place place() {
+        return Place.of(file, offset);
+    }
+
+    @Override
+    public String expected() {
+        return expected;
+    }
+
+    @Override
+    public String found() {
+        return found;
+    }
+
+    @Override
+    public String remedy() {
+        return remedy;
     }
 }

@@ -1,5 +1,8 @@
 package dev.guestcore.format;
 
+import dev.guestcore.report.Place;
+import dev.guestcore.report.Reported;
+import dev.guestcore.report.Severity;
 import java.util.Objects;
 import java.util.OptionalLong;
 
@@ -23,7 +26,8 @@ public record Check(
         OptionalLong offset,
         String expected,
         String found,
-        String readers) {
+        String readers)
+        implements Reported {
 
     /** How a check went. */
     public enum Result {
@@ -47,6 +51,22 @@ public record Check(
         Objects.requireNonNull(expected);
         Objects.requireNonNull(found);
         Objects.requireNonNull(readers);
+    }
+
+    /** Damage where the rule is broken. */
+    @Override
+    public Severity severity() {
+        return result == Result.FAIL ? Severity.DAMAGE : Severity.NOTE;
+    }
+
+    @Override
+    public Place place() {
+        return Place.ofOffset(offset);
+    }
+
+    @Override
+    public String text() {
+        return toString();
     }
 
     /** One line, with the offset in hexadecimal. */

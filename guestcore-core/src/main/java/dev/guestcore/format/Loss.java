@@ -1,5 +1,7 @@
 package dev.guestcore.format;
 
+import dev.guestcore.report.Reported;
+import dev.guestcore.report.Severity;
 import java.util.Objects;
 
 /**
@@ -9,11 +11,27 @@ import java.util.Objects;
  * @param why what the format has instead
  * @param kept whether it is stored in Guestcore's own record, so that a later conversion restores it
  */
-public record Loss(String what, String why, boolean kept) {
+public record Loss(String what, String why, boolean kept) implements Reported {
 
     /** Checks for null. */
     public Loss {
         Objects.requireNonNull(what);
         Objects.requireNonNull(why);
+    }
+
+    @Override
+    public String id() {
+        return "loss";
+    }
+
+    /** A note if it is stored in Guestcore's own record. */
+    @Override
+    public Severity severity() {
+        return kept ? Severity.NOTE : Severity.OMITTED;
+    }
+
+    @Override
+    public String text() {
+        return what + ": " + why;
     }
 }

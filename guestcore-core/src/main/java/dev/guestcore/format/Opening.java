@@ -4,6 +4,7 @@ import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.file.FileSet;
+import dev.guestcore.report.Severity;
 import java.util.List;
 import java.util.OptionalLong;
 
@@ -40,7 +41,7 @@ public final class Opening {
      */
     public static Check check(String name, List<Finding> findings) {
         List<Finding> damage = findings.stream()
-                .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                .filter(finding -> finding.severity() == Severity.DAMAGE)
                 .toList();
         String found = switch (damage.size()) {
             case 0 -> "no damage";

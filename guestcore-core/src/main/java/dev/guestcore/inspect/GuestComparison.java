@@ -84,6 +84,19 @@ public record GuestComparison(
         return (architectureA.mayBe(architectureB) || architectureB.mayBe(architectureA)) && vcpuCountA == vcpuCountB && vcpus.isEmpty();
     }
 
+    /** Whether every register that both guests know has the same value in both; what one of them does not know is passed over. */
+    public boolean isSameWhereKnown() {
+        return vcpuCountA == vcpuCountB
+                && architectureA == architectureB
+                && vcpus.stream().allMatch(vcpu -> vcpu.mode().isEmpty())
+                && vcpus.stream().flatMap(vcpu -> vcpu.registers().stream()).noneMatch(RegisterDifference::isKnownInBoth);
+    }
+
+    /** Whether both guests agree in all memory and in every register that both know. */
+    public boolean agrees() {
+        return isSameMemory() && isSameWhereKnown();
+    }
+
     /** Whether nothing at all differs. */
     public boolean isIdentical() {
         return isSameMemory()

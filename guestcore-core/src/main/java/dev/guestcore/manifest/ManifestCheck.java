@@ -1,6 +1,5 @@
 package dev.guestcore.manifest;
 
-import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.PageRun;
@@ -16,6 +15,7 @@ import dev.guestcore.manifest.ManifestReport.Companion;
 import dev.guestcore.manifest.ManifestReport.Part;
 import dev.guestcore.manifest.ManifestReport.Relation;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -121,7 +121,7 @@ final class ManifestCheck {
     private boolean isWhole() {
         try (Guest guest = Guests.open(path)) {
             Extents stored = manifest.segments();
-            boolean whole = guest.findings().stream().noneMatch(finding -> finding.severity() == Finding.Severity.DAMAGE);
+            boolean whole = guest.findings().stream().noneMatch(finding -> finding.severity() == Severity.DAMAGE);
             for (long i = 0; whole && i < stored.count(); i++) {
                 whole = isReadable(guest.memory(), stored.value(i), stored.last(i) - stored.first(i));
             }

@@ -14,6 +14,7 @@ import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.source.GuestSource;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.ForeignTools;
@@ -72,7 +73,7 @@ class CompressedFilesTest {
 
     private static List<Finding> damage(FileBytes file) {
         return file.findings().stream()
-                .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                .filter(finding -> finding.severity() == Severity.DAMAGE)
                 .toList();
     }
 

@@ -16,6 +16,7 @@ import dev.guestcore.error.SourceException;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.FlattenedFiles;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -103,7 +104,7 @@ class FailingDiskTest {
                     List.of(Finding.damage(dump + ": 4096 bytes at offset 0x" + Long.toHexString(bad)
                             + " cannot be read: Input/output error")),
                     guest.findings().stream()
-                            .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                            .filter(finding -> finding.severity() == Severity.DAMAGE)
                             .toList());
             assertEquals(PageState.UNREADABLE, guest.memory().runAt(lost.first() + BLOCK - 1).state());
             assertEquals(PageState.PRESENT, guest.memory().runAt(lost.last() + 1).state());

@@ -16,6 +16,7 @@ import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.inspect.VcpuDifference;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.Patterns;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -81,7 +82,7 @@ class UnknownRegistersTest {
 
     private static List<String> damage(Guest guest) {
         return guest.findings().stream()
-                .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                .filter(finding -> finding.severity() == Severity.DAMAGE)
                 .map(Finding::message)
                 .toList();
     }

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.abort;
 
-import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
@@ -12,6 +11,7 @@ import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.ForeignTools;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -107,7 +107,7 @@ class ForeignCoresTest {
         assertEquals(
                 List.of(),
                 found.findings().stream()
-                        .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                        .filter(finding -> finding.severity() == Severity.DAMAGE)
                         .toList());
         ComparedGuests.registers(registers, found, REGISTERS_AT_LEAST);
         assertEquals(release, release(found));

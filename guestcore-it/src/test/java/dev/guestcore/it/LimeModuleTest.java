@@ -10,6 +10,7 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.kernel.KernelFacts;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.search.MemorySearch;
 import dev.guestcore.search.SearchPattern;
 import java.io.IOException;
@@ -50,7 +51,7 @@ class LimeModuleTest {
         qemu.qmp("stop", Map.of());
         try (Guest uncut = Guests.open(qemu.disk())) {
             assertEquals(
-                    List.of(Finding.Severity.NOTE),
+                    List.of(Severity.NOTE),
                     uncut.findings().stream().map(Finding::severity).toList());
         }
         blocks = cutBehindLastBlock(qemu.disk());

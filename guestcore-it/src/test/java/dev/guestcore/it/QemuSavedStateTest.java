@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
@@ -15,6 +14,7 @@ import dev.guestcore.Vcpu;
 import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -82,7 +82,7 @@ class QemuSavedStateTest {
             assertEquals("vmstate", saved.provenance().format());
             assertTrue(saved.provenance().layout().startsWith("machine " + machine), saved.provenance()::layout);
             assertTrue(saved.provenance().layout().endsWith("paused, memory split by CMOS"), saved.provenance()::layout);
-            assertTrue(saved.findings().stream().allMatch(finding -> finding.severity() == Finding.Severity.NOTE),
+            assertTrue(saved.findings().stream().allMatch(finding -> finding.severity() == Severity.NOTE),
                     saved.findings()::toString);
             assertEquals(2, saved.vcpus().size());
             for (Vcpu vcpu : saved.vcpus()) {

@@ -159,7 +159,7 @@ public final class ElfCoreFormat implements OneFileFormat {
         try {
             return KeepRecord.restore(guest, file, record.descriptorOffset(), record.descriptorSize());
         } catch (MalformedDumpException e) {
-            return builder.findings(List.of(Finding.damage(e.getMessage()))).build(memory);
+            return builder.findings(List.of(Finding.damage(e))).build(memory);
         }
     }
 

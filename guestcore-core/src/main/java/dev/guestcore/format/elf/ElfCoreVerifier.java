@@ -14,6 +14,7 @@ import dev.guestcore.internal.elf.ElfHeader;
 import dev.guestcore.internal.elf.ProgramHeader;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.ranges.Extents;
+import dev.guestcore.report.Severity;
 import java.lang.foreign.Arena;
 import java.util.List;
 
@@ -160,7 +161,7 @@ final class ElfCoreVerifier {
 
     private static List<Finding> damage(CappedFindings findings) {
         return findings.list().stream()
-                .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                .filter(finding -> finding.severity() == Severity.DAMAGE)
                 .toList();
     }
 }

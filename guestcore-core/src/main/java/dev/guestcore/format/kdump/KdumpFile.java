@@ -113,7 +113,7 @@ final class KdumpFile {
             return KeepRecord.restore(
                     guest, files.getFirst(), record.get().offset(), record.get().size());
         } catch (MalformedDumpException e) {
-            return builder.findings(List.of(Finding.damage(e.getMessage()))).build(memory);
+            return builder.findings(List.of(Finding.damage(e))).build(memory);
         }
     }
 

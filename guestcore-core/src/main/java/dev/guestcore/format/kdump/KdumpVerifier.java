@@ -8,6 +8,7 @@ import dev.guestcore.format.Check;
 import dev.guestcore.internal.check.CappedFindings;
 import dev.guestcore.internal.check.CheckList;
 import dev.guestcore.internal.check.SecondCopies;
+import dev.guestcore.report.Severity;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
@@ -107,7 +108,7 @@ final class KdumpVerifier {
 
     private void places(CappedFindings findings, List<PagePlaces> places) {
         List<Finding> damage = findings.list().stream()
-                .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                .filter(finding -> finding.severity() == Severity.DAMAGE)
                 .filter(finding -> !finding.message().contains("split set")
                         && !finding.message().contains(SplitSet.CONTRADICTION)
                         && places.stream().noneMatch(part -> part.tells(finding.message())))

@@ -11,6 +11,7 @@ import dev.guestcore.internal.check.CappedFindings;
 import dev.guestcore.internal.check.CheckList;
 import dev.guestcore.internal.check.SecondCopies;
 import dev.guestcore.internal.file.Arenas;
+import dev.guestcore.report.Severity;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -80,7 +81,7 @@ final class LimeImages {
         try (Arena arena = Arena.ofShared()) {
             LimeFile image = LimeFile.read(file, arena, findings, deep ? Long.MAX_VALUE : SecondCopies.AT_OPENING);
             List<Finding> damage = findings.list().stream()
-                    .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                    .filter(finding -> finding.severity() == Severity.DAMAGE)
                     .filter(finding -> image.contradiction().isEmpty() || !finding.message().contains(image.contradiction()))
                     .toList();
             checks.check(damage.isEmpty(), id + "-02", "every block is whole", 0, "so",

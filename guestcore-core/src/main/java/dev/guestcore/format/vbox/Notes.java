@@ -86,7 +86,7 @@ final class Notes {
             try {
                 note = ElfNote.read(file, ByteOrder.LITTLE_ENDIAN, at, limit);
             } catch (MalformedDumpException e) {
-                findings.add(Finding.damage(e.getMessage()));
+                findings.add(Finding.damage(e));
                 return;
             }
             sort(note);

@@ -69,7 +69,7 @@ final class VmCoreReader {
         try {
             return KeepRecord.restore(guest, file, record.descriptorOffset(), record.descriptorSize());
         } catch (MalformedDumpException e) {
-            return builder.findings(List.of(Finding.damage(e.getMessage()))).build(memory);
+            return builder.findings(List.of(Finding.damage(e))).build(memory);
         }
     }
 
@@ -129,7 +129,7 @@ final class VmCoreReader {
     }
 
     private void damage(long offset, String field, String expected, String found, String meaning) {
-        findings.add(Finding.damage(file.malformed(offset, field, expected, found, meaning).getMessage()));
+        findings.add(Finding.damage(file.malformed(offset, field, expected, found, meaning)));
     }
 
     private VirtualBoxFacts facts() {

@@ -17,6 +17,7 @@ import dev.guestcore.internal.migration.MachineState;
 import dev.guestcore.internal.migration.MigrationStream;
 import dev.guestcore.internal.migration.PcMemoryMap;
 import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.report.Severity;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -83,7 +84,7 @@ record SavedStream(
             PcMemoryMap.Result layout = layout(file.name(), state, image.dimms());
             findings.addAll(state.findings());
             layout.findings().forEach(finding ->
-                    findings.add(new Finding(finding.severity(), file.name() + ": " + finding.message())));
+                    findings.add(finding.withMessage(file.name() + ": " + finding.message())));
             boolean whole = stream.isRamComplete();
             PageTable pages = builder.build(arena, whole ? PageState.EXCLUDED : PageState.UNREADABLE);
             long missing = pages.missingPages();
@@ -167,7 +168,7 @@ record SavedStream(
     /** The first damage, for a line of text. */
     String firstDamage() {
         return findings.stream()
-                .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                .filter(finding -> finding.severity() == Severity.DAMAGE)
                 .map(Finding::message)
                 .findFirst()
                 .orElse("not so");

@@ -17,6 +17,7 @@ import dev.guestcore.internal.elf.ElfNote;
 import dev.guestcore.internal.elf.SectionHeader;
 import dev.guestcore.internal.xen.ContextLayout;
 import dev.guestcore.internal.xen.VcpuContext;
+import dev.guestcore.report.Severity;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
@@ -388,7 +389,7 @@ final class DumpChecks {
                 hex(end), "");
         List<Finding> gaps = reader.places();
         add(41, "there are no gaps between sections, except up to the next page", "section 2",
-                gaps.stream().anyMatch(gap -> gap.severity() == Finding.Severity.DAMAGE) ? Result.FAIL
+                gaps.stream().anyMatch(gap -> gap.severity() == Severity.DAMAGE) ? Result.FAIL
                         : gaps.isEmpty() ? Result.PASS : Result.NOTE,
                 OptionalLong.empty(), "none", gaps.isEmpty() ? "none" : gaps.getFirst().message(), "");
     }

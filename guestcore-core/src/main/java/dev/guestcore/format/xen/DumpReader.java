@@ -23,6 +23,7 @@ import dev.guestcore.internal.memory.LazyMemory;
 import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.internal.xen.ContextLayout;
 import dev.guestcore.internal.xen.VcpuContext;
+import dev.guestcore.report.Severity;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -147,7 +148,7 @@ final class DumpReader {
         try {
             return KeepRecord.restore(guest, file, record.get().offset(), record.get().size());
         } catch (MalformedDumpException e) {
-            return builder.findings(List.of(Finding.damage(e.getMessage()))).build(memory);
+            return builder.findings(List.of(Finding.damage(e))).build(memory);
         }
     }
 
@@ -429,7 +430,7 @@ final class DumpReader {
 
     /** The frame of the file, if it is whole, holds nothing that is foreign to us, and can be put together again. */
     private Optional<XenFacts.FileParts> fileParts() {
-        boolean damaged = findings.stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE);
+        boolean damaged = findings.stream().anyMatch(finding -> finding.severity() == Severity.DAMAGE);
         Optional<Section> names = dump.section(DumpFile.NAMES);
         Optional<Section> noteSection = dump.section(DumpFile.NOTES);
         int stride = dump.elf().sectionHeaderSize();

@@ -2,6 +2,7 @@ package dev.guestcore.internal.check;
 
 import dev.guestcore.Finding;
 import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.report.Severity;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -12,7 +13,7 @@ public final class CappedFindings {
 
     private final List<Finding> findings = new ArrayList<>();
     private long more;
-    private Finding.Severity worstOfMore = Finding.Severity.NOTE;
+    private Severity worstOfMore = Severity.NOTE;
 
     /** Adds a finding. */
     public void add(Finding finding) {
@@ -31,12 +32,12 @@ public final class CappedFindings {
 
     /** Adds damage in the words of an error that need not stop the reader. */
     public void damage(MalformedDumpException error) {
-        add(Finding.damage(error.getMessage()));
+        add(Finding.damage(error));
     }
 
     /** Adds an oddity in the words of an error. */
     public void note(MalformedDumpException error) {
-        add(Finding.note(error.getMessage()));
+        add(Finding.note(error));
     }
 
     /** What was found. */
@@ -45,7 +46,7 @@ public final class CappedFindings {
             return List.copyOf(findings);
         }
         List<Finding> all = new ArrayList<>(findings);
-        all.add(new Finding(worstOfMore, more + " more of this kind"));
+        all.add(Finding.of(worstOfMore, more + " more of this kind"));
         return all;
     }
 }

@@ -4,6 +4,7 @@ import dev.guestcore.Finding;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.report.Severity;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -71,6 +72,6 @@ public record MachineState(
 
     /** Whether the whole stream was there and every device's data fitted its description. */
     public boolean isWhole() {
-        return findings.stream().noneMatch(finding -> finding.severity() == Finding.Severity.DAMAGE);
+        return findings.stream().noneMatch(finding -> finding.severity() == Severity.DAMAGE);
     }
 }

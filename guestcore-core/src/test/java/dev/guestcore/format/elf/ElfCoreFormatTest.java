@@ -19,6 +19,7 @@ import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.Probe;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.FlattenedFiles;
 import dev.guestcore.testing.Patterns;
@@ -240,7 +241,7 @@ class ElfCoreFormatTest {
         try (Guest guest = Guests.open(file(elf.build()))) {
             assertArrayEquals(Patterns.bytes(0x100, 3), read(guest, 0, 0x100));
             assertEquals(1, guest.memory().regions().size());
-            assertEquals(List.of(Finding.Severity.OMITTED),
+            assertEquals(List.of(Severity.OMITTED),
                     guest.findings().stream().map(Finding::severity).toList(), guest.findings()::toString);
             assertTrue(guest.findings().getFirst().message().contains(": 1 segment has no single physical address"));
         }
@@ -450,7 +451,7 @@ class ElfCoreFormatTest {
         elf.programHeader(0x60000001, elf.content(new byte[0x1000]), 0, 0, 0x1000, 0x1000);
         try (Guest guest = Guests.open(file(elf.build()))) {
             assertEquals(
-                    List.of(Finding.Severity.OMITTED),
+                    List.of(Severity.OMITTED),
                     guest.findings().stream().map(Finding::severity).toList());
             assertTrue(guest.findings().getFirst().message().contains(": 1 program header with content"));
         }

@@ -3,12 +3,12 @@ package dev.guestcore.format.elf;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.ElfFiles;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -52,7 +52,7 @@ class ElfPlacesTest {
     private void assertDamage(byte[] core, String text) {
         List<String> findings = findings(core);
         assertEquals(1, findings.size(), findings::toString);
-        assertTrue(findings.getFirst().startsWith(Finding.Severity.DAMAGE + " "), findings::toString);
+        assertTrue(findings.getFirst().startsWith(Severity.DAMAGE + " "), findings::toString);
         assertTrue(findings.getFirst().contains(text), findings::toString);
     }
 
@@ -98,7 +98,7 @@ class ElfPlacesTest {
         core.content(page(2));
         List<String> findings = findings(core.build());
         assertEquals(1, findings.size(), findings::toString);
-        assertTrue(findings.getFirst().startsWith(Finding.Severity.NOTE + " "), findings::toString);
+        assertTrue(findings.getFirst().startsWith(Severity.NOTE + " "), findings::toString);
         assertTrue(findings.getFirst().contains("nothing refers to 4096 bytes, from offset 0x1200 on"), findings::toString);
     }
 

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
@@ -13,6 +12,7 @@ import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.Patterns;
 import dev.guestcore.testing.QemuGuest;
 import java.nio.file.Files;
@@ -71,7 +71,7 @@ class QemuDumpTest {
     private static void check(Guest guest, Path memory, List<String> truth) {
         Patterns.assertSameAs(memory, guest.memory());
         // With paging, what no page table maps is in the file, but in none of its segments.
-        assertTrue(guest.findings().stream().allMatch(finding -> finding.severity() == Finding.Severity.NOTE
+        assertTrue(guest.findings().stream().allMatch(finding -> finding.severity() == Severity.NOTE
                 && finding.message().contains("nothing refers to")), guest.findings()::toString);
         assertEquals(2, guest.vcpus().size());
         for (int i = 0; i < 2; i++) {

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageRun;
@@ -15,6 +14,7 @@ import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.ElfFiles;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -117,7 +117,7 @@ class KdumpHostileTest {
                 bytes.putLong(image.at("size_" + what), 100);
                 try (Guest guest = Guests.open(file())) {
                     assertTrue(guest.findings().stream()
-                            .anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE
+                            .anyMatch(finding -> finding.severity() == Severity.DAMAGE
                                     && finding.message().contains("offset_" + what)));
                 }
             }
@@ -211,7 +211,7 @@ class KdumpHostileTest {
             try (Guest guest = Guests.open(path)) {
                 boolean lost = readAll(guest);
                 boolean told = guest.findings().stream()
-                        .anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE);
+                        .anyMatch(finding -> finding.severity() == Severity.DAMAGE);
                 assertTrue(!cut || !lost || told, "pages are lost and nobody says so");
             } catch (GuestcoreException e) {
                 assertEquals(1, e.getMessage().lines().count(), e.getMessage());

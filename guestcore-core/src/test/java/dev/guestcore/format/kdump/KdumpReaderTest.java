@@ -21,6 +21,7 @@ import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.FlattenedFiles;
 import java.lang.foreign.MemorySegment;
@@ -76,7 +77,7 @@ class KdumpReaderTest {
         return page;
     }
 
-    private static List<String> findings(Guest guest, Finding.Severity severity) {
+    private static List<String> findings(Guest guest, Severity severity) {
         return guest.findings().stream()
                 .filter(finding -> finding.severity() == severity)
                 .map(Finding::message)
@@ -204,11 +205,11 @@ class KdumpReaderTest {
                 .status(8)
                 .write(folder.resolve("odd"));
         try (Guest guest = Guests.open(path)) {
-            List<String> notes = findings(guest, Finding.Severity.NOTE);
+            List<String> notes = findings(guest, Severity.NOTE);
             assertEquals(2, notes.size(), notes.toString());
             assertTrue(notes.get(0).contains("does not name the kernel"), notes.get(0));
             assertTrue(notes.get(1).contains("0x1000") && notes.get(1).contains("0xffffffffffffe000"), notes.get(1));
-            List<String> damage = findings(guest, Finding.Severity.DAMAGE);
+            List<String> damage = findings(guest, Severity.DAMAGE);
             assertEquals(1, damage.size(), damage.toString());
             assertTrue(damage.getFirst().contains("incomplete"), damage.getFirst());
         }
@@ -228,7 +229,7 @@ class KdumpReaderTest {
                 }
             }
             try (Guest guest = Guests.open(high)) {
-                List<String> damage = findings(guest, Finding.Severity.DAMAGE);
+                List<String> damage = findings(guest, Severity.DAMAGE);
                 assertEquals(1, damage.size());
                 assertTrue(damage.getFirst().contains("2 of 3 pages of a split set"), damage.getFirst());
                 assertEquals(PageState.UNREADABLE, guest.memory().runAt(0).state());
@@ -276,8 +277,8 @@ class KdumpReaderTest {
         Path low = image.split(0, 2).write(folder.resolve("low"));
         Path high = image.split(2, 6).write(folder.resolve("high"));
         try (Guest guest = Guests.open("split:" + low + "," + high + "," + low)) {
-            assertEquals(List.of(), findings(guest, Finding.Severity.DAMAGE));
-            List<String> notes = findings(guest, Finding.Severity.NOTE);
+            assertEquals(List.of(), findings(guest, Severity.DAMAGE));
+            List<String> notes = findings(guest, Severity.NOTE);
             assertEquals(1, notes.size(), notes::toString);
             assertTrue(notes.getFirst().contains("hold the same pages, page frames 0 to 1"), notes::toString);
         }
@@ -292,7 +293,7 @@ class KdumpReaderTest {
         Path high = image.split(2, 6).write(folder.resolve("high"));
         String location = "split:" + low + "," + high;
         try (Guest guest = Guests.open(location)) {
-            List<String> damage = findings(guest, Finding.Severity.DAMAGE);
+            List<String> damage = findings(guest, Severity.DAMAGE);
             assertEquals(1, damage.size(), damage::toString);
             assertTrue(damage.getFirst().contains("contradict each other about page frames 2 to 2: 1 page is there twice"
                     + " with different bytes, the first at guest-physical address 0x2000"), damage::toString);
@@ -302,7 +303,7 @@ class KdumpReaderTest {
         KdumpImage other = usual(KdumpImage.Machine.X86_64, 6, PAGE).page(1, content(4, PAGE), 0);
         Path otherHigh = other.split(1, 6).write(folder.resolve("other"));
         try (Guest guest = Guests.open("split:" + low + "," + otherHigh)) {
-            List<String> damage = findings(guest, Finding.Severity.DAMAGE);
+            List<String> damage = findings(guest, Severity.DAMAGE);
             assertTrue(damage.stream().anyMatch(text -> text.startsWith("the bitmaps of " + low + " and " + otherHigh
                     + " contradict each other")), damage::toString);
         }
@@ -316,8 +317,8 @@ class KdumpReaderTest {
         later[image.at("tv_sec")] ^= 1;
         Path high = ElfFiles.write(folder.resolve("high"), later);
         try (Guest guest = Guests.open("split:" + low + "," + high)) {
-            assertEquals(List.of(), findings(guest, Finding.Severity.DAMAGE));
-            assertTrue(findings(guest, Finding.Severity.NOTE).getFirst().contains("the header has another time than that of"));
+            assertEquals(List.of(), findings(guest, Severity.DAMAGE));
+            assertTrue(findings(guest, Severity.NOTE).getFirst().contains("the header has another time than that of"));
         }
     }
 

@@ -11,6 +11,7 @@ import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.format.elf.ElfCoreFormat;
 import dev.guestcore.format.xen.XenDumpCoreFormat;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.Patterns;
 import java.io.ByteArrayOutputStream;
@@ -192,7 +193,7 @@ class NotesTravelTest {
 
         static List<Finding> damage(Guest guest) {
             return guest.findings().stream()
-                    .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                    .filter(finding -> finding.severity() == Severity.DAMAGE)
                     .toList();
         }
     }

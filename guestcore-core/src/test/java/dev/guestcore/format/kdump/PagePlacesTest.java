@@ -10,6 +10,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.Patterns;
 import java.io.IOException;
@@ -54,7 +55,7 @@ class PagePlacesTest {
     private List<String> damage(byte[] dump) {
         try (Guest guest = Guests.open(write(dump))) {
             return guest.findings().stream()
-                    .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                    .filter(finding -> finding.severity() == Severity.DAMAGE)
                     .map(Finding::message)
                     .toList();
         }

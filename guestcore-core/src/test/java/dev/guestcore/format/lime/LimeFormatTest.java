@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.PageState;
@@ -23,6 +22,7 @@ import dev.guestcore.format.Loss;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.Patterns;
 import io.airlift.compress.v3.snappy.SnappyFramedInputStream;
@@ -291,14 +291,14 @@ class LimeFormatTest {
         }
         Path disk = file(good, new byte[(2 << 20) - good.length]);
         try (Guest guest = Guests.open(disk)) {
-            assertEquals(Finding.Severity.NOTE, guest.findings().getFirst().severity());
+            assertEquals(Severity.NOTE, guest.findings().getFirst().severity());
             assertEquals(1, guest.findings().size());
             assertEquals(1, guest.memory().regions().size());
         }
         byte[] soon = new byte[(1 << 20) - good.length];
         soon[soon.length - 1] = 1;
         try (Guest guest = Guests.open(file(good, soon))) {
-            assertEquals(Finding.Severity.DAMAGE, guest.findings().getFirst().severity());
+            assertEquals(Severity.DAMAGE, guest.findings().getFirst().severity());
         }
         Path backwards = file(header(0x4c694d45, 1, 0x2000, 0x1000));
         assertEquals(
@@ -315,7 +315,7 @@ class LimeFormatTest {
         bytes[bytes.length / 2 - 8] ^= 1;
         Files.write(length, bytes);
         try (Guest guest = Guests.open(length)) {
-            assertEquals(Finding.Severity.NOTE, guest.findings().getFirst().severity());
+            assertEquals(Severity.NOTE, guest.findings().getFirst().severity());
             assertEquals(2, guest.memory().regions().size());
         }
     }

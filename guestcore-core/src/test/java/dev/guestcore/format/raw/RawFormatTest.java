@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestBuilder;
 import dev.guestcore.MemoryRegion;
@@ -25,6 +24,7 @@ import dev.guestcore.format.Check;
 import dev.guestcore.format.Loss;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.ElfFiles;
 import dev.guestcore.testing.Patterns;
 import java.io.BufferedWriter;
@@ -320,7 +320,7 @@ class RawFormatTest {
         }
         try (Guest copy = Guests.open(target)) {
             assertEquals(1, copy.findings().size(), copy.findings()::toString);
-            assertEquals(Finding.Severity.OMITTED, copy.findings().getFirst().severity());
+            assertEquals(Severity.OMITTED, copy.findings().getFirst().severity());
             assertTrue(copy.findings().getFirst().message().contains("6 regions have names"), copy.findings()::toString);
         }
     }
@@ -361,7 +361,7 @@ class RawFormatTest {
         String twoAddresses = ranges("{\"address\":\"0x0\",\"size\":\"0x20\",\"offset\":0},"
                 + "{\"address\":\"0x1000\",\"size\":\"0x20\",\"offset\":16}");
         try (Guest guest = Guests.open(withMap(twoAddresses))) {
-            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE
+            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Severity.DAMAGE
                     && finding.message().contains("the bytes at offset 0x10 are memory at 0x10 and at 0x1000 at once")),
                     guest.findings()::toString);
         }

@@ -19,6 +19,7 @@ import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.Samples;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -263,7 +264,7 @@ class GeneratedSamplesTest {
         GeneratedCore truth = GeneratedCore.of(sample);
         VmCoreWriter.layout(VmCoreLayout.R32341).write(truth.guest(), copy, Progress.none());
         try (Guest guest = Guests.open(copy)) {
-            assertFalse(guest.findings().stream().anyMatch(f -> f.severity() == Finding.Severity.DAMAGE));
+            assertFalse(guest.findings().stream().anyMatch(f -> f.severity() == Severity.DAMAGE));
             byte[] page = new byte[PAGE];
             guest.memory().read(0x2000, MemorySegment.ofArray(page));
             assertArrayEquals(truth.page(0x2000), page);

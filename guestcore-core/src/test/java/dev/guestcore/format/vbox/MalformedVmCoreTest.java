@@ -14,6 +14,7 @@ import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Probe;
+import dev.guestcore.report.Severity;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -232,7 +233,7 @@ class MalformedVmCoreTest {
                     : Finding.note(file + ": " + message);
             assertEquals(expected, guest.findings().getFirst());
             // Where the change leaves bytes between notes and ranges to nothing, that is told as well.
-            assertTrue(guest.findings().stream().skip(1).allMatch(finding -> finding.severity() == Finding.Severity.NOTE
+            assertTrue(guest.findings().stream().skip(1).allMatch(finding -> finding.severity() == Severity.NOTE
                     && finding.message().contains("nothing refers to")), guest.findings()::toString);
             exercise(guest);
         }
@@ -243,13 +244,13 @@ class MalformedVmCoreTest {
     void rangesThatShareBytesAreDamage() {
         byte[] bytes = changed(core -> core.putLong(LAST_LOAD + 8, core.getLong(LAST_LOAD + 8) - 0x800));
         try (Guest guest = SmallCore.open(folder, bytes)) {
-            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE
+            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Severity.DAMAGE
                     && finding.message().contains("are memory at 0x1800 and memory at 0x4000 at once")),
                     guest.findings()::toString);
         }
         byte[] overNotes = changed(core -> core.putLong(SmallCore.LOADS + 8, core.getLong(SmallCore.LOADS + 8) - 16));
         try (Guest guest = SmallCore.open(folder, overNotes)) {
-            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE
+            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Severity.DAMAGE
                     && finding.message().contains("are notes and memory at 0x0 at once")), guest.findings()::toString);
             assertTrue(guest.findings().stream().anyMatch(finding -> finding.message().contains("nothing refers to 16"
                     + " bytes between headers, notes and ranges")), guest.findings()::toString);
@@ -291,7 +292,7 @@ class MalformedVmCoreTest {
             assertTrue(Arrays.equals(SmallCore.pattern(SmallCore.ROM_SIZE, 2), rom));
             assertEquals(PageState.UNREADABLE, guest.memory().runAt(0x1000).state());
             assertEquals(0x17ff, guest.memory().runAt(0x1000).range().last());
-            assertEquals(Finding.Severity.DAMAGE, guest.findings().getFirst().severity());
+            assertEquals(Severity.DAMAGE, guest.findings().getFirst().severity());
         }
     }
 

@@ -18,6 +18,7 @@ import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -174,7 +175,7 @@ class ManyRangesTest {
             assertEquals(count, guest.memory().regions().size());
             assertEquals(8192, guest.memory().regions().get(1).range().first());
             assertTrue(guest.findings().stream()
-                    .anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE
+                    .anyMatch(finding -> finding.severity() == Severity.DAMAGE
                             && finding.message().contains("not in ascending order")));
         }
     }

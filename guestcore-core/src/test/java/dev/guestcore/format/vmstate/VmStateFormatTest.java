@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.AddressRange;
-import dev.guestcore.Finding;
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.PageState;
@@ -21,6 +20,7 @@ import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.ForeignTools;
 import dev.guestcore.testing.MigrationFiles;
 import java.io.ByteArrayOutputStream;
@@ -213,7 +213,7 @@ class VmStateFormatTest {
         byte[] half = Arrays.copyOf(packed, packed.length / 2);
         try (Guest guest = Guests.open(write(half))) {
             assertTrue(guest.findings().stream()
-                    .anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE), program);
+                    .anyMatch(finding -> finding.severity() == Severity.DAMAGE), program);
         } catch (MalformedDumpException e) {
             // All is in one block.
             assertTrue(List.of("bzip2", "zstd").contains(program), e.getMessage());
@@ -258,7 +258,7 @@ class VmStateFormatTest {
         System.arraycopy("Part".getBytes(StandardCharsets.US_ASCII), 0, unfinished, 12, 4);
         try (Guest guest = Guests.open(write(unfinished))) {
             checkMemory(guest);
-            assertEquals(Finding.Severity.DAMAGE, guest.findings().getFirst().severity());
+            assertEquals(Severity.DAMAGE, guest.findings().getFirst().severity());
         }
     }
 
@@ -321,7 +321,7 @@ class VmStateFormatTest {
                 assertEquals(1, guest.findings().size(), guest.findings()::toString);
                 assertEquals(folder.resolve("stream") + ": the stream ends at offset 0x" + Integer.toHexString(stream.length)
                         + "; what follows is not part of it", guest.findings().getFirst().message());
-                assertEquals(Finding.Severity.NOTE, guest.findings().getFirst().severity());
+                assertEquals(Severity.NOTE, guest.findings().getFirst().severity());
             }
         }
         Path volume = write(stream);
@@ -343,7 +343,7 @@ class VmStateFormatTest {
         }
         try (Guest guest = Guests.open(path)) {
             assertArrayEquals(expected(7), read(guest.memory(), 7 * PAGE, PAGE));
-            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE
+            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Severity.DAMAGE
                     && finding.message().contains("not within 64 MiB after the memory")), guest.findings()::toString);
         }
     }

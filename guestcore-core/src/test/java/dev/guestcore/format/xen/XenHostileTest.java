@@ -17,6 +17,7 @@ import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.Probe;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -83,7 +84,7 @@ class XenHostileTest {
                 Files.write(core(), Arrays.copyOf(whole, size));
                 try (Guest guest = Guests.open(core())) {
                     assertTrue(guest.findings().stream()
-                            .anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE));
+                            .anyMatch(finding -> finding.severity() == Severity.DAMAGE));
                     readAll(guest);
                 } catch (MalformedDumpException | UnrecognizedFormatException e) {
                     assertTrue(size <= HEADERS, () -> "refused though there is something to read: " + e.getMessage());

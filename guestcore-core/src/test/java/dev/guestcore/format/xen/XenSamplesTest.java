@@ -19,6 +19,7 @@ import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -304,7 +305,7 @@ class XenSamplesTest {
             assertEquals(4096, facts.sharedInfo().orElseThrow().length);
             assertTrue(facts.paravirtualized());
             List<String> messages = guest.findings().stream()
-                    .peek(finding -> assertEquals(Finding.Severity.DAMAGE, finding.severity()))
+                    .peek(finding -> assertEquals(Severity.DAMAGE, finding.severity()))
                     .map(Finding::message)
                     .toList();
             assertEquals(

@@ -18,6 +18,7 @@ import dev.guestcore.facts.XenFacts;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -337,7 +338,7 @@ class XenVariantsTest {
     private List<String> damage(XenImage image) throws IOException {
         try (Guest guest = open(image)) {
             return guest.findings().stream()
-                    .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                    .filter(finding -> finding.severity() == Severity.DAMAGE)
                     .map(Finding::message)
                     .toList();
         }

@@ -11,6 +11,7 @@ import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.ElfFiles;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
@@ -61,7 +62,7 @@ class MachineWitnessesTest {
         return status.array();
     }
 
-    private static List<String> messages(Guest guest, Finding.Severity severity) {
+    private static List<String> messages(Guest guest, Severity severity) {
         return guest.findings().stream()
                 .filter(finding -> finding.severity() == severity)
                 .map(Finding::message)
@@ -87,8 +88,8 @@ class MachineWitnessesTest {
         try (Guest guest = core(wide, 0, ByteOrder.LITTLE_ENDIAN, status, qemu, vmcoreInfo)) {
             assertEquals(machine, guest.facts(ElfFacts.class).orElseThrow().machine());
             assertEquals(machine == 62 || machine == 3, guest.architecture() == Architectures.X86);
-            assertTrue(messages(guest, Finding.Severity.NOTE).getFirst().contains(how), guest.findings()::toString);
-            assertEquals(List.of(), messages(guest, Finding.Severity.DAMAGE));
+            assertTrue(messages(guest, Severity.NOTE).getFirst().contains(how), guest.findings()::toString);
+            assertEquals(List.of(), messages(guest, Severity.DAMAGE));
             if (machine == 62 && (qemu || status > 0)) {
                 assertEquals(7, guest.vcpus().getFirst().registers().get(X86.RAX));
             }
@@ -102,7 +103,7 @@ class MachineWitnessesTest {
             assertEquals(Architectures.S390X, big.architecture());
             assertEquals(Architecture.UNKNOWN, open.architecture());
             assertEquals(0, open.facts(ElfFacts.class).orElseThrow().machine());
-            assertTrue(messages(open, Finding.Severity.NOTE).getFirst().contains("only if the machine is named"));
+            assertTrue(messages(open, Severity.NOTE).getFirst().contains("only if the machine is named"));
         }
     }
 
@@ -114,11 +115,11 @@ class MachineWitnessesTest {
                 Guest other = core(true, 62, ByteOrder.LITTLE_ENDIAN, 392, true, "")) {
             assertEquals(62, damaged.facts(ElfFacts.class).orElseThrow().machine());
             assertEquals(7, damaged.vcpus().getFirst().registers().get(X86.RAX));
-            assertTrue(messages(damaged, Finding.Severity.DAMAGE).getFirst().contains("it is shown as x86-64"));
+            assertTrue(messages(damaged, Severity.DAMAGE).getFirst().contains("it is shown as x86-64"));
             assertEquals(183, doubtful.facts(ElfFacts.class).orElseThrow().machine());
-            assertTrue(messages(doubtful, Finding.Severity.DAMAGE).getFirst().contains("NT_PRSTATUS of 336 bytes"));
+            assertTrue(messages(doubtful, Severity.DAMAGE).getFirst().contains("NT_PRSTATUS of 336 bytes"));
             assertEquals(62, other.facts(ElfFacts.class).orElseThrow().machine());
-            assertTrue(messages(other, Finding.Severity.DAMAGE).getFirst().contains("NT_PRSTATUS of 392 bytes: aarch64"));
+            assertTrue(messages(other, Severity.DAMAGE).getFirst().contains("NT_PRSTATUS of 392 bytes: aarch64"));
         }
     }
 
@@ -127,8 +128,8 @@ class MachineWitnessesTest {
     void wideRegistersBesideA386AreAFinding() {
         try (Guest doubtful = core(true, 3, ByteOrder.LITTLE_ENDIAN, 336, false, "");
                 Guest wide = core(true, 3, ByteOrder.LITTLE_ENDIAN, 336, true, "")) {
-            assertTrue(messages(doubtful, Finding.Severity.DAMAGE).getFirst().contains("NT_PRSTATUS of 336 bytes"));
-            assertTrue(messages(wide, Finding.Severity.DAMAGE).getFirst().contains("NT_PRSTATUS of 336 bytes"));
+            assertTrue(messages(doubtful, Severity.DAMAGE).getFirst().contains("NT_PRSTATUS of 336 bytes"));
+            assertTrue(messages(wide, Severity.DAMAGE).getFirst().contains("NT_PRSTATUS of 336 bytes"));
         }
     }
 
@@ -147,7 +148,7 @@ class MachineWitnessesTest {
     void anNtPrstatusThatIsTooShortIsAFinding() {
         try (Guest guest = core(true, 62, ByteOrder.LITTLE_ENDIAN, 100, false, "")) {
             assertEquals(RegisterState.unknown(), guest.vcpus().getFirst().registers());
-            assertTrue(messages(guest, Finding.Severity.DAMAGE).getFirst().contains("NT_PRSTATUS of 100 bytes"));
+            assertTrue(messages(guest, Severity.DAMAGE).getFirst().contains("NT_PRSTATUS of 100 bytes"));
         }
     }
 }

@@ -22,6 +22,7 @@ import dev.guestcore.facts.XenFacts;
 import dev.guestcore.format.Loss;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.open.Guests;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -168,7 +169,7 @@ class KeepRecordTest {
             try (Guest guest = Guests.open(file)) {
                 assertFalse(guest.memory().regions().isEmpty());
                 boolean damage = guest.findings().stream()
-                        .anyMatch(finding -> finding.severity() == Finding.Severity.DAMAGE);
+                        .anyMatch(finding -> finding.severity() == Severity.DAMAGE);
                 // The checksum sees every change; what was not changed is none.
                 assertEquals(!Arrays.equals(bytes, broken), damage, "round " + round);
                 noticed += damage ? 1 : 0;
@@ -188,7 +189,7 @@ class KeepRecordTest {
     private List<String> damageOf(byte[] core) throws IOException {
         try (Guest guest = Guests.open(Files.write(folder.resolve("changed"), core))) {
             return guest.findings().stream()
-                    .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                    .filter(finding -> finding.severity() == Severity.DAMAGE)
                     .map(Finding::message)
                     .toList();
         }
@@ -250,7 +251,7 @@ class KeepRecordTest {
     private static WriteReport convert(Path from, String format, Map<String, String> options, Path to) {
         try (Guest guest = Guests.open(from)) {
             assertEquals(List.of(), guest.findings().stream()
-                    .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                    .filter(finding -> finding.severity() == Severity.DAMAGE)
                     .toList());
             return Guests.format(format).writer(options).write(guest, to, Progress.none());
         }

@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.guestcore.Finding;
 import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.MigrationFiles;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -277,7 +277,7 @@ class MigrationStreamTest {
     private static String damage(MachineState state) {
         assertFalse(state.isWhole());
         return state.findings().stream()
-                .filter(finding -> finding.severity() == Finding.Severity.DAMAGE)
+                .filter(finding -> finding.severity() == Severity.DAMAGE)
                 .findFirst()
                 .orElseThrow()
                 .message();

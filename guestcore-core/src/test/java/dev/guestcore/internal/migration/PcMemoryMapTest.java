@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Finding;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.report.Severity;
 import dev.guestcore.testing.MigrationFiles;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -88,7 +89,7 @@ class PcMemoryMapTest {
         PcMemoryMap.Result layout = PcMemoryMap.of(state);
         assertEquals(List.of("0-9ffff RAM pc.ram @0", "100000-3fffffff RAM pc.ram @100000",
                 "fffc0000-ffffffff ROM pc.bios @0"), lines(layout));
-        assertEquals(Finding.Severity.DAMAGE, layout.findings().getFirst().severity());
+        assertEquals(Severity.DAMAGE, layout.findings().getFirst().severity());
     }
 
     @Test
@@ -200,11 +201,11 @@ class PcMemoryMapTest {
     void saysWhichMemoryItCannotPlace() {
         PcMemoryMap.Result layout = PcMemoryMap.of(
                 pc(GIB, GIB, "dimm0", GIB, "dimm1", GIB / 2, "/rom@etc/acpi/rsdp", 4096));
-        assertEquals(Finding.Severity.DAMAGE, layout.findings().get(0).severity());
+        assertEquals(Severity.DAMAGE, layout.findings().get(0).severity());
         assertTrue(layout.findings().get(0).message()
                 .contains("memory dimm0 (1073741824), dimm1 (536870912) is in the stream"));
         assertEquals("dimm0 (1073741824), dimm1 (536870912)", layout.unplaced());
-        assertEquals(Finding.Severity.NOTE, layout.findings().get(1).severity());
+        assertEquals(Severity.NOTE, layout.findings().get(1).severity());
         assertTrue(layout.findings().get(1).message().endsWith("/rom@etc/acpi/rsdp (4096)"));
     }
 
@@ -214,7 +215,7 @@ class PcMemoryMapTest {
         PcMemoryMap.Result one = PcMemoryMap.of(pc(64 * MIB, 64 * MIB, "/objects/m1", 128 * MIB));
         assertEquals("100000000-107ffffff RAM /objects/m1 @0", lines(one).getLast());
         assertEquals("", one.unplaced());
-        assertEquals(List.of(Finding.Severity.NOTE), one.findings().stream().map(Finding::severity).toList());
+        assertEquals(List.of(Severity.NOTE), one.findings().stream().map(Finding::severity).toList());
         assertTrue(one.findings().getFirst().message().contains("memory /objects/m1 is taken for a DIMM and shown from"
                 + " 0x100000000 on"));
         PcMemoryMap.Result two = PcMemoryMap.of(

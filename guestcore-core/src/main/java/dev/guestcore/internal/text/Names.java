@@ -1,14 +1,14 @@
-package dev.guestcore.cli;
+package dev.guestcore.internal.text;
 
 import java.util.Locale;
 
 /** Names of constants as they are printed. */
-final class Names {
+public final class Names {
 
     private Names() {}
 
     /** "descriptor-table" for DESCRIPTOR_TABLE. */
-    static String of(Enum<?> constant) {
+    public static String of(Enum<?> constant) {
         return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 }

@@ -1,4 +1,4 @@
-package dev.guestcore.cli;
+package dev.guestcore.json;
 
 import dev.guestcore.AddressRange;
 import java.io.OutputStream;
@@ -16,11 +16,14 @@ import tools.jackson.core.json.JsonFactory;
 import tools.jackson.core.util.DefaultPrettyPrinter;
 import tools.jackson.core.util.Separators;
 
-/** Facts for programs: maps (in their order), lists, strings, numbers, booleans, written as they are iterated. */
-final class Json {
+/**
+ * Facts for programs: maps (in their order), lists, strings, numbers, booleans, written as they are iterated. All but printable
+ * ASCII is escaped. Thread-safe.
+ */
+public final class Json {
 
     /** Of all schemas. It grows when a member goes or changes its meaning, not when one is added. */
-    static final int VERSION = 1;
+    public static final int VERSION = 1;
 
     private static final int LAST_ASCII = 0x7f;
 
@@ -51,8 +54,8 @@ final class Json {
 
     private Json() {}
 
-    /** Writes one document, indented, and a line end. */
-    static void write(OutputStream target, Object document) {
+    /** Writes one document, indented, and a line end. The target stays open. */
+    public static void write(OutputStream target, Object document) {
         write(target, document, new ObjectWriteContext.Base() {
             @Override
             public PrettyPrinter getPrettyPrinter() {
@@ -70,8 +73,8 @@ final class Json {
         });
     }
 
-    /** Writes one document in one line. */
-    static void writeLine(OutputStream target, Object document) {
+    /** Writes one document in one line. The target stays open. */
+    public static void writeLine(OutputStream target, Object document) {
         write(target, document, ObjectWriteContext.empty());
     }
 
@@ -111,7 +114,7 @@ final class Json {
      *
      * @param schema name of the schema
      */
-    static Map<String, Object> document(String schema, Map<String, ?> facts) {
+    public static Map<String, Object> document(String schema, Map<String, ?> facts) {
         Map<String, Object> document = new LinkedHashMap<>();
         document.put("schema", schema);
         document.put("version", VERSION);
@@ -120,12 +123,12 @@ final class Json {
     }
 
     /** An address, as a string because a number of JavaScript cannot hold 64 bits. */
-    static String address(long address) {
+    public static String address(long address) {
         return "0x" + Long.toHexString(address);
     }
 
     /** A range with both ends inclusive. */
-    static Map<String, Object> range(AddressRange range) {
+    public static Map<String, Object> range(AddressRange range) {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("first", address(range.first()));
         json.put("last", address(range.last()));
