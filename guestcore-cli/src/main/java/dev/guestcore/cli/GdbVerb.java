@@ -117,6 +117,9 @@ final class GdbVerb extends Verb {
         if (!guest.architecture().mayBe(Architectures.X86)) {
             return Optional.empty();
         }
+        if (guest.vcpus().isEmpty()) {
+            remark("guestcore: the source has no registers; gdb needs an instruction pointer and is told rip 0");
+        }
         try {
             AddressSpaceChoice choice = AddressSpaceOptions.choose(
                     guest, guest.vcpus().stream().findFirst(), tables, source, this);

@@ -444,4 +444,10 @@ public final class AddressSpace {
             return ready.guestPhysical(machine);
         }
     }
+
+    /** How it translates. */
+    @Override
+    public String toString() {
+        return "AddressSpace[" + paging + "]";
+    }
 }

@@ -113,6 +113,12 @@ public interface Paging {
      */
     record Prefix(long address, long size) {
 
+        /** Both in hexadecimal. */
+        @Override
+        public String toString() {
+            return "0x" + Long.toHexString(size) + " bytes at 0 exchanged with those at 0x" + Long.toHexString(address);
+        }
+
         /** Where {@code address} leads. */
         public long exchanged(long real) {
             long block = real & -size;

@@ -33,6 +33,13 @@ public record TableTree(
         levels = List.copyOf(levels);
     }
 
+    /** The table in hexadecimal. */
+    @Override
+    public String toString() {
+        return "TableTree[" + half + ", " + virtualBits + " bits, table=0x" + Long.toHexString(table) + ", levels="
+                + levels + ", indexes " + firstIndex + " to " + lastIndex + "]";
+    }
+
     /** A tree with a whole root table. */
     public static TableTree of(Half half, int virtualBits, long table, List<TableLevel> levels) {
         return new TableTree(half, virtualBits, table, levels, 0, levels.getFirst().entries() - 1);

@@ -15,4 +15,10 @@ public record MemoryPlace(AddressRange range, long offset) {
     public MemoryPlace {
         Objects.requireNonNull(range);
     }
+
+    /** Both in hexadecimal. */
+    @Override
+    public String toString() {
+        return range + " at offset 0x" + Long.toHexString(offset);
+    }
 }

@@ -71,6 +71,15 @@ public record GuestComparison(
         kinds = List.copyOf(kinds);
     }
 
+    /** What differs, in few words; addresses are hexadecimal. */
+    @Override
+    public String toString() {
+        String first = firstDifference.isPresent() ? "0x" + Long.toHexString(firstDifference.getAsLong()) : "none";
+        return "GuestComparison[" + comparedBytes + " bytes compared, " + differingBytes + " differ, the first at "
+                + first + ", differing=" + differing + ", onlyInA=" + onlyInA + ", onlyInB=" + onlyInB + ", vcpus=" + vcpus
+                + ", states=" + states + ", kinds=" + kinds + "]";
+    }
+
     /**
      * Whether both guests have the same bytes at the same addresses and lack the same. Devices and the kinds of regions
      * are not looked at, since many formats do not keep them.

@@ -9,6 +9,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.cpu.TranslationOptions;
+import dev.guestcore.inspect.MemoryMap;
 import dev.guestcore.search.MemorySearch;
 import dev.guestcore.search.SearchHit;
 import dev.guestcore.search.SearchPattern;
@@ -16,6 +17,7 @@ import dev.guestcore.search.SearchSummary;
 import dev.guestcore.testing.MadeUpKernel;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
@@ -45,6 +47,9 @@ class HexadecimalTest {
         shown.add(space.mappings(new AddressRange(0, -1L), 2, mapping -> {}));
         shown.add(VmcoreInfoChoice.search(guest, Progress.none()).orElseThrow());
         shown.add(KernelFacts.search(guest, Progress.none()));
+        shown.add(AddressSpaceChoice.glance(
+                guest, Optional.of(guest.vcpus().getFirst()), TranslationOptions.defaults()));
+        shown.add(MemoryMap.of(guest));
         assertEquals(2, hits.size());
         for (Object record : shown) {
             assertTrue(record.toString().contains("0x"), record.toString());

@@ -5,10 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
+import dev.guestcore.Progress;
 import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.cpu.TranslationOptions;
+import dev.guestcore.kernel.AddressSpaceChoice;
 import dev.guestcore.open.Guests;
+import dev.guestcore.serve.gdb.GdbServer;
 import dev.guestcore.testing.DebuggedGuest;
+import dev.guestcore.testing.MadeUpKernel;
 import dev.guestcore.testing.Samples;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -16,6 +21,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -142,6 +148,24 @@ class DebuggerTest {
                     "\"" + DebuggedGuest.TEXT_0 + "\"",
                     "rip            0xffffffff81000000",
                     "killed");
+        }
+    }
+
+    /** An image of memory has a kernel in it, but gdb goes away from what has no instruction pointer. */
+    @Test
+    void gdbReadsVirtualMemoryOfASourceWithoutRegisters() {
+        MadeUpKernel kernel = MadeUpKernel.at(0x1a00_0000, 8 << 20).withNoteAt(0x10_0000);
+        try (Guest guest = kernel.guest().build()) {
+            AddressSpaceChoice space =
+                    AddressSpaceChoice.of(guest, Optional.empty(), TranslationOptions.defaults(), Progress.none());
+            GdbServer server = new GdbServer(guest, TranslationOptions.defaults(), Optional.of(space));
+            String shown = Debuggers.serve(server, port -> Debuggers.gdb(
+                    folder, ":" + port, "x/s " + hex(kernel.textAddress()), "info threads", "print $rax"));
+            contains(
+                    shown,
+                    "\"" + MadeUpKernel.TEXT + "\"",
+                    "(the source has no registers, rip 0 is not the guest's)",
+                    "<unavailable>");
         }
     }
 

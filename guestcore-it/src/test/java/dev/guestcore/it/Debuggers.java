@@ -27,10 +27,15 @@ public final class Debuggers {
 
     /** Serves a guest to one client, which {@code client} starts for a port; gives what that gives. */
     static String serve(Guest guest, IntFunction<String> client) {
+        return serve(new GdbServer(guest), client);
+    }
+
+    /** The same of a server that may know more of the guest. */
+    static String serve(GdbServer server, IntFunction<String> client) {
         GdbListener listener = GdbListener.onLoopback(0);
         try {
             CompletableFuture<Boolean> served =
-                    CompletableFuture.supplyAsync(() -> listener.serveFirst(new GdbServer(guest)));
+                    CompletableFuture.supplyAsync(() -> listener.serveFirst(server));
             String shown = client.apply(((InetSocketAddress) listener.address()).getPort());
             assertTrue(served.orTimeout(PATIENCE_SECONDS, TimeUnit.SECONDS).join(), "the client came and left");
             return shown;

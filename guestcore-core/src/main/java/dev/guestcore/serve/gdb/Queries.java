@@ -3,7 +3,9 @@ package dev.guestcore.serve.gdb;
 import dev.guestcore.AddressRange;
 import dev.guestcore.PageRun;
 import dev.guestcore.Progress;
+import dev.guestcore.Vcpu;
 import dev.guestcore.address.Translation;
+import dev.guestcore.arch.x86.X86;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.search.MemorySearch;
 import dev.guestcore.search.SearchHit;
@@ -151,9 +153,12 @@ final class Queries {
         if (!id.isOneOf(view.vcpus().size())) {
             throw RequestException.invalid("thread 0x" + Long.toHexString(id.thread()));
         }
-        int number = (int) id.thread() - 1;
-        stream.send(Hex.ofText("vCPU " + view.vcpus().get(number).index() + ": "
-                + view.architecture().describe(view.vcpus().get(number).registers())));
+        Vcpu vcpu = view.vcpus().get((int) id.thread() - 1);
+        String unknown = vcpu.registers().knows(X86.RIP) || client.isLldb() ? "" : "rip 0 is not the guest's";
+        stream.send(Hex.ofText(view.guest().vcpus().isEmpty()
+                ? "the source has no registers" + (unknown.isEmpty() ? "" : ", " + unknown)
+                : "vCPU " + vcpu.index() + ": " + view.architecture().describe(vcpu.registers())
+                        + (unknown.isEmpty() ? "" : "; " + unknown)));
     }
 
     /** The first place of some bytes. Memory that is not there is passed over. */

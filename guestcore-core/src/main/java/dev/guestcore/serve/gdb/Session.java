@@ -1,6 +1,8 @@
 package dev.guestcore.serve.gdb;
 
 import dev.guestcore.GuestMemory;
+import dev.guestcore.arch.x86.X86;
+import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.GuestcoreException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -59,7 +61,7 @@ final class Session {
         char kind = packet.isEmpty() ? 0 : packet.charAt(0);
         switch (kind) {
             case '?' -> stream.send(stopReply(TRAPPED));
-            case 'g' -> stream.send(description.all(view.vcpu().registers()));
+            case 'g' -> stream.send(description.all(registers()));
             case 'p' -> readRegister(Hex.number(rest));
             case 'm' -> readMemory(rest);
             case 'x' -> readMemoryBinary(rest);
@@ -106,8 +108,19 @@ final class Session {
         return "T" + signal + "thread:" + ThreadId.of(view.selected(), client.multiprocess()) + ";";
     }
 
+    /**
+     * As they are told to the client. gdb breaks off where it gets no instruction pointer, so it is told 0 if the
+     * source does not know it, and the name of the thread says that this is not the guest's.
+     */
+    private RegisterState registers() {
+        RegisterState known = view.vcpu().registers();
+        return known.knows(X86.RIP) || client.isLldb()
+                ? known
+                : known.toBuilder().set(X86.RIP, 0).build();
+    }
+
     private void readRegister(long number) throws IOException {
-        String value = description.one(number, view.vcpu().registers());
+        String value = description.one(number, registers());
         // lldb takes the letters that say "unavailable" for a value.
         stream.send(value.startsWith("x") && client.isLldb()
                 ? client.error(RequestException.INVALID, "the source does not know this register")

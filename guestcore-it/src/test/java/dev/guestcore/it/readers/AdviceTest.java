@@ -17,6 +17,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Timeout;
@@ -25,11 +26,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * The commands that {@code info} advises for a Linux guest, typed on the very kinds of files that they are for. A kind
- * is opened by one debugger only: each takes long to read the kernel's symbols.
+ * The commands that {@code info} advises for a Linux guest, typed on the very kinds of files that they are for. Each kind
+ * of advice is typed once: debuggers take long to read the kernel's symbols.
  */
 @Timeout(300)
 class AdviceTest {
+
+    /** What all cases need. */
+    private static final Set<String> KEPT =
+            Set.of("vmlinux", "guestcore", "crash.commands", "gdb.commands", "tasks.py");
 
     @TempDir
     private static Path folder;
@@ -52,6 +57,7 @@ class AdviceTest {
                 folder.resolve("guestcore"), "#!/bin/sh\nexec " + String.join(" ", words) + " \"$@\"\n");
         Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwx------"));
         Files.writeString(folder.resolve("crash.commands"), "sys\nps 1\nquit\n");
+        Files.writeString(folder.resolve("gdb.commands"), "print init_task.comm\ninfo threads\n");
         Files.writeString(
                 folder.resolve("tasks.py"),
                 "from drgn.helpers.linux.pid import for_each_task\n"
@@ -61,7 +67,7 @@ class AdviceTest {
     /** A file of that kind, or several, as it is typed in the folder. */
     private static String source(String kind) throws IOException {
         String core = switch (kind) {
-            case "elf", "kdump-zlib", "vmcore", "vmcore-analyst", "hvm" -> kind;
+            case "elf", "kdump-zlib", "kdump-flattened", "vmcore", "vmcore-analyst", "hvm" -> kind;
             case "split" -> "kdump-zlib";
             default -> "raw";
         };
@@ -76,6 +82,10 @@ class AdviceTest {
                 Program split = shell("makedumpfile --split -c -d 0 " + file + " part1 part2");
                 assertEquals(0, split.status(), split::all);
                 return "split:part1,part2";
+            }
+            case "raw" -> {
+                // Its map is beside it.
+                return file.toString();
             }
             default -> Files.createSymbolicLink(folder.resolve(kind), file);
         }
@@ -109,10 +119,14 @@ class AdviceTest {
         "hvm, crash",
         "vmcore, crash",
         "lime, crash",
+        "kdump-flattened, crash",
         "elf, drgn",
         "kdump-zlib, drgn",
         "vmcore-analyst, drgn",
         "avml, drgn",
+        "elf, gdb",
+        "kdump-flattened, gdb",
+        "raw, gdb",
     })
     void whatInfoAdvisesShowsTheKernel(String kind, String tool) throws IOException {
         Tools.require(tool);
@@ -136,6 +150,11 @@ class AdviceTest {
                 command += " tasks.py";
                 expected.addAll(List.of("'init'", "'kthreadd'"));
             }
+            case "gdb" -> {
+                command = command.replaceFirst("gdb ", "gdb -nx -q ") + " < gdb.commands";
+                expected.add("= \"swapper/0");
+                expected.add(kind.equals("raw") ? "(the source has no registers, " : "(vCPU 1: ");
+            }
             default -> throw new IllegalArgumentException(tool);
         }
         Program program = shell(command);
@@ -151,7 +170,7 @@ class AdviceTest {
             files = all.toList();
         }
         for (Path file : files) {
-            if (!List.of("vmlinux", "guestcore", "crash.commands", "tasks.py").contains(file.getFileName().toString())) {
+            if (!KEPT.contains(file.getFileName().toString())) {
                 Files.delete(file);
             }
         }
