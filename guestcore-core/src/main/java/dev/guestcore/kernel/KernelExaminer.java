@@ -28,8 +28,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Function;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,7 +46,7 @@ final class KernelExaminer {
 
     /** The kernel's variable ends with a line feed and a zero; copies in logs do not. */
     static final SearchPattern BANNER =
-            SearchPattern.regex("Linux version [0-9]+\\.[0-9]+[ -~]{8,480}\\n\\x00", 512);
+            SearchPattern.regex(LinuxBanner.PATTERN, 512);
 
     private static final long WINDOWS_SHARED_64 = 0xffff_f780_0000_0000L;
     private static final long WINDOWS_SHARED_32 = 0xffdf_0000L;
@@ -56,7 +54,6 @@ final class KernelExaminer {
     private static final int WINDOWS_BUILD = 0x260;
     private static final int WINDOWS_MAJOR = 0x26c;
     private static final int WINDOWS_SHARED_SIZE = 0x274;
-    private static final Pattern RELEASE = Pattern.compile("Linux version (\\S+) .*");
 
     private static final ValueLayout.OfShort LITTLE_SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -275,10 +272,7 @@ final class KernelExaminer {
     private static Optional<Derived<String>> release(
             Optional<VmcoreInfoFields> fields, Optional<Derived<String>> banner) {
         Optional<String> stated = fields.flatMap(VmcoreInfoFields::release);
-        Optional<String> fromBanner = banner.map(Derived::value)
-                .map(RELEASE::matcher)
-                .filter(Matcher::matches)
-                .map(matcher -> matcher.group(1));
+        Optional<String> fromBanner = banner.map(Derived::value).flatMap(LinuxBanner::releaseIn);
         if (stated.isPresent()) {
             boolean agrees = fromBanner.isEmpty() || fromBanner.equals(stated);
             return stated.map(value -> new Derived<>(

@@ -4,6 +4,7 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.facts.VmcoreInfoFields;
+import dev.guestcore.kernel.LinuxBanner;
 import dev.guestcore.linux.symbols.KernelSymbols;
 import dev.guestcore.linux.symbols.Symbol;
 import java.lang.foreign.MemorySegment;
@@ -23,8 +24,7 @@ final class KernelIdentity {
 
     private static final int LONGEST_BANNER = 512;
     private static final int CHUNK = 1 << 20;
-    private static final Pattern VARIABLE = Pattern.compile("Linux version [0-9]+\\.[0-9]+[ -~]{8,480}\n\\x00");
-    private static final Pattern BANNER = Pattern.compile("Linux version (\\S{1,128}) [ -~]+");
+    private static final Pattern VARIABLE = Pattern.compile(LinuxBanner.PATTERN);
 
     /** The kernel makes it of one page at most. */
     private static final int MOST_VMCOREINFO = 4096;
@@ -53,7 +53,7 @@ final class KernelIdentity {
         return (symbol.isPresent() ? symbol : searchBanner()).stream()
                 .boxed()
                 .flatMap(address -> read(() -> memory.readString(address, LONGEST_BANNER).strip()).stream())
-                .filter(text -> BANNER.matcher(text).matches())
+                .filter(text -> LinuxBanner.releaseIn(text).isPresent())
                 .findFirst();
     }
 
@@ -71,7 +71,7 @@ final class KernelIdentity {
     }
 
     Optional<String> release() {
-        return banner().map(BANNER::matcher).filter(Matcher::matches).map(matcher -> matcher.group(1));
+        return banner().flatMap(LinuxBanner::releaseIn);
     }
 
     /** How far the image was moved: as VMCOREINFO says, or else as it is usual. */

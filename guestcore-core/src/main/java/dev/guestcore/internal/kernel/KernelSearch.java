@@ -2,6 +2,7 @@ package dev.guestcore.internal.kernel;
 
 import dev.guestcore.GuestMemory;
 import dev.guestcore.cpu.Architecture;
+import dev.guestcore.kernel.LinuxBanner;
 import dev.guestcore.kernel.VmcoreInfo;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

@@ -3,6 +3,7 @@ package dev.guestcore.internal.kernel;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.facts.VmcoreInfoFields;
+import dev.guestcore.kernel.LinuxBanner;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.List;

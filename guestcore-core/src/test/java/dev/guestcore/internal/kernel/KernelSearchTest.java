@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
+import dev.guestcore.kernel.LinuxBanner;
 import dev.guestcore.kernel.VmcoreInfo;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -3,6 +3,7 @@ package dev.guestcore.internal.kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.guestcore.Guest;
+import dev.guestcore.kernel.LinuxBanner;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;

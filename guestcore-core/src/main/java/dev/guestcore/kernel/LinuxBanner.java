@@ -1,4 +1,4 @@
-package dev.guestcore.internal.kernel;
+package dev.guestcore.kernel;
 
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryRegion;
@@ -22,6 +22,14 @@ import java.util.regex.Pattern;
  * @param version as {@code uname -v} says it
  */
 public record LinuxBanner(String release, String version) {
+
+    /**
+     * A regular expression for the bytes of any banner, also one whose parts nobody knows, with the line end and the zero byte
+     * behind it. At most 512 bytes long.
+     */
+    public static final String PATTERN = "Linux version [0-9]+\\.[0-9]+[ -~]{8,480}\\n\\x00";
+
+    private static final Pattern RELEASE = Pattern.compile("Linux version (\\S{1,128}) [ -~]+");
 
     private static final byte[] BEGINNING = "Linux version ".getBytes(StandardCharsets.US_ASCII);
     private static final Pattern BANNER =
@@ -57,6 +65,16 @@ public record LinuxBanner(String release, String version) {
             places[BEGINNING[i]] = i;
         }
         return places;
+    }
+
+    /**
+     * The release in a banner, as {@code uname -r} says it; empty if the text is no banner.
+     *
+     * @param text without a line end
+     */
+    public static Optional<String> releaseIn(String text) {
+        Matcher banner = RELEASE.matcher(text);
+        return banner.matches() ? Optional.of(banner.group(1)) : Optional.empty();
     }
 
     /** Reads memory from the lowest address on until it finds a banner. */
@@ -101,7 +119,7 @@ public record LinuxBanner(String release, String version) {
      * @param offset where the piece begins in {@code bytes}
      * @param size of the piece
      */
-    static Optional<LinuxBanner> find(
+    public static Optional<LinuxBanner> find(
             GuestMemory memory, long address, MemorySegment bytes, long offset, long size) {
         if (!mayHoldPair(bytes, offset, size)) {
             return Optional.empty();
