@@ -6,6 +6,7 @@ import dev.guestcore.address.AddressSpace;
 import dev.guestcore.address.EncryptionBitException;
 import dev.guestcore.cpu.UnknownRegisterException;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.file.Locations;
 import dev.guestcore.internal.text.Names;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import dev.guestcore.kernel.Derived;
@@ -59,14 +60,14 @@ final class AddressSpaceOptions {
         try (ShownProgress shown = verb.progress(ProgressMode.AUTO)) {
             return AddressSpaceChoice.of(guest, vcpu, tables.stated(), shown);
         } catch (UnknownRegisterException e) {
-            throw new UnsupportedRequestException(source + ": " + e.getMessage() + ", with " + switch (e.missing()) {
+            throw new UnsupportedRequestException(Locations.printable(source) + ": " + e.getMessage() + ", with " + switch (e.missing()) {
                 case ROOT -> "--root";
                 case KERNEL_ROOT -> "--kernel-root";
                 case MODE -> "--paging";
             });
         } catch (EncryptionBitException e) {
             throw new UnsupportedRequestException(
-                    source + ": " + e.getMessage() + ", with --c-bit " + e.bit());
+                    Locations.printable(source) + ": " + e.getMessage() + ", with --c-bit " + e.bit());
         }
     }
 

@@ -4,6 +4,7 @@ import dev.guestcore.Guest;
 import dev.guestcore.Vcpu;
 import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.file.Locations;
 import dev.guestcore.internal.text.Names;
 import dev.guestcore.json.Json;
 import dev.guestcore.linux.Stacks;
@@ -82,13 +83,13 @@ final class BtVerb extends LinuxVerb {
         if (pid != null) {
             stacks.ofPid(pid).ifPresent(found::add);
             if (found.isEmpty()) {
-                remark("guestcore: " + Printable.of(source) + ": no task has the number " + pid
+                remark("guestcore: " + Printable.location(source) + ": no task has the number " + pid
                         + "; '" + Text.program() + " bt " + Text.quoted(source) + " --all' shows all tasks");
                 return ExitCode.FAILED;
             }
         } else {
             if (guest.vcpus().isEmpty()) {
-                remark("guestcore: " + Printable.of(source) + ": the registers of the vCPUs are not in it; '" + Text.program()
+                remark("guestcore: " + Printable.location(source) + ": the registers of the vCPUs are not in it; '" + Text.program()
                         + " bt "
                         + Text.quoted(source) + " --all' shows the stacks of all tasks");
                 return ExitCode.FAILED;
@@ -102,7 +103,7 @@ final class BtVerb extends LinuxVerb {
     private int show(List<TaskStack> found, List<String> problems) {
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("source", source);
+            document.put("source", Locations.printable(source));
             document.put("stacks", (Iterable<Object>) () -> found.stream().<Object>map(BtVerb::json).iterator());
             document.put("problems", problems);
             printJson(document);

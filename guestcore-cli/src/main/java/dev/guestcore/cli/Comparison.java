@@ -39,8 +39,8 @@ final class Comparison {
          */
         Report(GuestComparison result, String a, String b, boolean all, Consumer<String> print, Style style) {
             this.result = result;
-            this.a = Printable.of(a);
-            this.b = Printable.of(b);
+            this.a = Printable.location(a);
+            this.b = Printable.location(b);
             this.most = all ? Long.MAX_VALUE : MOST_LINES;
             this.print = print;
             this.style = style;
@@ -113,7 +113,7 @@ final class Comparison {
     /** Prints a comparison of {@code a} and {@code b} below something else. */
     static void describe(GuestComparison result, String a, String b, Consumer<String> print, Style style) {
         print.accept("");
-        print.accept(style.heading("compared with " + Printable.of(b)));
+        print.accept(style.heading("compared with " + Printable.location(b)));
         new Report(result, a, b, false, print, style).memory().registers();
     }
 

@@ -2,6 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.OutputException;
+import dev.guestcore.file.Locations;
 import dev.guestcore.json.Json;
 import java.io.BufferedOutputStream;
 import java.io.ByteArrayOutputStream;
@@ -15,6 +16,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -40,6 +42,9 @@ final class Console {
     private Optional<Pager> pager = Optional.empty();
     private ColourMode colours = ColourMode.AUTO;
     private boolean json;
+
+    /** What the user typed that has a secret in it, and how that is shown. */
+    private final Map<String, String> secrets = new LinkedHashMap<>();
 
     /**
      * What the launcher found out about the streams.
@@ -113,6 +118,25 @@ final class Console {
         return err;
     }
 
+    /** From now on the secrets in addresses among these words are not shown. */
+    void hideSecrets(List<String> words) {
+        for (String word : words) {
+            String shown = Locations.printable(word);
+            if (!shown.equals(word)) {
+                secrets.put(word, shown);
+            }
+        }
+    }
+
+    /** A line without the secrets that the user typed. */
+    String withoutSecrets(String line) {
+        String shown = line;
+        for (Map.Entry<String, String> secret : secrets.entrySet()) {
+            shown = shown.replace(secret.getKey(), secret.getValue());
+        }
+        return shown;
+    }
+
     /** From now on remarks and errors are for programs. */
     void speakJson() {
         json = true;
@@ -136,10 +160,11 @@ final class Console {
     }
 
     /** Prints a line beside the result; for people it begins with the name of the program where it is a warning. */
-    void remark(String line) {
+    void remark(String spoken) {
         if (outBytes.unheard) {
             return;
         }
+        String line = withoutSecrets(spoken);
         if (json) {
             String message = line.startsWith(Failures.PREFIX) ? line.substring(Failures.PREFIX.length()) : line;
             Json.writeLine(err, Json.document("remark", Map.of("message", message)));

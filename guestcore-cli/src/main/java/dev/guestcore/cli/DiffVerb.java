@@ -2,6 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Finding;
 import dev.guestcore.Guest;
+import dev.guestcore.file.Locations;
 import dev.guestcore.inspect.ChangeCollector;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.inspect.MemoryMap;
@@ -127,8 +128,8 @@ final class DiffVerb extends Verb {
 
     private Map<String, Object> json(GuestComparison result) {
         Map<String, Object> document = new LinkedHashMap<>();
-        document.put("here", here);
-        document.put("there", there);
+        document.put("here", Locations.printable(here));
+        document.put("there", Locations.printable(there));
         document.putAll(ReportJson.of(result));
         return document;
     }

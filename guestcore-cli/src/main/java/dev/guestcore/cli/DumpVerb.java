@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
+import dev.guestcore.file.Locations;
 import dev.guestcore.internal.output.ChannelSink;
 import dev.guestcore.internal.output.OutputFile;
 import dev.guestcore.internal.text.Amounts;
@@ -127,7 +128,7 @@ final class DumpVerb extends Verb {
     private void tell(ProcessCore.Report report, long unreadable) {
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("source", source);
+            document.put("source", Locations.printable(source));
             document.put("pid", pid);
             document.put("output", output);
             document.put("size", report.size());

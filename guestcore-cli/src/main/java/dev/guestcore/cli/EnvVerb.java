@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.file.Locations;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.Task;
 import java.util.LinkedHashMap;
@@ -34,7 +35,7 @@ final class EnvVerb extends LinuxListVerb {
         Optional<List<String>> environment = task.environment();
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("source", source);
+            document.put("source", Locations.printable(source));
             document.put("pid", pid);
             document.put("name", task.name());
             task.arguments().ifPresent(words -> document.put("arguments", words));

@@ -20,9 +20,9 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
+import picocli.CommandLine;
 
 /** Turns whatever went wrong into one line and an exit code. */
 final class Failures {
@@ -66,7 +66,8 @@ final class Failures {
         return code;
     }
 
-    private void print(String message, int code, Optional<Throwable> failure) {
+    private void print(String line, int code, Optional<Throwable> failure) {
+        String message = console.withoutSecrets(line);
         if (console.speaksJson()) {
             Map<String, Object> error = new LinkedHashMap<>();
             error.put("message", message);

@@ -2,7 +2,9 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.file.ByteStore;
 import dev.guestcore.file.FileSet;
+import dev.guestcore.file.Locations;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.Probe;
 import dev.guestcore.internal.text.Names;
@@ -67,6 +69,10 @@ final class FormatsVerb extends Verb {
             // The first words say what can stand behind the colon.
             String[] parts = scheme.help().split(" {2,}", 2);
             sources.row(parts.length == 2 ? parts[0] : scheme.name() + ":", parts[parts.length - 1]);
+        }
+        for (ByteStore store : Locations.stores()) {
+            String[] parts = store.help().split(" {2,}", 2);
+            sources.row(parts[0], parts[parts.length - 1]);
         }
         sources.lines(style).forEach(this::print);
     }
@@ -133,7 +139,7 @@ final class FormatsVerb extends Verb {
         }
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("file", name);
+            document.put("file", Locations.printable(name));
             document.put("probes", results);
             printJson(document);
         } else {
@@ -161,7 +167,7 @@ final class FormatsVerb extends Verb {
             result.put("match", match);
             result.put("reason", reason);
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("file", name);
+            document.put("file", Locations.printable(name));
             document.put("probes", List.of(result));
             printJson(document);
         } else {

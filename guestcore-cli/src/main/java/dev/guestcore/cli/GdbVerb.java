@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.Guest;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.file.Locations;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import dev.guestcore.serve.gdb.GdbListener;
 import dev.guestcore.serve.gdb.GdbServer;
@@ -145,7 +146,7 @@ final class GdbVerb extends Verb {
             console().cancellation().closeOnRequest(listener::close);
             if (json) {
                 Map<String, Object> document = new LinkedHashMap<>();
-                document.put("source", source);
+                document.put("source", Locations.printable(source));
                 document.put("target", target(listener));
                 printJson(document);
                 console().flush();

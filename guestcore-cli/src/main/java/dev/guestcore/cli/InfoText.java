@@ -19,6 +19,7 @@ import dev.guestcore.facts.DumpFacts;
 import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.file.FileBytes;
+import dev.guestcore.file.Locations;
 import dev.guestcore.inspect.MemoryScan;
 import dev.guestcore.inspect.MemorySummary;
 import dev.guestcore.internal.text.Amounts;
@@ -96,7 +97,7 @@ final class InfoText {
         String hypervisor = origin.hypervisor()
                 .map(name -> ", " + name + origin.hypervisorVersion().map(version -> " " + version).orElse(""))
                 .orElse("");
-        print.accept(Printable.of(source + ": " + FormatNames.title(origin.format()) + hypervisor + "; "
+        print.accept(Printable.of(Locations.printable(source) + ": " + FormatNames.title(origin.format()) + hypervisor + "; "
                 + Text.counted(guest.vcpus().size(), "vCPU") + ", " + Amounts.human(summary.bytes(MemoryRegion.Kind.RAM))
                 + " RAM"));
     }

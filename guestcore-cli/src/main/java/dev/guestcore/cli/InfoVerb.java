@@ -121,7 +121,7 @@ final class InfoVerb extends Verb {
         if (damages == 0) {
             return ExitCode.DONE;
         }
-        remark("guestcore: " + Printable.of(source) + " is damaged in " + Text.counted(damages, "place")
+        remark("guestcore: " + Printable.location(source) + " is damaged in " + Text.counted(damages, "place")
                 + ", see above; the rest was read");
         return ExitCode.DAMAGED;
     }
@@ -165,7 +165,7 @@ final class InfoVerb extends Verb {
         found.ifPresent(text -> text.lines().forEach(line -> print(Printable.of(line))));
         int code = report(guest.findings());
         if (found.isEmpty()) {
-            remark("guestcore: " + Printable.of(source)
+            remark("guestcore: " + Printable.location(source)
                     + ": memory has no VMCOREINFO: no Linux, or one that keeps none");
             return ExitCode.FAILED;
         }

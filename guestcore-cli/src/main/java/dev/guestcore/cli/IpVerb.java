@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.file.Locations;
 import dev.guestcore.json.Json;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.NetworkInterface;
@@ -28,7 +29,7 @@ final class IpVerb extends LinuxListVerb {
         Walk<NetworkInterface> devices = linux.interfaces();
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("source", source);
+            document.put("source", Locations.printable(source));
             document.put("devices", items(devices, IpVerb::json));
             document.put("problems", devices.problems());
             printJson(document);

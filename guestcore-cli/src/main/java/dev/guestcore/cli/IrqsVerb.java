@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.file.Locations;
 import dev.guestcore.json.Json;
 import dev.guestcore.linux.Interrupt;
 import dev.guestcore.linux.Linux;
@@ -33,7 +34,7 @@ final class IrqsVerb extends LinuxListVerb {
         Walk<Interrupt> interrupts = linux.interrupts();
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("source", source);
+            document.put("source", Locations.printable(source));
             document.put("interrupts", items(interrupts, IrqsVerb::json));
             document.put("problems", interrupts.problems());
             printJson(document);

@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.Guest;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.file.Locations;
 import dev.guestcore.internal.text.Names;
 import dev.guestcore.linux.KernelLog;
 import dev.guestcore.linux.LinuxException;
@@ -143,7 +144,7 @@ final class LogVerb extends LinuxVerb {
         if (crash) {
             Optional<Trouble> trouble = log.lastTrouble();
             if (trouble.isEmpty()) {
-                remark("guestcore: " + Printable.of(source) + ": the log tells of no crash; without --crash all of it is shown");
+                remark("guestcore: " + Printable.location(source) + ": the log tells of no crash; without --crash all of it is shown");
                 return ExitCode.FAILED;
             }
             first = trouble.get().begin().sequence();
@@ -162,7 +163,7 @@ final class LogVerb extends LinuxVerb {
         if (damaged[0] == 0) {
             return ExitCode.DONE;
         }
-        remark("guestcore: " + Printable.of(source) + ": the log is damaged, or was copied while the kernel wrote it: "
+        remark("guestcore: " + Printable.location(source) + ": the log is damaged, or was copied while the kernel wrote it: "
                 + Text.counted(damaged[0], "record") + " cannot be read whole");
         return ExitCode.DAMAGED;
     }
@@ -183,7 +184,7 @@ final class LogVerb extends LinuxVerb {
     private Map<String, Object> document(Stream<LogEntry> entries) {
         List<Map<String, Object>> missing = new ArrayList<>();
         Map<String, Object> document = new LinkedHashMap<>();
-        document.put("source", source);
+        document.put("source", Locations.printable(source));
         // The gaps are known when the records have been written.
         document.put("records", (Iterable<Object>) () -> entries.flatMap(entry -> switch (entry) {
                     case LogRecord record -> {

@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
+import dev.guestcore.file.Locations;
 import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.internal.text.Names;
 import dev.guestcore.json.Json;
@@ -32,7 +33,7 @@ final class LsmodVerb extends LinuxVerb {
         Modules modules = linux(guest).modules();
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("source", source);
+            document.put("source", Locations.printable(source));
             document.put("modules", modules.stream().map(LsmodVerb::json).toList());
             document.put("problems", modules.problems());
             printJson(document);

@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.error.GuestcoreException;
+import dev.guestcore.file.Locations;
 import dev.guestcore.internal.text.Names;
 import dev.guestcore.json.Json;
 import dev.guestcore.linux.Linux;
@@ -61,7 +62,7 @@ final class LsofVerb extends LinuxListVerb {
         }
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("source", source);
+            document.put("source", Locations.printable(source));
             document.put("files", (Iterable<Object>) () -> rows.stream().<Object>map(LsofVerb::json).iterator());
             document.put("problems", problems);
             printJson(document);

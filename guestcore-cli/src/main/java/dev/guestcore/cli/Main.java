@@ -1,8 +1,11 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.error.OutputException;
+import dev.guestcore.file.Fetched;
+import dev.guestcore.internal.text.Amounts;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import picocli.CommandLine;
 
@@ -33,6 +36,7 @@ public final class Main {
         if (words.contains("--json")) {
             console.speakJson();
         }
+        console.hideSecrets(List.of(arguments));
         ColourMode.in(words).ifPresent(console::paint);
         if (Verbs.isPaged(words)) {
             console.page();
@@ -44,9 +48,24 @@ public final class Main {
                 return failures.report(failure, debug, source(command));
             });
             line.setParameterExceptionHandler((failure, rejected) -> failures.reportUsage(failure));
-            return flush(console, line.execute(arguments), failures);
+            long begin = System.nanoTime();
+            Fetched before = Fetched.soFar();
+            int code = line.execute(arguments);
+            tellStatistics(console, line, before, System.nanoTime() - begin);
+            return flush(console, code, failures);
         } catch (StackOverflowError | OutOfMemoryError | InternalError e) {
             return failures.report(e, false, Optional.empty());
+        }
+    }
+
+    private static void tellStatistics(Console console, CommandLine line, Fetched before, long nanos) {
+        CommandLine.ParseResult parsed = line.getParseResult();
+        if (parsed != null && parsed.hasSubcommand()
+                && parsed.subcommand().commandSpec().userObject() instanceof Verb verb && verb.stats) {
+            Fetched fetched = Fetched.soFar().since(before);
+            console.remark(Failures.PREFIX + "fetched " + Amounts.human(fetched.bytes()) + " in "
+                    + Amounts.counted(fetched.requests(), "request", "requests") + ", "
+                    + String.format(Locale.ROOT, "%.1f s", nanos / 1e9));
         }
     }
 

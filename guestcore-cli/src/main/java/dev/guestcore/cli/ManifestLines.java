@@ -4,9 +4,9 @@ import dev.guestcore.AddressRange;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.json.Json;
-import dev.guestcore.manifest.ManifestReport;
 import dev.guestcore.manifest.ManifestReport.Change;
 import dev.guestcore.manifest.ManifestReport.Companion;
+import dev.guestcore.manifest.ManifestReport;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,7 +21,7 @@ final class ManifestLines {
     /** For people. */
     static List<String> of(ManifestReport report, String file, Style style) {
         List<String> lines = new ArrayList<>();
-        lines.add(style.heading(Printable.of(file)) + ": " + headline(report, style));
+        lines.add(style.heading(Printable.location(file)) + ": " + headline(report, style));
         report.modifiedAfterwards().ifPresent(time -> lines.add("  the file was last modified "
                 + time.truncatedTo(ChronoUnit.SECONDS) + ", after this manifest was made: the manifest may be that of an"
                 + " earlier dump of the same name"));

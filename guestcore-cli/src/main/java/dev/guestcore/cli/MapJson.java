@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.file.Locations;
 import dev.guestcore.inspect.MemoryMap;
 import dev.guestcore.inspect.RegionScan;
 import dev.guestcore.internal.text.Names;
@@ -15,7 +16,7 @@ final class MapJson {
     /** The map of what {@code source} names. */
     static Map<String, Object> of(MemoryMap map, String source) {
         Map<String, Object> document = new LinkedHashMap<>();
-        document.put("source", source);
+        document.put("source", Locations.printable(source));
         document.put("title", map.title());
         document.put("origin", map.origin());
         document.put("scanned", map.isScanned());

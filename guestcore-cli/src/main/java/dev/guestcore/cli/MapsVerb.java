@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.file.Locations;
 import dev.guestcore.json.Json;
 import dev.guestcore.linux.AddressMaps;
 import dev.guestcore.linux.Linux;
@@ -33,7 +34,7 @@ final class MapsVerb extends LinuxListVerb {
         Walk<MemoryArea> areas = AddressMaps.of(process(linux, pid).object());
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("source", source);
+            document.put("source", Locations.printable(source));
             document.put("pid", pid);
             document.put("areas", items(areas, MapsVerb::json));
             document.put("problems", areas.problems());

@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.file.Locations;
 import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.MemoryUse;
@@ -119,7 +120,7 @@ final class MemoryVerb extends LinuxListVerb {
 
     private Map<String, Object> document(MemoryUse use, List<Task> largest, List<String> ofTasks) {
         Map<String, Object> document = new LinkedHashMap<>();
-        document.put("source", source);
+        document.put("source", Locations.printable(source));
         use.total().ifPresent(total -> document.put("totalBytes", total));
         use.bytes().forEach((kind, bytes) -> document.put(member(kind), bytes));
         use.other().ifPresent(other -> document.put("otherBytes", other));

@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.file.Locations;
 import dev.guestcore.json.Json;
 import dev.guestcore.linux.KernelObject;
 import dev.guestcore.linux.Linux;
@@ -44,7 +45,7 @@ final class MountVerb extends LinuxListVerb {
         Walk<Mount> mounts = Mounts.of(task);
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("source", source);
+            document.put("source", Locations.printable(source));
             document.put("mounts", items(mounts, MountVerb::json));
             document.put("problems", mounts.problems());
             printJson(document);

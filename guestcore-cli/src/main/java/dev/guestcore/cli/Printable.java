@@ -1,5 +1,7 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.file.Locations;
+
 /** Text from a dump, made harmless for a terminal: whoever made the dump must not command the terminal. */
 final class Printable {
 
@@ -19,6 +21,11 @@ final class Printable {
             }
         });
         return safe.toString();
+    }
+
+    /** What a user named as a source or a file, without the secrets that an address may have. */
+    static String location(String location) {
+        return of(Locations.printable(location));
     }
 
     private static boolean isHarmful(int codePoint) {

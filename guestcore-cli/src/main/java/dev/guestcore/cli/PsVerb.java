@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
+import dev.guestcore.file.Locations;
 import dev.guestcore.internal.text.Amounts;
 import dev.guestcore.internal.text.Names;
 import dev.guestcore.json.Json;
@@ -63,7 +64,7 @@ final class PsVerb extends LinuxVerb {
                 .toList();
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("source", source);
+            document.put("source", Locations.printable(source));
             document.put("tasks", (Iterable<Object>) () -> shown.stream().<Object>map(PsVerb::json).iterator());
             document.put("problems", tasks.problems());
             printJson(document);

@@ -3,6 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
+import dev.guestcore.file.Locations;
 import dev.guestcore.internal.text.Names;
 import dev.guestcore.json.Json;
 import java.lang.foreign.MemorySegment;
@@ -38,7 +39,7 @@ final class ReadJson implements Iterator<Object> {
             long length,
             Cancellation cancellation) {
         Map<String, Object> document = new LinkedHashMap<>();
-        document.put("source", source);
+        document.put("source", Locations.printable(source));
         if (process.pid != null) {
             document.put("pid", process.pid);
         }

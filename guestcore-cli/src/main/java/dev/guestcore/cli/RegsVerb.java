@@ -5,6 +5,7 @@ import dev.guestcore.RawContext;
 import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
+import dev.guestcore.file.Locations;
 import dev.guestcore.internal.text.Names;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -53,7 +54,7 @@ final class RegsVerb extends Verb {
                 List<Vcpu> chosen = choose(guest.vcpus());
                 if (json) {
                     Map<String, Object> document = new LinkedHashMap<>();
-                    document.put("source", source);
+                    document.put("source", Locations.printable(source));
                     document.put("vcpus", chosen.stream().map(RegsVerb::json).toList());
                     printJson(document);
                 } else {

@@ -1,5 +1,6 @@
 package dev.guestcore.cli;
 
+import dev.guestcore.file.Locations;
 import dev.guestcore.internal.text.Names;
 import dev.guestcore.json.Json;
 import dev.guestcore.linux.Linux;
@@ -45,7 +46,7 @@ final class SsVerb extends LinuxListVerb {
                 .toList();
         if (json) {
             Map<String, Object> document = new LinkedHashMap<>();
-            document.put("source", source);
+            document.put("source", Locations.printable(source));
             document.put("sockets", (Iterable<Object>) () -> shown.stream().<Object>map(SsVerb::json).iterator());
             document.put("problems", all.problems());
             printJson(document);

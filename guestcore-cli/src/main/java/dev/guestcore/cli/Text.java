@@ -1,6 +1,7 @@
 package dev.guestcore.cli;
 
 import dev.guestcore.MemoryRegion;
+import dev.guestcore.file.Locations;
 import dev.guestcore.internal.text.Amounts;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -43,8 +44,12 @@ final class Text {
         return quoted(System.getProperty("guestcore.command", "guestcore"));
     }
 
-    /** The name as a shell takes it, and as a terminal shows it without obeying. */
-    static String quoted(String name) {
+    /**
+     * The name as a shell takes it, and as a terminal shows it without obeying. Where it is an address with a secret, that is
+     * left out.
+     */
+    static String quoted(String typed) {
+        String name = Locations.printable(typed);
         if (!Printable.of(name).equals(name)) {
             return "$'" + Printable.of(name.replace("\\", "\\\\").replace("'", "\\'")) + "'";
         }

@@ -27,6 +27,11 @@ abstract class Verb implements Callable<Integer> {
     boolean debug;
 
     @Option(
+            names = "--stats",
+            description = "Afterwards, say on standard error how much was fetched from servers, and how long it took.")
+    boolean stats;
+
+    @Option(
             names = {"-h", "--help"},
             usageHelp = true,
             description = "Show this help and exit.")
@@ -58,7 +63,7 @@ abstract class Verb implements Callable<Integer> {
 
     /** Prints a line for the user. */
     final void print(String line) {
-        console.out().println(line);
+        console.out().println(console.withoutSecrets(line));
     }
 
     /** Prints facts for programs; the schema has the name of the command. */

@@ -5,6 +5,7 @@ import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.SourceException;
 import dev.guestcore.error.UnrecognizedFormatException;
+import dev.guestcore.file.Locations;
 import dev.guestcore.format.Check;
 import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.internal.text.Names;
@@ -150,6 +151,9 @@ final class VerifyVerb extends Verb {
         if (!Guests.isFile(file)) {
             throw usage("a manifest belongs to one file; name the file alone");
         }
+        if (Locations.isAddress(file)) {
+            throw usage("a manifest is compared with a file of this machine; download the file first");
+        }
         Path path = FileNames.path(file);
         Path manifestPath = manifestFile == null ? Manifest.beside(path) : FileNames.path(manifestFile);
         if (manifestFile == null && !Files.exists(manifestPath)) {
@@ -163,7 +167,7 @@ final class VerifyVerb extends Verb {
 
     private Map<String, Object> unreadable(ManifestReport report, GuestcoreException reason) {
         Map<String, Object> document = new LinkedHashMap<>();
-        document.put("file", file);
+        document.put("file", Locations.printable(file));
         document.put("unreadable", String.valueOf(reason.getMessage()));
         document.put("manifest", ReportJson.of(report));
         return document;
@@ -192,7 +196,7 @@ final class VerifyVerb extends Verb {
         List<Check> checks = verification.checks();
         Map<Check.Result, Integer> counts = new EnumMap<>(Check.Result.class);
         checks.forEach(check -> counts.merge(check.result(), 1, Integer::sum));
-        print(style().heading(Printable.of(file)) + ": " + Printable.of(verification.title()));
+        print(style().heading(Printable.location(file)) + ": " + Printable.of(verification.title()));
         Table table = new Table("check", "result", "rule", "at>");
         Map<Integer, List<String>> details = new LinkedHashMap<>();
         int row = 0;
@@ -246,7 +250,7 @@ final class VerifyVerb extends Verb {
 
     private Map<String, Object> json(Verification verification, Optional<GuestComparison> comparison) {
         Map<String, Object> document = new LinkedHashMap<>();
-        document.put("file", file);
+        document.put("file", Locations.printable(file));
         document.put("format", verification.format());
         document.put("deep", deep);
         document.put("checks", verification.checks().stream().map(ReportJson::of).toList());

@@ -18,6 +18,11 @@ public record Fetched(long requests, long bytes) {
         return new Fetched(REQUESTS.sum(), BYTES.sum());
     }
 
+    /** What was fetched since then. */
+    public Fetched since(Fetched before) {
+        return new Fetched(requests - before.requests, bytes - before.bytes);
+    }
+
     /** Counts one request. Thread-safe. */
     public static void request() {
         REQUESTS.increment();

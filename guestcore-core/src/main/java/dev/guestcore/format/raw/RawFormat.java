@@ -49,6 +49,9 @@ public final class RawFormat implements CoreFormat {
             return Probe.no("is a folder");
         }
         String map = RawMap.nameFor(files);
+        if (files.placeBeside(map).isEmpty()) {
+            return Probe.no("no map can be beside it; raw:FILE@BASE opens an image without");
+        }
         return files.hasBeside(map)
                 ? new Probe(Probe.Match.GENERAL, "there is a map beside it")
                 : Probe.no("there is no " + map + " beside it; raw:FILE@BASE opens an image without");

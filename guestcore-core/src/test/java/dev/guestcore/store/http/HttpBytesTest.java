@@ -16,14 +16,13 @@ import dev.guestcore.inspect.GuestComparison;
 import dev.guestcore.internal.remote.BlockCache;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.RangeServer;
+import dev.guestcore.testing.SparseCore;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.URI;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -427,28 +426,9 @@ class HttpBytesTest {
         }
     }
 
-    /** An ELF core with one vCPU and 64 GiB of memory, all of it in a hole of the file. */
-    private Path sparseCore() throws IOException {
-        long memory = 64L << 30;
-        ByteBuffer head = ByteBuffer.allocate(4096).order(ByteOrder.LITTLE_ENDIAN);
-        head.put(new byte[] {0x7f, 'E', 'L', 'F', 2, 1, 1}).position(16);
-        head.putShort((short) 4).putShort((short) 62).putInt(1).putLong(0).putLong(64).putLong(0).putInt(0);
-        head.putShort((short) 64).putShort((short) 56).putShort((short) 2).position(64);
-        head.putInt(4).putInt(0).putLong(0x200).putLong(0).putLong(0).putLong(356).putLong(356).putLong(4);
-        head.putInt(1).putInt(7).putLong(4096).putLong(0).putLong(0).putLong(memory).putLong(memory).putLong(4096);
-        head.position(0x200);
-        head.putInt(5).putInt(336).putInt(1).put("CORE".getBytes(StandardCharsets.US_ASCII));
-        Path core = folder.resolve("sparse.core");
-        try (FileChannel channel = FileChannel.open(core, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
-            channel.write(head.position(0), 0);
-            channel.write(ByteBuffer.allocate(1), 4096 + memory - 1);
-        }
-        return core;
-    }
-
     @Test
     void openingALargeCoreFetchesLittle() throws IOException {
-        try (RangeServer server = new RangeServer(sparseCore());
+        try (RangeServer server = new RangeServer(SparseCore.write(folder.resolve("sparse.core"), 64L << 30));
                 Guest guest = Guests.open(server.address("/vm.core"))) {
             assertEquals(1, guest.vcpus().size());
             assertEquals((64L << 30) - 1, guest.memory().regions().getLast().range().last());
