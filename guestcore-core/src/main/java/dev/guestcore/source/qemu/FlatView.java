@@ -129,7 +129,7 @@ final class FlatView {
         MemoryRegion region = new MemoryRegion(
                 new AddressRange(first, last), kind(matcher.group(3)), QmpClient.printable(matcher.group(4), SHOWN));
         if (region.hasContent() && Long.compareUnsigned(last, ADDRESS_LIMIT) >= 0) {
-            throw new SourceException("QEMU's flat view has memory at addresses of more than 52 bits, which no x86"
+            throw new SourceException("QEMU's flat view has memory at addresses of more than 52 bits, which no"
                     + " processor has: " + QmpClient.printable(line.strip(), SHOWN));
         }
         if (regions.size() == MOST_REGIONS) {

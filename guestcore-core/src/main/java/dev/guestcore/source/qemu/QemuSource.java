@@ -10,7 +10,6 @@ import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
 import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
-import dev.guestcore.arch.Architectures;
 import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.CancelledException;
@@ -60,6 +59,7 @@ final class QemuSource implements GuestSource {
     private final String locator;
     private final Path socket;
     private final Watchdog watchdog;
+    private final MonitorProcessor processor;
     private QmpClient qmp;
     private final String version;
     private final String description;
@@ -83,11 +83,9 @@ final class QemuSource implements GuestSource {
         this.qmp = qmp;
         watchdog = new Watchdog(socket);
         String architecture = ask("query-target").path("arch").asString("unknown");
-        if (!architecture.equals("x86_64") && !architecture.equals("i386")) {
-            throw new SourceException("qemu:" + locator + ": the guest is a "
-                    + QmpClient.printable(architecture, LONGEST_NAME) + " machine;"
-                    + " only x86 is known");
-        }
+        processor = MonitorProcessor.ofTarget(architecture).orElseThrow(() -> new SourceException("qemu:" + locator
+                + ": the guest is a " + QmpClient.printable(architecture, LONGEST_NAME) + " machine; known are "
+                + MonitorProcessor.known()));
         version = versionText(qmp.version());
         cpus = cpus();
         regions = RamLayout.ask(qmp).regions();
@@ -181,7 +179,7 @@ final class QemuSource implements GuestSource {
     public void prepare() {
         watchdog.start();
         try (MemoryAccess access = look()) {
-            RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
+            processor.parse(qmp.monitor("info registers -a", COMMAND));
             MemoryCopier copier = new MemoryCopier(access.memory(), new ForgetfulSink(), Progress.none());
             for (MemoryRegion region : access.memory().regions()) {
                 long left = REHEARSAL - copier.memoryBytes();
@@ -214,8 +212,8 @@ final class QemuSource implements GuestSource {
             if (request.registersOnly() && wanted.isEmpty()) {
                 request.onChoice().accept(new FreezeChoice(FreezeMethod.DIRECT, ""));
                 // What was never done before is slow the first time.
-                RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
-                KernelGsBase.rehearse(qmp);
+                processor.parse(qmp.monitor("info registers -a", COMMAND));
+                rehearseKernelGsBase();
                 return freeze(true);
             }
             if (request.rehearsal().isPresent() && state.running()) {
@@ -245,7 +243,7 @@ final class QemuSource implements GuestSource {
     private void rehearse(Consumer<Guest> look) throws IOException {
         try (MemoryAccess access = look()) {
             GuestBuilder builder = Guest.builder()
-                    .architecture(Architectures.X86)
+                    .architecture(processor.architecture())
                     .provenance(new Provenance(
                             "qemu:" + locator,
                             "qemu",
@@ -253,9 +251,9 @@ final class QemuSource implements GuestSource {
                             Optional.of("QEMU"),
                             Optional.of(version),
                             Optional.of(Instant.now())));
-            RegisterDump.parse(qmp.monitor("info registers -a", COMMAND))
+            processor.parse(qmp.monitor("info registers -a", COMMAND))
                     .forEach((number, state) -> builder.vcpu(number, state, List.of()));
-            KernelGsBase.rehearse(qmp);
+            rehearseKernelGsBase();
             Guest running = builder.build(access.memory());
             for (int i = 0; i < LOOK_REHEARSALS; i++) {
                 look.accept(running);
@@ -303,6 +301,7 @@ final class QemuSource implements GuestSource {
                 "qemu:" + locator,
                 version,
                 cpus().size(),
+                processor,
                 qmp.peer().flatMap(peer -> HostProcess.qemu(peer, socket)));
     }
 
@@ -367,7 +366,7 @@ final class QemuSource implements GuestSource {
     }
 
     private Guest take(QemuFreeze freeze, boolean registersOnly) throws IOException {
-        GuestBuilder builder = Guest.builder().architecture(Architectures.X86);
+        GuestBuilder builder = Guest.builder().architecture(processor.architecture());
         Rehearsed before = known.orElseThrow();
         // It may be another guest the next time.
         known = Optional.empty();
@@ -407,10 +406,10 @@ final class QemuSource implements GuestSource {
 
     /** The registers of every vCPU, by QEMU's number of it. */
     private TreeMap<Integer, RegisterState> registers(Rehearsed before, List<MemoryRegion> layout) throws IOException {
-        Map<Integer, RegisterState> printed = RegisterDump.parse(qmp.monitor("info registers -a", COMMAND));
+        Map<Integer, RegisterState> printed = processor.parse(qmp.monitor("info registers -a", COMMAND));
         List<Integer> numbers =
                 printed.keySet().equals(Set.copyOf(before.cpus())) ? before.cpus() : cpus();
-        List<Long> kernelGsBases = firstRam(layout).isPresent()
+        List<Long> kernelGsBases = processor.isX86() && firstRam(layout).isPresent()
                 ? KernelGsBase.ask(qmp, firstRam(layout).get().range().first())
                 : List.of();
         TreeMap<Integer, RegisterState> states = new TreeMap<>();
@@ -425,6 +424,12 @@ final class QemuSource implements GuestSource {
                     : state);
         }
         return states;
+    }
+
+    private void rehearseKernelGsBase() throws IOException {
+        if (processor.isX86()) {
+            KernelGsBase.rehearse(qmp);
+        }
     }
 
     private static Optional<MemoryRegion> firstRam(List<MemoryRegion> layout) {

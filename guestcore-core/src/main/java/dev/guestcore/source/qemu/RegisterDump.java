@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.BiFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -82,6 +83,16 @@ final class RegisterDump {
      * @throws SourceException if the text is not such a dump
      */
     static Map<Integer, RegisterState> parse(String text) {
+        return parse(text, (number, printed) -> new RegisterDump(number, printed).read());
+    }
+
+    /**
+     * The registers of every vCPU of any processor, by QEMU's number of it.
+     *
+     * @param reader takes the number of a vCPU and what was printed of it
+     * @throws SourceException if there is no vCPU in the text
+     */
+    static Map<Integer, RegisterState> parse(String text, BiFunction<Integer, String, RegisterState> reader) {
         Map<Integer, RegisterState> cpus = new TreeMap<>();
         Matcher header = HEADER.matcher(text);
         int cpu = -1;
@@ -91,7 +102,7 @@ final class RegisterDump {
                 throw new SourceException("QEMU's monitor printed more than " + QemuSource.MOST_VCPUS + " vCPUs");
             }
             if (cpu >= 0) {
-                cpus.put(cpu, new RegisterDump(cpu, text.substring(start, header.start())).read());
+                cpus.put(cpu, reader.apply(cpu, text.substring(start, header.start())));
             }
             cpu = number(header.group(1));
             start = header.end();
@@ -100,7 +111,7 @@ final class RegisterDump {
             throw new SourceException("QEMU's monitor printed no vCPU for `info registers -a`; found: "
                     + QmpClient.printable(text, SHOWN));
         }
-        cpus.put(cpu, new RegisterDump(cpu, text.substring(start)).read());
+        cpus.put(cpu, reader.apply(cpu, text.substring(start)));
         return cpus;
     }
 

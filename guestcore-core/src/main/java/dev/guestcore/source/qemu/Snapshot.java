@@ -93,9 +93,11 @@ final class Snapshot {
      * @param location for the user
      * @param version QEMU's
      * @param vcpus how many there are
+     * @param processor of its machine
      * @param process QEMU's, if it is known
      */
-    record Subject(String location, String version, int vcpus, Optional<Integer> process) {}
+    record Subject(
+            String location, String version, int vcpus, MonitorProcessor processor, Optional<Integer> process) {}
 
     private Snapshot(QmpClient qmp, Watchdog watchdog, FreezeRequest request, StreamFile stream) throws IOException {
         this.qmp = qmp;
@@ -242,7 +244,7 @@ final class Snapshot {
         Runtime.getRuntime().addShutdownHook(onShutdown);
         SnapshotPages memory = null;
         try {
-            Optional<MemoryPlacer> placer = placer(layout);
+            Optional<MemoryPlacer> placer = placer(subject, layout);
             if (placer.isPresent()) {
                 request.progress().begin("reading and writing memory", 2 * size);
             } else {
@@ -285,8 +287,9 @@ final class Snapshot {
     }
 
     /** Where memory can be put as it comes, if it can. */
-    private Optional<MemoryPlacer> placer(RamLayout layout) throws IOException {
-        if (request.placer().isEmpty()) {
+    private Optional<MemoryPlacer> placer(Subject subject, RamLayout layout) throws IOException {
+        // Of others the monitor does not show all registers that the snapshot will have, so that places may still move.
+        if (request.placer().isEmpty() || !subject.processor().isX86()) {
             return Optional.empty();
         }
         Guest outline;
@@ -460,7 +463,7 @@ final class Snapshot {
                             .map(finding -> " (" + finding.message() + ")")
                             .orElse(""), null);
         }
-        GuestBuilder builder = Guest.builder().architecture(Architectures.X86);
+        GuestBuilder builder = Guest.builder().architecture(subject.processor().architecture());
         for (FlatView.Mapping mapping : layout.mappings()) {
             builder.region(mapping.region(), contents(mapping, memory, state.blocks()));
         }
