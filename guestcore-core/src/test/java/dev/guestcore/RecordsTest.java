@@ -39,7 +39,10 @@ class RecordsTest {
     private static final Pattern AMOUNT = Pattern.compile(
             "(?i).*(size|bytes|pages|count|contents|entries|tables|hits)|span|major|minor|differences");
 
-    /** Records that only those can make who know them: {@code RecordTextTest} and {@code HexadecimalTest} do. */
+    /**
+     * Records that only those can make who know them: {@code RecordTextTest} and {@code HexadecimalTest} do. A map consists
+     * of areas and holes, which are made here.
+     */
     private static final Set<String> MADE_ELSEWHERE = Set.of(
             "Vcpu",
             "cpu.TranslationOptions",

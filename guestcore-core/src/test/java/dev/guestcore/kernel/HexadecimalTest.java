@@ -9,7 +9,6 @@ import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.cpu.TranslationOptions;
-import dev.guestcore.inspect.MemoryMap;
 import dev.guestcore.search.MemorySearch;
 import dev.guestcore.search.SearchHit;
 import dev.guestcore.search.SearchPattern;
@@ -49,7 +48,6 @@ class HexadecimalTest {
         shown.add(KernelFacts.search(guest, Progress.none()));
         shown.add(AddressSpaceChoice.glance(
                 guest, Optional.of(guest.vcpus().getFirst()), TranslationOptions.defaults()));
-        shown.add(MemoryMap.of(guest));
         assertEquals(2, hits.size());
         for (Object record : shown) {
             assertTrue(record.toString().contains("0x"), record.toString());
