@@ -16,7 +16,7 @@ final class Verbs {
     /** What prints a text to be read, and is done with it: not what shows finds as they come, waits or writes files. */
     private static final Set<String> PAGED =
             Set.of(
-                    "info", "ps", "log", "bt", "lsof", "maps", "env", "mount", "ss", "ip", "irqs",
+                    "info", "ps", "log", "bt", "lsof", "maps", "env", "mount", "ss", "ip", "irqs", "check",
                     "lsmod", "memory", "regs", "read", "map",
                     "translate", "symbols", "verify", "diff", "formats", "help");
 
@@ -44,6 +44,7 @@ final class Verbs {
         verbs.put("irqs", IrqsVerb::new);
         verbs.put("lsmod", LsmodVerb::new);
         verbs.put("memory", MemoryVerb::new);
+        verbs.put("check", CheckVerb::new);
         verbs.put("verify", VerifyVerb::new);
         verbs.put("regs", RegsVerb::new);
         verbs.put("read", ReadVerb::new);

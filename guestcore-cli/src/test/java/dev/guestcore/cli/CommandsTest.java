@@ -38,7 +38,7 @@ class CommandsTest {
 
     private static final List<String> VERBS = List.of(
             "demo", "capture", "convert", "info", "ps", "log", "bt", "lsof", "maps", "env", "mount", "ss", "ip", "irqs", "lsmod",
-            "verify", "regs", "read", "map", "translate", "search", "symbols", "diff", "gdb", "formats", "completion", "man");
+            "check", "verify", "regs", "read", "map", "translate", "search", "symbols", "diff", "gdb", "formats", "completion", "man");
     private static final String VBOX = "vbox/7.0.10-A";
 
     @TempDir

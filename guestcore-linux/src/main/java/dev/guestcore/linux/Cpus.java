@@ -2,6 +2,7 @@ package dev.guestcore.linux;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 
 /** The CPUs that the kernel counts with, and what belongs to each. */
 final class Cpus {
@@ -52,6 +53,11 @@ final class Cpus {
     /** The numbers of those that are there, ascending, also if they are stopped, as after a panic. */
     List<Integer> present() {
         return present;
+    }
+
+    /** The scheduler's clock in nanoseconds, of the CPU that looked at it last; those of idle CPUs stand still. */
+    OptionalLong clock() {
+        return present.stream().mapToLong(cpu -> runQueue(cpu).getLong("clock")).max();
     }
 
     /** A CPU's {@code struct rq}. */

@@ -272,6 +272,15 @@ public final class Linux {
         return Interrupts.of(this);
     }
 
+    /**
+     * Signs of tampering and of trouble in it.
+     *
+     * @throws LinuxException if the kernel has no description of its types
+     */
+    public KernelCheck check() {
+        return KernelCheck.of(this);
+    }
+
     /** Bytes of a pointer. */
     int pointerSize() {
         return requireTypes().pointerSize();

@@ -156,6 +156,11 @@ public final class Stacks {
                         0, -1, -1, "?", OptionalInt.empty(), unwinder.ofRegisters(vcpu.registers())));
     }
 
+    /** The stack of a task. */
+    TaskStack of(KernelObject task) {
+        return of(task.address());
+    }
+
     private TaskStack of(long address) {
         try {
             KernelObject task = linux.object("struct task_struct", address);

@@ -52,7 +52,7 @@ public record Task(
         LIST,
         /** The table of all process ids. */
         PID_TABLE,
-        /** A CPU runs it, or it is a CPU's idle task. */
+        /** A CPU runs it, it waits for a CPU, or it is a CPU's idle task. */
         CPU
     }
 

@@ -19,7 +19,7 @@ import java.util.stream.Stream;
 
 /**
  * What runs in the guest: processes, their threads, kernel threads, and the idle task of each CPU. They are looked for in the
- * list of all processes, in the table of process ids, and on the CPUs, so that one that is missing in one place is found in
+ * list of all processes, in the table of process ids, and on the CPUs and in their queues, so that one that is missing in one place is found in
  * another, and told. Immutable.
  *
  * <p>Facts, and the structures of Linux that have them: include/linux/sched.h (struct task_struct; {@code state} was renamed to
@@ -206,6 +206,11 @@ public final class Tasks {
             KernelObject queue = cpus.runQueue(cpu);
             queue.get("idle").target().ifPresent(task -> add(task, Place.CPU));
             queue.get("curr").target().ifPresent(task -> add(task, Place.CPU));
+            if (queue.has("cfs_tasks")) {
+                Walk<KernelObject> waiting = queue.get("cfs_tasks").list(TASK, "se.group_node");
+                tell("the run queue of CPU " + cpu, waiting.problems());
+                waiting.forEach(task -> add(task, Place.CPU));
+            }
         }
 
         /** What lies where a damaged pointer leads hardly has numbers that a task can have. */
