@@ -1,9 +1,11 @@
 package dev.guestcore.facts;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a Xen dump-core says besides memory and registers.
@@ -53,33 +55,34 @@ public record XenFacts(
     /**
      * The strings of the XEN_VERSION note.
      *
-     * @param major major version
-     * @param minor minor version
-     * @param extra rest of the version (".7"), at most 16 characters
-     * @param compiler compiler of the hypervisor, at most 64 characters
-     * @param compiledBy user who compiled it, at most 16 characters
-     * @param compileDomain host on which it was compiled, at most 32 characters
-     * @param compileDate when it was compiled, at most 32 characters
-     * @param capabilities guests that it can run, separated by blanks, at most 1024 characters
-     * @param changeset its change set, at most 64 characters
-     * @param virtualStart start of the hypervisor's virtual memory, as the dumping domain saw it
-     * @param pageSize page size in bytes
+     * <p>Immutable; two are equal if all that they say is.
      */
-    public record Version(
-            long major,
-            long minor,
-            String extra,
-            String compiler,
-            String compiledBy,
-            String compileDomain,
-            String compileDate,
-            String capabilities,
-            String changeset,
-            long virtualStart,
-            long pageSize) {
+    public static final class Version {
 
-        /** Checks that the strings fit into their fields. */
-        public Version {
+        private final long major;
+        private final long minor;
+        private final String extra;
+        private final String compiler;
+        private final String compiledBy;
+        private final String compileDomain;
+        private final String compileDate;
+        private final String capabilities;
+        private final String changeset;
+        private final long virtualStart;
+        private final long pageSize;
+
+        private Version(Builder builder) {
+            this.major = builder.major;
+            this.minor = builder.minor;
+            this.extra = builder.extra;
+            this.compiler = builder.compiler;
+            this.compiledBy = builder.compiledBy;
+            this.compileDomain = builder.compileDomain;
+            this.compileDate = builder.compileDate;
+            this.capabilities = builder.capabilities;
+            this.changeset = builder.changeset;
+            this.virtualStart = builder.virtualStart;
+            this.pageSize = builder.pageSize;
             requireShort("extra version", extra, 16);
             requireShort("compiler", compiler, 64);
             requireShort("compiled by", compiledBy, 16);
@@ -87,6 +90,61 @@ public record XenFacts(
             requireShort("compile date", compileDate, 32);
             requireShort("capabilities", capabilities, 1024);
             requireShort("changeset", changeset, 64);
+        }
+
+        /** Major version. */
+        public long major() {
+            return major;
+        }
+
+        /** Minor version. */
+        public long minor() {
+            return minor;
+        }
+
+        /** Rest of the version (".7"), at most 16 characters. */
+        public String extra() {
+            return extra;
+        }
+
+        /** Compiler of the hypervisor, at most 64 characters. */
+        public String compiler() {
+            return compiler;
+        }
+
+        /** User who compiled it, at most 16 characters. */
+        public String compiledBy() {
+            return compiledBy;
+        }
+
+        /** Host on which it was compiled, at most 32 characters. */
+        public String compileDomain() {
+            return compileDomain;
+        }
+
+        /** When it was compiled, at most 32 characters. */
+        public String compileDate() {
+            return compileDate;
+        }
+
+        /** Guests that it can run, separated by blanks, at most 1024 characters. */
+        public String capabilities() {
+            return capabilities;
+        }
+
+        /** Its change set, at most 64 characters. */
+        public String changeset() {
+            return changeset;
+        }
+
+        /** Start of the hypervisor's virtual memory, as the dumping domain saw it. */
+        public long virtualStart() {
+            return virtualStart;
+        }
+
+        /** Page size in bytes. */
+        public long pageSize() {
+            return pageSize;
         }
 
         private static void requireShort(String field, String text, int most) {
@@ -103,9 +161,98 @@ public record XenFacts(
         /** The extra version of what Guestcore wrote and no Xen ever ran. */
         public static final String GUESTCORE = "-guestcore";
 
+        /** Begins a version of which nothing else is known: empty strings, and 0 for the numbers. */
+        public static Builder builder(long major, long minor) {
+            return new Builder(major, minor);
+        }
+
+        /** Puts a version together. Not thread-safe. */
+        public static final class Builder {
+
+            private final long major;
+            private final long minor;
+            private String extra = "";
+            private String compiler = "";
+            private String compiledBy = "";
+            private String compileDomain = "";
+            private String compileDate = "";
+            private String capabilities = "";
+            private String changeset = "";
+            private long virtualStart;
+            private long pageSize;
+
+            private Builder(long major, long minor) {
+                this.major = major;
+                this.minor = minor;
+            }
+
+            /** Rest of the version (".7"), at most 16 characters. */
+            public Builder extra(String value) {
+                extra = value;
+                return this;
+            }
+
+            /** Compiler of the hypervisor, at most 64 characters. */
+            public Builder compiler(String value) {
+                compiler = value;
+                return this;
+            }
+
+            /** User who compiled it, at most 16 characters. */
+            public Builder compiledBy(String value) {
+                compiledBy = value;
+                return this;
+            }
+
+            /** Host on which it was compiled, at most 32 characters. */
+            public Builder compileDomain(String value) {
+                compileDomain = value;
+                return this;
+            }
+
+            /** When it was compiled, at most 32 characters. */
+            public Builder compileDate(String value) {
+                compileDate = value;
+                return this;
+            }
+
+            /** Guests that it can run, separated by blanks, at most 1024 characters. */
+            public Builder capabilities(String value) {
+                capabilities = value;
+                return this;
+            }
+
+            /** Its change set, at most 64 characters. */
+            public Builder changeset(String value) {
+                changeset = value;
+                return this;
+            }
+
+            /** Start of the hypervisor's virtual memory, as the dumping domain saw it. */
+            public Builder virtualStart(long value) {
+                virtualStart = value;
+                return this;
+            }
+
+            /** Page size in bytes. */
+            public Builder pageSize(long value) {
+                pageSize = value;
+                return this;
+            }
+
+            /**
+             * The version.
+             *
+             * @throws IllegalArgumentException if a string does not fit into its field
+             */
+            public Version build() {
+                return new Version(this);
+            }
+        }
+
         /** A version of which nothing else is known: usual capabilities, 4 KiB pages. */
         public static Version of(long major, long minor, String extra) {
-            return new Version(major, minor, extra, "", "", "", "", USUAL_CAPABILITIES, "", 0, 4096);
+            return builder(major, minor).extra(extra).capabilities(USUAL_CAPABILITIES).pageSize(4096).build();
         }
 
         /** The version that a guest of another source gets: the layout of Xen 4.20, and an honest name. */
@@ -124,6 +271,31 @@ public record XenFacts(
                     + compileDomain + ", compileDate=" + compileDate + ", capabilities=" + capabilities + ", changeset="
                     + changeset + ", virtualStart=0x" + Long.toHexString(virtualStart) + ", pageSize=0x"
                     + Long.toHexString(pageSize) + "]";
+        }
+
+        private List<Object> parts() {
+            return List.of(
+                    major,
+                    minor,
+                    extra,
+                    compiler,
+                    compiledBy,
+                    compileDomain,
+                    compileDate,
+                    capabilities,
+                    changeset,
+                    virtualStart,
+                    pageSize);
+        }
+
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof Version that && parts().equals(that.parts());
+        }
+
+        @Override
+        public int hashCode() {
+            return parts().hashCode();
         }
     }
 

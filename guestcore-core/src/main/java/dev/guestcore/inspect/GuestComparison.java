@@ -29,46 +29,140 @@ import org.jspecify.annotations.Nullable;
 /**
  * How two guests differ, page by page and register by register. A page is 4096 bytes.
  *
- * @param architectureA processor family of the first guest
- * @param architectureB processor family of the second guest
- * @param vcpuCountA number of vCPUs of the first guest
- * @param vcpuCountB number of vCPUs of the second guest
- * @param vcpus vCPUs that both have and whose registers or modes differ
- * @param comparedBytes bytes that both guests have and that were compared, known zeros included
- * @param differing pages that both guests have and that are not the same; whole pages, cut at the borders of regions
- * @param differingBytes how many bytes in these pages differ
- * @param firstDifference address of the first byte that differs
- * @param onlyInA memory with content in the first guest, where the second has no region
- * @param onlyInB memory with content in the second guest, where the first has no region
- * @param devicesOnlyInA devices and other regions without content in the first guest, where the second has no region
- * @param devicesOnlyInB devices and other regions without content in the second guest, where the first has no region
- * @param states memory that both guests have, with bytes in one of them only or missing for different reasons
- * @param kinds memory that both guests have, as regions of different kinds
- * @param unknownBytes bytes that are missing from both for the same reason: nobody knows whether they are equal
+ * <p>Immutable; two are equal if all that they say is.
  */
-public record GuestComparison(
-        Architecture architectureA,
-        Architecture architectureB,
-        int vcpuCountA,
-        int vcpuCountB,
-        List<VcpuDifference> vcpus,
-        long comparedBytes,
-        RangeTally differing,
-        long differingBytes,
-        OptionalLong firstDifference,
-        RangeTally onlyInA,
-        RangeTally onlyInB,
-        RangeTally devicesOnlyInA,
-        RangeTally devicesOnlyInB,
-        List<StateDifference> states,
-        List<KindDifference> kinds,
-        long unknownBytes) {
+public final class GuestComparison {
 
-    /** Copies the lists. */
-    public GuestComparison {
-        vcpus = List.copyOf(vcpus);
-        states = List.copyOf(states);
-        kinds = List.copyOf(kinds);
+    private final Architecture architectureA;
+    private final Architecture architectureB;
+    private final int vcpuCountA;
+    private final int vcpuCountB;
+    private final List<VcpuDifference> vcpus;
+    private final long comparedBytes;
+    private final RangeTally differing;
+    private final long differingBytes;
+    private final OptionalLong firstDifference;
+    private final RangeTally onlyInA;
+    private final RangeTally onlyInB;
+    private final RangeTally devicesOnlyInA;
+    private final RangeTally devicesOnlyInB;
+    private final List<StateDifference> states;
+    private final List<KindDifference> kinds;
+    private final long unknownBytes;
+
+    private GuestComparison(
+            Architecture architectureA,
+            Architecture architectureB,
+            int vcpuCountA,
+            int vcpuCountB,
+            List<VcpuDifference> vcpus,
+            long comparedBytes,
+            RangeTally differing,
+            long differingBytes,
+            OptionalLong firstDifference,
+            RangeTally onlyInA,
+            RangeTally onlyInB,
+            RangeTally devicesOnlyInA,
+            RangeTally devicesOnlyInB,
+            List<StateDifference> states,
+            List<KindDifference> kinds,
+            long unknownBytes) {
+        this.architectureA = architectureA;
+        this.architectureB = architectureB;
+        this.vcpuCountA = vcpuCountA;
+        this.vcpuCountB = vcpuCountB;
+        this.vcpus = List.copyOf(vcpus);
+        this.comparedBytes = comparedBytes;
+        this.differing = differing;
+        this.differingBytes = differingBytes;
+        this.firstDifference = firstDifference;
+        this.onlyInA = onlyInA;
+        this.onlyInB = onlyInB;
+        this.devicesOnlyInA = devicesOnlyInA;
+        this.devicesOnlyInB = devicesOnlyInB;
+        this.states = List.copyOf(states);
+        this.kinds = List.copyOf(kinds);
+        this.unknownBytes = unknownBytes;
+    }
+
+    /** Processor family of the first guest. */
+    public Architecture architectureA() {
+        return architectureA;
+    }
+
+    /** Processor family of the second guest. */
+    public Architecture architectureB() {
+        return architectureB;
+    }
+
+    /** Number of vCPUs of the first guest. */
+    public int vcpuCountA() {
+        return vcpuCountA;
+    }
+
+    /** Number of vCPUs of the second guest. */
+    public int vcpuCountB() {
+        return vcpuCountB;
+    }
+
+    /** VCPUs that both have and whose registers or modes differ. */
+    public List<VcpuDifference> vcpus() {
+        return vcpus;
+    }
+
+    /** Bytes that both guests have and that were compared, known zeros included. */
+    public long comparedBytes() {
+        return comparedBytes;
+    }
+
+    /** Pages that both guests have and that are not the same; whole pages, cut at the borders of regions. */
+    public RangeTally differing() {
+        return differing;
+    }
+
+    /** How many bytes in these pages differ. */
+    public long differingBytes() {
+        return differingBytes;
+    }
+
+    /** Address of the first byte that differs. */
+    public OptionalLong firstDifference() {
+        return firstDifference;
+    }
+
+    /** Memory with content in the first guest, where the second has no region. */
+    public RangeTally onlyInA() {
+        return onlyInA;
+    }
+
+    /** Memory with content in the second guest, where the first has no region. */
+    public RangeTally onlyInB() {
+        return onlyInB;
+    }
+
+    /** Devices and other regions without content in the first guest, where the second has no region. */
+    public RangeTally devicesOnlyInA() {
+        return devicesOnlyInA;
+    }
+
+    /** Devices and other regions without content in the second guest, where the first has no region. */
+    public RangeTally devicesOnlyInB() {
+        return devicesOnlyInB;
+    }
+
+    /** Memory that both guests have, with bytes in one of them only or missing for different reasons. */
+    public List<StateDifference> states() {
+        return states;
+    }
+
+    /** Memory that both guests have, as regions of different kinds. */
+    public List<KindDifference> kinds() {
+        return kinds;
+    }
+
+    /** Bytes that are missing from both for the same reason: nobody knows whether they are equal. */
+    public long unknownBytes() {
+        return unknownBytes;
     }
 
     /** What differs, in few words; addresses are hexadecimal. */
@@ -522,5 +616,35 @@ public record GuestComparison(
             }
             return count;
         }
+    }
+
+    private List<Object> parts() {
+        return List.of(
+                architectureA,
+                architectureB,
+                vcpuCountA,
+                vcpuCountB,
+                vcpus,
+                comparedBytes,
+                differing,
+                differingBytes,
+                firstDifference,
+                onlyInA,
+                onlyInB,
+                devicesOnlyInA,
+                devicesOnlyInB,
+                states,
+                kinds,
+                unknownBytes);
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof GuestComparison that && parts().equals(that.parts());
+    }
+
+    @Override
+    public int hashCode() {
+        return parts().hashCode();
     }
 }

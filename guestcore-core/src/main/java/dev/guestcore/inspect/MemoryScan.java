@@ -11,6 +11,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What all pages of a memory hold. A page is 4096 bytes, or what a region has of them. All counts are pages;
@@ -21,31 +22,9 @@ import java.util.List;
  * counted exactly; where there are more, {@code distinctContents} and {@code duplicatePages} are unbiased estimates
  * with a standard error of about 0.1 percent of {@code distinctContents}, and {@code exact} is false.
  *
- * @param pages all pages of regions that have content
- * @param presentPages pages that were read and have a byte other than zero
- * @param zeroPages pages that are all zero, stored or not
- * @param excludedPages pages that were left out of the dump
- * @param unreadablePages pages that could not be read
- * @param absentPages pages without backing inside a region of RAM or ROM
- * @param distinctContents how many different contents the present pages have
- * @param duplicatePages present pages whose content occurred before, at a lower address
- * @param exact whether the two counts before are exact
- * @param unreadable where the unreadable pages are
- * @param regions what was found in each region, in the order of {@link GuestMemory#regions()}; empty if there are more
- *     than {@link #MOST_REGIONS} regions
+ * <p>Immutable; two are equal if all that they say is.
  */
-public record MemoryScan(
-        long pages,
-        long presentPages,
-        long zeroPages,
-        long excludedPages,
-        long unreadablePages,
-        long absentPages,
-        long distinctContents,
-        long duplicatePages,
-        boolean exact,
-        RangeTally unreadable,
-        List<RegionScan> regions) {
+public final class MemoryScan {
 
     /** Up to so many different contents (about 22 GiB of different pages) are surely counted exactly. */
     public static final long EXACT_CONTENTS = 6_000_000;
@@ -57,9 +36,99 @@ public record MemoryScan(
     private static final int PROFILE_CELLS = 64;
     private static final int MOST_SLOTS = 1 << 23;
 
-    /** Copies the list. */
-    public MemoryScan {
-        regions = List.copyOf(regions);
+    private final long pages;
+    private final long presentPages;
+    private final long zeroPages;
+    private final long excludedPages;
+    private final long unreadablePages;
+    private final long absentPages;
+    private final long distinctContents;
+    private final long duplicatePages;
+    private final boolean exact;
+    private final RangeTally unreadable;
+    private final List<RegionScan> regions;
+
+    private MemoryScan(
+            long pages,
+            long presentPages,
+            long zeroPages,
+            long excludedPages,
+            long unreadablePages,
+            long absentPages,
+            long distinctContents,
+            long duplicatePages,
+            boolean exact,
+            RangeTally unreadable,
+            List<RegionScan> regions) {
+        this.pages = pages;
+        this.presentPages = presentPages;
+        this.zeroPages = zeroPages;
+        this.excludedPages = excludedPages;
+        this.unreadablePages = unreadablePages;
+        this.absentPages = absentPages;
+        this.distinctContents = distinctContents;
+        this.duplicatePages = duplicatePages;
+        this.exact = exact;
+        this.unreadable = unreadable;
+        this.regions = List.copyOf(regions);
+    }
+
+    /** All pages of regions that have content. */
+    public long pages() {
+        return pages;
+    }
+
+    /** Pages that were read and have a byte other than zero. */
+    public long presentPages() {
+        return presentPages;
+    }
+
+    /** Pages that are all zero, stored or not. */
+    public long zeroPages() {
+        return zeroPages;
+    }
+
+    /** Pages that were left out of the dump. */
+    public long excludedPages() {
+        return excludedPages;
+    }
+
+    /** Pages that could not be read. */
+    public long unreadablePages() {
+        return unreadablePages;
+    }
+
+    /** Pages without backing inside a region of RAM or ROM. */
+    public long absentPages() {
+        return absentPages;
+    }
+
+    /** How many different contents the present pages have. */
+    public long distinctContents() {
+        return distinctContents;
+    }
+
+    /** Present pages whose content occurred before, at a lower address. */
+    public long duplicatePages() {
+        return duplicatePages;
+    }
+
+    /** Whether the two counts before are exact. */
+    public boolean exact() {
+        return exact;
+    }
+
+    /** Where the unreadable pages are. */
+    public RangeTally unreadable() {
+        return unreadable;
+    }
+
+    /**
+     * What was found in each region, in the order of {@link GuestMemory#regions()}; empty if there are more than {@link
+     * #MOST_REGIONS} regions.
+     */
+    public List<RegionScan> regions() {
+        return regions;
     }
 
     /**
@@ -348,5 +417,35 @@ public record MemoryScan(
             }
             return shares;
         }
+    }
+
+    private List<Object> parts() {
+        return List.of(
+                pages,
+                presentPages,
+                zeroPages,
+                excludedPages,
+                unreadablePages,
+                absentPages,
+                distinctContents,
+                duplicatePages,
+                exact,
+                unreadable,
+                regions);
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof MemoryScan that && parts().equals(that.parts());
+    }
+
+    @Override
+    public int hashCode() {
+        return parts().hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return "MemoryScan" + parts();
     }
 }

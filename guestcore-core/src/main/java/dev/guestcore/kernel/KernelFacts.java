@@ -9,37 +9,15 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What is known about the guest's kernel. What could not be found is empty; facts that only Linux has are empty without a
  * sign of Linux.
  *
- * @param system which system it is, with its version ("Linux 6.1.0-18-amd64", "Windows 10.0 build 19045")
- * @param banner Linux: the line that {@code /proc/version} shows
- * @param release Linux: what {@code uname -r} says
- * @param kaslrOffset Linux on x86-64: bytes by which the kernel runs above the virtual address it was linked for
- * @param physicalBase Linux on x86-64: {@code phys_base}, guest-physical address of what runs at 0xffffffff80000000;
- *     may be negative
- * @param pageTableRoot Linux: table with the kernel's own mappings, in the form of CR3
- * @param vmcoreInfo Linux: the kernel's note for dump analysers; if memory holds several, the one that agrees with the page
- *     tables
- * @param otherVmcoreInfo Linux: other VMCOREINFO texts found in memory, by address
- * @param encryptionMask Linux on x86-64: the address bit that marks encrypted pages, if the kernel uses one
- * @param buildId Linux: the build ID of the kernel's file, in hexadecimal digits
- * @param panic Linux: how it is known that the kernel has panicked or crashed
+ * <p>Immutable; two are equal if all that they say is.
  */
-public record KernelFacts(
-        Optional<Derived<String>> system,
-        Optional<Derived<String>> banner,
-        Optional<Derived<String>> release,
-        Optional<Derived<Long>> kaslrOffset,
-        Optional<Derived<Long>> physicalBase,
-        Optional<Derived<PhysicalAddress>> pageTableRoot,
-        Optional<Derived<VmcoreInfo>> vmcoreInfo,
-        List<VmcoreInfo> otherVmcoreInfo,
-        Optional<Derived<Long>> encryptionMask,
-        Optional<Derived<String>> buildId,
-        Optional<Derived<String>> panic) {
+public final class KernelFacts {
 
     private static final KernelFacts NONE = new KernelFacts(
             Optional.empty(),
@@ -54,19 +32,100 @@ public record KernelFacts(
             Optional.empty(),
             Optional.empty());
 
-    /** Checks for null. */
-    public KernelFacts {
-        Objects.requireNonNull(system);
-        Objects.requireNonNull(banner);
-        Objects.requireNonNull(release);
-        Objects.requireNonNull(kaslrOffset);
-        Objects.requireNonNull(physicalBase);
-        Objects.requireNonNull(pageTableRoot);
-        Objects.requireNonNull(vmcoreInfo);
-        otherVmcoreInfo = List.copyOf(otherVmcoreInfo);
-        Objects.requireNonNull(encryptionMask);
-        Objects.requireNonNull(buildId);
-        Objects.requireNonNull(panic);
+    private final Optional<Derived<String>> system;
+    private final Optional<Derived<String>> banner;
+    private final Optional<Derived<String>> release;
+    private final Optional<Derived<Long>> kaslrOffset;
+    private final Optional<Derived<Long>> physicalBase;
+    private final Optional<Derived<PhysicalAddress>> pageTableRoot;
+    private final Optional<Derived<VmcoreInfo>> vmcoreInfo;
+    private final List<VmcoreInfo> otherVmcoreInfo;
+    private final Optional<Derived<Long>> encryptionMask;
+    private final Optional<Derived<String>> buildId;
+    private final Optional<Derived<String>> panic;
+
+    KernelFacts(
+            Optional<Derived<String>> system,
+            Optional<Derived<String>> banner,
+            Optional<Derived<String>> release,
+            Optional<Derived<Long>> kaslrOffset,
+            Optional<Derived<Long>> physicalBase,
+            Optional<Derived<PhysicalAddress>> pageTableRoot,
+            Optional<Derived<VmcoreInfo>> vmcoreInfo,
+            List<VmcoreInfo> otherVmcoreInfo,
+            Optional<Derived<Long>> encryptionMask,
+            Optional<Derived<String>> buildId,
+            Optional<Derived<String>> panic) {
+        this.system = Objects.requireNonNull(system);
+        this.banner = Objects.requireNonNull(banner);
+        this.release = Objects.requireNonNull(release);
+        this.kaslrOffset = Objects.requireNonNull(kaslrOffset);
+        this.physicalBase = Objects.requireNonNull(physicalBase);
+        this.pageTableRoot = Objects.requireNonNull(pageTableRoot);
+        this.vmcoreInfo = Objects.requireNonNull(vmcoreInfo);
+        this.otherVmcoreInfo = List.copyOf(otherVmcoreInfo);
+        this.encryptionMask = Objects.requireNonNull(encryptionMask);
+        this.buildId = Objects.requireNonNull(buildId);
+        this.panic = Objects.requireNonNull(panic);
+    }
+
+    /** Which system it is, with its version ("Linux 6.1.0-18-amd64", "Windows 10.0 build 19045"). */
+    public Optional<Derived<String>> system() {
+        return system;
+    }
+
+    /** Linux: the line that {@code /proc/version} shows. */
+    public Optional<Derived<String>> banner() {
+        return banner;
+    }
+
+    /** Linux: what {@code uname -r} says. */
+    public Optional<Derived<String>> release() {
+        return release;
+    }
+
+    /** Linux on x86-64: bytes by which the kernel runs above the virtual address it was linked for. */
+    public Optional<Derived<Long>> kaslrOffset() {
+        return kaslrOffset;
+    }
+
+    /**
+     * Linux on x86-64: {@code phys_base}, guest-physical address of what runs at 0xffffffff80000000; may be negative.
+     */
+    public Optional<Derived<Long>> physicalBase() {
+        return physicalBase;
+    }
+
+    /** Linux: table with the kernel's own mappings, in the form of CR3. */
+    public Optional<Derived<PhysicalAddress>> pageTableRoot() {
+        return pageTableRoot;
+    }
+
+    /**
+     * Linux: the kernel's note for dump analysers; if memory holds several, the one that agrees with the page tables.
+     */
+    public Optional<Derived<VmcoreInfo>> vmcoreInfo() {
+        return vmcoreInfo;
+    }
+
+    /** Linux: other VMCOREINFO texts found in memory, by address. */
+    public List<VmcoreInfo> otherVmcoreInfo() {
+        return otherVmcoreInfo;
+    }
+
+    /** Linux on x86-64: the address bit that marks encrypted pages, if the kernel uses one. */
+    public Optional<Derived<Long>> encryptionMask() {
+        return encryptionMask;
+    }
+
+    /** Linux: the build ID of the kernel's file, in hexadecimal digits. */
+    public Optional<Derived<String>> buildId() {
+        return buildId;
+    }
+
+    /** Linux: how it is known that the kernel has panicked or crashed. */
+    public Optional<Derived<String>> panic() {
+        return panic;
     }
 
     /** Where the kernel's file with debug information comes from, if a distribution that is known built it. */
@@ -197,5 +256,35 @@ public record KernelFacts(
                 .filter(info -> chosen.isEmpty() || !Arrays.equals(info.bytes(), chosen.get().value().bytes()))
                 .toList();
         return examiner.searchBanner(examiner.examine(chosen, others), progress);
+    }
+
+    private List<Object> parts() {
+        return List.of(
+                system,
+                banner,
+                release,
+                kaslrOffset,
+                physicalBase,
+                pageTableRoot,
+                vmcoreInfo,
+                otherVmcoreInfo,
+                encryptionMask,
+                buildId,
+                panic);
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof KernelFacts that && parts().equals(that.parts());
+    }
+
+    @Override
+    public int hashCode() {
+        return parts().hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return "KernelFacts" + parts();
     }
 }

@@ -50,7 +50,7 @@ class RecordTextTest {
         XenFacts xen = new XenFacts(
                 true,
                 8,
-                new XenFacts.Version(4, 17, ".7", "", "", "", "", "", "", 0xffff800000000000L, 4096),
+                XenFacts.Version.builder(4, 17).extra(".7").virtualStart(0xffff800000000000L).pageSize(4096).build(),
                 Optional.of(BYTES),
                 Optional.of(FrameTable.of(new long[] {1, 2}, new long[] {3, 4})),
                 Optional.of(new XenFacts.FileParts(BYTES, BYTES, BYTES, BYTES, BYTES, 4096)));

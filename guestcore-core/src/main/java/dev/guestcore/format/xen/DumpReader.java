@@ -102,7 +102,7 @@ final class DumpReader {
         boolean paravirtualized = isParavirtualized();
         XenFacts.Version version = notes.flatMap(XenNotes::version)
                 .map(XenNotes.VersionNote::version)
-                .orElse(new XenFacts.Version(0, 0, "", "", "", "", "", "", "", 0, 0));
+                .orElseGet(() -> XenFacts.Version.builder(0, 0).build());
         GuestBuilder guest = Guest.builder()
                 .architecture(architecture())
                 .laterFindings(file::readFailures)

@@ -162,18 +162,17 @@ record XenNotes(
         long virtualStart = shape == Shape.WIDE
                 ? bytes.getLong(VIRTUAL_START)
                 : Integer.toUnsignedLong(bytes.getInt(VIRTUAL_START));
-        XenFacts.Version version = new XenFacts.Version(
-                bytes.getLong(0),
-                bytes.getLong(8),
-                text(bytes, EXTRA, COMPILER),
-                text(bytes, COMPILER, COMPILED_BY),
-                text(bytes, COMPILED_BY, DOMAIN),
-                text(bytes, DOMAIN, DATE),
-                text(bytes, DATE, CAPABILITIES),
-                text(bytes, CAPABILITIES, CHANGESET),
-                text(bytes, CHANGESET, VIRTUAL_START),
-                virtualStart,
-                bytes.getLong(shape == Shape.WIDE ? PAGE_SIZE : PAGE_SIZE_NARROW));
+        XenFacts.Version version = XenFacts.Version.builder(bytes.getLong(0), bytes.getLong(8))
+                .extra(text(bytes, EXTRA, COMPILER))
+                .compiler(text(bytes, COMPILER, COMPILED_BY))
+                .compiledBy(text(bytes, COMPILED_BY, DOMAIN))
+                .compileDomain(text(bytes, DOMAIN, DATE))
+                .compileDate(text(bytes, DATE, CAPABILITIES))
+                .capabilities(text(bytes, CAPABILITIES, CHANGESET))
+                .changeset(text(bytes, CHANGESET, VIRTUAL_START))
+                .virtualStart(virtualStart)
+                .pageSize(bytes.getLong(shape == Shape.WIDE ? PAGE_SIZE : PAGE_SIZE_NARROW))
+                .build();
         return new VersionNote(note.descriptorOffset(), note.descriptorSize(), shape, version);
     }
 

@@ -117,7 +117,7 @@ public final class XenLegacyFormat implements OneFileFormat {
 
     private static XenFacts facts(LegacyDump dump, Optional<ContextLayout> layout, FrameTable frames) {
         int width = layout.filter(known -> known == ContextLayout.X86_32).isPresent() ? 4 : 8;
-        XenFacts.Version unknown = new XenFacts.Version(0, 0, "", "", "", "", "", "", "", 0, LegacyDump.PAGE);
+        XenFacts.Version unknown = XenFacts.Version.builder(0, 0).pageSize(LegacyDump.PAGE).build();
         return new XenFacts(!dump.hvm(), dump.hvm() ? 8 : width, unknown, Optional.empty(), Optional.of(frames));
     }
 

@@ -55,18 +55,18 @@ final class XenReader {
         json.only(
                 "major", "minor", "extra", "compiler", "compiledBy", "compileDomain", "compileDate", "capabilities",
                 "changeset", "virtualStart", "pageSize");
-        return new XenFacts.Version(
-                json.get("major").number(0, Integer.MAX_VALUE),
-                json.get("minor").number(0, Integer.MAX_VALUE),
-                text(json, "extra", 16),
-                text(json, "compiler", 64),
-                text(json, "compiledBy", 16),
-                text(json, "compileDomain", 32),
-                text(json, "compileDate", 32),
-                text(json, "capabilities", 1024),
-                text(json, "changeset", 64),
-                json.number("virtualStart", 0),
-                json.number("pageSize", PAGE_SIZE));
+        long major = json.get("major").number(0, Integer.MAX_VALUE);
+        return XenFacts.Version.builder(major, json.get("minor").number(0, Integer.MAX_VALUE))
+                .extra(text(json, "extra", 16))
+                .compiler(text(json, "compiler", 64))
+                .compiledBy(text(json, "compiledBy", 16))
+                .compileDomain(text(json, "compileDomain", 32))
+                .compileDate(text(json, "compileDate", 32))
+                .capabilities(text(json, "capabilities", 1024))
+                .changeset(text(json, "changeset", 64))
+                .virtualStart(json.number("virtualStart", 0))
+                .pageSize(json.number("pageSize", PAGE_SIZE))
+                .build();
     }
 
     /** The fields of the version note are fixed arrays of bytes. */
