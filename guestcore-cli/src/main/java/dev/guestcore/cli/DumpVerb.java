@@ -63,6 +63,9 @@ final class DumpVerb extends Verb {
     @Mixin
     FreezeOption freeze = new FreezeOption();
 
+    @Mixin
+    CacheOption cache = new CacheOption();
+
     DumpVerb(Console console) {
         super(console);
     }
@@ -96,7 +99,7 @@ final class DumpVerb extends Verb {
             Linux linux;
             long unreadable;
             try (ShownProgress shown = progress(progress.mode)) {
-                linux = Linux.of(guest, shown);
+                linux = Linux.of(guest, shown, cache.of(source));
                 Tasks tasks = linux.tasks();
                 core = ProcessCore.of(tasks, ProcessOption.find(tasks, pid, source), shown);
                 unreadable = writing.write(core, shown);

@@ -23,6 +23,9 @@ abstract class LinuxVerb extends Verb {
     @Mixin
     FreezeOption freeze = new FreezeOption();
 
+    @Mixin
+    CacheOption cache = new CacheOption();
+
     LinuxVerb(Console console) {
         super(console);
     }
@@ -57,7 +60,7 @@ abstract class LinuxVerb extends Verb {
     /** The kernel that runs in the guest. */
     final Linux linux(Guest guest) {
         try (ShownProgress shown = progress(progress.mode)) {
-            Linux linux = Linux.of(guest, shown);
+            Linux linux = Linux.of(guest, shown, cache.of(source));
             found = linux;
             return linux;
         }

@@ -8,6 +8,7 @@ import dev.guestcore.linux.LinuxException;
 import dev.guestcore.linux.Task;
 import dev.guestcore.linux.Tasks;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The option that names a process of a Linux guest, through whose page tables addresses are seen. */
@@ -19,6 +20,9 @@ final class ProcessOption {
             description = "See the addresses of this process of a Linux guest, through its own page tables.")
     @Nullable
     Integer pid;
+
+    @Mixin
+    CacheOption cache = new CacheOption();
 
     /** Whether it was given. */
     boolean isGiven() {
@@ -41,7 +45,7 @@ final class ProcessOption {
         int number = pid == null ? 0 : pid;
         Linux linux;
         try (ShownProgress shown = verb.progress(ProgressMode.AUTO)) {
-            linux = Linux.of(guest, shown);
+            linux = Linux.of(guest, shown, cache.of(source));
         }
         linux.problems().forEach(problem -> verb.afterwards("guestcore: " + Printable.of(problem)));
         return find(linux.tasks(), number, source).requireAddressSpace();

@@ -107,6 +107,9 @@ final class SymbolsVerb extends Verb {
     @Mixin
     FreezeOption freeze = new FreezeOption();
 
+    @Mixin
+    CacheOption cache = new CacheOption();
+
     SymbolsVerb(Console console) {
         super(console);
     }
@@ -148,7 +151,7 @@ final class SymbolsVerb extends Verb {
                 Guest guest = look.open(source, FreezeOption.Need.MUCH, progress.mode)) {
             Linux linux;
             try (ShownProgress shown = progress(progress.mode)) {
-                linux = Linux.of(guest, shown);
+                linux = Linux.of(guest, shown, cache.of(source));
             }
             int code = use.of(linux);
             if (code != ExitCode.DONE || concernsModules()) {

@@ -41,12 +41,14 @@ final class KernelFinder {
 
     private final Guest guest;
     private final Progress progress;
+    private final KernelCache cache;
     private final Set<Long> tried = new HashSet<>();
     private @Nullable String miss;
     /** Finds around which there is a table of tokens, but no whole tables of symbols. */
     private final List<Long> damaged = new ArrayList<>();
 
-    KernelFinder(Guest guest, Progress progress) {
+    KernelFinder(Guest guest, Progress progress, KernelCache cache) {
+        this.cache = cache;
         this.guest = guest;
         this.progress = progress;
     }
@@ -71,10 +73,18 @@ final class KernelFinder {
     }
 
     Optional<Linux> find() {
-        return likelyPlace()
-                .flatMap(this::search)
+        return remembered()
+                .or(() -> likelyPlace().flatMap(this::search))
                 .or(() -> search(new AddressRange(0, -1L)))
                 .or(this::findDamaged);
+    }
+
+    /** The kernel where it was found before, if it is there. */
+    private Optional<Linux> remembered() {
+        OptionalLong place = cache.place();
+        return place.isEmpty()
+                ? Optional.empty()
+                : Kallsyms.around(guest.memory(), place.getAsLong()).flatMap(this::check);
     }
 
     /** If no tables are whole, those that are damaged in part may do. */
@@ -139,6 +149,7 @@ final class KernelFinder {
         }
         Optional<Linux> linux = kallsyms.flatMap(this::check);
         if (linux.isPresent()) {
+            cache.remember(hit);
             throw new Found(linux.get());
         }
     }

@@ -77,7 +77,18 @@ public final class Linux {
      * @throws LinuxException if none is found, or none whose page tables can be read
      */
     public static Linux of(Guest guest, Progress progress) {
-        KernelFinder finder = new KernelFinder(guest, progress);
+        return of(guest, progress, KernelCache.none());
+    }
+
+    /**
+     * The same, first where it was found before.
+     *
+     * @param progress of a search of memory; may cancel
+     * @param cache what is remembered of the dump, and will be
+     * @throws LinuxException if none is found, or none whose page tables can be read
+     */
+    public static Linux of(Guest guest, Progress progress, KernelCache cache) {
+        KernelFinder finder = new KernelFinder(guest, progress, cache);
         return finder.find().orElseThrow(() -> new LinuxException(named(guest, finder.why())));
     }
 
@@ -98,7 +109,17 @@ public final class Linux {
      * @param progress of a search of memory; may cancel
      */
     public static Optional<Linux> find(Guest guest, Progress progress) {
-        return new KernelFinder(guest, progress).find();
+        return find(guest, progress, KernelCache.none());
+    }
+
+    /**
+     * The same, first where it was found before.
+     *
+     * @param progress of a search of memory; may cancel
+     * @param cache what is remembered of the dump, and will be
+     */
+    public static Optional<Linux> find(Guest guest, Progress progress, KernelCache cache) {
+        return new KernelFinder(guest, progress, cache).find();
     }
 
     /** The guest that it runs in. */
