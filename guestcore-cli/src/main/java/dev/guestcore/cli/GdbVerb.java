@@ -2,6 +2,7 @@ package dev.guestcore.cli;
 
 import dev.guestcore.Guest;
 import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.Locations;
 import dev.guestcore.kernel.AddressSpaceChoice;
@@ -10,6 +11,7 @@ import dev.guestcore.serve.gdb.GdbServer;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.net.InetSocketAddress;
+import java.nio.ByteOrder;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.util.LinkedHashMap;
@@ -102,10 +104,11 @@ final class GdbVerb extends Verb {
             try (Guest guest = WatchedGuest.open(source)) {
                 GdbServer server = new GdbServer(guest, tables.stated(), addressSpace(guest));
                 int known = report(guest.findings());
+                server.restriction().ifPresent(line -> remark("guestcore: " + line));
                 if (stdio) {
                     serveStandardStreams(server);
                 } else {
-                    serveClients(server);
+                    serveClients(server, debugger(guest));
                 }
                 // What a debugger met is told when it has left.
                 return known == ExitCode.DONE ? report(guest.findings()) : known;
@@ -115,7 +118,7 @@ final class GdbVerb extends Verb {
 
     /** For vCPUs whose registers do not lead to one; a guest without is still good for registers and physical memory. */
     private Optional<AddressSpaceChoice> addressSpace(Guest guest) {
-        if (!guest.architecture().mayBe(Architectures.X86)) {
+        if (guest.architecture() != Architecture.UNKNOWN && guest.architecture().pagingModes().isEmpty()) {
             return Optional.empty();
         }
         if (guest.vcpus().isEmpty()) {
@@ -141,7 +144,13 @@ final class GdbVerb extends Verb {
         }
     }
 
-    private void serveClients(GdbServer server) {
+    /** The usual gdb knows the processor of the machine that it runs on, and no gdb is told the byte order. */
+    private static String debugger(Guest guest) {
+        String program = guest.architecture().mayBe(Architectures.X86) ? "gdb" : "gdb-multiarch";
+        return program + (guest.memory().byteOrder() == ByteOrder.BIG_ENDIAN ? " -ex 'set endian big'" : "");
+    }
+
+    private void serveClients(GdbServer server, String debugger) {
         try (GdbListener listener = listener()) {
             console().cancellation().closeOnRequest(listener::close);
             if (json) {
@@ -152,7 +161,7 @@ final class GdbVerb extends Verb {
                 console().flush();
             } else {
                 remark("listening on " + place(listener) + "; Ctrl-C ends");
-                remark("connect with: gdb -ex 'target remote " + target(listener) + "'");
+                remark("connect with: " + debugger + " -ex 'target remote " + target(listener) + "'");
             }
             if (once) {
                 listener.serveFirst(server);

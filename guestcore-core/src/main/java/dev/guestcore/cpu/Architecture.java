@@ -129,6 +129,18 @@ public interface Architecture {
         return List.of();
     }
 
+    /**
+     * The registers as a debugger gets them; empty if debuggers know this family under no name that is known here.
+     *
+     * @param vcpus registers of all vCPUs: what none of them knows may be left out
+     * @param order byte order of the guest
+     * @param addressBits width of an address where the source says it, 32 or 64
+     */
+    default Optional<TargetDescription> targetDescription(
+            List<RegisterState> vcpus, ByteOrder order, OptionalInt addressBits) {
+        return Optional.empty();
+    }
+
     /** Mode and position in one line. */
     default String describe(RegisterState registers) {
         String position = position(registers);

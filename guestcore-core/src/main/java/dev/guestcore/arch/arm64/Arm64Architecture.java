@@ -10,11 +10,13 @@ import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
 import dev.guestcore.cpu.TabledArchitecture;
+import dev.guestcore.cpu.TargetDescription;
 import dev.guestcore.cpu.TranslationOptions;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /** 64-bit Arm, in either byte order. */
 public final class Arm64Architecture extends TabledArchitecture {
@@ -71,6 +73,12 @@ public final class Arm64Architecture extends TabledArchitecture {
     public String root(RegisterState registers) {
         Register register = Arm64.TABLE.named("ttbr1_el1");
         return registers.knows(register) ? "ttbr1_el1 " + registers.hex(register) : "";
+    }
+
+    @Override
+    public Optional<TargetDescription> targetDescription(
+            List<RegisterState> vcpus, ByteOrder order, OptionalInt addressBits) {
+        return Optional.of(Arm64TargetDescription.of(vcpus, order));
     }
 
     @Override

@@ -9,10 +9,12 @@ import dev.guestcore.cpu.Processor;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
 import dev.guestcore.cpu.TabledArchitecture;
+import dev.guestcore.cpu.TargetDescription;
 import dev.guestcore.cpu.TranslationOptions;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.stream.Stream;
 
@@ -45,6 +47,12 @@ public final class Riscv64Architecture extends TabledArchitecture {
     @Override
     public String root(RegisterState registers) {
         return registers.knows(Riscv64.SATP) ? "satp " + registers.hex(Riscv64.SATP) : "";
+    }
+
+    @Override
+    public Optional<TargetDescription> targetDescription(
+            List<RegisterState> vcpus, ByteOrder order, OptionalInt addressBits) {
+        return Optional.of(Riscv64TargetDescription.of(vcpus));
     }
 
     @Override

@@ -10,10 +10,12 @@ import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
 import dev.guestcore.cpu.TabledArchitecture;
+import dev.guestcore.cpu.TargetDescription;
 import dev.guestcore.cpu.TranslationOptions;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.stream.Stream;
 
@@ -62,6 +64,12 @@ public final class S390xArchitecture extends TabledArchitecture {
     public String root(RegisterState registers) {
         Register register = S390x.control(1);
         return registers.knows(register) ? "cr1 " + registers.hex(register) : "";
+    }
+
+    @Override
+    public Optional<TargetDescription> targetDescription(
+            List<RegisterState> vcpus, ByteOrder order, OptionalInt addressBits) {
+        return Optional.of(S390xTargetDescription.of(vcpus));
     }
 
     @Override

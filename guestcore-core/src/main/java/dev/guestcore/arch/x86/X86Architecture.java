@@ -8,10 +8,12 @@ import dev.guestcore.cpu.Processor;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
+import dev.guestcore.cpu.TargetDescription;
 import dev.guestcore.cpu.TranslationOptions;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * 16, 32 and 64-bit Intel and AMD: one architecture, since the mode of a vCPU follows from its registers and one guest may
@@ -115,6 +117,12 @@ public final class X86Architecture implements Architecture {
     @Override
     public Optional<Paging> paging(Processor vcpu, List<? extends Processor> all, TranslationOptions stated) {
         return Optional.of(X86Paging.of(vcpu, all, stated));
+    }
+
+    @Override
+    public Optional<TargetDescription> targetDescription(
+            List<RegisterState> vcpus, ByteOrder order, OptionalInt addressBits) {
+        return Optional.of(X86TargetDescription.of(vcpus, addressBits));
     }
 
     @Override

@@ -1,10 +1,9 @@
 package dev.guestcore.serve.gdb;
 
 import dev.guestcore.Guest;
-import dev.guestcore.arch.Architectures;
+import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.TranslationOptions;
 import dev.guestcore.error.GuestcoreException;
-import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.kernel.AddressSpaceChoice;
 import java.io.IOException;
 import java.io.InputStream;
@@ -34,8 +33,6 @@ public final class GdbServer {
 
     /**
      * A server of a guest that translates as its registers say, or as a note of the dump says that the kernel does.
-     *
-     * @throws UnsupportedRequestException if the guest is no x86
      */
     public GdbServer(Guest guest) {
         this(guest, TranslationOptions.defaults(), choice(guest));
@@ -57,7 +54,6 @@ public final class GdbServer {
      * @param stated what counts for all vCPUs before what their registers say
      * @param known the address space for vCPUs whose registers do not lead to one, and the encryption bit for all; empty if
      *     none is known: then memory of a guest without registers is served by guest-physical address
-     * @throws UnsupportedRequestException if the guest is no x86
      */
     public GdbServer(Guest guest, TranslationOptions stated, Optional<AddressSpaceChoice> known) {
         this.guest = Objects.requireNonNull(guest);
@@ -66,10 +62,23 @@ public final class GdbServer {
         this.stated = mask == 0 || stated.encryptionMask() != 0
                 ? stated
                 : stated.withEncryptionBit(Long.numberOfTrailingZeros(mask));
-        if (!guest.architecture().mayBe(Architectures.X86)) {
-            throw new UnsupportedRequestException(
-                    "only x86 guests can be served to a debugger, this one is " + guest.architecture().title());
+    }
+
+    /**
+     * What a client must know that gets no registers, in one line: the source does not say which processor the guest has, or
+     * debuggers know it under no name that is known here. Empty for any other guest.
+     */
+    public Optional<String> restriction() {
+        GuestView view = new GuestView(guest, stated, known);
+        Architecture family = view.architecture();
+        if (new ClientRegisters(view).xml().isPresent()) {
+            return Optional.empty();
         }
+        String why = family == Architecture.UNKNOWN
+                ? "the source does not say which processor this is"
+                : "registers of " + family.title() + " are not known here";
+        return Optional.of("memory only, by " + (view.isPhysical() ? "guest-physical" : "virtual") + " address: " + why
+                + "; 'set architecture' in gdb says how it shows code");
     }
 
     /**

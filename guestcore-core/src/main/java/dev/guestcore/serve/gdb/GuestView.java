@@ -4,7 +4,6 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.AddressSpace;
-import dev.guestcore.arch.Architectures;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.TranslationOptions;
@@ -42,7 +41,8 @@ final class GuestView {
         this.known = known;
         // A debugger needs a thread to look at anything; a dump of memory alone gets one of which nothing is known.
         this.vcpus = hasRegisters(guest) ? guest.vcpus() : List.of(new Vcpu(0, RegisterState.unknown()));
-        this.physical = !hasRegisters(guest) && known.isEmpty();
+        this.physical = known.isEmpty()
+                && (!hasRegisters(guest) || guest.architecture().pagingModes().isEmpty());
     }
 
     private static boolean hasRegisters(Guest guest) {
@@ -55,7 +55,9 @@ final class GuestView {
 
     /** The processor that the client is told of. */
     Architecture architecture() {
-        return guest.architecture() == Architecture.UNKNOWN ? Architectures.X86 : guest.architecture();
+        return guest.architecture() == Architecture.UNKNOWN
+                ? known.map(choice -> choice.space().paging().mode().architecture()).orElse(Architecture.UNKNOWN)
+                : guest.architecture();
     }
 
     List<Vcpu> vcpus() {

@@ -32,15 +32,15 @@ final class Queries {
 
     private final PacketStream stream;
     private final GuestView view;
-    private final TargetDescription description;
+    private final ClientRegisters registers;
     private final Client client;
     private final Monitor monitor;
     private int nextThread;
 
-    Queries(PacketStream stream, GuestView view, TargetDescription description, Client client) {
+    Queries(PacketStream stream, GuestView view, ClientRegisters registers, Client client) {
         this.stream = stream;
         this.view = view;
-        this.description = description;
+        this.registers = registers;
         this.client = client;
         this.monitor = new Monitor(stream, view);
     }
@@ -55,8 +55,8 @@ final class Queries {
             client.setNumberedTextErrors();
             stream.send("OK");
         } else if (packet.equals("qHostInfo")) {
-            hostInfo();
-        } else if (packet.startsWith(FEATURES)) {
+            stream.send(registers.host());
+        } else if (packet.startsWith(FEATURES) && registers.xml().isPresent()) {
             features(packet.substring(FEATURES.length()));
         } else if (packet.startsWith("qXfer:")) {
             // The protocol wants E00 for an annex that does not exist, and the empty reply for an object.
@@ -95,10 +95,12 @@ final class Queries {
         List<String> offered = Arrays.asList(features.split("[:;]", -1));
         List<String> reply = new ArrayList<>(List.of(
                 "PacketSize=" + Integer.toHexString(PacketStream.LARGEST),
-                "qXfer:features:read+",
                 "QStartNoAckMode+",
                 "vContSupported+",
                 "binary-upload+"));
+        if (registers.xml().isPresent()) {
+            reply.add(1, "qXfer:features:read+");
+        }
         if (offered.contains("multiprocess+")) {
             client.setMultiprocess();
             reply.add("multiprocess+");
@@ -113,17 +115,12 @@ final class Queries {
         stream.send(String.join(";", reply));
     }
 
-    private void hostInfo() throws IOException {
-        String triple = description.isWide() ? "x86_64-unknown-unknown" : "i386-unknown-unknown";
-        stream.send("triple:" + Hex.ofText(triple) + ";endian:little;ptrsize:" + (description.isWide() ? 8 : 4) + ";");
-    }
-
     private void features(String range) throws IOException {
         int comma = range.indexOf(',');
         if (comma < 0) {
             throw RequestException.invalid("a range of the target description");
         }
-        byte[] xml = description.xml().getBytes(StandardCharsets.US_ASCII);
+        byte[] xml = registers.xml().orElse("").getBytes(StandardCharsets.US_ASCII);
         long offset = Hex.number(range.substring(0, comma), 8);
         long wanted = Hex.number(range.substring(comma + 1), 8);
         int start = (int) Math.min(offset, xml.length);

@@ -1,7 +1,7 @@
 package dev.guestcore.serve.gdb;
 
 import dev.guestcore.GuestMemory;
-import dev.guestcore.arch.x86.X86;
+import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.GuestcoreException;
 import java.io.IOException;
@@ -27,7 +27,7 @@ final class Session {
 
     private final PacketStream stream;
     private final GuestView view;
-    private final TargetDescription description;
+    private final ClientRegisters registers;
     private final Client client = new Client();
     private final Queries queries;
     private boolean open = true;
@@ -35,8 +35,8 @@ final class Session {
     Session(GuestView view, PacketStream stream) {
         this.stream = stream;
         this.view = view;
-        this.description = TargetDescription.of(view.guest(), view.vcpus());
-        this.queries = new Queries(stream, view, description, client);
+        this.registers = new ClientRegisters(view);
+        this.queries = new Queries(stream, view, registers, client);
     }
 
     /** Serves until the client leaves. */
@@ -61,7 +61,7 @@ final class Session {
         char kind = packet.isEmpty() ? 0 : packet.charAt(0);
         switch (kind) {
             case '?' -> stream.send(stopReply(TRAPPED));
-            case 'g' -> stream.send(description.all(registers()));
+            case 'g' -> stream.send(registers.all(told()));
             case 'p' -> readRegister(Hex.number(rest));
             case 'm' -> readMemory(rest);
             case 'x' -> readMemoryBinary(rest);
@@ -112,15 +112,16 @@ final class Session {
      * As they are told to the client. gdb breaks off where it gets no instruction pointer, so it is told 0 if the
      * source does not know it, and the name of the thread says that this is not the guest's.
      */
-    private RegisterState registers() {
+    private RegisterState told() {
         RegisterState known = view.vcpu().registers();
-        return known.knows(X86.RIP) || client.isLldb()
+        Optional<Register> pointer = view.architecture().instructionPointer();
+        return pointer.isEmpty() || known.knows(pointer.get()) || client.isLldb()
                 ? known
-                : known.toBuilder().set(X86.RIP, 0).build();
+                : known.toBuilder().set(pointer.get(), 0).build();
     }
 
     private void readRegister(long number) throws IOException {
-        String value = description.one(number, registers());
+        String value = registers.one(number, told());
         // lldb takes the letters that say "unavailable" for a value.
         stream.send(value.startsWith("x") && client.isLldb()
                 ? client.error(RequestException.INVALID, "the source does not know this register")

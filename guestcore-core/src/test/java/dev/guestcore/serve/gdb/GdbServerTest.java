@@ -2,7 +2,6 @@ package dev.guestcore.serve.gdb;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -13,14 +12,17 @@ import dev.guestcore.Provenance;
 import dev.guestcore.RegionContents;
 import dev.guestcore.arch.Architectures;
 import dev.guestcore.arch.x86.X86;
+import dev.guestcore.cpu.Architecture;
+import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.cpu.TargetDescription;
 import dev.guestcore.testing.DebuggedGuest;
 import dev.guestcore.testing.Patterns;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
@@ -28,6 +30,8 @@ import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Random;
 import java.util.concurrent.locks.LockSupport;
 import java.util.regex.Matcher;
@@ -471,9 +475,43 @@ class GdbServerTest {
     }
 
     @Test
-    void servesX86Only() {
-        Guest arm = Guest.builder().architecture(Architectures.ARM).build();
-        assertThrows(UnsupportedRequestException.class, () -> new GdbServer(arm));
+    void servesMemoryOnlyWhereTheProcessorIsNotKnown() {
+        for (Architecture family : List.of(Architecture.UNKNOWN, Architectures.ARM)) {
+            Guest memory = Guest.builder()
+                    .architecture(family)
+                    .ram(0x1000, MemorySegment.ofArray(new byte[] {1, 2, 3, 4}))
+                    .build();
+            assertFalse(Wire.ask(memory, GDB).getLast().contains("features"));
+            assertEquals("01020304", Wire.ask(memory, GDB, "m1000,4").getLast());
+            assertEquals("xxxxxxxx", Wire.ask(memory, GDB, "g").getLast());
+            assertEquals("xxxxxxxx", Wire.ask(memory, GDB, "p10").getLast());
+            assertEquals("endian:little;ptrsize:8;", Wire.ask(memory, GDB, "qHostInfo").getLast());
+            String line = new GdbServer(memory).restriction().orElseThrow();
+            assertTrue(line.startsWith("memory only, by guest-physical address: "), line);
+        }
+        assertEquals(Optional.empty(), new GdbServer(guest).restriction());
+    }
+
+    @Test
+    void servesEveryFamilyThatDebuggersKnow() {
+        for (Architecture family : Architectures.all()) {
+            Optional<TargetDescription> description =
+                    family.targetDescription(List.of(), ByteOrder.LITTLE_ENDIAN, OptionalInt.empty());
+            if (description.isEmpty()) {
+                continue;
+            }
+            Register pointer = family.instructionPointer().orElseThrow();
+            RegisterState state = RegisterState.builder().set(pointer, 0x0123_4567_89ab_cdefL).build();
+            ByteOrder order = family.byteOrder().orElse(ByteOrder.LITTLE_ENDIAN);
+            Guest one = Guest.builder().byteOrder(order).ram(0, MemorySegment.ofArray(new byte[8])).vcpu(state).build();
+            String value = register(one, family == Architectures.X86 ? "rip" : pointer.label());
+            assertEquals(order == ByteOrder.BIG_ENDIAN ? "0123456789abcdef" : "efcdab8967452301", value, family.name());
+            String all = Wire.ask(one, GDB, "g").getLast();
+            int digits = description.get().slots().stream().mapToInt(slot -> 2 * slot.bytes()).sum();
+            assertTrue(all.length() >= digits, family.name());
+            assertTrue(all.contains(value), family.name());
+            assertTrue(xml(one).contains("<reg "), family.name());
+        }
     }
 
     @Test

@@ -1,6 +1,5 @@
-package dev.guestcore.serve.gdb;
+package dev.guestcore.arch.x86;
 
-import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
 
 /**

@@ -1,16 +1,13 @@
-package dev.guestcore.serve.gdb;
+package dev.guestcore.arch.x86;
 
-import dev.guestcore.Guest;
-import dev.guestcore.Vcpu;
-import dev.guestcore.arch.x86.X86;
-import dev.guestcore.arch.x86.X86Mode;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
-import dev.guestcore.facts.XenFacts;
-import java.util.ArrayList;
+import dev.guestcore.cpu.TargetDescription;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.function.Function;
 
 /**
@@ -19,35 +16,29 @@ import java.util.function.Function;
  * that no standard feature has are in {@code dev.guestcore.x86.system}, under the names that QEMU gives them where it
  * has them. Immutable.
  */
-final class TargetDescription {
+final class X86TargetDescription {
 
 
     /** Registers under QEMU's names; a client always gets them, known or not. */
     private static final List<X86> CONTROL = List.of(X86.CR0, X86.CR2, X86.CR3, X86.CR4, X86.CR8, X86.EFER);
 
     private final boolean wide;
-    private final List<Slot> slots = new ArrayList<>();
-    private final StringBuilder xml = new StringBuilder(8192);
-    private final List<Vcpu> vcpus;
+    private final List<RegisterState> vcpus;
+    private final TargetDescription.Builder builder;
 
-    /**
-     * One register of the client.
-     *
-     * @param bytes how many it has
-     * @param value its little-endian value, empty where the source does not know it
-     */
-    private record Slot(int bytes, Function<RegisterState, Optional<byte[]>> value) {}
-
-    private TargetDescription(List<Vcpu> vcpus, boolean wide) {
+    private X86TargetDescription(List<RegisterState> vcpus, boolean wide) {
         this.vcpus = vcpus;
         this.wide = wide;
-        xml.append("<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n<target>\n");
-        xml.append("<architecture>").append(wide ? "i386:x86-64" : "i386").append("</architecture>\n");
+        this.builder = TargetDescription.of(
+                wide ? "i386:x86-64" : "i386",
+                wide ? "x86_64-unknown-unknown" : "i386-unknown-unknown",
+                wide ? Long.SIZE : Integer.SIZE,
+                ByteOrder.LITTLE_ENDIAN);
         core();
         sse();
-        if (vcpus.stream().anyMatch(vcpu -> vcpu.registers().knows(X86.YMM0))) {
+        if (know(X86.YMM0)) {
             avx();
-            if (vcpus.stream().anyMatch(vcpu -> vcpu.registers().knows(X86.K0))) {
+            if (know(X86.K0)) {
                 avx512();
             }
         }
@@ -58,86 +49,43 @@ final class TargetDescription {
             plain("gs_base", X86.GS_BASE, "int");
             end();
         }
-        if (vcpus.stream().anyMatch(vcpu -> vcpu.registers().knows(X86.PKRU))) {
+        if (know(X86.PKRU)) {
             begin("org.gnu.gdb.i386.pkeys");
             plain("pkru", X86.PKRU, "uint32");
             end();
         }
         system();
-        xml.append("</target>\n");
     }
 
-    /** The description for a guest: 64-bit unless it is known that no vCPU is in long mode. */
-    static TargetDescription of(Guest guest, List<Vcpu> vcpus) {
-        return new TargetDescription(vcpus, isWide(guest, vcpus));
+    private boolean know(X86 register) {
+        return vcpus.stream().anyMatch(vcpu -> vcpu.knows(register));
     }
 
-    private static boolean isWide(Guest guest, List<Vcpu> vcpus) {
-        Optional<XenFacts> paravirtualized = guest.facts(XenFacts.class).filter(XenFacts::paravirtualized);
-        if (paravirtualized.isPresent()) {
-            return paravirtualized.get().guestWidth() == Long.BYTES;
-        }
-        return vcpus.stream().anyMatch(vcpu -> X86Mode.of(vcpu.registers()).width() != X86Mode.Width.LEGACY);
-    }
-
-    /** Whether general registers have 64 bits. */
-    boolean isWide() {
-        return wide;
-    }
-
-    /** The description, ASCII. */
-    String xml() {
-        return xml.toString();
-    }
-
-    /** All registers in hexadecimal digits, {@code x} for those that the source does not know. */
-    String all(RegisterState registers) {
-        StringBuilder text = new StringBuilder();
-        slots.forEach(slot -> text.append(hex(slot, registers)));
-        return text.toString();
-    }
-
-    /**
-     * One register in hexadecimal digits.
-     *
-     * @throws RequestException if there is none of that number
-     */
-    String one(long number, RegisterState registers) {
-        if (number < 0 || number >= slots.size()) {
-            throw RequestException.invalid("register number 0x" + Long.toHexString(number));
-        }
-        return hex(slots.get((int) number), registers);
-    }
-
-    private static String hex(Slot slot, RegisterState registers) {
-        return slot.value()
-                .apply(registers)
-                .map(bytes -> Hex.of(bytes, bytes.length))
-                .orElseGet(() -> "x".repeat(2 * slot.bytes()));
+    /** The description for vCPUs: 64-bit unless it is said or known that none is in long mode. */
+    static TargetDescription of(List<RegisterState> vcpus, OptionalInt addressBits) {
+        boolean wide = addressBits.isPresent()
+                ? addressBits.getAsInt() == Long.SIZE
+                : vcpus.stream().anyMatch(vcpu -> X86Mode.of(vcpu).width() != X86Mode.Width.LEGACY);
+        return new X86TargetDescription(vcpus, wide).builder.build();
     }
 
     private void begin(String feature) {
-        xml.append("<feature name=\"").append(feature).append("\">\n");
+        builder.begin(feature);
     }
 
     private void end() {
-        xml.append("</feature>\n");
+        builder.end();
+    }
+
+    private void flags(String name, int bytes, String bits) {
+        builder.flags(name, bytes, bits);
     }
 
     private void register(
             String name, int bits, String type, String group, Function<RegisterState, Optional<byte[]>> value) {
-        xml.append("<reg name=\"").append(name).append("\" bitsize=\"").append(bits).append("\" type=\"").append(type);
-        if (!group.isEmpty()) {
-            xml.append("\" group=\"").append(group);
-        }
-        xml.append("\" regnum=\"").append(slots.size()).append("\"/>\n");
-        int size = bits / Byte.SIZE;
-        slots.add(new Slot(size, registers -> value.apply(registers).map(bytes -> Arrays.copyOf(bytes, size))));
+        builder.register(name, bits, type, group, value);
     }
 
-    private static Function<RegisterState, Optional<byte[]>> valueOf(Register register) {
-        return registers -> registers.knows(register) ? Optional.of(registers.bytes(register)) : Optional.empty();
-    }
 
     private static Function<RegisterState, Optional<byte[]>> number(
             Register needed, Function<RegisterState, Long> value) {
@@ -154,7 +102,7 @@ final class TargetDescription {
 
     /** A register as wide as the model has it. */
     private void plain(String name, X86 register, String type) {
-        register(name, register.bits(), type, "", valueOf(register));
+        register(name, register.bits(), type, "", TargetDescription.valueOf(register));
     }
 
     private void core() {
@@ -168,21 +116,21 @@ final class TargetDescription {
         for (X86 register : general) {
             boolean pointer = register == X86.RBP || register == X86.RSP;
             String name = (wide ? "r" : "e") + register.label().substring(1);
-            register(name, width, pointer ? "data_ptr" : "int" + width, "", valueOf(register));
+            register(name, width, pointer ? "data_ptr" : "int" + width, "", TargetDescription.valueOf(register));
         }
         for (int i = 8; wide && i < 16; i++) {
-            register("r" + i, width, "int64", "", valueOf(X86.general(i)));
+            register("r" + i, width, "int64", "", TargetDescription.valueOf(X86.general(i)));
         }
-        register(wide ? "rip" : "eip", width, "code_ptr", "", valueOf(X86.RIP));
-        register("eflags", Integer.SIZE, "i386_eflags", "", valueOf(X86.RFLAGS));
+        register(wide ? "rip" : "eip", width, "code_ptr", "", TargetDescription.valueOf(X86.RIP));
+        register("eflags", Integer.SIZE, "i386_eflags", "", TargetDescription.valueOf(X86.RFLAGS));
         for (X86 selector : List.of(X86.CS, X86.SS, X86.DS, X86.ES, X86.FS, X86.GS)) {
-            register(selector.label(), Integer.SIZE, "int32", "", valueOf(selector));
+            register(selector.label(), Integer.SIZE, "int32", "", TargetDescription.valueOf(selector));
         }
         for (int i = 0; i < 8; i++) {
-            register("st" + i, 80, "i387_ext", "", valueOf(X86.st(i)));
+            register("st" + i, 80, "i387_ext", "", TargetDescription.valueOf(X86.st(i)));
         }
-        x87("fctrl", valueOf(X86.FCW));
-        x87("fstat", valueOf(X86.FSW));
+        x87("fctrl", TargetDescription.valueOf(X86.FCW));
+        x87("fstat", TargetDescription.valueOf(X86.FSW));
         x87("ftag", registers -> X87Tags.areKnown(registers)
                 ? Optional.of(bytes(X87Tags.word(registers)))
                 : Optional.empty());
@@ -190,7 +138,7 @@ final class TargetDescription {
         x87("fioff", number(X86.FIP, registers -> registers.get(X86.FIP)));
         x87("foseg", number(X86.FDP, registers -> registers.get(X86.FDP) >>> 32 & 0xffff));
         x87("fooff", number(X86.FDP, registers -> registers.get(X86.FDP)));
-        x87("fop", valueOf(X86.FOP));
+        x87("fop", TargetDescription.valueOf(X86.FOP));
         end();
     }
 
@@ -206,15 +154,15 @@ final class TargetDescription {
             X86 xmm = X86.xmm(i);
             X86 ymm = X86.ymm(i);
             register(xmm.label(), 128, "vec128", "", registers ->
-                    registers.knows(xmm) ? Optional.of(registers.bytes(xmm)) : valueOf(ymm).apply(registers));
+                    registers.knows(xmm) ? Optional.of(registers.bytes(xmm)) : TargetDescription.valueOf(ymm).apply(registers));
         }
-        register("mxcsr", Integer.SIZE, "i386_mxcsr", "vector", valueOf(X86.MXCSR));
+        register("mxcsr", Integer.SIZE, "i386_mxcsr", "vector", TargetDescription.valueOf(X86.MXCSR));
         end();
     }
 
     /** A feature knows its own types only. */
     private void vectorTypes() {
-        xml.append("""
+        builder.types("""
                 <vector id="v8bf16" type="bfloat16" count="8"/>
                 <vector id="v4f" type="ieee_single" count="4"/>
                 <vector id="v2d" type="ieee_double" count="2"/>
@@ -254,7 +202,7 @@ final class TargetDescription {
     private void avx512() {
         begin("org.gnu.gdb.i386.avx512");
         vectorTypes();
-        xml.append("<vector id=\"v2ui128\" type=\"uint128\" count=\"2\"/>\n");
+        builder.types("<vector id=\"v2ui128\" type=\"uint128\" count=\"2\"/>\n");
         for (int i = 16; wide && i < 32; i++) {
             part("xmm" + i, "vec128", X86.zmm(i), 0, 16);
         }
@@ -307,7 +255,7 @@ final class TargetDescription {
             systemRegister(register.label(), register, type);
         }
         for (X86 register : X86.values()) {
-            if (isRest(register) && vcpus.stream().anyMatch(vcpu -> vcpu.registers().knows(register))) {
+            if (isRest(register) && know(register)) {
                 systemRegister(register.label().replace('.', '_'), register, "uint" + register.bits());
             }
         }
@@ -315,7 +263,7 @@ final class TargetDescription {
     }
 
     private void systemRegister(String name, X86 register, String type) {
-        register(name, register.bits(), type, "system", valueOf(register));
+        register(name, register.bits(), type, "system", TargetDescription.valueOf(register));
     }
 
     /** Whether no feature has it so far. */
@@ -331,17 +279,5 @@ final class TargetDescription {
                     case GENERAL, FPU, VECTOR -> false;
                 };
         };
-    }
-
-    /** A type of named bits, given as {@code NAME:BIT NAME:BIT}. */
-    private void flags(String name, int bytes, String bits) {
-        xml.append("<flags id=\"").append(name).append("\" size=\"").append(bytes).append("\">\n");
-        for (String bit : bits.split(" ", -1)) {
-            int colon = bit.indexOf(':');
-            String number = bit.substring(colon + 1);
-            xml.append("<field name=\"").append(bit, 0, colon).append("\" start=\"").append(number);
-            xml.append("\" end=\"").append(number).append("\"/>\n");
-        }
-        xml.append("</flags>\n");
     }
 }
