@@ -15,8 +15,23 @@ import java.util.OptionalInt;
  */
 final class ClientRegisters {
 
-    /** For a register of unknown size a client takes any number of letters. */
+    /** A register of a processor that is not known. */
     private static final String UNAVAILABLE = "xxxxxxxx";
+
+    /**
+     * All registers of a processor that is not known. gdb takes it for the one that it is set to, and breaks off without an
+     * instruction pointer: that is 0 where i386, x86-64, AArch64 and RISC-V have it. Of the first two this ends where a
+     * register ends.
+     */
+    private static final String ALL_UNAVAILABLE = unavailable();
+
+    private static String unavailable() {
+        StringBuilder digits = new StringBuilder("x".repeat(2 * 272));
+        digits.replace(2 * 32, 2 * 36, "0".repeat(8));
+        digits.replace(2 * 128, 2 * 136, "0".repeat(16));
+        digits.replace(2 * 256, 2 * 264, "0".repeat(16));
+        return digits.toString();
+    }
 
     private final Optional<TargetDescription> description;
     private final ByteOrder order;
@@ -51,7 +66,7 @@ final class ClientRegisters {
     /** All registers in hexadecimal digits, {@code x} for those that the source does not know. */
     String all(RegisterState registers) {
         if (description.isEmpty()) {
-            return UNAVAILABLE;
+            return ALL_UNAVAILABLE;
         }
         StringBuilder text = new StringBuilder();
         for (int number = 0; number < description.get().slots().size(); number++) {

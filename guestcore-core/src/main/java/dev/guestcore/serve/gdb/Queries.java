@@ -5,7 +5,6 @@ import dev.guestcore.PageRun;
 import dev.guestcore.Progress;
 import dev.guestcore.Vcpu;
 import dev.guestcore.address.Translation;
-import dev.guestcore.arch.x86.X86;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.search.MemorySearch;
 import dev.guestcore.search.SearchHit;
@@ -151,7 +150,14 @@ final class Queries {
             throw RequestException.invalid("thread 0x" + Long.toHexString(id.thread()));
         }
         Vcpu vcpu = view.vcpus().get((int) id.thread() - 1);
-        String unknown = vcpu.registers().knows(X86.RIP) || client.isLldb() ? "" : "rip 0 is not the guest's";
+        String unknown = client.isLldb()
+                ? ""
+                : view.architecture()
+                        .instructionPointer()
+                        .filter(pointer -> !vcpu.registers().knows(pointer))
+                        .map(pointer -> pointer.label() + " 0 is not the guest's")
+                        .or(() -> Optional.of("pc 0 is not the guest's").filter(pc -> registers.xml().isEmpty()))
+                        .orElse("");
         stream.send(Hex.ofText(view.guest().vcpus().isEmpty()
                 ? "the source has no registers" + (unknown.isEmpty() ? "" : ", " + unknown)
                 : "vCPU " + vcpu.index() + ": " + view.architecture().describe(vcpu.registers())

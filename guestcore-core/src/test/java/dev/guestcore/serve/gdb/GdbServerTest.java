@@ -405,7 +405,10 @@ class GdbServerTest {
 
     @Test
     void aDumpWithoutRegistersShowsPhysicalMemory() {
-        Guest bare = Guest.builder().ram(0x1000, MemorySegment.ofArray(new byte[] {1, 2, 3})).build();
+        Guest bare = Guest.builder()
+                .architecture(Architectures.X86)
+                .ram(0x1000, MemorySegment.ofArray(new byte[] {1, 2, 3}))
+                .build();
         assertEquals("m1", Wire.ask(bare, "qfThreadInfo").getLast());
         assertEquals("010203", Wire.ask(bare, "m1000,8").getLast());
         assertEquals("E14", Wire.ask(bare, "mffffffffffffffff,ffffffffffffffff").getLast());
@@ -483,7 +486,9 @@ class GdbServerTest {
                     .build();
             assertFalse(Wire.ask(memory, GDB).getLast().contains("features"));
             assertEquals("01020304", Wire.ask(memory, GDB, "m1000,4").getLast());
-            assertEquals("xxxxxxxx", Wire.ask(memory, GDB, "g").getLast());
+            // gdb leaves what has no instruction pointer.
+            assertTrue(Wire.ask(memory, GDB, "g").getLast().matches("x{64}0{8}x{184}0{16}x{240}0{16}x{16}"));
+            assertTrue(text(Wire.ask(memory, GDB, "qThreadExtraInfo,p1.1").getLast()).contains("pc 0 is not the guest's"));
             assertEquals("xxxxxxxx", Wire.ask(memory, GDB, "p10").getLast());
             assertEquals("endian:little;ptrsize:8;", Wire.ask(memory, GDB, "qHostInfo").getLast());
             String line = new GdbServer(memory).restriction().orElseThrow();
