@@ -21,7 +21,9 @@ import dev.guestcore.source.FreezeRequest;
 import dev.guestcore.source.GuestSource;
 import java.io.PrintStream;
 import java.nio.channels.WritableByteChannel;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -62,6 +64,17 @@ abstract class WritingVerb extends Verb {
     boolean anyRoom;
 
     @Option(
+            names = "--exclude",
+            split = ",",
+            paramLabel = "<kind>",
+            completionCandidates = ExcludedPages.Names.class,
+            description = "Leave pages out of a Linux guest, with --to elf and kdump: ${COMPLETION-CANDIDATES}; several with "
+                    + "commas between them. free: nobody uses them; cache: copies of what is in files; private-cache: these, and "
+                    + "those with data of the file system; user: memory of processes that is of no file; zero: zeros; "
+                    + "all: all of these. A page whose kind cannot be read stays.")
+    List<String> excluded = new ArrayList<>();
+
+    @Option(
             names = "--manifest",
             description = "Also write <file>.manifest.json, with SHA-256 of the file and of the guest's memory and the "
                     + "facts of the capture, and <file>.sha256 for 'sha256sum -c'.")
@@ -98,6 +111,7 @@ abstract class WritingVerb extends Verb {
         if (stream && manifest && manifestFile == null) {
             throw usage("with '-o -' name a file for the manifest: --manifest-file FILE");
         }
+        Optional<ExcludedPages> exclusion = ExcludedPages.of(this, excluded, format);
         PrintStream report = stream ? console().err() : console().out();
         Style style = stream ? console().errorStyle() : console().style();
         FreezeRequest request = freezing(choice -> {
@@ -118,13 +132,18 @@ abstract class WritingVerb extends Verb {
                 if (!json) {
                     announce(source, format, report, style);
                 }
-                return write(capture(source, writer).freezing(request).withProgress(shown), stream);
+                Capture capture = capture(source, writer).freezing(request).withProgress(shown);
+                exclusion.ifPresent(pages -> capture.through(guest -> pages.leaveOut(guest, shown)));
+                return write(capture, stream);
             }
         });
         if (json) {
-            Json.write(report, Json.document(spec.name(), ReportJson.of(outcome, output)));
+            Map<String, Object> document = ReportJson.of(outcome, output);
+            exclusion.ifPresent(pages -> document.put("excluded", pages.json()));
+            Json.write(report, Json.document(spec.name(), document));
         } else {
             describe(outcome, format, report, style);
+            exclusion.ifPresent(pages -> pages.describe(report, style));
             outcome.freeze().map(Freeze::findings).orElse(List.of())
                     .forEach(finding -> report.println(style.odd("note") + "  " + Printable.of(finding.message())));
             if (!stream) {

@@ -30,6 +30,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 
 /**
  * One core from one source:
@@ -62,6 +63,8 @@ public final class Capture {
     private boolean manifest;
     private Optional<Path> manifestFile = Optional.empty();
     private boolean anyRoom;
+    private UnaryOperator<Guest> view = UnaryOperator.identity();
+    private boolean isWhole = true;
 
     private Capture(GuestSource source) {
         this.source = Objects.requireNonNull(source);
@@ -127,6 +130,16 @@ public final class Capture {
         return this;
     }
 
+    /**
+     * Writes what this makes of the guest once it is frozen, such as one that lacks some pages. What it makes has the same regions
+     * and vCPUs, and closing it closes the guest.
+     */
+    public Capture through(UnaryOperator<Guest> changed) {
+        view = Objects.requireNonNull(changed);
+        isWhole = false;
+        return this;
+    }
+
     /** How large a core becomes, about: the memory of the source in bytes; 2^63 - 1 where there is more. */
     public static long expectedBytes(GuestSource source) {
         long bytes = 0;
@@ -162,7 +175,8 @@ public final class Capture {
             PlacedMemory placed = new PlacedMemory(output, target);
             FreezeRequest placing =
                     request.withProgress(progress).withFolder(folder(file)).withPlacer(placed);
-            try (Guest guest = source.freeze(placing)) {
+            try (Guest frozen = source.freeze(isWhole ? placing : request.withProgress(progress).withFolder(folder(file)));
+                    Guest guest = view.apply(frozen)) {
                 WritePlan plan = plan(target, guest);
                 companions.begin(plan.companions());
                 try (OutputFile core = placed.fileFor(plan)) {
@@ -204,7 +218,8 @@ public final class Capture {
         try (Digests digests =
                 new Digests(manifestFile.map(manifested -> ManifestFiles.ofStream(manifested, ifExists, tool)))) {
             CaptureReport report;
-            try (Guest guest = source.freeze(request.withProgress(progress))) {
+            try (Guest frozen = source.freeze(request.withProgress(progress));
+                    Guest guest = view.apply(frozen)) {
                 ChannelSink stream = new ChannelSink(channel, name);
                 report = write(plan(target, guest), guest, stream, digests.files(), false, stream::flush);
             }

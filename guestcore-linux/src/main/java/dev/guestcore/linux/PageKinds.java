@@ -28,7 +28,7 @@ public final class PageKinds {
     /** A kind of page. */
     public enum Kind {
         /** Nobody uses it: in the buddy allocator, given to the host, or broken. */
-        FREE("free"),
+        FREE("free pages"),
         /** A copy of what is in a file, without data of the file system's own. */
         CACHE("page cache"),
         /** The same with such data. */
