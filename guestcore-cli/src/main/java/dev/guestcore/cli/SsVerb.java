@@ -20,7 +20,8 @@ import picocli.CommandLine.Option;
             "Show the sockets of a Linux guest with their owners, as ss does.",
             "",
             "Only the guest's memory is needed. Shown are the sockets that processes have open, in all network "
-                    + "namespaces; connections that no process holds any more, such as those in TIME-WAIT, are not."
+                    + "namespaces, and those that only the kernel's tables of TCP and UDP have, such as connections in "
+                    + "TIME-WAIT and sockets of the kernel itself."
         },
         footer = {
             "",
@@ -58,13 +59,21 @@ final class SsVerb extends LinuxListVerb {
                         socket.state(),
                         Printable.of(socket.local()),
                         Printable.of(socket.remote().orElse("")),
-                        Printable.of(socket.owners().stream()
-                                .map(owner -> owner.name() + " (pid " + owner.pid() + ", fd " + owner.descriptor() + ")")
-                                .collect(Collectors.joining(", "))));
+                        owners(socket));
             }
             table.lines(console().style()).forEach(this::print);
         }
         return problems(all.problems());
+    }
+
+    private String owners(Socket socket) {
+        if (!socket.seenIn().contains(Socket.Place.FILES)) {
+            return console().style().faint("(no process)");
+        }
+        String owners = Printable.of(socket.owners().stream()
+                .map(owner -> owner.name() + " (pid " + owner.pid() + ", fd " + owner.descriptor() + ")")
+                .collect(Collectors.joining(", ")));
+        return owners + (socket.isHidden() ? " " + console().style().bad("(hidden: not in the kernel's table)") : "");
     }
 
     private static Map<String, Object> json(Socket socket) {
@@ -76,9 +85,13 @@ final class SsVerb extends LinuxListVerb {
         json.put("state", socket.state());
         json.put("local", socket.local());
         socket.remote().ifPresent(remote -> json.put("remote", remote));
-        json.put("inode", socket.inode());
+        if (socket.inode() != 0) {
+            json.put("inode", socket.inode());
+        }
         json.put("networkNamespace", socket.namespace());
         json.put("owners", socket.owners().stream().map(SsVerb::json).toList());
+        json.put("hidden", socket.isHidden());
+        json.put("seenIn", socket.seenIn().stream().sorted().map(Names::of).toList());
         json.put("sockStruct", Json.address(socket.object().address()));
         return json;
     }

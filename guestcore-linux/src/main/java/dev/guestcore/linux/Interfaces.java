@@ -42,7 +42,8 @@ final class Interfaces {
         return namespaces(linux).flatMap(Interfaces::of).about("network devices");
     }
 
-    private static Walk<KernelObject> namespaces(Linux linux) {
+    /** All network namespaces ({@code struct net}), the first of them first. */
+    static Walk<KernelObject> namespaces(Linux linux) {
         return linux.findVariable("net_namespace_list")
                 .map(list -> list.list("struct net", "list"))
                 .orElseGet(() -> Walk.of(List.of(linux.variable("init_net"))));

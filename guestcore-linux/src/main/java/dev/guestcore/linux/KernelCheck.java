@@ -85,6 +85,7 @@ public final class KernelCheck {
         Search search = new Search();
         search.run("tasks", told -> tasks(linux, told));
         search.run("modules", told -> modules(linux, told));
+        search.run("sockets", told -> sockets(linux, told));
         search.run("system calls", new SystemCallCheck(linux));
         search.run("interrupt descriptors", new InterruptTableCheck(linux));
         search.run("tables of functions", new FunctionTableCheck(linux));
@@ -162,6 +163,18 @@ public final class KernelCheck {
                         module.object().address(),
                         "in the list of modules",
                         "in " + module.seenIn().stream().map(KernelCheck::title).sorted().collect(Collectors.joining(" and ")))));
+    }
+
+    private static void sockets(Linux linux, Told told) {
+        Walk<Socket> sockets = linux.sockets();
+        told.problems(sockets.problems());
+        sockets.stream().filter(Socket::isHidden).forEach(socket -> told.found(CheckFinding.tampering(
+                "hidden-socket",
+                "the " + socket.kind() + " socket " + socket.local()
+                        + socket.remote().map(remote -> " to " + remote).orElse("") + " is missing in the kernel's table",
+                socket.object().address(),
+                "in the table of TCP or UDP",
+                "in open files")));
     }
 
     private static String title(LoadedModule.Place place) {

@@ -253,7 +253,8 @@ public final class Linux {
     }
 
     /**
-     * The sockets that its processes have open, ordered by the first of their owners.
+     * The sockets that its processes have open, ordered by the first of their owners; then those that only the tables of TCP and
+     * UDP have.
      *
      * @throws LinuxException if the kernel has no description of its types
      */

@@ -6,10 +6,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
- * The sockets of all processes, with their owners. Those that no process holds any more, such as TCP connections in TIME-WAIT, are
- * not among them. Sources: {@code include/net/sock.h}, {@code inet_sock.h}, {@code tcp_states.h}, {@code af_unix.h},
+ * The sockets of all processes, with their owners, and those that stand in the tables of TCP and UDP, such as connections in
+ * TIME-WAIT. Sources: {@code include/net/sock.h}, {@code inet_sock.h}, {@code tcp_states.h}, {@code af_unix.h},
  * {@code net/netlink/af_netlink.h}, {@code net/packet/internal.h} of Linux.
  */
 final class Sockets {
@@ -20,7 +21,11 @@ final class Sockets {
     };
 
     private static final String[] TYPES = {"0", "stream", "dgram", "raw", "rdm", "seqpacket", "dccp", "7", "8", "9", "packet"};
+    private static final int TIME_WAIT = 6;
     private static final int LISTEN = 10;
+    private static final int NEW_SYN_RECV = 12;
+    private static final int STREAM = 1;
+    private static final int TCP = 6;
     private static final int CONNECTED = 3;
     private static final int IPV4_BYTES = 4;
     private static final int IPV6_BYTES = 16;
@@ -33,7 +38,7 @@ final class Sockets {
     private Sockets() {}
 
     /**
-     * All sockets that a process has open, ordered by the first of its owners.
+     * All sockets that a process has open, ordered by the first of its owners; then those that only the tables of TCP and UDP have.
      *
      * @throws LinuxException if the kernel has no description of its types
      */
@@ -41,10 +46,21 @@ final class Sockets {
         Map<Long, Found> found = new LinkedHashMap<>();
         Walk<KernelObject> tasks = Tasks.structures(linux);
         Walk<Found> all = tasks.flatMap(task -> ofProcess(task, found));
-        Walk<Socket> sockets = Walk.of(List.copyOf(found.values())).map(Sockets::read).about("sockets");
+        Walk<KernelObject> tables = SocketTables.of(linux);
+        Map<Long, KernelObject> hashed = new LinkedHashMap<>();
+        tables.forEach(sock -> hashed.putIfAbsent(sock.address(), sock));
+        Walk<Socket> open = Walk.of(List.copyOf(found.values()))
+                .map(each -> read(each, hashed.keySet()))
+                .about("sockets");
+        open.forEach(socket -> hashed.remove(socket.object().address()));
+        Walk<Socket> rest = Walk.of(List.copyOf(hashed.values())).map(Sockets::inTable).about("sockets");
         List<String> problems = new ArrayList<>(all.problems());
-        problems.addAll(sockets.problems());
-        return new Walk<>(sockets.items(), tasks.complete(), problems);
+        problems.addAll(open.problems());
+        problems.addAll(tables.problems());
+        problems.addAll(rest.problems());
+        List<Socket> sockets = new ArrayList<>(open.items());
+        sockets.addAll(rest.items());
+        return new Walk<>(sockets, tasks.complete() && tables.complete(), problems);
     }
 
     /** A socket that was met, and where. */
@@ -75,26 +91,67 @@ final class Sockets {
         });
     }
 
-    private static Socket read(Found found) {
+    private static Socket read(Found found, Set<Long> hashed) {
         KernelObject socket = found.socket;
         KernelObject sock = socket.get("sk").dereference();
-        int type = socket.getInt("type");
         int state = sock.getInt("__sk_common.skc_state");
         Socket.Family family = family(sock.getInt("__sk_common.skc_family"));
         Ends ends = ends(family, sock);
         return new Socket(
                 sock,
                 family,
-                type >= 0 && type < TYPES.length ? TYPES[type] : String.valueOf(type),
+                type(socket.getInt("type")),
                 protocol(family, sock),
                 family == Socket.Family.INET || family == Socket.Family.INET6
-                        ? state >= 0 && state < TCP_STATES.length ? TCP_STATES[state] : TCP_STATES[0]
+                        ? tcpState(state)
                         : state(socket, state),
                 ends.local,
                 ends.remote,
                 found.inode,
                 namespace(sock),
-                found.owners);
+                found.owners,
+                hashed.contains(sock.address())
+                        ? Set.of(Socket.Place.FILES, Socket.Place.TABLE)
+                        : Set.of(Socket.Place.FILES));
+    }
+
+    /** One that no file leads to. Of a connection that has no process yet, or none any more, only what all have in common is there. */
+    private static Socket inTable(KernelObject sock) {
+        KernelObject common = sock.get("__sk_common");
+        int state = common.getInt("skc_state");
+        Socket.Family family = family(common.getInt("skc_family"));
+        if (family != Socket.Family.INET && family != Socket.Family.INET6) {
+            throw new LinuxException("what is at 0x" + Long.toHexString(sock.address())
+                    + " in the tables of TCP and UDP is no socket of IP");
+        }
+        boolean small = state == TIME_WAIT || state == NEW_SYN_RECV;
+        Optional<KernelObject> socket = small ? Optional.empty() : sock.get("sk_socket").target();
+        Ends ends = inet(family, common, common.getInt("skc_num"));
+        return new Socket(
+                small ? common : sock,
+                family,
+                small ? type(STREAM) : type(sock.getInt("sk_type")),
+                small ? TCP : sock.getInt("sk_protocol"),
+                tcpState(state),
+                ends.local,
+                ends.remote,
+                socket.map(Sockets::inode).orElse(0L),
+                namespace(sock),
+                List.of(),
+                Set.of(Socket.Place.TABLE));
+    }
+
+    /** A socket and its inode lie together. */
+    private static long inode(KernelObject socket) {
+        return socket.containerOf("struct socket_alloc", "socket").getLong("vfs_inode.i_ino");
+    }
+
+    private static String type(int type) {
+        return type >= 0 && type < TYPES.length ? TYPES[type] : String.valueOf(type);
+    }
+
+    private static String tcpState(int state) {
+        return state >= 0 && state < TCP_STATES.length ? TCP_STATES[state] : TCP_STATES[0];
     }
 
     private static Socket.Family family(int number) {
@@ -133,7 +190,7 @@ final class Sockets {
 
     private static Ends ends(Socket.Family family, KernelObject sock) {
         return switch (family) {
-            case INET, INET6 -> inet(family, sock);
+            case INET, INET6 -> inet(family, sock.get("__sk_common"), swapped(sock.as("struct inet_sock").getInt("inet_sport")));
             case UNIX -> unix(sock);
             case NETLINK -> {
                 KernelObject netlink = sock.as("struct netlink_sock");
@@ -148,10 +205,7 @@ final class Sockets {
         };
     }
 
-    private static Ends inet(Socket.Family family, KernelObject sock) {
-        KernelObject inet = sock.as("struct inet_sock");
-        KernelObject common = sock.get("__sk_common");
-        int localPort = swapped(inet.getInt("inet_sport"));
+    private static Ends inet(Socket.Family family, KernelObject common, int localPort) {
         int remotePort = swapped(common.getInt("skc_dport"));
         boolean six = family == Socket.Family.INET6;
         byte[] local = six

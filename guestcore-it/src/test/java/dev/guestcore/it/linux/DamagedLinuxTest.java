@@ -161,6 +161,44 @@ class DamagedLinuxTest {
                 ps::toString);
     }
 
+    private static KernelObject client() {
+        return linux.sockets().stream()
+                .filter(socket -> socket.owners().stream().anyMatch(owner -> owner.descriptor() == 5))
+                .findFirst()
+                .orElseThrow()
+                .object();
+    }
+
+    /** A connection that waits for late packets belongs to no process; a socket that no table has is hidden. */
+    @Test
+    void socketsAreLookedForInFilesAndInTables() throws Exception {
+        KernelObject open = task("sockets").object().get("files.fdt.open_fds").dereference();
+        Map<Long, byte[]> closed = new LinkedHashMap<>();
+        closed.put(open.address(), number(open.asLong() & ~(1L << 5)));
+        closed.put(client().get("__sk_common.skc_state").address(), new byte[] {6});
+        String waiting = with(closed, 0, "ss", raw.toString()).out();
+        assertTrue(waiting.matches("(?s).*\n  tcp +TIME-WAIT +127\\.0\\.0\\.1:[0-9]+ +127\\.0\\.0\\.1:8080 +\\(no process\\)\n.*"), waiting);
+        Map<?, ?> document = JsonSchema.check(
+                with(closed, 0, "ss", raw.toString(), "--json").out().getBytes(StandardCharsets.UTF_8));
+        assertEquals(1, ((List<?>) document.get("sockets")).stream()
+                .filter(socket -> ((Map<?, ?>) socket).get("seenIn").equals(List.of("table")))
+                .count());
+
+        KernelObject node = client().get("__sk_common.skc_nulls_node");
+        Map<Long, byte[]> unlinked = Map.of(node.getLong("pprev"), number(node.getLong("next")));
+        String hidden = with(unlinked, 0, "ss", raw.toString()).out();
+        assertTrue(hidden.matches("(?s).*ESTAB +127[^\n]*, fd 5\\) \\(hidden: not in the kernel's table\\)\n.*"), hidden);
+        String check = with(unlinked, 3, "check", raw.toString()).out();
+        assertTrue(check.contains("hidden-socket: the tcp socket 127.0.0.1:"), check);
+
+        CommandLine.Ended circle = with(node.address(), number(node.address()), 3, "ss", raw.toString());
+        assertTrue(circle.lastLine(3).contains("the table of TCP: comes back to 0x"), circle::toString);
+        long mask = linux.variable("tcp_hashinfo").get("ehash_mask").address();
+        CommandLine.Ended size = with(mask, ones(4), 3, "ss", raw.toString());
+        assertTrue(size.lastLine(3).contains("; expected a power of two"), size::toString);
+        assertTrue(size.out().contains("/tmp/socket"), size::toString);
+    }
+
     /** Only the first 128 KiB of a command line are read; the process filled four MiB with Z. */
     @Test
     void aVeryLongCommandLineIsSaidToBeCut() throws Exception {

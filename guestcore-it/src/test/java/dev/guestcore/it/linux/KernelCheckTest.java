@@ -68,7 +68,7 @@ class KernelCheckTest {
                 CommandLine.run(folder, "check", dump, "--json").expect(code).out().getBytes(StandardCharsets.UTF_8));
         List<?> findings = (List<?>) document.get("findings");
         assertEquals(List.of(), document.get("problems"));
-        assertEquals(10, ((List<?>) document.get("checks")).size());
+        assertEquals(11, ((List<?>) document.get("checks")).size());
         assertEquals(1, ((List<?>) document.get("notJudged")).size(), document::toString);
         if (known == KnownLinux.PANICKED) {
             assertEquals(1, findings.size(), findings::toString);

@@ -47,6 +47,10 @@ class NetworkTest {
                         List.of("sockets"),
                         socket.owners().stream().map(Socket.Owner::name).toList());
             }
+            for (Socket socket : sockets) {
+                boolean hashed = List.of("tcp", "udp").contains(socket.kind());
+                assertEquals(hashed, socket.seenIn().contains(Socket.Place.TABLE), socket::toString);
+            }
             for (String kind : List.of("tcp", "udp", "icmp")) {
                 assertEquals(internet(truth, kind), sockets.stream()
                         .filter(socket -> socket.kind().equals(kind))
