@@ -80,6 +80,11 @@ public interface Architecture {
         return Optional.empty();
     }
 
+    /** The other notes of cores that hold registers of a vCPU, in the order in which they are written. */
+    default List<RegisterNote> notes() {
+        return List.of();
+    }
+
     /** The layout of an NT_PRSTATUS note of that many bytes: that which has most registers in it. */
     default Optional<StatusLayout> statusOfSize(int bytes) {
         return machines().stream()

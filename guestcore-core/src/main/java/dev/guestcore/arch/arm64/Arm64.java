@@ -12,8 +12,9 @@ public final class Arm64 {
 
     static final RegisterTable TABLE = RegisterTable.of(() -> Arm64Architecture.INSTANCE)
             .and(Register.Group.GENERAL, 64, "x0..x30 sp pc pstate")
-            .and(Register.Group.CONTROL, 64, String.join(" ", Arm64SystemRegisters.labels()))
+            .and(Register.Group.CONTROL, 64, Arm64SystemRegisters.labels())
             .and(Register.Group.CONTROL, 64, "sp_el3 pauth_dmask pauth_cmask")
+            .and(Register.Group.DEBUG, 64, Arm64SystemRegisters.debugLabels())
             .and(Register.Group.FPU, 32, "fpsr fpcr")
             .and(Register.Group.VECTOR, 128, "v0..v31")
             .and(Register.Group.VECTOR, 64, "vg")

@@ -3,10 +3,12 @@ package dev.guestcore.arch.arm64;
 import dev.guestcore.cpu.ElfMachine;
 import dev.guestcore.cpu.KernelNumbers;
 import dev.guestcore.cpu.KernelRoot;
+import dev.guestcore.cpu.NoteLayout;
 import dev.guestcore.cpu.Paging;
 import dev.guestcore.cpu.PagingMode;
 import dev.guestcore.cpu.Processor;
 import dev.guestcore.cpu.Register;
+import dev.guestcore.cpu.RegisterNote;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
 import dev.guestcore.cpu.TabledArchitecture;
@@ -41,6 +43,15 @@ public final class Arm64Architecture extends TabledArchitecture {
     private static final Map<Integer, String> MODES_32 = Map.of(
             0, "usr", 1, "fiq", 2, "irq", 3, "svc", 6, "mon", 7, "abt", 10, "hyp", 11, "und", 15, "sys");
 
+    /** Those that QEMU and Linux write, and those of user processes (Linux, include/uapi/linux/elf.h). */
+    private static final List<RegisterNote> NOTES = List.of(
+            new NoteLayout(RegisterNote.CORE, 2, 528, Arm64.TABLE::find, "v0..v31 fpsr fpcr -8"),
+            new SveNote(0x405, true),
+            new SveNote(0x40b, false),
+            new ZaNote(),
+            new NoteLayout(RegisterNote.LINUX, 0x406, 16, Arm64.TABLE::find, "pauth_dmask pauth_cmask"),
+            new NoteLayout(RegisterNote.LINUX, 0x401, 8, Arm64.TABLE::find, "tpidr_el0"));
+
     private Arm64Architecture() {
         super("arm64", "AArch64", MACHINE, Optional.empty(), Arm64.TABLE, "pc");
     }
@@ -48,6 +59,11 @@ public final class Arm64Architecture extends TabledArchitecture {
     @Override
     public Optional<String> linuxName(ByteOrder order) {
         return Optional.of(order == ByteOrder.LITTLE_ENDIAN ? "aarch64" : "aarch64_be");
+    }
+
+    @Override
+    public List<RegisterNote> notes() {
+        return NOTES;
     }
 
     @Override

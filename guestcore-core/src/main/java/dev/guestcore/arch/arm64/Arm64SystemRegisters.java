@@ -2,9 +2,9 @@ package dev.guestcore.arch.arm64;
 
 import dev.guestcore.cpu.Register;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.IntPredicate;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -98,12 +98,31 @@ public final class Arm64SystemRegisters {
 
     private Arm64SystemRegisters() {}
 
-    /** Their names, for the table of all registers. */
-    static List<String> labels() {
+    /** Their names, for the table of all registers; those that only identify the processor come last. */
+    static String labels() {
+        return names(encoding -> op0(encoding) == 3 && crn(encoding) != 0) + " "
+                + names(encoding -> op0(encoding) == 3 && crn(encoding) == 0);
+    }
+
+    /** The names of those for debuggers. */
+    static String debugLabels() {
+        return names(encoding -> op0(encoding) == 2);
+    }
+
+    private static String names(IntPredicate which) {
         return ENCODINGS.entrySet().stream()
+                .filter(entry -> which.test(entry.getValue()))
                 .sorted(Map.Entry.comparingByValue())
                 .map(Map.Entry::getKey)
-                .toList();
+                .collect(Collectors.joining(" "));
+    }
+
+    private static int op0(int encoding) {
+        return encoding >> 14 & 3;
+    }
+
+    private static int crn(int encoding) {
+        return encoding >> 7 & 15;
     }
 
     /**
@@ -117,7 +136,7 @@ public final class Arm64SystemRegisters {
 
     /** The encoding in the form in which the manual writes registers without a name: {@code s3_0_c2_c0_0}. */
     public static String generic(int encoding) {
-        return "s" + (encoding >> 14 & 3) + "_" + (encoding >> 11 & 7) + "_c" + (encoding >> 7 & 15) + "_c"
+        return "s" + op0(encoding) + "_" + (encoding >> 11 & 7) + "_c" + crn(encoding) + "_c"
                 + (encoding >> 3 & 15) + "_" + (encoding & 7);
     }
 

@@ -25,7 +25,7 @@ public final class Riscv64 {
             .and(Register.Group.CONTROL, 64, SUPERVISOR)
             .and(Register.Group.CONTROL, 64, HYPERVISOR)
             .and(Register.Group.FPU, 64, "ft0..ft7 fs0..fs1 fa0..fa7 fs2..fs11 ft8..ft11")
-            .and(Register.Group.FPU, 64, "fflags frm fcsr")
+            .and(Register.Group.FPU, 32, "fflags frm fcsr")
             .and(Register.Group.VECTOR, 64, "vstart vl vtype vlenb vcsr vxrm vxsat")
             .andScalable(Register.Group.VECTOR, 65536, "v0..v31")
             .build();

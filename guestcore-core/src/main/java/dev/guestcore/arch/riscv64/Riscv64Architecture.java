@@ -3,9 +3,11 @@ package dev.guestcore.arch.riscv64;
 import dev.guestcore.cpu.ElfMachine;
 import dev.guestcore.cpu.KernelNumbers;
 import dev.guestcore.cpu.KernelRoot;
+import dev.guestcore.cpu.NoteLayout;
 import dev.guestcore.cpu.Paging;
 import dev.guestcore.cpu.PagingMode;
 import dev.guestcore.cpu.Processor;
+import dev.guestcore.cpu.RegisterNote;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
 import dev.guestcore.cpu.TabledArchitecture;
@@ -35,8 +37,23 @@ public final class Riscv64Architecture extends TabledArchitecture {
             Riscv64.TABLE::find,
             "pc ra sp gp tp t0..t2 s0..s1 a0..a7 s2..s11 t3..t6");
 
+    /** Those of Linux, arch/riscv/kernel/ptrace.c; floating point is struct __riscv_d_ext_state with its padding. */
+    private static final List<RegisterNote> NOTES = List.of(
+            new NoteLayout(
+                    RegisterNote.CORE,
+                    2,
+                    264,
+                    Riscv64.TABLE::find,
+                    "ft0..ft7 fs0..fs1 fa0..fa7 fs2..fs11 ft8..ft11 fcsr"),
+            new VectorNote());
+
     private Riscv64Architecture() {
         super("riscv64", "RISC-V", MACHINE, Optional.of(ByteOrder.LITTLE_ENDIAN), Riscv64.TABLE, "pc");
+    }
+
+    @Override
+    public List<RegisterNote> notes() {
+        return NOTES;
     }
 
     @Override

@@ -3,10 +3,12 @@ package dev.guestcore.arch.s390x;
 import dev.guestcore.cpu.ElfMachine;
 import dev.guestcore.cpu.KernelNumbers;
 import dev.guestcore.cpu.KernelRoot;
+import dev.guestcore.cpu.NoteLayout;
 import dev.guestcore.cpu.Paging;
 import dev.guestcore.cpu.PagingMode;
 import dev.guestcore.cpu.Processor;
 import dev.guestcore.cpu.Register;
+import dev.guestcore.cpu.RegisterNote;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
 import dev.guestcore.cpu.TabledArchitecture;
@@ -40,8 +42,25 @@ public final class S390xArchitecture extends TabledArchitecture {
     private static final long EXTENDED = 1L << 63 - 31;
     private static final long BASIC = 1L << 63 - 32;
 
+    /** Those that QEMU writes (target/s390x/arch_dump.c; Linux, include/uapi/linux/elf.h). */
+    private static final List<RegisterNote> NOTES = List.of(
+            new NoteLayout(RegisterNote.CORE, 2, 136, S390x.TABLE::find, "fpc -4 f0..f15"),
+            new NoteLayout(RegisterNote.LINUX, 0x305, 4, S390x.TABLE::find, "prefix"),
+            new NoteLayout(RegisterNote.LINUX, 0x304, 128, S390x.TABLE::find, "cr0..cr15"),
+            new NoteLayout(RegisterNote.LINUX, 0x301, 8, S390x.TABLE::find, "cputm"),
+            new NoteLayout(RegisterNote.LINUX, 0x302, 8, S390x.TABLE::find, "ckc"),
+            new NoteLayout(RegisterNote.LINUX, 0x303, 4, S390x.TABLE::find, "todpreg"),
+            new LowerHalvesNote(),
+            new NoteLayout(RegisterNote.LINUX, 0x30a, 256, S390x.TABLE::find, "v16..v31"),
+            new NoteLayout(RegisterNote.LINUX, 0x30b, 32, S390x.TABLE::find, "-8 gsd gssm gsepl"));
+
     private S390xArchitecture() {
         super("s390x", "s390x", MACHINE, Optional.of(ByteOrder.BIG_ENDIAN), S390x.TABLE, "pswa");
+    }
+
+    @Override
+    public List<RegisterNote> notes() {
+        return NOTES;
     }
 
     @Override

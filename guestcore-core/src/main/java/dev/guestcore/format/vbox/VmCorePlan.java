@@ -72,7 +72,7 @@ final class VmCorePlan implements WritePlan {
             Guest guest, Optional<VmCoreLayout> wanted, boolean largePhnum, boolean analystNotes, boolean keeps) {
         if (NamedProcessor.of(guest) != Architectures.X86) {
             throw new UnsupportedRequestException("a VMCore holds x86 guests only; this one is " + guest.architecture().title()
-                    + "; choose another format");
+                    + "; choose elf, kdump, raw or lime");
         }
         if (guest.vcpus().size() > Notes.MOST_VCPUS) {
             throw new UnsupportedRequestException("a VMCore is written with at most " + Notes.MOST_VCPUS

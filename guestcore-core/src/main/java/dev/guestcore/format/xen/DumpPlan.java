@@ -367,7 +367,7 @@ final class DumpPlan implements WritePlan {
                 .map(RawContext::bytes)
                 .orElseThrow(() -> new UnsupportedRequestException("vCPU " + vcpu.index() + " is of processor family "
                         + guest.architecture().title() + ", whose registers Guestcore writes into a Xen dump-core only from one"
-                        + " that it has read; choose another format"));
+                        + " that it has read; choose elf, kdump, raw or lime"));
     }
 
     private static byte[] sharedInfo(Optional<XenFacts> facts, int pageSize) {

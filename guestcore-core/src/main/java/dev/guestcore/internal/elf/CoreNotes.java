@@ -8,6 +8,7 @@ import dev.guestcore.arch.Architectures;
 import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.Register;
+import dev.guestcore.cpu.RegisterNote;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.cpu.StatusLayout;
 import dev.guestcore.error.MalformedDumpException;
@@ -26,6 +27,7 @@ import dev.guestcore.internal.writer.NamedProcessor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -76,6 +78,9 @@ public record CoreNotes(
     private static final int MOST_VCPUS = 8192;
 
     private static final int LARGEST_CONTEXT = 1 << 16;
+    /** So many registers are named of what is lost, where a processor has system registers without end. */
+    private static final int MOST_NAMED = 24;
+
     private static final int LARGEST_VMCOREINFO = 1 << 20;
 
     /** A longer note, such as a dump of a device, stays in the file. */
@@ -100,6 +105,7 @@ public record CoreNotes(
         private final List<byte[]> statuses = new ArrayList<>();
         private final List<byte[]> states = new ArrayList<>();
         private final List<ElfFacts.Note> others = new ArrayList<>();
+        private Map<Integer, List<ElfFacts.Note>> byVcpu = Map.of();
         private Optional<byte[]> vmcoreInfo = Optional.empty();
         private Optional<ElfNote> keep = Optional.empty();
         private long bytes;
@@ -281,9 +287,31 @@ public record CoreNotes(
                     }
                     raw.add(new RawContext(STATE_CONTEXT, states.get(i)));
                 }
+                readNotes(family, i, registers);
                 vcpus.add(new Vcpu(numbers.get(i), registers.build(), raw));
             }
             return new CoreNotes(machine, vcpus, vmcoreInfo, List.copyOf(others), statuses.size(), states.size(), keep);
+        }
+
+        /** Reads what the notes behind an NT_PRSTATUS tell of the registers of the same vCPU. */
+        private void readNotes(Architecture family, int vcpu, RegisterState.Builder registers) {
+            List<RegisterNote> known = family.notes();
+            if (known.isEmpty()) {
+                return;
+            }
+            for (ElfFacts.Note note : othersByVcpu().getOrDefault(vcpu, List.of())) {
+                noteOf(known, note)
+                        .filter(layout -> note.content().size() <= LARGEST_IN_MEMORY)
+                        .ifPresent(layout -> registers.setAll(
+                                layout.read(note.descriptor(), order, registers.build())));
+            }
+        }
+
+        private Map<Integer, List<ElfFacts.Note>> othersByVcpu() {
+            if (byVcpu.isEmpty()) {
+                byVcpu = others.stream().collect(Collectors.groupingBy(ElfFacts.Note::vcpu));
+            }
+            return byVcpu;
         }
 
         /**
@@ -319,6 +347,73 @@ public record CoreNotes(
         }
     }
 
+    private static Optional<RegisterNote> noteOf(List<RegisterNote> known, ElfFacts.Note note) {
+        return known.stream()
+                .filter(layout -> layout.type() == note.type() && layout.owner().equals(note.name()))
+                .findFirst();
+    }
+
+    /** The notes of a vCPU: those of the source, unless the registers have changed, and those that the registers give. */
+    private static List<ElfFacts.Note> registerNotes(
+            Architecture family, Vcpu vcpu, List<ElfFacts.Note> own, ByteOrder order) {
+        List<ElfFacts.Note> notes = new ArrayList<>();
+        Set<RegisterNote> present = new HashSet<>();
+        for (ElfFacts.Note note : own) {
+            Optional<RegisterNote> layout = noteOf(family.notes(), note);
+            layout.ifPresent(present::add);
+            boolean isShort = note.content().size() <= LARGEST_CONTEXT;
+            Optional<byte[]> anew = layout.filter(known -> isShort && !agrees(known, note, vcpu, order))
+                    .flatMap(known -> known.write(vcpu.registers(), order));
+            notes.add(anew.map(bytes -> new ElfFacts.Note(note.name(), note.type(), bytes)).orElse(note));
+        }
+        for (RegisterNote layout : family.notes()) {
+            if (!present.contains(layout)) {
+                layout.write(vcpu.registers(), order)
+                        .ifPresent(bytes -> notes.add(new ElfFacts.Note(layout.owner(), layout.type(), bytes)));
+            }
+        }
+        return notes;
+    }
+
+    private static boolean agrees(RegisterNote layout, ElfFacts.Note note, Vcpu vcpu, ByteOrder order) {
+        RegisterState told = layout.read(note.descriptor(), order, vcpu.registers());
+        return told.known().stream()
+                .allMatch(register -> vcpu.registers().knows(register)
+                        && Arrays.equals(vcpu.registers().bytes(register), told.bytes(register)));
+    }
+
+    /** The registers that the notes of a vCPU will hold. */
+    private static Set<Register> inNotes(Guest guest, int machine, Vcpu vcpu, int position) {
+        Architecture family = noteFamily(guest, machine);
+        if (family.notes().isEmpty()) {
+            return Set.of();
+        }
+        ByteOrder order = family.byteOrder().orElse(ByteOrder.LITTLE_ENDIAN);
+        Set<Register> held = new HashSet<>();
+        List<ElfFacts.Note> kept = guest.facts(ElfFacts.class).map(ElfFacts::notes).orElse(List.of());
+        for (RegisterNote layout : family.notes()) {
+            boolean isKept = kept.stream()
+                    .anyMatch(note -> note.vcpu() == position
+                            && note.type() == layout.type()
+                            && note.name().equals(layout.owner()));
+            if (isKept || layout.write(vcpu.registers(), order).isPresent()) {
+                held.addAll(layout.places());
+            }
+        }
+        // A vector's lower half is in the whole vector.
+        family.registers().stream()
+                .filter(register -> register.label().matches("v\\d+"))
+                .filter(register -> family.register("z" + register.label().substring(1)).filter(held::contains).isPresent())
+                .forEach(held::add);
+        return held;
+    }
+
+    /** The processor of the guest if the core names its machine, else none that has notes. */
+    private static Architecture noteFamily(Guest guest, int machine) {
+        Architecture family = NamedProcessor.of(guest);
+        return family.machines().stream().anyMatch(own -> own.code() == machine) ? family : Architecture.UNKNOWN;
+    }
+
     private static boolean isX86(int machine) {
         return machine == Elf.EM_X86_64 || machine == Elf.EM_386;
     }
@@ -349,7 +444,8 @@ public record CoreNotes(
                     .or(() -> raw);
             if (descriptor.isPresent()) {
                 notes.add(new ElfFacts.Note(CORE, Elf.NT_PRSTATUS, descriptor.get()));
-                notes.addAll(byVcpu.getOrDefault(position, List.of()));
+                notes.addAll(registerNotes(
+                        noteFamily(guest, machine), vcpu, byVcpu.getOrDefault(position, List.of()), order));
             }
             position++;
         }
@@ -435,14 +531,17 @@ public record CoreNotes(
         }
         boolean hasStates = isX86(machine) && hasStates(guest);
         Map<String, List<Integer>> vcpusByLoss = new LinkedHashMap<>();
+        int position = 0;
         for (Vcpu vcpu : guest.vcpus()) {
-            Set<? extends Register> carried = hasStates
+            Set<Register> carried = new HashSet<>(hasStates
                     ? QemuCpuState.carried(vcpu.registers())
-                    : Set.copyOf(status.get().registers());
-            String lost = vcpu.registers().known().stream()
+                    : Set.copyOf(status.get().registers()));
+            carried.addAll(inNotes(guest, machine, vcpu, position));
+            position++;
+            String lost = shortened(isX86(machine) ? Integer.MAX_VALUE : MOST_NAMED, vcpu.registers().known().stream()
                     .filter(register -> !carried.contains(register))
                     .map(Register::label)
-                    .collect(Collectors.joining(", "));
+                    .toList());
             if (!lost.isEmpty()) {
                 vcpusByLoss.computeIfAbsent(lost, unused -> new ArrayList<>()).add(vcpu.index());
             }
@@ -452,7 +551,9 @@ public record CoreNotes(
                 "registers " + registers + " of vCPU " + Numbers.runs(vcpus),
                 isX86(machine)
                         ? "neither NT_PRSTATUS nor QEMU's note has a place for them"
-                        : "NT_PRSTATUS has no place for them",
+                        : noteFamily(guest, machine).notes().isEmpty()
+                                ? "NT_PRSTATUS has no place for them"
+                                : "no note has a place for them",
                 false)));
         if (machine == Elf.EM_386) {
             losses.addAll(cutRegisters(guest));
@@ -466,6 +567,13 @@ public record CoreNotes(
                         hasStates ? "NT_PRSTATUS and QEMU's note" : "NT_PRSTATUS",
                         false));
         return losses;
+    }
+
+    /** An arm64 vCPU has two hundred system registers. */
+    private static String shortened(int most, List<String> labels) {
+        return labels.size() <= most
+                ? String.join(", ", labels)
+                : String.join(", ", labels.subList(0, most)) + " and " + (labels.size() - most) + " more";
     }
 
     /** What gdb and others, who read NT_PRSTATUS only, see the lower half of. */

@@ -346,7 +346,7 @@ class VmCoreLayoutTest {
     void refusesWhatCannotBeWritten() {
         Guest arm = SmallCore.builder().architecture(Architectures.ARM).build();
         assertEquals(
-                "a VMCore holds x86 guests only; this one is Arm; choose another format",
+                "a VMCore holds x86 guests only; this one is Arm; choose elf, kdump, raw or lime",
                 refusal(() -> VmCoreWriter.newest().plan(arm)));
         MemoryRegion huge = new MemoryRegion(new AddressRange(0, Long.MAX_VALUE), MemoryRegion.Kind.RAM, "");
         Guest tooLarge = Guest.builder().region(huge, RegionContents.zeros()).build();

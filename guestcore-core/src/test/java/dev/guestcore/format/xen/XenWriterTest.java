@@ -261,7 +261,7 @@ class XenWriterTest {
         assertEquals(
                 "vCPU 0 is of processor family Arm, whose registers Guestcore writes into a Xen dump-core only"
                         + " from one that it"
-                        + " has read; choose another format",
+                        + " has read; choose elf, kdump, raw or lime",
                 refusal(XenDumpCoreWriter.asSource(), arm));
         assertEquals(
                 "a PV dump-core needs the machine frame of every page, and this source does not tell them; write"

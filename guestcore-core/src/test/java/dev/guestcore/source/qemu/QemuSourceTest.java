@@ -335,8 +335,8 @@ class QemuSourceTest {
     @Test
     void refusesOtherProcessors() throws IOException {
         try (FakeQemu qemu = new FakeQemu(
-                socket(), FakeQemu.GREETING, (command, message) -> FakeQemu.reply("{\"arch\": \"aarch64\"}"))) {
-            refused("aarch64");
+                socket(), FakeQemu.GREETING, (command, message) -> FakeQemu.reply("{\"arch\": \"ppc64\"}"))) {
+            refused("ppc64");
             assertEquals(List.of("qmp_capabilities", "query-target"), qemu.commands());
         }
     }
