@@ -18,6 +18,7 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** Which kernel it is, as its own variables say. What cannot be read is unknown. */
 final class KernelIdentity {
@@ -31,6 +32,11 @@ final class KernelIdentity {
 
     /** Notes of a kernel take less than 1 KiB. */
     private static final int MOST_NOTES = 1 << 16;
+
+    /** Of {@code struct new_utsname}. */
+    private static final int UTS_NAME = 65;
+
+    private static final Pattern RELEASE = Pattern.compile("\\d+\\.\\d+[!-~]{0,60}");
 
     private static final int NOTE_HEADER = 3 * Integer.BYTES;
     private static final int BUILD_ID = 3;
@@ -71,7 +77,17 @@ final class KernelIdentity {
     }
 
     Optional<String> release() {
-        return banner().flatMap(LinuxBanner::releaseIn);
+        return banner().flatMap(LinuxBanner::releaseIn).or(this::releaseOfNames);
+    }
+
+    /** {@code init_uts_ns}: behind a counter, names of 65 bytes each, of which the first is that of the system. */
+    private Optional<String> releaseOfNames() {
+        return at("init_uts_ns", start -> start).flatMap(start -> Stream.of(0, Integer.BYTES, Long.BYTES)
+                .map(counter -> start + counter)
+                .filter(names -> read(() -> memory.readString(names, UTS_NAME)).equals(Optional.of("Linux")))
+                .flatMap(names -> read(() -> memory.readString(names + 2 * UTS_NAME, UTS_NAME)).stream())
+                .filter(release -> RELEASE.matcher(release).matches())
+                .findFirst());
     }
 
     /** How far the image was moved: as VMCOREINFO says, or else as it is usual. */

@@ -79,7 +79,14 @@ final class X86Image {
     private record Root(AddressSpace space, String from) {}
 
     Optional<Place> find() {
-        return kallsyms.isPhysical() ? findByPlace() : findByAddress().or(this::findByTables);
+        if (kallsyms.isPhysical()) {
+            return findByPlace();
+        }
+        OptionalLong banner = address("linux_banner");
+        // Where it is, page tables need not be tried in vain. It may be overwritten or left out.
+        return (banner.isPresent() ? findByAddress(banner) : Optional.<Place>empty())
+                .or(() -> findByAddress(OptionalLong.empty()))
+                .or(this::findByTables);
     }
 
     /** The tables tell physical addresses: page tables tell where these are mapped. */
@@ -127,15 +134,18 @@ final class X86Image {
         return Optional.empty();
     }
 
-    /** The tables tell virtual addresses: try all places that the tables themselves may have in the image. */
-    private Optional<Place> findByAddress() {
+    /**
+     * The tables tell virtual addresses: try all places that the tables themselves may have in the image.
+     *
+     * @param banner address of the text that has to be in its place; empty if it need not be
+     */
+    private Optional<Place> findByAddress(OptionalLong banner) {
         OptionalLong start = start();
         if (start.isEmpty() || !WINDOW.contains(start.getAsLong())) {
             return Optional.empty();
         }
         long end = Math.min(address("_end").orElse(start.getAsLong() + LARGEST), WINDOW.last());
         long first = start.getAsLong() & -ALIGNMENT | kallsyms.place() & ALIGNMENT - 1;
-        OptionalLong banner = address("linux_banner");
         for (long virtual = first; virtual < end; virtual += ALIGNMENT) {
             long delta = virtual - kallsyms.place();
             if (banner.isPresent() && !holdsBanner(banner.getAsLong() - delta)) {

@@ -130,6 +130,16 @@ class DamagedLinuxTest {
         }
     }
 
+    /** Nothing but the version hangs on the line that the kernel greets with. */
+    @Test
+    void withoutItsBannerTheKernelIsFound() throws Exception {
+        String processes = CommandLine.run(folder, "ps", raw.toString()).expect(0).out();
+        long banner = linux.symbols().find("linux_banner").orElseThrow().address();
+        assertEquals(processes, with(banner, new byte[256], 0, "ps", raw.toString()).out());
+        String made = with(banner, new byte[256], 0, "symbols", raw.toString(), "--to", "vmcoreinfo", "-o", "-").out();
+        assertTrue(made.startsWith("OSRELEASE=" + linux.image().release().orElseThrow() + "\n"), made);
+    }
+
     /** What a rootkit does: all lists are sound, and one of them leads past what it hides. */
     @Test
     void whatIsTakenOutOfAListIsShownAndMarked() throws Exception {
