@@ -10,11 +10,13 @@ import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Queue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Matcher;
@@ -99,6 +101,22 @@ public final class RangeServer implements AutoCloseable {
         return exchange -> {
             try {
                 end.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        };
+    }
+
+    /** Says that it gives the range, and sends a byte at a time until nobody listens, or the server ends. */
+    public Answer dripping(Duration pause) {
+        return exchange -> {
+            exchange.getResponseHeaders().set("Content-Range", "bytes 0-65535/65536");
+            exchange.sendResponseHeaders(206, 65536);
+            try {
+                while (!end.await(pause.toMillis(), TimeUnit.MILLISECONDS)) {
+                    exchange.getResponseBody().write(0);
+                    exchange.getResponseBody().flush();
+                }
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }

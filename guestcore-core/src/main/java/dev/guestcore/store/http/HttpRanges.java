@@ -35,6 +35,9 @@ final class HttpRanges {
     /** Those that say "not now": too early, too many requests, an error of the server or one behind it. */
     private static final Set<Integer> PASSING = Set.of(408, 425, 429, 500, 502, 503, 504);
 
+    /** Who sends fewer bytes in the time in which an answer is due would never end. */
+    private static final long SLOWEST = 4096;
+
     private static final Pattern RANGE = Pattern.compile("bytes +(\\d{1,18})-(\\d{1,18})/(\\d{1,18})");
     private static final Pattern NO_BYTES = Pattern.compile("bytes +\\*/0+");
 
@@ -135,7 +138,7 @@ final class HttpRanges {
     /** Waits as long as bytes arrive. An interrupted thread waits as well, and stays interrupted. */
     private HttpResponse<Long> await(CompletableFuture<HttpResponse<Long>> answer, RangeBody body) throws PassingFault {
         boolean interrupted = false;
-        long before = -1;
+        long before = -SLOWEST;
         try {
             while (true) {
                 try {
@@ -143,11 +146,13 @@ final class HttpRanges {
                 } catch (InterruptedException e) {
                     interrupted = true;
                 } catch (TimeoutException e) {
-                    if (body.count() == before) {
+                    long now = body.count();
+                    if (now < before + SLOWEST) {
                         answer.cancel(true);
-                        throw new PassingFault("the server has sent nothing for " + seconds(), Duration.ZERO);
+                        throw new PassingFault("the server has sent " + (now == before ? "nothing" : "next to nothing")
+                                + " for " + seconds(), Duration.ZERO);
                     }
-                    before = body.count();
+                    before = now;
                 } catch (ExecutionException e) {
                     throw fault(e.getCause());
                 }

@@ -276,6 +276,30 @@ class HttpBytesTest {
     }
 
     @Test
+    void aServerThatDripsIsAnError() throws IOException {
+        try (RangeServer server = server(content())) {
+            Patience none = new Patience(1, Duration.ofMillis(300), Duration.ZERO, Duration.ZERO);
+            server.next(1, server.dripping(Duration.ofMillis(20)));
+            String error = assertThrows(SourceException.class, () -> open(server, none).close()).getMessage();
+            assertEquals("far: the server has sent next to nothing for 1 s, in 1 attempts; try again later", error);
+        }
+    }
+
+    @Test
+    void redirectsAreFollowed() throws IOException {
+        byte[] content = content();
+        try (RangeServer server = server(content)) {
+            server.next(1, RangeServer.status(302, "Location", "/elsewhere?signature=secret"));
+            try (HttpBytes file = open(server)) {
+                server.next(1, RangeServer.status(307, "Location", "/elsewhere"));
+                assertArrayEquals(Arrays.copyOfRange(content, 5 * BLOCK, 5 * BLOCK + 10), read(file, 5 * BLOCK, 10));
+            }
+            server.next(20, RangeServer.status(302, "Location", "/round"));
+            assertTrue(failure(server).startsWith("far: the server answers 302"), "redirects that never end");
+        }
+    }
+
+    @Test
     void aFileThatChangedIsAnError() throws IOException {
         for (boolean matches : new boolean[] {true, false}) {
             try (RangeServer server = server(content());
