@@ -3,6 +3,7 @@ package dev.guestcore.format;
 import dev.guestcore.Progress;
 import dev.guestcore.file.CompanionFile;
 import dev.guestcore.file.CoreSink;
+import dev.guestcore.file.MemoryOutput;
 import java.util.List;
 
 /** A core of one guest, laid out but not written, with known sizes and losses. Not thread-safe; write it once. */
@@ -27,7 +28,7 @@ public interface WritePlan {
 
     /**
      * Where each byte of memory will stand, by address, if that is known before any memory is, and if all of memory stands in
-     * the core as it is. Memory can then be stored first, in any order ({@link CoreSink#passMemory}). Empty for all other
+     * the core as it is. Memory can then be stored first, in any order ({@link MemoryOutput#pass}). Empty for all other
      * formats.
      */
     default List<MemoryPlace> memoryPlaces() {

@@ -3,6 +3,7 @@ package dev.guestcore.manifest;
 import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.file.CoreSink;
+import dev.guestcore.file.MemoryOutput;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -32,6 +33,7 @@ final class DigestingSink implements CoreSink, AutoCloseable {
     private final Extents regions;
     private final boolean filePieces;
     private final boolean memoryPieces;
+    private final MemoryOutput digestedMemory;
     private final PieceCollector memory;
     private final PieceCollector file;
     private final MessageDigest sha = Sha256.begin();
@@ -74,6 +76,7 @@ final class DigestingSink implements CoreSink, AutoCloseable {
     DigestingSink(
             CoreSink target, Extents regions, boolean filePieces, boolean memoryPieces, Piece.Listener listener) {
         this.target = target;
+        this.digestedMemory = new DigestedMemory();
         this.regions = regions;
         this.filePieces = filePieces;
         this.memoryPieces = memoryPieces;
@@ -144,25 +147,36 @@ final class DigestingSink implements CoreSink, AutoCloseable {
     }
 
     @Override
-    public void writeMemory(long address, MemorySegment bytes) {
-        memory(address, bytes, true);
-        target.writeMemory(address, bytes);
+    public MemoryOutput memory() {
+        return digestedMemory;
     }
 
-    @Override
-    public void writeZeroMemory(long address, long count) {
-        segment(position, address, count);
-        zeros(count);
-        target.writeZeroMemory(address, count);
-    }
+    /** Takes what is guest memory, and passes it on. */
+    private final class DigestedMemory implements MemoryOutput {
 
-    @Override
-    public void tellMemory(long address, MemorySegment bytes) {
-        toldMemory = true;
-        if (memoryPieces) {
-            memory(address, bytes, false);
+        private final MemoryOutput targetMemory = target.memory();
+
+        @Override
+        public void write(long address, MemorySegment bytes) {
+            takeMemory(address, bytes, true);
+            targetMemory.write(address, bytes);
         }
-        target.tellMemory(address, bytes);
+
+        @Override
+        public void writeZeros(long address, long count) {
+            segment(position, address, count);
+            zeros(count);
+            targetMemory.writeZeros(address, count);
+        }
+
+        @Override
+        public void tell(long address, MemorySegment bytes) {
+            toldMemory = true;
+            if (memoryPieces) {
+                takeMemory(address, bytes, false);
+            }
+            targetMemory.tell(address, bytes);
+        }
     }
 
     private void segment(long offset, long address, long size) {
@@ -210,7 +224,7 @@ final class DigestingSink implements CoreSink, AutoCloseable {
         }
     }
 
-    private void memory(long address, MemorySegment bytes, boolean inFile) {
+    private void takeMemory(long address, MemorySegment bytes, boolean inFile) {
         for (long done = 0; done < bytes.byteSize(); ) {
             long at = address + done;
             long left = bytes.byteSize() - done;

@@ -102,7 +102,7 @@ final class ManifestCheck {
             PieceComparison comparison = new PieceComparison(manifest.memory(), regions, false);
             progress.begin("comparing memory", Math.max(1, bytes(regions)));
             try (DigestingSink sink = new DigestingSink(new ForgetfulSink(), regions, false, true, comparison)) {
-                MemoryReader.tell(guest.memory(), regions, sink, progress);
+                MemoryReader.tell(guest.memory(), regions, sink.memory(), progress);
                 sink.finish(Progress.none());
             }
             comparison.finish();

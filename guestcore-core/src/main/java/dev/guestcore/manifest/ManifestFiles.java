@@ -147,7 +147,7 @@ public final class ManifestFiles implements AutoCloseable {
             pieces = new PieceTable();
             try (DigestingSink again =
                     new DigestingSink(new ForgetfulSink(), regions.ranges(), false, true, this::piece)) {
-                MemoryReader.tell(guest.memory(), regions.ranges(), again, progress);
+                MemoryReader.tell(guest.memory(), regions.ranges(), again.memory(), progress);
                 again.finish(progress);
             }
         }

@@ -4,7 +4,7 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.Progress;
-import dev.guestcore.file.CoreSink;
+import dev.guestcore.file.MemoryOutput;
 import dev.guestcore.internal.ranges.Extents;
 import java.lang.foreign.MemorySegment;
 
@@ -16,7 +16,7 @@ final class MemoryReader {
     private MemoryReader() {}
 
     /** Tells all memory of {@code regions}, upwards. */
-    static void tell(GuestMemory memory, Extents regions, CoreSink sink, Progress progress) {
+    static void tell(GuestMemory memory, Extents regions, MemoryOutput sink, Progress progress) {
         MemorySegment buffer = MemorySegment.ofArray(new byte[CHUNK]);
         for (long i = 0; i < regions.count(); i++) {
             long address = regions.first(i);
@@ -39,12 +39,12 @@ final class MemoryReader {
 
     /** Gives the last address that is done. */
     private static long read(
-            GuestMemory memory, long first, long last, MemorySegment buffer, CoreSink sink, Progress progress) {
+            GuestMemory memory, long first, long last, MemorySegment buffer, MemoryOutput sink, Progress progress) {
         long lessOne = Math.min(last - first < 0 ? Long.MAX_VALUE : last - first, CHUNK - (first & CHUNK - 1) - 1);
         MemorySegment chunk = buffer.asSlice(0, lessOne + 1);
         long count = memory.readAvailable(first, chunk);
         if (count > 0) {
-            sink.tellMemory(first, chunk.asSlice(0, count));
+            sink.tell(first, chunk.asSlice(0, count));
         }
         progress.advance(lessOne + 1);
         if (count > lessOne) {

@@ -31,7 +31,7 @@ final class SegmentFeed {
             MemorySegment bytes =
                     buffer.asSlice(0, file.read(offset, buffer.asSlice(0, Math.min(CHUNK, end - offset))));
             if (memory) {
-                sink.writeMemory(segments.value(segment) + (offset - segments.first(segment)), bytes);
+                sink.memory().write(segments.value(segment) + (offset - segments.first(segment)), bytes);
             } else {
                 sink.write(bytes);
             }

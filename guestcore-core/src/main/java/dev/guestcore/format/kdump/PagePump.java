@@ -7,6 +7,7 @@ import dev.guestcore.PageState;
 import dev.guestcore.Progress;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.file.CoreSink;
+import dev.guestcore.file.MemoryOutput;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.internal.kernel.KernelSearch;
 import dev.guestcore.internal.ranges.Extents;
@@ -280,6 +281,7 @@ final class PagePump {
     private Chunk emit(Chunk chunk, Progress progress) {
         search.take(chunk.finds);
         long at = sink.position();
+        MemoryOutput told = sink.memory();
         chunk.send();
         int lost = 0;
         for (int i = 0; i < chunk.count; i++) {
@@ -289,7 +291,7 @@ final class PagePump {
                 lose(chunk.lostParts.get(lost++));
             }
             if (size > 0) {
-                sink.tellMemory(page << PAGE_SHIFT, chunk.page(i));
+                told.tell(page << PAGE_SHIFT, chunk.page(i));
                 describe(at, size, chunk.compressed[i] ? codec.flag() : PageCodec.NONE.flag());
                 at += size;
             } else if (size == ZERO) {

@@ -3,6 +3,7 @@ package dev.guestcore.format.lime;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.file.CoreSink;
 import dev.guestcore.file.FileBytes;
+import dev.guestcore.file.MemoryOutput;
 import io.airlift.compress.v3.MalformedInputException;
 import io.airlift.compress.v3.snappy.SnappyJavaCompressor;
 import io.airlift.compress.v3.snappy.SnappyJavaDecompressor;
@@ -144,9 +145,19 @@ final class SnappyFrames {
         }
 
         @Override
-        public void writeMemory(long address, MemorySegment bytes) {
-            target.tellMemory(address, bytes);
-            write(bytes);
+        public MemoryOutput memory() {
+            return new MemoryOutput() {
+                @Override
+                public void write(long address, MemorySegment bytes) {
+                    target.memory().tell(address, bytes);
+                    Sink.this.write(bytes);
+                }
+
+                @Override
+                public void writeZeros(long address, long count) {
+                    Sink.this.writeZeros(count);
+                }
+            };
         }
 
         @Override

@@ -1,6 +1,7 @@
 package dev.guestcore.internal.output;
 
 import dev.guestcore.file.CoreSink;
+import dev.guestcore.file.MemoryOutput;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -40,14 +41,24 @@ public final class FlattenedSink implements CoreSink {
     }
 
     @Override
-    public void writeMemory(long address, MemorySegment bytes) {
-        stream.tellMemory(address, bytes);
-        write(bytes);
-    }
+    public MemoryOutput memory() {
+        return new MemoryOutput() {
+            @Override
+            public void write(long address, MemorySegment bytes) {
+                tell(address, bytes);
+                FlattenedSink.this.write(bytes);
+            }
 
-    @Override
-    public void tellMemory(long address, MemorySegment memory) {
-        stream.tellMemory(address, memory);
+            @Override
+            public void writeZeros(long address, long count) {
+                FlattenedSink.this.writeZeros(count);
+            }
+
+            @Override
+            public void tell(long address, MemorySegment memory) {
+                stream.memory().tell(address, memory);
+            }
+        };
     }
 
     @Override

@@ -7,6 +7,7 @@ import dev.guestcore.PageRun;
 import dev.guestcore.PageState;
 import dev.guestcore.error.OutputException;
 import dev.guestcore.file.CoreSink;
+import dev.guestcore.file.MemoryOutput;
 import dev.guestcore.internal.file.IoReason;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -538,22 +539,32 @@ public final class OutputFile implements AutoCloseable {
         }
 
         @Override
-        public boolean passMemory(long address, long size, LongConsumer landmarks) {
-            boolean passes = stands(address, size)
-                    && placed.orElseThrow().showLandmarks(AddressRange.ofSize(address, size), landmarks);
-            if (passes) {
-                skip(size);
-            }
-            return passes;
-        }
+        public MemoryOutput memory() {
+            return new MemoryOutput() {
+                @Override
+                public boolean pass(long address, long size, LongConsumer landmarks) {
+                    boolean passes = stands(address, size)
+                            && placed.orElseThrow().showLandmarks(AddressRange.ofSize(address, size), landmarks);
+                    if (passes) {
+                        skip(size);
+                    }
+                    return passes;
+                }
 
-        @Override
-        public void writeMemory(long address, MemorySegment bytes) {
-            if (stands(address, bytes.byteSize())) {
-                skip(bytes.byteSize());
-            } else {
-                write(bytes);
-            }
+                @Override
+                public void write(long address, MemorySegment bytes) {
+                    if (stands(address, bytes.byteSize())) {
+                        skip(bytes.byteSize());
+                    } else {
+                        SparseSink.this.write(bytes);
+                    }
+                }
+
+                @Override
+                public void writeZeros(long address, long count) {
+                    SparseSink.this.writeZeros(count);
+                }
+            };
         }
 
         private boolean stands(long address, long size) {

@@ -8,6 +8,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.file.CoreSink;
+import dev.guestcore.file.MemoryOutput;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.kernel.VmcoreInfo;
 import java.lang.foreign.Arena;
@@ -34,7 +35,7 @@ public final class MemoryCopier {
     private static final int MOST_AHEAD = Math.clamp(Runtime.getRuntime().availableProcessors(), 2, 8);
 
     private final GuestMemory memory;
-    private final CoreSink sink;
+    private final MemoryOutput output;
     private final Progress progress;
     private final Deque<Chunk> free = new ArrayDeque<>();
     private final Deque<FutureTask<Chunk>> ahead = new ArrayDeque<>();
@@ -54,7 +55,7 @@ public final class MemoryCopier {
     /** Copies, and looks for VMCOREINFO in the pages as they pass, unless {@code finds} is null. */
     public MemoryCopier(GuestMemory memory, CoreSink sink, Progress progress, VmcoreInfo.@Nullable Collector finds) {
         this.memory = memory;
-        this.sink = sink;
+        this.output = sink.memory();
         this.progress = progress;
         this.finds = finds;
         this.looks = finds != null;
@@ -97,7 +98,7 @@ public final class MemoryCopier {
 
     /** Goes past what is stored already. */
     private boolean pass(long address, long size) {
-        boolean passed = sink.passMemory(address, size, finds == null ? page -> {} : this::look);
+        boolean passed = output.pass(address, size, finds == null ? page -> {} : this::look);
         memoryBytes += passed ? size : 0;
         return passed;
     }
@@ -187,7 +188,7 @@ public final class MemoryCopier {
         } else {
             zeroBytes += size;
         }
-        sink.writeZeroMemory(address, size);
+        output.writeZeros(address, size);
     }
 
     /** Bytes on their way; never crosses a multiple of the chunk size, so that pages stay whole whatever the start. */
@@ -264,7 +265,7 @@ public final class MemoryCopier {
                 int length = ends[piece] - at;
                 if (contents[piece] == Content.DATA) {
                     memoryBytes += length;
-                    sink.writeMemory(address + at, buffer.asSlice(at, length));
+                    output.write(address + at, buffer.asSlice(at, length));
                 } else {
                     put(contents[piece], address + at, length);
                 }

@@ -306,8 +306,8 @@ class OutputFileTest {
             try (OutputFile output = OutputFile.create(target, IfExists.FAIL)) {
                 byte[] page = new byte[4096];
                 Arrays.fill(page, (byte) 1);
-                output.sink().writeMemory(0, MemorySegment.ofArray(page));
-                output.sink().writeZeroMemory(4096, zeros);
+                output.sink().memory().write(0, MemorySegment.ofArray(page));
+                output.sink().memory().writeZeros(4096, zeros);
                 output.commit();
             }
             assertEquals(4096 + zeros, Files.size(target));
