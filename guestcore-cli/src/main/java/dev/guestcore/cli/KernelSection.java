@@ -38,7 +38,7 @@ final class KernelSection {
     private KernelSection(Guest guest, String location, KernelFacts facts, boolean searched) {
         this.facts = facts;
         this.searched = searched;
-        this.advice = DebuggerAdvice.of(guest, location, facts).stream()
+        this.advice = DebuggerAdvice.of(guest, location, facts, Guests.debuggers(guest)).stream()
                 .filter(KernelSection::canBeFollowed)
                 .toList();
     }

@@ -6,6 +6,7 @@ import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.file.FileSet;
+import dev.guestcore.kernel.DebuggerSupport;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -90,6 +91,11 @@ public interface CoreFormat {
     /** The same of a dump that is one file. */
     default List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         return rules(FileSet.of(file), deep, progress);
+    }
+
+    /** What debuggers make of the files. */
+    default DebuggerSupport debuggers() {
+        return DebuggerSupport.file();
     }
 
     /** Whether {@link #writer} works. */

@@ -63,14 +63,15 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
      * Advice for a Linux guest; empty for any other, for which these tools have no use, and for what came through a pipe,
      * which nobody can read again.
      *
-     * @param guest its provenance tells the format
+     * @param guest the guest
      * @param location what was opened: path of the file, or a live source
+     * @param facts of the guest's kernel
+     * @param format what debuggers make of its format, or of live guests
      */
-    public static List<DebuggerAdvice> of(Guest guest, String location, KernelFacts facts) {
+    public static List<DebuggerAdvice> of(Guest guest, String location, KernelFacts facts, DebuggerSupport format) {
         if (facts.release().isEmpty() || isPath(location) && FileBytes.isStream(Path.of(location))) {
             return List.of();
         }
-        String format = guest.provenance().format();
         boolean flattened = guest.provenance().layout().contains("flattened");
         Matcher flat = FLAT.matcher(guest.provenance().layout());
         Optional<XenFacts> xen = guest.facts(XenFacts.class);
@@ -79,7 +80,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         boolean note = guest.facts(VmcoreInfoFacts.class).isPresent();
         if (guest.machineMemory().isPresent() && xen.isPresent()) {
             // Its page tables hold machine frames: only a dump-core carries them, and drgn reads none.
-            advice.add(format.equals("xen") && !isCompressed(guest, location)
+            advice.add(format.hasMachineFrames() && !isCompressed(guest, location)
                     ? crashOfParavirtualized(location, xen.get(), Optional.empty())
                     : crashOfParavirtualized(
                             target(format, location, "xen"), xen.get(), Optional.of(conversion(format, location, "xen"))));
@@ -89,13 +90,13 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                     "crash", format, location, "crash " + options + "vmlinux ", "crash reads no compressed file"));
             advice.add(converted("drgn", format, location, "drgn -s vmlinux -c ", "drgn reads no compressed file"));
         } else {
-            advice.add(format.equals("raw") && flat.lookingAt() && otherMachine(guest, facts).isEmpty()
+            advice.add(flat.lookingAt() && otherMachine(guest, facts).isEmpty()
                     ? crashOfRawImage(guest.provenance().source() + "@" + flat.group(1), facts)
                     : crash(format, location, facts, note));
-            boolean unseen = format.equals("elf")
+            boolean unseen = format.needsProgramHeaders()
                     && !guest.facts(ElfFacts.class).map(ElfFacts::kernelAddresses).orElse(false);
             if (!note || !unseen || canBeSeen(guest, facts)) {
-                boolean isRead = format.equals("elf") || format.equals("kdump");
+                boolean isRead = format.drgnOpens();
                 String why = flattened
                         ? "drgn does not read a flattened dump"
                         : !note && facts.vmcoreInfo().isPresent() && isRead
@@ -189,13 +190,8 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
     }
 
     /** Only where the file that there is would not do: Volatility finds the kernel by its banner. */
-    private static Optional<DebuggerAdvice> volatility(String format, String location) {
-        String reason = switch (format) {
-            case "avml" -> "its scanner misses a banner that crosses two of the 64 KiB pieces of an AVML image";
-            case "xen" -> "its scanner misses a banner that crosses two pages of a Xen dump-core";
-            case "kdump" -> "it does not read kdumps";
-            default -> "";
-        };
+    private static Optional<DebuggerAdvice> volatility(DebuggerSupport format, String location) {
+        String reason = format.volatilityReason();
         return reason.isEmpty()
                 ? Optional.empty()
                 : Optional.of(new DebuggerAdvice(
@@ -205,7 +201,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                         reason));
     }
 
-    private static DebuggerAdvice crash(String format, String location, KernelFacts facts, boolean note) {
+    private static DebuggerAdvice crash(DebuggerSupport format, String location, KernelFacts facts, boolean note) {
         Matcher split = SPLIT.matcher(location);
         if (split.matches()) {
             // crash takes the files of a split dump one behind the other.
@@ -218,28 +214,19 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                     "crash " + (note ? "" : crashOptions(facts)) + "vmlinux " + files,
                     "crash takes all files of a split dump");
         }
-        return switch (format) {
-            case "elf", "kdump" -> new DebuggerAdvice(
-                    "crash",
-                    Optional.empty(),
-                    "crash " + (note ? "" : crashOptions(facts)) + "vmlinux " + ShellWords.quoted(location),
-                    note
-                            ? "crash takes the load address from VMCOREINFO"
-                            : "without a VMCOREINFO note, crash must be told where the kernel is");
-            case "xen" -> new DebuggerAdvice(
-                    "crash",
-                    Optional.empty(),
-                    "crash " + crashOptions(facts) + "vmlinux " + ShellWords.quoted(location),
-                    "crash cannot derive the load address from a dump-core");
-            default -> converted(
-                    "crash",
-                    format,
-                    location,
-                    "crash " + crashOptions(facts) + "vmlinux ",
-                    format.equals("vbox")
-                            ? "crash needs EI_VERSION 1, and a VMCore has 0"
-                            : "crash does not know this kind of source");
-        };
+        if (!format.crashOpens()) {
+            return converted(
+                    "crash", format, location, "crash " + crashOptions(facts) + "vmlinux ", format.crashReason());
+        }
+        boolean told = note && format.crashTakesNote();
+        String withoutNote = format.crashTakesNote()
+                ? "without a VMCOREINFO note, crash must be told where the kernel is"
+                : format.crashReason();
+        return new DebuggerAdvice(
+                "crash",
+                Optional.empty(),
+                "crash " + (told ? "" : crashOptions(facts)) + "vmlinux " + ShellWords.quoted(location),
+                told ? "crash takes the load address from VMCOREINFO" : withoutNote);
     }
 
     private static DebuggerAdvice crashOfRawImage(String place, KernelFacts facts) {
@@ -271,7 +258,7 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
         return true;
     }
 
-    private static DebuggerAdvice drgn(String format, String location, boolean note, boolean unseen) {
+    private static DebuggerAdvice drgn(DebuggerSupport format, String location, boolean note, boolean unseen) {
         String open = "drgn -s vmlinux -c ";
         if (SPLIT.matcher(location).matches()) {
             return converted("drgn", format, location, open, "drgn reads one file, and a split dump has several");
@@ -281,18 +268,15 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
                     "drgn", format, location, open, "drgn needs the kernel's virtual address in a"
                             + " program header, and this core has none; a new ELF core gets one");
         }
-        return switch (format) {
-            case "elf", "kdump" -> new DebuggerAdvice(
-                    "drgn",
-                    Optional.empty(),
-                    open + ShellWords.quoted(location),
-                    note
-                            ? "drgn takes the load address from VMCOREINFO"
-                            : "without a VMCOREINFO note, drgn reads physical memory only");
-            case "vbox" -> converted("drgn", format, location, open, "libelf needs EI_VERSION 1, and a VMCore has 0");
-            case "xen" -> converted("drgn", format, location, open, "drgn finds no memory in a dump-core");
-            default -> converted("drgn", format, location, open, "drgn does not know this kind of source");
-        };
+        return format.drgnOpens()
+                ? new DebuggerAdvice(
+                        "drgn",
+                        Optional.empty(),
+                        open + ShellWords.quoted(location),
+                        note
+                                ? "drgn takes the load address from VMCOREINFO"
+                                : "without a VMCOREINFO note, drgn reads physical memory only")
+                : converted("drgn", format, location, open, format.drgnReason());
     }
 
     /**
@@ -325,31 +309,24 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
     }
 
     private static DebuggerAdvice converted(
-            String tool, String format, String location, String open, String reason) {
+            String tool, DebuggerSupport format, String location, String open, String reason) {
         String target = target(format, location, "elf");
         return new DebuggerAdvice(
                 tool, Optional.of(conversion(format, location, "elf")), open + ShellWords.quoted(target), reason);
     }
 
-    private static String conversion(String format, String location, String to) {
-        String verb = isFile(format) ? "convert " : "capture ";
+    private static String conversion(DebuggerSupport format, String location, String to) {
+        String verb = format.isFile() ? "convert " : "capture ";
         return "guestcore " + verb + ShellWords.quoted(location) + " -o "
                 + ShellWords.quoted(target(format, location, to)) + " --to " + to;
     }
 
-    private static String target(String format, String location, String to) {
-        if (!isFile(format) || SCHEME.matcher(location).lookingAt()) {
+    private static String target(DebuggerSupport format, String location, String to) {
+        if (!format.isFile() || SCHEME.matcher(location).lookingAt()) {
             return "guest." + to;
         }
         Matcher compressed = COMPRESSED.matcher(location);
         return (compressed.matches() ? compressed.group(1) : location) + "." + to;
-    }
-
-    private static boolean isFile(String format) {
-        return switch (format) {
-            case "vbox", "xen", "lime", "raw", "avml", "xen-legacy", "elf", "kdump", "vmstate" -> true;
-            default -> false;
-        };
     }
 
     /** Options that tell crash where the kernel is; empty where it is where it was linked for. */

@@ -16,6 +16,7 @@ import dev.guestcore.format.Probe;
 import dev.guestcore.internal.check.CheckList;
 import dev.guestcore.internal.text.Nearest;
 import dev.guestcore.internal.text.ShellWords;
+import dev.guestcore.kernel.DebuggerSupport;
 import dev.guestcore.source.FreezeRequest;
 import dev.guestcore.source.GuestSource;
 import dev.guestcore.source.SourceProvider;
@@ -71,6 +72,15 @@ public final class Guests {
     /** Whether a location names one file, and nothing stands before it. */
     public static boolean isFile(String location) {
         return schemes().stream().noneMatch(scheme -> location.startsWith(scheme.name() + ":"));
+    }
+
+    /** What debuggers make of the files of a guest's format; if it came from none, what they make of a live guest. */
+    public static DebuggerSupport debuggers(Guest guest) {
+        return formats().stream()
+                .filter(format -> format.name().equals(guest.provenance().format()))
+                .findFirst()
+                .map(CoreFormat::debuggers)
+                .orElseGet(DebuggerSupport::live);
     }
 
     /**

@@ -37,7 +37,8 @@ class DebuggerAdviceTest {
     }
 
     private static Optional<DebuggerAdvice> drgn(Guest guest, Path core) {
-        List<DebuggerAdvice> all = DebuggerAdvice.of(guest, core.toString(), KernelFacts.glance(guest));
+        List<DebuggerAdvice> all =
+                DebuggerAdvice.of(guest, core.toString(), KernelFacts.glance(guest), Guests.debuggers(guest));
         return all.stream().filter(advice -> advice.tool().equals("drgn")).findFirst();
     }
 
@@ -58,7 +59,8 @@ class DebuggerAdviceTest {
     }
 
     private static DebuggerAdvice of(String tool, Guest guest, String location) {
-        return DebuggerAdvice.of(guest, location, KernelFacts.search(guest, Progress.none())).stream()
+        KernelFacts facts = KernelFacts.search(guest, Progress.none());
+        return DebuggerAdvice.of(guest, location, facts, Guests.debuggers(guest)).stream()
                 .filter(advice -> advice.tool().equals(tool))
                 .findFirst()
                 .orElseThrow();

@@ -14,6 +14,7 @@ import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.facts.VmcoreInfoFields;
 import dev.guestcore.facts.XenFacts;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.MadeUpKernel;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -79,6 +80,10 @@ class KernelFactsTest {
                 .ram(0, MemorySegment.ofArray(memory.array()))
                 .provenance(Provenance.of("x.core", format))
                 .vcpu(registers);
+    }
+
+    private static List<DebuggerAdvice> advice(Guest guest, String location, KernelFacts facts) {
+        return DebuggerAdvice.of(guest, location, facts, Guests.debuggers(guest));
     }
 
     @Test
@@ -166,7 +171,7 @@ class KernelFactsTest {
         KernelFacts facts = KernelFacts.search(guest(KERNEL_ROOT, "vbox"), Progress.none());
         assertEquals("Windows 10.0 build 19045", facts.system().orElseThrow().value());
         assertEquals(Optional.empty(), facts.kaslrOffset());
-        assertEquals(List.of(), DebuggerAdvice.of(guest(KERNEL_ROOT, "vbox"), "x.core", facts));
+        assertEquals(List.of(), advice(guest(KERNEL_ROOT, "vbox"), "x.core", facts));
     }
 
     @Test
@@ -210,7 +215,7 @@ class KernelFactsTest {
         text(IMAGE + 0x123450, BANNER + "\n\0");
         note(vmcoreInfo(PHYSICAL_BASE));
         Guest guest = inFile ? noted(format) : guest(KERNEL_ROOT, format);
-        return DebuggerAdvice.of(guest, location, KernelFacts.search(guest, Progress.none())).stream()
+        return advice(guest, location, KernelFacts.search(guest, Progress.none())).stream()
                 .map(advice -> advice.conversion().map(command -> command + " && ").orElse("") + advice.command())
                 .toList();
     }
@@ -219,7 +224,7 @@ class KernelFactsTest {
     void advisesToGiveTheKernelAnAddressForDrgn() {
         kernel();
         Guest guest = noted("elf", false);
-        DebuggerAdvice drgn = DebuggerAdvice.of(guest, "a.elf", KernelFacts.glance(guest)).get(1);
+        DebuggerAdvice drgn = advice(guest, "a.elf", KernelFacts.glance(guest)).get(1);
         assertEquals(Optional.of("guestcore convert a.elf -o a.elf.elf --to elf"), drgn.conversion());
         assertEquals("drgn -s vmlinux -c a.elf.elf", drgn.command());
     }
@@ -276,7 +281,7 @@ class KernelFactsTest {
                 .provenance(Provenance.of("a.core", "avml"))
                 .build();
         assertEquals(List.of("crash", "drgn", "gdb"), tools(five, facts));
-        String reason = DebuggerAdvice.of(five, "a.core", facts).getFirst().reason();
+        String reason = advice(five, "a.core", facts).getFirst().reason();
         assertTrue(reason.contains("Volatility 3 does not read page tables of five levels"), reason);
     }
 
@@ -292,7 +297,7 @@ class KernelFactsTest {
                         "a.flat", "kdump", "version 6, flattened", Optional.empty(), Optional.empty(), Optional.empty()))
                 .facts(new VmcoreInfoFacts(vmcoreInfo(PHYSICAL_BASE).getBytes(StandardCharsets.US_ASCII)))
                 .build();
-        List<DebuggerAdvice> advice = DebuggerAdvice.of(flattened, "a.flat", KernelFacts.glance(flattened));
+        List<DebuggerAdvice> advice = advice(flattened, "a.flat", KernelFacts.glance(flattened));
         assertEquals("crash vmlinux a.flat", advice.getFirst().command());
         assertEquals(
                 Optional.of("guestcore convert a.flat -o a.flat.elf --to elf"), advice.get(1).conversion());
@@ -302,7 +307,7 @@ class KernelFactsTest {
     void promisesNoRegistersThatASourceLacks() {
         MadeUpKernel known = MadeUpKernel.at(0x1a00_0000, 8 << 20).withNoteAt(0x10_0000);
         Guest image = known.guest().provenance(Provenance.of("a.lime", "lime")).build();
-        DebuggerAdvice gdb = DebuggerAdvice.of(image, "a.lime", KernelFacts.search(image, Progress.none())).getLast();
+        DebuggerAdvice gdb = advice(image, "a.lime", KernelFacts.search(image, Progress.none())).getLast();
         assertEquals("gdb", gdb.tool());
         assertTrue(gdb.reason().contains("no registers"), gdb.reason());
         Guest arm = known.guest()
@@ -322,11 +327,11 @@ class KernelFactsTest {
         assertEquals(List.of("crash", "gdb"), tools(paravirtualized("xen"), facts));
         assertEquals(
                 Optional.of("guestcore convert a.core -o a.core.xen --to xen"),
-                DebuggerAdvice.of(paravirtualized("vbox"), "a.core", facts).getFirst().conversion());
+                advice(paravirtualized("vbox"), "a.core", facts).getFirst().conversion());
     }
 
     private static List<String> tools(Guest guest, KernelFacts facts) {
-        return DebuggerAdvice.of(guest, "a.core", facts).stream().map(DebuggerAdvice::tool).toList();
+        return advice(guest, "a.core", facts).stream().map(DebuggerAdvice::tool).toList();
     }
 
     private static Guest paravirtualized(String format) {

@@ -261,7 +261,7 @@ final class GuestWalk {
         boolean thorough = isSmall() && (choice & 16) != 0;
         KernelFacts facts = thorough ? KernelFacts.search(guest, Progress.none()) : KernelFacts.glance(guest);
         String ignored = facts.toString();
-        DebuggerAdvice.of(guest, "guest", facts).forEach(Object::toString);
+        DebuggerAdvice.of(guest, "guest", facts, Guests.debuggers(guest)).forEach(Object::toString);
     }
 
     private void addresses() {

@@ -8,6 +8,7 @@ import dev.guestcore.facts.VmcoreInfoFields;
 import dev.guestcore.kernel.DebuggerAdvice;
 import dev.guestcore.kernel.KernelFacts;
 import dev.guestcore.kernel.VmcoreInfo;
+import dev.guestcore.open.Guests;
 import dev.guestcore.testing.Patterns;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
@@ -74,7 +75,7 @@ final class VmcoreInfoTarget implements Target {
         guest.facts().forEach(facts -> facts.describe());
         KernelFacts facts =
                 asNote ? KernelFacts.glance(guest) : KernelFacts.with(guest, new VmcoreInfo(0x1000, text));
-        DebuggerAdvice.of(guest, "guest.core", facts)
+        DebuggerAdvice.of(guest, "guest.core", facts, Guests.debuggers(guest))
                 .forEach(advice -> GuestWalk.require(!advice.reason().isEmpty(), "advice without a reason", advice));
     }
 

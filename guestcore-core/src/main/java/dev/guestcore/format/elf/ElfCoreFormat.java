@@ -31,6 +31,7 @@ import dev.guestcore.internal.keep.KeepRecord;
 import dev.guestcore.internal.memory.FileMemory;
 import dev.guestcore.internal.ranges.Extents;
 import dev.guestcore.internal.text.Amounts;
+import dev.guestcore.kernel.DebuggerSupport;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -227,6 +228,11 @@ public final class ElfCoreFormat implements OneFileFormat {
     @Override
     public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         return new ElfCoreVerifier(file, deep, progress).run();
+    }
+
+    @Override
+    public DebuggerSupport debuggers() {
+        return DebuggerSupport.file().withNoteReaders().withProgramHeaders();
     }
 
     @Override

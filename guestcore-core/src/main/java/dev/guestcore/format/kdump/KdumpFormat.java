@@ -10,6 +10,7 @@ import dev.guestcore.format.CoreFormat;
 import dev.guestcore.format.NamedParts;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
+import dev.guestcore.kernel.DebuggerSupport;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -66,6 +67,11 @@ public final class KdumpFormat implements CoreFormat {
 
     private static List<FileBytes> bytes(FileSet files) {
         return files.parts().stream().map(FileSet.Part::file).toList();
+    }
+
+    @Override
+    public DebuggerSupport debuggers() {
+        return DebuggerSupport.file().withNoteReaders().withoutVolatility("it does not read kdumps");
     }
 
     @Override

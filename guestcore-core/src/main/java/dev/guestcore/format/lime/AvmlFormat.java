@@ -7,6 +7,7 @@ import dev.guestcore.format.Check;
 import dev.guestcore.format.ChosenOptions;
 import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Probe;
+import dev.guestcore.kernel.DebuggerSupport;
 import java.util.List;
 import java.util.Map;
 
@@ -39,6 +40,13 @@ public final class AvmlFormat implements OneFileFormat {
     @Override
     public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         return LimeImages.verify(file, Dialect.AVML, deep, progress);
+    }
+
+    @Override
+    public DebuggerSupport debuggers() {
+        return DebuggerSupport.file()
+                .withoutVolatility(
+                        "its scanner misses a banner that crosses two of the 64 KiB pieces of an AVML image");
     }
 
     @Override

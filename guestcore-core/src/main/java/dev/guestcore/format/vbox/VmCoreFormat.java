@@ -9,6 +9,7 @@ import dev.guestcore.format.ChosenOptions;
 import dev.guestcore.format.OneFileFormat;
 import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
+import dev.guestcore.kernel.DebuggerSupport;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -54,6 +55,13 @@ public final class VmCoreFormat implements OneFileFormat {
     @Override
     public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         return VmCoreVerifier.verify(file, deep, progress);
+    }
+
+    @Override
+    public DebuggerSupport debuggers() {
+        return DebuggerSupport.file()
+                .withoutCrash("crash needs EI_VERSION 1, and a VMCore has 0")
+                .withoutDrgn("libelf needs EI_VERSION 1, and a VMCore has 0");
     }
 
     @Override

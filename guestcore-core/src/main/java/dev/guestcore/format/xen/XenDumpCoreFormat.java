@@ -12,6 +12,7 @@ import dev.guestcore.format.Probe;
 import dev.guestcore.format.WriteOption;
 import dev.guestcore.internal.elf.Elf;
 import dev.guestcore.internal.elf.ElfHeader;
+import dev.guestcore.kernel.DebuggerSupport;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -77,6 +78,15 @@ public final class XenDumpCoreFormat implements OneFileFormat {
     @Override
     public List<Check> rules(FileBytes file, boolean deep, Progress progress) {
         return new DumpChecks(DumpFile.read(file)).run(deep, progress);
+    }
+
+    @Override
+    public DebuggerSupport debuggers() {
+        return DebuggerSupport.file()
+                .withCrashThatMustBeTold("crash cannot derive the load address from a dump-core")
+                .withoutDrgn("drgn finds no memory in a dump-core")
+                .withoutVolatility("its scanner misses a banner that crosses two pages of a Xen dump-core")
+                .withMachineFrames();
     }
 
     @Override

@@ -106,7 +106,8 @@ class AdviceTest {
     private static DebuggerAdvice advice(String source, String tool) {
         String location = absolute(source);
         try (Guest guest = Guests.open(location)) {
-            return DebuggerAdvice.of(guest, location, KernelFacts.search(guest, Progress.none())).stream()
+            KernelFacts facts = KernelFacts.search(guest, Progress.none());
+            return DebuggerAdvice.of(guest, location, facts, Guests.debuggers(guest)).stream()
                     .filter(one -> one.tool().equals(tool))
                     .findFirst()
                     .orElseThrow();

@@ -183,7 +183,8 @@ class CrashTest {
 
         String raw = WrittenCore.of(WrittenCore.Origin.LINUX, "raw").file().toString();
         try (Guest guest = Guests.open(raw)) {
-            DebuggerAdvice advice = DebuggerAdvice.of(guest, raw, KernelFacts.search(guest, Progress.none()))
+            KernelFacts facts = KernelFacts.search(guest, Progress.none());
+            DebuggerAdvice advice = DebuggerAdvice.of(guest, raw, facts, Guests.debuggers(guest))
                     .getFirst();
             assertTrue(advice.command().endsWith(" vmlinux " + raw + "@0x0"), advice.command());
             assertEquals(expected, afterStart((Object[]) advice.command().replace("vmlinux", vmlinux).split(" ")));
