@@ -159,13 +159,19 @@ public final class ElfCoreWriter implements CoreWriter {
         }
 
         /** A Xen PV guest's page tables hold machine addresses, so they do not show where its own memory is mapped. */
-        OptionalLong directMap(Optional<byte[]> vmcoreInfo) {
-            return machine == Elf.EM_X86_64 && guest.machineMemory().isEmpty()
+        VirtualAddresses virtualAddresses(Optional<byte[]> vmcoreInfo) {
+            if (guest.machineMemory().isPresent() || machine != Elf.EM_X86_64 && machine != Elf.EM_386) {
+                return VirtualAddresses.physical();
+            }
+            OptionalLong directMap = machine == Elf.EM_X86_64
                     ? vmcoreInfo
                             .flatMap(text -> LinuxMemory.of(guest.memory(), text))
                             .map(LinuxMemory::directMap)
                             .orElse(OptionalLong.empty())
                     : OptionalLong.empty();
+            return directMap.isPresent()
+                    ? VirtualAddresses.directMap(directMap.getAsLong())
+                    : VirtualAddresses.seen(guest);
         }
 
         NoteList with(Optional<byte[]> vmcoreInfo) {
@@ -177,17 +183,17 @@ public final class ElfCoreWriter implements CoreWriter {
      * What stands before memory.
      *
      * @param segments as {@link #segments} gives them, and the kernel's image as one of its own
-     * @param directMap virtual address of guest-physical 0 in the kernel's map of all memory
+     * @param addresses virtual ones of all memory but the image
      * @param notes all but the record of our own
      */
-    private record Head(Extents segments, Optional<KernelImage> image, OptionalLong directMap, NoteList notes) {
+    private record Head(Extents segments, Optional<KernelImage> image, VirtualAddresses addresses, NoteList notes) {
 
         static Head of(Notes notes, Extents segments, Optional<byte[]> vmcoreInfo) {
             Optional<KernelImage> image = notes.machine() == Elf.EM_X86_64
                     ? vmcoreInfo.flatMap(KernelImage::of).filter(found -> isStored(found.range(), segments))
                     : Optional.empty();
             Extents laidOut = image.map(found -> split(segments, found.range())).orElse(segments);
-            return new Head(laidOut, image, notes.directMap(vmcoreInfo), notes.with(vmcoreInfo));
+            return new Head(laidOut, image, notes.virtualAddresses(vmcoreInfo), notes.with(vmcoreInfo));
         }
 
         long headerCount() {
@@ -537,11 +543,12 @@ public final class ElfCoreWriter implements CoreWriter {
                 }
                 long address = head.segments().first(i);
                 long stored = head.segments().value(i);
-                long memorySize = head.segments().last(i) - address + 1;
+                AddressRange segment = new AddressRange(address, head.segments().last(i));
+                long memorySize = segment.size();
                 long virtual = head.image()
                         .filter(found -> found.range().first() == address)
                         .map(KernelImage::virtualFirst)
-                        .orElse(head.directMap().orElse(0) + address);
+                        .orElseGet(() -> head.addresses().of(segment));
                 new ProgramHeader(Elf.PT_LOAD, 0, offset, virtual, address, stored, memorySize, 0)
                         .write(buffer, elfClass);
                 offset += stored;

@@ -22,6 +22,7 @@ import dev.guestcore.format.WriteReport;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.ForeignTools;
 import dev.guestcore.testing.LinuxPages;
+import dev.guestcore.testing.MadeUpKernel;
 import dev.guestcore.testing.Patterns;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -166,13 +167,9 @@ class ElfCoreWriterTest {
                 .build()) {
             core = write(guest, "linux");
         }
-        ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(core)).order(ByteOrder.LITTLE_ENDIAN);
-        List<String> virtual = IntStream.range(1, file.getShort(56))
-                .map(i -> 64 + 56 * i)
-                .mapToObj(at -> Long.toHexString(file.getLong(at + 24)) + " " + Long.toHexString(file.getLong(at + 16)))
-                .toList();
         assertEquals(
-                List.of("0 ffffffff81000000", "200000 ffff93c540200000", "600000 ffff93c540600000"), virtual);
+                List.of("0 ffffffff81000000", "200000 ffff93c540200000", "600000 ffff93c540600000"),
+                virtualAddresses(core));
         try (Guest back = Guests.open(core)) {
             byte[] page = new byte[0x1000];
             back.memory().read(0x600000, MemorySegment.ofArray(page));
@@ -427,6 +424,55 @@ class ElfCoreWriterTest {
                 assertTrue(copy.facts(ElfFacts.class).orElseThrow().kernelAddresses());
             }
         }
+    }
+
+    private static RegisterState paged(long root) {
+        return RegisterState.builder()
+                .set(X86.CR0, 0x8000_0011L)
+                .set(X86.CR3, root)
+                .set(X86.CR4, 0x20)
+                .set(X86.EFER, 0x500)
+                .set(X86.RIP, 0x1000)
+                .build();
+    }
+
+    /** What nobody knows a virtual address of is nowhere, instead of where a process has other bytes. */
+    @Test
+    void memoryOfAnUnknownKernelIsAtNoVirtualAddressThatThereCanBe() throws Exception {
+        MadeUpKernel kernel = MadeUpKernel.at(0x1a00_0000, 8 << 20);
+        try (Guest guest = kernel.guest().vcpu(kernel.registers()).build()) {
+            assertEquals(List.of("0 4000000000000000"), virtualAddresses(write(guest, "paged")));
+        }
+    }
+
+    @Test
+    void memoryIsAtItsPhysicalAddressesIfPageTablesOrTheirAbsenceSaySo() throws Exception {
+        ByteBuffer memory = ByteBuffer.allocate(4 << 20).order(ByteOrder.LITTLE_ENDIAN);
+        memory.putLong(0x1000, 0x2003).putLong(0x2000, 0x3003);
+        memory.putLong(0x3000, 0x83).putLong(0x3008, 0x20_0083);
+        MemorySegment bytes = MemorySegment.ofArray(memory.array());
+        try (Guest guest = Guest.builder().ram(0, bytes).vcpu(paged(0x1000)).build()) {
+            assertEquals(List.of("0 0"), virtualAddresses(write(guest, "identity")));
+        }
+        try (Guest guest = Guest.builder().ram(0, bytes).ram(0x800000, bytes).vcpu(paged(0x1000)).build()) {
+            assertEquals(List.of("0 0", "800000 4000000000800000"), virtualAddresses(write(guest, "half")));
+        }
+        RegisterState unpaged = paged(0x1000).toBuilder().set(X86.CR0, 0x11).set(X86.EFER, 0).build();
+        try (Guest guest = Guest.builder().ram(0, bytes).ram(0x800000, bytes).vcpu(unpaged).build()) {
+            assertEquals(List.of("0 0", "800000 800000"), virtualAddresses(write(guest, "unpaged")));
+        }
+        try (Guest guest = Guest.builder().ram(0x800000, bytes).build()) {
+            assertEquals(List.of("800000 800000"), virtualAddresses(write(guest, "bare")));
+        }
+    }
+
+    /** p_paddr and p_vaddr of each segment of memory. */
+    private static List<String> virtualAddresses(Path core) throws IOException {
+        ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(core)).order(ByteOrder.LITTLE_ENDIAN);
+        return IntStream.range(1, file.getShort(56))
+                .map(i -> 64 + 56 * i)
+                .mapToObj(at -> Long.toHexString(file.getLong(at + 24)) + " " + Long.toHexString(file.getLong(at + 16)))
+                .toList();
     }
 
     @Test
