@@ -10,10 +10,16 @@ final class Job {
     private long before;
     private long phaseTotal;
     private long phaseDone;
+    private int passes;
 
     /** So many more bytes will be handled, in phases to come. */
     void expect(long bytes) {
         expected = sum(expected, Math.max(0, bytes));
+    }
+
+    /** So many phases will come of about as many bytes as the first of them turns out to have. */
+    void expectPasses(int count) {
+        passes += count;
     }
 
     /** A phase of so many bytes begins, and the one before is over. */
@@ -22,7 +28,12 @@ final class Job {
         before = sum(before, phaseTotal);
         phaseTotal = Math.max(0, bytes);
         phaseDone = 0;
-        expected = Math.max(expected, sum(before, phaseTotal));
+        passes = Math.max(0, passes - 1);
+        long all = sum(before, phaseTotal);
+        for (int i = 0; i < passes; i++) {
+            all = sum(all, phaseTotal);
+        }
+        expected = Math.max(expected, all);
     }
 
     /** So many bytes more are done. */

@@ -32,6 +32,11 @@ final class ShownProgress implements Progress, AutoCloseable {
         return new TerminalProgress(console.err(), console.terminal().width(), job, System::nanoTime);
     }
 
+    /** So many phases will come, each of about as many bytes as the first. */
+    void expectPasses(int count) {
+        job.expectPasses(count);
+    }
+
     /** So many more bytes will be handled, in phases to come: for one bar and one time left over all of them. */
     void expect(long bytes) {
         job.expect(bytes);

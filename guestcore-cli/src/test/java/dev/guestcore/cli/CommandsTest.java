@@ -279,6 +279,36 @@ class CommandsTest {
         assertEquals(last.get("total"), last.get("done"));
     }
 
+    /** Reading all memory, then comparing it: known from the first line on, whatever the memory comes from. */
+    @Test
+    void oneProgressForAllPassesOfVerify() throws IOException {
+        Run.of("convert", "demo:ram=4M", "-o", file("a.elf"), "--to", "elf").expect(0);
+        Run.of("convert", file("a.elf"), "-o", file("a.kdump"), "--to", "kdump").expect(0);
+        Run.of("convert", file("a.elf"), "-o", file("a.img"), "--to", "raw").expect(0);
+        for (String source : List.of(
+                file("a.elf"),
+                file("a.kdump"),
+                file("a.img"),
+                "split:" + file("a.kdump"),
+                "raw:" + file("a.img") + "@0x0")) {
+            List<Map<?, ?>> lines = Run.of("verify", "--deep", source, "--against", source, "--progress", "json")
+                    .expect(0)
+                    .err()
+                    .lines()
+                    .filter(line -> line.contains("jobTotal"))
+                    .<Map<?, ?>>map(line -> (Map<?, ?>) Run.parse(line.getBytes(StandardCharsets.UTF_8)))
+                    .toList();
+            assertEquals(2, lines.stream().map(line -> line.get("phase")).distinct().count(), source + lines);
+            double share = 0;
+            for (Map<?, ?> line : lines) {
+                double now = ((Number) line.get("jobDone")).doubleValue() / ((Number) line.get("jobTotal")).doubleValue();
+                assertTrue(now >= share - 0.01, source + lines);
+                share = now;
+            }
+            assertTrue(share > 0.95, source + lines);
+        }
+    }
+
     @Test
     void theDemoEndsWell() throws IOException {
         Run run = Run.of("demo", "-o", file("demo")).expect(0);

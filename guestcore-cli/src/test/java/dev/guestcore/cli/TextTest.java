@@ -120,6 +120,20 @@ class TextTest {
     }
 
     @Test
+    void aPassIsAsLongAsTheOneBefore() {
+        Job job = new Job();
+        job.expectPasses(3);
+        job.begin(100);
+        assertEquals(300, job.total());
+        job.advance(100);
+        job.begin(200);
+        assertEquals(500, job.total());
+        job.advance(200);
+        job.begin(50);
+        assertEquals(500, job.total(), "what was expected stays, so that the bar does not jump");
+    }
+
+    @Test
     void aJobGrowsWithWhatNobodyExpected() {
         Job job = new Job();
         job.expect(100);
