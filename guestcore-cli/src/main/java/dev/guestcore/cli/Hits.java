@@ -39,6 +39,7 @@ final class Hits {
     private final String pattern;
     private final boolean utf16;
     private final boolean json;
+    private Optional<ProcessSearch.Owner> owner = Optional.empty();
 
     /**
      * Prints to {@code console}.
@@ -66,6 +67,12 @@ final class Hits {
         this.json = json;
     }
 
+    /** Says of each find in which process it is. */
+    Hits of(ProcessSearch.Owner process) {
+        owner = Optional.of(process);
+        return this;
+    }
+
     /** Prints one find. */
     void print(SearchHit hit) {
         progress.close();
@@ -85,6 +92,8 @@ final class Hits {
         if (!hit.region().isEmpty()) {
             line.append("  ").append(Printable.of(hit.region()));
         }
+        owner.ifPresent(process -> line.append("  ")
+                .append(Printable.of((process.name() + " (pid " + process.pid() + ")  " + process.area(hit.address())).strip())));
         line.append(style.faint("  " + Text.counted(hit.length(), "byte")));
         console.out().println(line);
         lines(hit).forEach(text -> console.out().println(fitted(text, marked(text, hit, style))));
@@ -156,6 +165,14 @@ final class Hits {
             guestPhysical(physical).ifPresent(found -> line.put("guestPhysical", Json.address(found.value())));
         });
         line.put(space.isPresent() ? "rights" : "region", hit.region());
+        owner.ifPresent(process -> {
+            line.put("pid", process.pid());
+            line.put("name", process.name());
+            String area = process.area(hit.address());
+            if (!area.isEmpty()) {
+                line.put("area", area);
+            }
+        });
         line.put("contextAddress", Json.address(hit.contextAddress()));
         line.put("context", HexFormat.of().formatHex(hit.context()));
         return line;

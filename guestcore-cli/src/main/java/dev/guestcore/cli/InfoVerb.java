@@ -76,6 +76,9 @@ final class InfoVerb extends Verb {
     @Mixin
     FreezeOption freeze = new FreezeOption();
 
+    @Mixin
+    CacheOption cache = new CacheOption();
+
     InfoVerb(Console console) {
         super(console);
     }
@@ -147,7 +150,7 @@ final class InfoVerb extends Verb {
             return Optional.empty();
         }
         try (ShownProgress shown = progress(progress.mode)) {
-            return LinuxSection.of(guest, scan, scan ? shown : Progress.none());
+            return LinuxSection.of(guest, scan, cache.of(source), scan ? shown : Progress.none());
         }
     }
 

@@ -6,6 +6,7 @@ import dev.guestcore.Vcpu;
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.internal.text.Names;
+import dev.guestcore.linux.KernelCache;
 import dev.guestcore.linux.KernelClock;
 import dev.guestcore.linux.KernelObject;
 import dev.guestcore.linux.Linux;
@@ -90,13 +91,14 @@ final class LinuxSection {
      * What can be told.
      *
      * @param all whether all memory may be searched for the kernel
+     * @param cache what is remembered of it
      * @return empty if no kernel is found
      */
-    static Optional<LinuxSection> of(Guest guest, boolean all, Progress progress) {
+    static Optional<LinuxSection> of(Guest guest, boolean all, KernelCache cache, Progress progress) {
         Budget budget = new Budget(all ? Long.MAX_VALUE : MOST_SEARCHED, progress);
         return known(() -> {
             try {
-                return Linux.find(guest, budget).map(LinuxSection::new);
+                return Linux.find(guest, budget, cache).map(LinuxSection::new);
             } catch (CancelledException e) {
                 if (budget.left < 0) {
                     return Optional.empty();

@@ -3,10 +3,12 @@ package dev.guestcore.cli;
 import dev.guestcore.AddressRange;
 import dev.guestcore.Guest;
 import dev.guestcore.address.AddressSpace;
+import dev.guestcore.linux.KernelObject;
 import dev.guestcore.linux.Linux;
 import dev.guestcore.linux.LinuxException;
 import dev.guestcore.linux.Task;
 import dev.guestcore.linux.Tasks;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -43,12 +45,26 @@ final class ProcessOption {
      */
     AddressSpace of(Guest guest, String source, Verb verb) {
         int number = pid == null ? 0 : pid;
+        return find(linux(guest, source, verb).tasks(), number, source).requireAddressSpace();
+    }
+
+    /**
+     * The kernel of the guest.
+     *
+     * @throws LinuxException if none is found
+     */
+    Linux linux(Guest guest, String source, Verb verb) {
         Linux linux;
         try (ShownProgress shown = verb.progress(ProgressMode.AUTO)) {
             linux = Linux.of(guest, shown, cache.of(source));
         }
         linux.problems().forEach(problem -> verb.afterwards("guestcore: " + Printable.of(problem)));
-        return find(linux.tasks(), number, source).requireAddressSpace();
+        return linux;
+    }
+
+    /** Where the kernel describes the memory of a process; empty if it has none, as a kernel thread and a zombie. */
+    static Optional<Long> memory(Task task) {
+        return task.object().get("mm").target().map(KernelObject::address);
     }
 
     /** A task by the number that users call it by. */

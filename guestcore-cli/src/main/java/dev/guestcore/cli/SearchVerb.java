@@ -5,10 +5,12 @@ import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.address.AddressSpace;
 import dev.guestcore.error.UnsupportedRequestException;
+import dev.guestcore.linux.Linux;
 import dev.guestcore.search.MemorySearch;
 import dev.guestcore.search.SearchPattern;
 import dev.guestcore.search.SearchSummary;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -37,7 +39,8 @@ import picocli.CommandLine.Parameters;
             "  guestcore search vm.core 'BOOT_IMAGE='",
             "  guestcore search vm.core --hex '55 aa' --range 0x7c00-0x7fff",
             "  guestcore search vm.core --regex 'Linux version [ -~]+' --virtual --cpu 0 --limit 1",
-            "  guestcore search vm.core --pid 1234 password"
+            "  guestcore search vm.core --pid 1234 password",
+            "  guestcore search vm.core --all-processes 'BEGIN RSA PRIVATE KEY'"
         })
 final class SearchVerb extends Verb {
 
@@ -66,6 +69,11 @@ final class SearchVerb extends Verb {
 
     @Mixin
     ProcessOption process = new ProcessOption();
+
+    @Option(
+            names = "--all-processes",
+            description = "Search the memory of each process of a Linux guest; matches come with the process and the area.")
+    boolean allProcesses;
 
     @Option(
             names = "--range",
@@ -118,6 +126,10 @@ final class SearchVerb extends Verb {
     @Override
     public Integer call() throws Exception {
         process.check(this, addressSpace);
+        if (allProcesses && (process.isGiven() || virtual || addressSpace.cpu != null || addressSpace.tables.isGiven())) {
+            throw usage("--all-processes names the page tables; leave out --pid, --virtual, --cpu, --root, --paging, --c-bit and "
+                    + "--physical-bits");
+        }
         addressSpace.check(this, virtual);
         if (context < 0 || context > MemorySearch.MOST_CONTEXT) {
             throw usage("--context is a number from 0 to " + MemorySearch.MOST_CONTEXT + ", found " + context);
@@ -161,26 +173,37 @@ final class SearchVerb extends Verb {
     private int search(MemorySearch search) {
         try (FreezeOption.Look look = freeze.look(this);
                 Guest guest = look.open(source, FreezeOption.Need.MUCH, progress.mode)) {
+            List<String> problems = new ArrayList<>();
             SearchSummary summary;
             Hits hits;
+            // Before the progress of the search begins.
+            Optional<Linux> linux = allProcesses ? Optional.of(process.linux(guest, source, this)) : Optional.empty();
             Optional<AddressSpace> seen = seen(guest);
             try (ShownProgress shown = progress(progress.mode)) {
-                if (seen.isPresent()) {
+                if (linux.isPresent()) {
+                    hits = hits(shown, guest.memory(), Optional.empty());
+                    ProcessSearch all = new ProcessSearch(search, range, limit);
+                    summary = all.run(linux.get(), (space, owner) -> hits(shown, space.memory(), Optional.of(space)).of(owner), shown);
+                    problems.addAll(all.problems());
+                } else if (seen.isPresent()) {
                     AddressSpace space = seen.get();
-                    hits = new Hits(console(), shown, space.memory(), Optional.of(space), pattern, meaning.utf16, json);
+                    hits = hits(shown, space.memory(), Optional.of(space));
                     boolean ownHalf = process.isGiven() && range == null;
                     MemorySearch part = ownHalf ? search.in(ProcessOption.half(space)) : search;
                     summary = part.virtual(space, hits::print, shown);
                 } else {
-                    GuestMemory memory = guest.memory();
-                    hits = new Hits(console(), shown, memory, Optional.empty(), pattern, meaning.utf16, json);
-                    summary = search.physical(memory, hits::print, shown);
+                    hits = hits(shown, guest.memory(), Optional.empty());
+                    summary = search.physical(guest.memory(), hits::print, shown);
                 }
             }
             boolean enough = limit != null && summary.hits() == limit;
             hits.finish(summary, enough);
-            int damage = report(guest.findings());
+            int damage = Math.max(problems(problems), report(guest.findings()));
             return damage != ExitCode.DONE ? damage : summary.hits() > 0 ? ExitCode.DONE : ExitCode.FAILED;
         }
+    }
+
+    private Hits hits(ShownProgress shown, GuestMemory memory, Optional<AddressSpace> space) {
+        return new Hits(console(), shown, memory, space, pattern, meaning.utf16, json);
     }
 }

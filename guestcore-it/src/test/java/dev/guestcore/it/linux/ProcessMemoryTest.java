@@ -18,8 +18,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -135,5 +138,42 @@ class ProcessMemoryTest {
         assertTrue(thread.contains("process 2 has no memory of its own: it is a kernel thread, or has ended"), thread);
         String both = run("read", "--pid", "1", "--cpu", "0", "0").expect(2).err();
         assertTrue(both.contains("--pid names the page tables"), both);
+    }
+
+    /** Each process that was started with it has the text on its stack; all have the page of the program that holds it. */
+    @Test
+    void aTextIsFoundInEachProcessThatHasIt() throws Exception {
+        LinuxTruth truth = KnownLinux.STOCK.truth();
+        String text = "GUESTCORE=a value, with = and spaces";
+        Set<Integer> expected = truth.processes().stream()
+                .filter(pid -> truth.text("proc/" + pid + "/environ").contains(text))
+                .collect(Collectors.toSet());
+        assertTrue(expected.size() > 10, expected::toString);
+        String dump = KnownLinux.STOCK.kdump().toString();
+        List<Map<?, ?>> lines = new ArrayList<>();
+        for (String line : CommandLine.run(folder, "search", dump, "--all-processes", text, "--json").expect(0).out().split("\n")) {
+            lines.add(JsonSchema.check(line.getBytes(StandardCharsets.UTF_8)));
+        }
+        Set<Integer> stacks = new HashSet<>();
+        for (Map<?, ?> hit : lines.subList(0, lines.size() - 1)) {
+            int pid = ((Number) hit.get("pid")).intValue();
+            assertEquals(truth.text("proc/" + pid + "/comm").strip(), hit.get("name"));
+            if ("[stack]".equals(hit.get("area"))) {
+                stacks.add(pid);
+            }
+        }
+        // One of the two that share their memory after vfork, which is searched once.
+        Set<Integer> vfork = truth.processes().stream()
+                .filter(pid -> truth.text("proc/" + pid + "/comm").equals("vfork parent\n"))
+                .collect(Collectors.toSet());
+        assertEquals(2, vfork.size());
+        assertTrue(vfork.stream().filter(stacks::remove).count() == 1, stacks::toString);
+        expected.removeAll(vfork);
+        assertEquals(expected, stacks);
+        Map<?, ?> summary = (Map<?, ?>) lines.getLast().get("summary");
+        assertEquals(lines.size() - 1L, ((Number) summary.get("hits")).longValue());
+        String few = CommandLine.run(folder, "search", dump, "--all-processes", text, "--limit", "3").expect(0).out();
+        assertTrue(few.contains("\n3 found; ") && few.contains("  [stack]  36 bytes\n"), few);
+        assertEquals(2, CommandLine.run(folder, "search", dump, "--all-processes", text, "--pid", "1").code());
     }
 }
