@@ -339,7 +339,9 @@ public final class AddressSpace {
         long virtual = paging.untagged(tagged);
         TableTree tree = treeOf(virtual);
         if (tree == null) {
-            return Resolved.failed(Translation.Outcome.NOT_CANONICAL, 0);
+            return Resolved.failed(
+                    paging.isRootMissing(virtual) ? Translation.Outcome.ROOT_UNKNOWN : Translation.Outcome.NOT_CANONICAL,
+                    0);
         }
         List<TableLevel> levels = tree.levels();
         if (levels.isEmpty()) {

@@ -33,6 +33,8 @@ public record Translation(
         MAPPED("mapped"),
         /** The mode has no such address: not canonical, or above 4 GiB in a 32-bit mode. */
         NOT_CANONICAL("not an address of this paging mode"),
+        /** The mode has a root for such addresses, but the source does not say where. */
+        ROOT_UNKNOWN("the source does not say where the page tables of these addresses begin"),
         /** An entry is not present. */
         NOT_PRESENT("not mapped: an entry of the page tables is not present"),
         /** An entry has bits set that must be clear. */

@@ -90,11 +90,14 @@ public final class VirtualMemory implements GuestMemory {
         if (resolved.outcome() == Translation.Outcome.NOT_CANONICAL) {
             return new PageRun(new AddressRange(address, lastOutside(address)), PageState.ABSENT);
         }
+        if (resolved.outcome() == Translation.Outcome.ROOT_UNKNOWN) {
+            return new PageRun(new AddressRange(address, lastOutside(address)), PageState.UNREADABLE);
+        }
         long last = address | (1L << resolved.spanShift()) - 1;
         return switch (resolved.outcome()) {
             case MAPPED -> behind(address, last, resolved.physical());
             case NOT_PRESENT -> new PageRun(new AddressRange(address, last), PageState.ABSENT);
-            case RESERVED_BITS, TABLE_UNREADABLE, NOT_CANONICAL ->
+            case RESERVED_BITS, TABLE_UNREADABLE, NOT_CANONICAL, ROOT_UNKNOWN ->
                 new PageRun(new AddressRange(address, last), PageState.UNREADABLE);
         };
     }

@@ -37,6 +37,11 @@ public interface Paging {
     /** The root tables and what is translated from each, none of which overlap. */
     List<TableTree> trees();
 
+    /** Whether an address that no tree has would be translated from a root that is not known. */
+    default boolean isRootMissing(long untagged) {
+        return false;
+    }
+
     /** Bytes of an entry, 4 or 8. */
     default int entryBytes() {
         return Long.BYTES;

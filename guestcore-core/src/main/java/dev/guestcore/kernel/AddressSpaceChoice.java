@@ -198,7 +198,7 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
         }
 
         private Paging filledIn(PagingMode mode, Paging own, String how) {
-            if (mode != own.mode()) {
+            if (!mode.equals(own.mode())) {
                 throw new UnsupportedRequestException("the kernel's page tables are of " + own.mode().title() + " paging, not "
                         + mode.title() + "; state the page-table root with the mode");
             }

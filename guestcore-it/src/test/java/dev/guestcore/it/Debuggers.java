@@ -54,6 +54,17 @@ public final class Debuggers {
         return run(folder, command);
     }
 
+    /** What the gdb of all processors prints, which is told the byte order first. */
+    static String gdbMultiarch(Path folder, String order, String target, String... lines) {
+        String gdb = Tools.require("gdb-multiarch").toString();
+        List<String> command = new ArrayList<>(List.of(
+                gdb, "-nx", "-q", "-batch", "-ex", "set endian " + order, "-ex", "target remote " + target));
+        for (String line : lines) {
+            command.addAll(List.of("-ex", line));
+        }
+        return run(folder, command);
+    }
+
     /** What gdb prints for some commands about a core of a program. */
     public static String gdb(Path folder, Path program, Path core, String... lines) {
         String gdb = Tools.require("gdb").toString();

@@ -63,6 +63,7 @@ public final class Arm64Paging implements Paging {
      * @param order byte order of descriptors
      * @param encryptionMask address bits that are no part of the address
      * @param second second stage
+     * @param partial whether a half without tables is one whose root is not known
      */
     record Rules(
             Kind kind,
@@ -71,7 +72,8 @@ public final class Arm64Paging implements Paging {
             OptionalLong userPermissions,
             ByteOrder order,
             long encryptionMask,
-            Optional<Paging> second) {}
+            Optional<Paging> second,
+            boolean partial) {}
 
     /** Regimes by what their descriptors say of rights. */
     enum Kind {
@@ -159,6 +161,14 @@ public final class Arm64Paging implements Paging {
 
     private TableTree lowerTree(Arm64Stage stage) {
         return shape != null ? shape : stage.tree(TableTree.Half.LOWER);
+    }
+
+    @Override
+    public boolean isRootMissing(long untagged) {
+        boolean high = (untagged & HALF) != 0;
+        return rules.partial()
+                && (high ? upper : lower) == null
+                && mode.tree(high ? TableTree.Half.UPPER : TableTree.Half.LOWER, 0).contains(untagged);
     }
 
     @Override

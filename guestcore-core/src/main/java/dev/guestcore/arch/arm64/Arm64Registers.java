@@ -116,7 +116,8 @@ final class Arm64Registers {
                 indirect ? OptionalLong.of(get("pire0_el1")) : OptionalLong.empty(),
                 order("sctlr" + regime),
                 options.encryptionMask(),
-                inHost ? Optional.empty() : secondStage());
+                inHost ? Optional.empty() : secondStage(),
+                false);
         long asid = ((tcr >>> 22 & 1) == 0 ? get("ttbr0" + regime) : get("ttbr1" + regime)) >>> 48;
         String how = "tcr" + regime + " 0x" + Long.toHexString(tcr) + ", address space " + asid;
         return new Arm64Paging(mode, lower, upper, rules, how);
@@ -194,7 +195,8 @@ final class Arm64Registers {
                 OptionalLong.empty(),
                 order("sctlr_el2"),
                 options.encryptionMask(),
-                Optional.empty());
+                Optional.empty(),
+                false);
         return new Arm64Paging(lower.mode(), lower, null, rules, "tcr_el2 0x" + Long.toHexString(tcr));
     }
 
@@ -210,7 +212,8 @@ final class Arm64Registers {
                 OptionalLong.empty(),
                 order("sctlr_el1"),
                 options.encryptionMask(),
-                second);
+                second,
+                true);
     }
 
     /** What a hypervisor in the guest puts behind the addresses of its own guest. */
@@ -286,7 +289,8 @@ final class Arm64Registers {
                 OptionalLong.empty(),
                 ByteOrder.LITTLE_ENDIAN,
                 0,
-                Optional.empty());
+                Optional.empty(),
+                true);
         Arm64Paging paging = new Arm64Paging(mode, null, plain(mode, root, WIDEST), rules, from);
         return List.of(new KernelRoot(
                 paging, symbol.getAsLong(), from, KernelRoot.places(numbers, offset.getAsLong())));

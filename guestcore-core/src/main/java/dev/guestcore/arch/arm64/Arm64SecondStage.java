@@ -47,7 +47,8 @@ final class Arm64SecondStage {
                 OptionalLong.empty(),
                 ByteOrder.LITTLE_ENDIAN,
                 0,
-                Optional.empty());
+                Optional.empty(),
+                false);
         TableTree tree = TableTree.of(
                 TableTree.Half.LOWER, bits, stage.table(shape.getFirst().entries()), shape);
         return new Arm64Paging(mode, stage, null, rules, "vtcr_el2, VMID " + stage.number(), tree);
