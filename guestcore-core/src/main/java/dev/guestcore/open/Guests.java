@@ -224,7 +224,9 @@ public final class Guests {
     }
 
     private static FileSet files(Path path, Progress progress) {
-        return Files.isDirectory(path) ? FileSet.inFolder(path) : FileSet.of(FileBytes.open(path, progress));
+        return !path.toString().isEmpty() && Files.isDirectory(path)
+                ? FileSet.inFolder(path)
+                : FileSet.of(FileBytes.open(path, progress));
     }
 
     /**
