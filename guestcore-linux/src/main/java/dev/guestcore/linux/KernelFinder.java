@@ -58,7 +58,7 @@ final class KernelFinder {
         if (miss != null) {
             return miss;
         }
-        if (!guest.architecture().mayBe(Architectures.X86)) {
+        if (!guest.architecture().mayBe(Architectures.X86) && !guest.architecture().mayBe(Architectures.ARM64)) {
             return "no Linux kernel found; kernels of " + guest.architecture().title() + " cannot be read yet";
         }
         OptionalLong tokens = damaged.isEmpty()
@@ -156,21 +156,39 @@ final class KernelFinder {
 
     private Optional<Linux> check(Kallsyms kallsyms) {
         // A bare image of memory does not say what it is of.
-        if (!guest.architecture().mayBe(Architectures.X86)) {
+        boolean wide = guest.architecture().mayBe(Architectures.X86);
+        boolean arm = guest.architecture().mayBe(Architectures.ARM64);
+        if (!wide && !arm) {
             miss = "the symbols of a Linux kernel lie at guest-physical 0x" + Long.toHexString(kallsyms.place())
-                    + ", but page tables of " + guest.architecture().title() + " cannot be read yet";
+                    + ", but kernels of " + guest.architecture().title() + " cannot be read yet";
             return Optional.empty();
         }
-        Optional<X86Image.Place> place = new X86Image(guest, kallsyms).find();
+        Optional<ImagePlace> place = (wide ? new X86Image(guest, kallsyms).find() : Optional.<ImagePlace>empty())
+                .or(() -> arm ? new Arm64Image(guest, kallsyms).find() : Optional.empty());
         if (place.isEmpty()) {
             miss = "the symbols of a Linux kernel lie at guest-physical 0x" + Long.toHexString(kallsyms.place())
-                    + ", but no x86-64 page tables were found that map them: it is not the kernel that runs, or its tables"
-                    + " are missing or of another processor";
+                    + ", but no page tables of x86-64 or arm64 were found that map them: it is not the kernel that runs, or"
+                    + " its tables are missing or of another processor";
         }
         return place.map(found -> linux(kallsyms, found));
     }
 
-    private Linux linux(Kallsyms kallsyms, X86Image.Place place) {
+    /** How far KASLR moved it, if VMCOREINFO does not say so. */
+    private long usualSlide(ImagePlace place) {
+        if (isWide(place)) {
+            return place.range().first() - X86Image.LINKED;
+        }
+        return KernelFacts.glance(guest).vmcoreInfo()
+                .map(info -> info.value().fields().kernelOffset())
+                .orElse(OptionalLong.empty())
+                .orElse(0);
+    }
+
+    private static boolean isWide(ImagePlace place) {
+        return place.space().paging().mode().architecture() == Architectures.X86;
+    }
+
+    private Linux linux(Kallsyms kallsyms, ImagePlace place) {
         GuestMemory memory = new CachedMemory(place.space().memory());
         KernelSymbols symbols = complete(kallsyms, place);
         KernelIdentity identity = new KernelIdentity(memory, symbols, place.range());
@@ -178,7 +196,7 @@ final class KernelFinder {
                 place.range().first(),
                 place.physical(),
                 place.range().size(),
-                identity.slide(place.range().first() - X86Image.LINKED),
+                identity.slide(() -> usualSlide(place)),
                 identity.banner(),
                 identity.release(),
                 identity.buildId(),
@@ -197,7 +215,7 @@ final class KernelFinder {
     }
 
     /** Adds what the kernel exports where its table names code only, or is damaged. */
-    private KernelSymbols complete(Kallsyms kallsyms, X86Image.Place place) {
+    private KernelSymbols complete(Kallsyms kallsyms, ImagePlace place) {
         KernelSymbols symbols = kallsyms.symbols(place.shift(), place.range());
         if (kallsyms.lost() == 0 && symbols.find("linux_banner").isPresent()) {
             return symbols;

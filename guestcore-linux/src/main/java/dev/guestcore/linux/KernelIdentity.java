@@ -15,6 +15,7 @@ import java.util.HexFormat;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Function;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -91,12 +92,12 @@ final class KernelIdentity {
     }
 
     /** How far the image was moved: as VMCOREINFO says, or else as it is usual. */
-    long slide(long usual) {
+    long slide(LongSupplier usual) {
         OptionalLong stated = at("vmcoreinfo_data", pointer -> memory.readLong(pointer))
                 .flatMap(address -> read(() -> memory.readString(address, MOST_VMCOREINFO)))
                 .map(text -> VmcoreInfoFields.parse(text).kernelOffset())
                 .orElse(OptionalLong.empty());
-        return stated.orElse(usual);
+        return stated.isPresent() ? stated.getAsLong() : usual.getAsLong();
     }
 
     Optional<String> buildId() {

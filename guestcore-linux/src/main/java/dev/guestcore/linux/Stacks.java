@@ -3,7 +3,10 @@ package dev.guestcore.linux;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryAccessException;
 import dev.guestcore.Vcpu;
+import dev.guestcore.arch.Architectures;
+import dev.guestcore.arch.arm64.Arm64;
 import dev.guestcore.arch.x86.X86;
+import dev.guestcore.cpu.PagingMode;
 import dev.guestcore.linux.stacks.StackTrace;
 import dev.guestcore.linux.stacks.StackUnwinder;
 import dev.guestcore.linux.symbols.Symbol;
@@ -13,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.stream.IntStream;
 
 /**
  * What tasks and vCPUs were doing: the kernel stacks of a guest. A task that runs is unwound from the registers of its
@@ -20,12 +24,17 @@ import java.util.OptionalInt;
  */
 public final class Stacks {
 
+    /** That of arm64 with pages of 4 KiB. */
+    private static final long SMALLEST_STACK = 1L << 14;
+
     private static final int MOST_CPUS = 1 << 13;
     private static final int NAME_BYTES = 16;
 
     private final Linux linux;
     private final GuestMemory memory;
     private final StackUnwinder unwinder;
+    private final boolean arm;
+    private final int addressBits;
     private final Map<Integer, Long> currentTasks = new LinkedHashMap<>();
     private final Map<Integer, Long> idleTasks = new LinkedHashMap<>();
     private final Map<Integer, Vcpu> vcpus = new LinkedHashMap<>();
@@ -33,6 +42,9 @@ public final class Stacks {
     private Stacks(Linux linux) {
         this.linux = linux;
         memory = linux.memory();
+        PagingMode mode = linux.image().space().paging().mode();
+        arm = mode.architecture() == Architectures.ARM64;
+        addressBits = mode.virtualBits();
         unwinder = StackUnwinder.of(linux.memory(), linux.symbols(), linux.types());
         findCpus();
     }
@@ -98,15 +110,47 @@ public final class Stacks {
                 KernelObject runqueue = linux.object("struct rq", runqueues.get() + offset);
                 currentTasks.put(cpu, runqueue.getLong("curr"));
                 idleTasks.put(cpu, runqueue.getLong("idle"));
-                Optional<Vcpu> vcpu = vcpuOf(offset);
+                Optional<Vcpu> vcpu = arm ? vcpuOf(offset, runqueue) : vcpuOf(offset);
                 if (vcpu.isPresent()) {
                     vcpus.put(cpu, vcpu.get());
                 }
             }
+            matchLast(cpus);
         } catch (MemoryAccessException e) {
             // CPUs that were never started have no run queue; those before them are known.
             return;
         }
+    }
+
+    /** On arm64 one that runs on the stack of an interrupt is known when it is the only one left. */
+    private void matchLast(int cpus) {
+        List<Integer> open = IntStream.range(0, cpus).filter(cpu -> !vcpus.containsKey(cpu)).boxed().toList();
+        List<Vcpu> left = linux.guest().vcpus().stream().filter(vcpu -> !vcpus.containsValue(vcpu)).toList();
+        if (arm && open.size() == 1 && left.size() == 1) {
+            vcpus.put(open.getFirst(), left.getFirst());
+        }
+    }
+
+    /** TPIDR_EL1 (of a host with EL2, that one's) is the offset; or else the stack is that of the CPU's task. */
+    private Optional<Vcpu> vcpuOf(long perCpuOffset, KernelObject runqueue) {
+        long stack = runqueue.get("curr.stack").asLong();
+        return linux.guest().vcpus().stream()
+                .filter(vcpu -> isPointer(vcpu, "tpidr_el1", perCpuOffset)
+                        || isPointer(vcpu, "tpidr_el2", perCpuOffset)
+                        || vcpu.registers().knows(Arm64.SP)
+                                && Long.compareUnsigned(vcpu.registers().get(Arm64.SP) - stack, SMALLEST_STACK) < 0)
+                .findFirst();
+    }
+
+    private static boolean isPointer(Vcpu vcpu, String label, long value) {
+        return Architectures.ARM64
+                .register(label)
+                .filter(register -> vcpu.registers().knows(register) && vcpu.registers().get(register) == value)
+                .isPresent();
+    }
+
+    private StackTrace ofRegisters(Vcpu vcpu) {
+        return arm ? unwinder.ofArm64(vcpu.registers(), addressBits) : unwinder.ofRegisters(vcpu.registers());
     }
 
     /** A CPU's GS base leads to its own variables, in the kernel or, swapped, in user mode. */
@@ -153,7 +197,7 @@ public final class Stacks {
                 .map(currentTasks::get)
                 .map(this::of)
                 .orElseGet(() -> new TaskStack(
-                        0, -1, -1, "?", OptionalInt.empty(), unwinder.ofRegisters(vcpu.registers())));
+                        0, -1, -1, "?", OptionalInt.empty(), ofRegisters(vcpu)));
     }
 
     /** The stack of a task. */
@@ -186,12 +230,19 @@ public final class Stacks {
         if (vcpu == null) {
             return StackTrace.unknown("the task runs on CPU " + cpu + ", whose registers are not in the dump");
         }
-        return unwinder.ofRegisters(vcpu.registers());
+        return ofRegisters(vcpu);
     }
 
     private StackTrace sleeping(KernelObject task) {
         if (task.getLong("stack") == 0) {
             return StackTrace.unknown("the task has ended, and its stack is freed");
+        }
+        if (arm) {
+            return unwinder.ofSavedFrame(
+                    task.getLong("thread.cpu_context.pc"),
+                    task.getLong("thread.cpu_context.sp"),
+                    task.getLong("thread.cpu_context.fp"),
+                    addressBits);
         }
         return unwinder.ofSleeping(task.getLong("thread.sp"));
     }

@@ -64,33 +64,22 @@ final class X86Image {
         this.symbols = kallsyms.symbols(0, new AddressRange(0, -1L));
     }
 
-    /**
-     * Where it is.
-     *
-     * @param range virtual addresses from {@code _text} to {@code _end}
-     * @param physical guest-physical address of its first byte
-     * @param shift what to add to an address of the tables of symbols to make it virtual
-     * @param space the kernel's address space
-     * @param how how it was found, for the user
-     */
-    record Place(AddressRange range, long physical, long shift, AddressSpace space, String how) {}
-
     /** An address space that may be the kernel's, and where it comes from. */
     private record Root(AddressSpace space, String from) {}
 
-    Optional<Place> find() {
+    Optional<ImagePlace> find() {
         if (kallsyms.isPhysical()) {
             return findByPlace();
         }
         OptionalLong banner = address("linux_banner");
         // Where it is, page tables need not be tried in vain. It may be overwritten or left out.
-        return (banner.isPresent() ? findByAddress(banner) : Optional.<Place>empty())
+        return (banner.isPresent() ? findByAddress(banner) : Optional.<ImagePlace>empty())
                 .or(() -> findByAddress(OptionalLong.empty()))
                 .or(this::findByTables);
     }
 
     /** The tables tell physical addresses: page tables tell where these are mapped. */
-    private Optional<Place> findByPlace() {
+    private Optional<ImagePlace> findByPlace() {
         OptionalLong start = start();
         for (Root root : start.isPresent() ? roots(0) : List.<Root>of()) {
             OptionalLong virtual = mappedAt(root.space, start.getAsLong());
@@ -118,7 +107,7 @@ final class X86Image {
     }
 
     /** The tables name code only: looks near them for page tables, which tell where they are mapped. */
-    private Optional<Place> findByTables() {
+    private Optional<ImagePlace> findByTables() {
         if (address(ROOTS.toArray(String[]::new)).isPresent() || guest.machineMemory().isPresent()) {
             return Optional.empty();
         }
@@ -139,7 +128,7 @@ final class X86Image {
      *
      * @param banner address of the text that has to be in its place; empty if it need not be
      */
-    private Optional<Place> findByAddress(OptionalLong banner) {
+    private Optional<ImagePlace> findByAddress(OptionalLong banner) {
         OptionalLong start = start();
         if (start.isEmpty() || !WINDOW.contains(start.getAsLong())) {
             return Optional.empty();
@@ -271,7 +260,7 @@ final class X86Image {
         return end[0];
     }
 
-    private Optional<Place> place(long delta, Root root, long shift) {
+    private Optional<ImagePlace> place(long delta, Root root, long shift) {
         long start = start().orElseThrow() + shift;
         OptionalLong last = address("_end");
         long end = last.isPresent() ? last.getAsLong() + shift : mappedEnd(root.space, start, delta);
@@ -280,6 +269,6 @@ final class X86Image {
         }
         String how = "kallsyms (" + kallsyms.form().title() + ") at guest-physical 0x"
                 + Long.toHexString(kallsyms.place()) + ", mapped by " + root.from;
-        return Optional.of(new Place(new AddressRange(start, end - 1), start - delta, shift, root.space, how));
+        return Optional.of(new ImagePlace(new AddressRange(start, end - 1), start - delta, shift, root.space, how));
     }
 }

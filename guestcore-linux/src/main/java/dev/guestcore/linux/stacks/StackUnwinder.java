@@ -2,6 +2,7 @@ package dev.guestcore.linux.stacks;
 
 import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryAccessException;
+import dev.guestcore.arch.arm64.Arm64;
 import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.linux.symbols.KernelSymbols;
@@ -16,9 +17,9 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Unwinds kernel stacks of x86-64: by the ORC tables that the kernel holds in memory, and by frame pointers for code
- * that has none (made at run time, or all of a kernel that was built with frame pointers). Safe for use by several
- * threads at once.
+ * Unwinds kernel stacks of x86-64, by the ORC tables that the kernel holds in memory, and by frame pointers for code
+ * that has none (made at run time, or all of a kernel that was built with frame pointers); and of arm64, by frame records.
+ * Safe for use by several threads at once.
  *
  * <p>Stacks of a running guest may be torn and those of a hostile one arbitrary: a trace has at most
  * {@link #MOST_FRAMES} frames, a loop is noticed, and what cannot be followed is {@link StackTrace.End#BROKEN} and says
@@ -32,18 +33,23 @@ public final class StackUnwinder {
     /** How many entries are kept: most stacks are made of the same few functions. */
     private static final int MOST_CACHED = 1 << 14;
 
+    /** The number of the register that points to the frame record. */
+    private static final int FRAME_POINTER = 29;
+
     private final GuestMemory memory;
     private final KernelSymbols symbols;
     private final OrcTables tables;
     private final Optional<KernelType> sleepingFrame;
+    private final Optional<KernelTypes> types;
     private final Map<Long, Optional<OrcEntry>> cache = new ConcurrentHashMap<>();
 
     private StackUnwinder(
-            GuestMemory memory, KernelSymbols symbols, OrcTables tables, Optional<KernelType> sleepingFrame) {
+            GuestMemory memory, KernelSymbols symbols, OrcTables tables, Optional<KernelTypes> types) {
         this.memory = memory;
         this.symbols = symbols;
         this.tables = tables;
-        this.sleepingFrame = sleepingFrame;
+        this.types = types;
+        this.sleepingFrame = types.flatMap(known -> known.find("struct inactive_task_frame"));
     }
 
     /**
@@ -58,7 +64,7 @@ public final class StackUnwinder {
                 Objects.requireNonNull(memory),
                 Objects.requireNonNull(symbols),
                 OrcTables.of(memory, symbols, types),
-                types.flatMap(known -> known.find("struct inactive_task_frame")));
+                types);
     }
 
     /** The kernel's own unwinding table; empty for a kernel that was built with frame pointers. */
@@ -108,6 +114,35 @@ public final class StackUnwinder {
             return new StackTrace(List.of(), StackTrace.End.USER, "", Optional.of(registers));
         }
         return new StackWalk(this, registers, true).run();
+    }
+
+    /**
+     * The stack of a task of arm64 that does not run, from what it saved in {@code thread.cpu_context}.
+     *
+     * @param pc where it goes on
+     * @param sp its stack pointer
+     * @param fp its frame pointer, x29
+     * @param addressBits width of a virtual address; the bits above it authenticate pointers
+     */
+    public StackTrace ofSavedFrame(long pc, long sp, long fp, int addressBits) {
+        return new FrameChain(this, types, addressBits).from(pc, sp, fp, false);
+    }
+
+    /**
+     * The stack of a vCPU of arm64 from its registers.
+     *
+     * @param registers at least pc, sp and x29; pstate where known
+     * @param addressBits width of a virtual address; the bits above it authenticate pointers
+     */
+    public StackTrace ofArm64(RegisterState registers, int addressBits) {
+        if (!registers.knows(Arm64.PC) || !registers.knows(Arm64.SP) || !registers.knows(Arm64.x(FRAME_POINTER))) {
+            return StackTrace.unknown("the source does not know pc, sp and x29 of the vCPU");
+        }
+        if (FrameChain.isUserMode(registers)) {
+            return new StackTrace(List.of(), StackTrace.End.USER, "", Optional.of(registers));
+        }
+        return new FrameChain(this, types, addressBits)
+                .from(registers.get(Arm64.PC), registers.get(Arm64.SP), registers.get(Arm64.x(FRAME_POINTER)), true);
     }
 
     private Optional<Long> member(String name) {
