@@ -49,8 +49,8 @@
  * {@snippet :
  * try (GuestSource source = Guests.source("qemu:/run/vm.qmp")) {
  *     CaptureReport report = Capture.of(source)
- *             .to(Guests.format("elf").writer(Map.of()))
- *             .write(Path.of("vm.core"));
+ *             .to(KdumpWriter.standard().withCompression(PageCodec.ZSTD))
+ *             .write(Path.of("vm.kdump"));
  *     report.written().losses().forEach(System.out::println);    // what the format cannot carry
  * }
  * }

@@ -16,7 +16,7 @@ import java.util.stream.Stream;
  * which there is one object each.
  *
  * <pre>{@code
- * static final RegisterTable TABLE = RegisterTable.of(() -> INSTANCE)
+ * RegisterTable table = RegisterTable.of(() -> Architectures.ARM64)
  *         .and(Register.Group.GENERAL, 64, "x0..x30 sp pc pstate")
  *         .and(Register.Group.VECTOR, 128, "v0..v31")
  *         .build();
