@@ -26,7 +26,9 @@ final class CodeCheck implements KernelCheck.Part {
     private static final long ENABLED = 1L << 31;
 
     private static final int MOST_PAGES = 1 << 16;
-    private static final int MOST_RECORDS = 1 << 16;
+
+    /** A large kernel with all its modules has some hundred thousand. */
+    private static final long MOST_RECORDS = 1 << 21;
     private static final int SITE = 5;
     private static final int ENTRY = 16;
 
@@ -93,8 +95,11 @@ final class CodeCheck implements KernelCheck.Part {
                 throw new LinuxException("the list of places of ftrace does not end");
             }
             KernelObject records = linux.object("struct ftrace_page", page);
-            int count = Math.clamp(records.getLong("index"), 0, MOST_RECORDS);
+            int count = Math.clamp(records.getLong("index"), 0, Integer.MAX_VALUE);
             long start = records.getLong("records");
+            if (looked[0] + count > MOST_RECORDS) {
+                throw new LinuxException("there would be more than " + MOST_RECORDS);
+            }
             for (int i = 0; i < count; i++) {
                 site(linux.object("struct dyn_ftrace", start + i * size)).ifPresent(site -> {
                     looked[0]++;
@@ -121,7 +126,7 @@ final class CodeCheck implements KernelCheck.Part {
         if (enabled) {
             traced.add(address);
         }
-        // Code of modules that are going may be gone.
+        // The code of modules that are going may be gone.
         return linux.memory().readAvailable(address, MemorySegment.ofArray(bytes)) == SITE
                 ? Optional.of(new Site(address, bytes, enabled))
                 : Optional.empty();

@@ -24,6 +24,9 @@ final class Interrupts {
 
     private static final int MOST_HANDLERS = 256;
 
+    /** Interrupts times processors. */
+    private static final long MOST_COUNTERS = 1 << 23;
+
     /** Interrupts of the processor itself: the counter, the kernel's letters, and what it is for. */
     private static final List<Own> OWN = List.of(
             new Own("__nmi_count", "NMI", "Non-maskable interrupts"),
@@ -92,12 +95,16 @@ final class Interrupts {
     private record Numbered(long number, KernelObject descriptor) {}
 
     private Walk<Numbered> descriptors() {
-        return linux.findVariable("sparse_irqs")
+        Walk<Numbered> all = linux.findVariable("sparse_irqs")
                 .map(KernelObject::mapleTree)
                 .or(() -> linux.findVariable("irq_desc_tree").map(KernelObject::xarray))
                 .orElseThrow(() -> new LinuxException("this kernel has neither 'sparse_irqs' nor 'irq_desc_tree'; without one of"
                         + " them interrupts are not found"))
                 .map(entry -> new Numbered(entry.first(), linux.object(DESCRIPTOR, entry.entry())));
+        if ((long) all.size() * cpus.size() > MOST_COUNTERS) {
+            throw new LinuxException("there would be " + all.size() + " interrupts and " + cpus.size() + " processors");
+        }
+        return all;
     }
 
     private List<Interrupt> device(Numbered numbered) {

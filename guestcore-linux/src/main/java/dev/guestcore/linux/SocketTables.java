@@ -21,6 +21,9 @@ final class SocketTables {
     /** Larger than any table that the kernel makes. */
     private static final long MOST_BUCKETS = 1 << 24;
 
+    /** More than fit into any memory that is looked at; a damaged table may lead to the same ones again and again. */
+    private static final int MOST_SOCKETS = 1 << 20;
+
     private static final int CHUNK = 1 << 16;
 
     private final Linux linux;
@@ -120,5 +123,8 @@ final class SocketTables {
         complete &= chain.complete();
         tell(what, chain.problems());
         found.addAll(chain.items());
+        if (found.size() > MOST_SOCKETS) {
+            throw new LinuxException(what + " does not end");
+        }
     }
 }

@@ -24,6 +24,7 @@ final class WaitCheck implements KernelCheck.Part {
     private static final long USUAL_TIMEOUT = 120;
     private static final long SECOND = 1_000_000_000;
     private static final int FRAMES = 3;
+    private static final int MOST_STACKS = 64;
 
     private final Linux linux;
 
@@ -47,8 +48,11 @@ final class WaitCheck implements KernelCheck.Part {
                 .filter(seconds -> seconds > 0)
                 .orElse(USUAL_TIMEOUT);
         Cpus cpus = Cpus.of(linux);
+        OptionalLong now = cpus.clock();
+        Stacks stacks = linux.stacks();
+        int found = 0;
         for (Task task : tasks.values()) {
-            OptionalLong waited = isHung(task) ? waited(task, cpus) : OptionalLong.empty();
+            OptionalLong waited = isHung(task) ? waited(task, cpus, now) : OptionalLong.empty();
             if (waited.isPresent() && waited.getAsLong() / SECOND >= timeout) {
                 String lock = Optional.ofNullable(waits.get(task.object().address()))
                         .map(wait -> ", for a " + wait.kind() + " that " + name(tasks, wait.owner()) + " holds")
@@ -57,7 +61,8 @@ final class WaitCheck implements KernelCheck.Part {
                         "hung-task",
                         Severity.TROUBLE,
                         name(task) + " has waited for " + waited.getAsLong() / SECOND
-                                + " s without being woken by signals" + where(task) + lock,
+                                + " s without being woken by signals"
+                                + (found++ < MOST_STACKS ? where(stacks, task) : "") + lock,
                         OptionalLong.of(task.object().address()),
                         Optional.empty(),
                         Optional.empty()));
@@ -71,8 +76,7 @@ final class WaitCheck implements KernelCheck.Part {
     }
 
     /** The clock of an idle CPU stands still; the others tell how far behind it is. */
-    private static OptionalLong waited(Task task, Cpus cpus) {
-        OptionalLong now = cpus.clock();
+    private static OptionalLong waited(Task task, Cpus cpus, OptionalLong now) {
         if (now.isEmpty() || !task.object().has("se.exec_start") || !cpus.possible().contains(task.cpu())) {
             return OptionalLong.empty();
         }
@@ -83,9 +87,9 @@ final class WaitCheck implements KernelCheck.Part {
         return last > 0 && clock > last ? OptionalLong.of(clock - last) : OptionalLong.empty();
     }
 
-    private String where(Task task) {
+    private static String where(Stacks stacks, Task task) {
         try {
-            List<StackFrame> frames = linux.stacks().of(task.object()).trace().frames();
+            List<StackFrame> frames = stacks.of(task.object()).trace().frames();
             String named = frames.stream()
                     .map(frame -> frame.symbol().map(at -> at.symbol().name()).orElse("?"))
                     .filter(name -> !name.contains("schedule"))
