@@ -303,6 +303,9 @@ final class InfoText {
             next(commands, "ps", "", "shows the processes");
             boolean crashed = kernel.panic().isPresent();
             next(commands, "log", crashed ? " --crash" : "", "shows what the kernel logged" + (crashed ? " of the crash" : ""));
+            if (!advice.isEmpty()) {
+                next(commands, "symbols", " --to vmlinux -o vmlinux", "makes a vmlinux for debuggers, without debug files");
+            }
         }
         if (!guest.vcpus().isEmpty()) {
             boolean known = guest.vcpus().stream().anyMatch(vcpu -> !vcpu.registers().known().isEmpty());

@@ -1,18 +1,22 @@
 package dev.guestcore.it.linux;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.it.faults.CommandLine;
 import dev.guestcore.testing.JsonSchema;
+import java.io.InputStream;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -75,5 +79,26 @@ class InfoTest {
             assertTrue(text.contains("\nrunning; its log tells of no trouble\n"), text);
         }
         assertTrue(text.lines().skip(2).findFirst().orElseThrow().startsWith("up "), text);
+    }
+
+    /** What is printed below "next" is typed as it stands there. */
+    @Test
+    void whatItOffersNextWorks(@TempDir Path folder) throws Exception {
+        String dump = KnownLinux.STOCK.kdump().toString();
+        String text = CommandLine.run(folder, "info", dump).expect(0).out();
+        List<String> commands = text.substring(text.indexOf("\nnext\n")).lines()
+                .map(String::strip)
+                .filter(line -> line.startsWith("guestcore "))
+                .map(line -> line.substring("guestcore ".length()).split(" {2,}")[0])
+                .toList();
+        assertTrue(commands.contains("symbols " + dump + " --to vmlinux -o vmlinux"), text);
+        for (String command : commands) {
+            CommandLine.run(folder, command.split(" ")).expect(0);
+        }
+        byte[] magic = new byte[4];
+        try (InputStream vmlinux = Files.newInputStream(folder.resolve("vmlinux"))) {
+            assertEquals(magic.length, vmlinux.read(magic));
+        }
+        assertArrayEquals(new byte[] {0x7f, 'E', 'L', 'F'}, magic);
     }
 }
