@@ -196,7 +196,7 @@ class FailuresTest {
                 {"regions": [{"kind": "ram", "address": 0, "size": "1048576T", "contents": [{"zero": true}]}]}
                 """);
         Run.of("capture", "file:" + guest, "-o", file("a"), "--to", "vbox", "--json")
-                .failsWith(ExitCode.FAILED, "needs 1152921504606", "no file on that disk can be as large");
+                .failsWith(ExitCode.FAILED, "needs 1152921504606", "that disk allows no file that large");
         assertEquals(List.of(guest), files());
     }
 
