@@ -6,15 +6,20 @@ import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.file.Locations;
 import dev.guestcore.kernel.AddressSpaceChoice;
+import dev.guestcore.linux.Linux;
+import dev.guestcore.linux.TaskThreads;
 import dev.guestcore.serve.gdb.GdbListener;
 import dev.guestcore.serve.gdb.GdbServer;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
+import java.io.Serial;
 import java.net.InetSocketAddress;
 import java.nio.ByteOrder;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -80,8 +85,30 @@ final class GdbVerb extends Verb {
     @Mixin
     PageTableOptions tables = new PageTableOptions();
 
+    @Option(
+            names = "--threads",
+            paramLabel = "<what>",
+            completionCandidates = Threads.class,
+            description = "What the debugger's threads are: ${COMPLETION-CANDIDATES}. vcpus (default); tasks: the vCPUs, named by "
+                    + "the tasks that they run, and each other task of a Linux guest as the kernel stopped it.")
+    String threads = Threads.VCPUS;
+
     @Option(names = "--once", description = "Exit when the first debugger disconnects.")
     boolean once;
+
+    /** What threads may be. */
+    static final class Threads extends ArrayList<String> {
+
+        static final String VCPUS = "vcpus";
+        static final String TASKS = "tasks";
+
+        @Serial
+        private static final long serialVersionUID = 1L;
+
+        Threads() {
+            super(List.of(VCPUS, TASKS));
+        }
+    }
 
     GdbVerb(Console console) {
         super(console);
@@ -99,10 +126,13 @@ final class GdbVerb extends Verb {
         if (port != null && (port < 0 || port > HIGHEST_PORT)) {
             throw usage("a port is a number from 0 to " + HIGHEST_PORT + ", found " + port);
         }
+        if (!new Threads().contains(threads)) {
+            throw usage("--threads is one of " + String.join(", ", new Threads()) + ", found '" + threads + "'");
+        }
         tables.check(this);
         return unwinding(() -> {
             try (Guest guest = WatchedGuest.open(source)) {
-                GdbServer server = new GdbServer(guest, tables.stated(), addressSpace(guest));
+                GdbServer server = server(guest);
                 int known = report(guest.findings());
                 server.restriction().ifPresent(line -> remark("guestcore: " + line));
                 if (stdio) {
@@ -114,6 +144,15 @@ final class GdbVerb extends Verb {
                 return known == ExitCode.DONE ? report(guest.findings()) : known;
             }
         });
+    }
+
+    private GdbServer server(Guest guest) {
+        if (threads.equals(Threads.VCPUS)) {
+            return new GdbServer(guest, tables.stated(), addressSpace(guest));
+        }
+        TaskThreads tasks = TaskThreads.ofTasks(Linux.of(guest));
+        tasks.problems().forEach(problem -> remark("guestcore: " + Printable.of(problem)));
+        return new GdbServer(tasks.guest(), tables.stated(), addressSpace(guest), tasks::nameOf);
     }
 
     /** For vCPUs whose registers do not lead to one; a guest without is still good for registers and physical memory. */

@@ -1,6 +1,7 @@
 package dev.guestcore.serve.gdb;
 
 import dev.guestcore.Guest;
+import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.cpu.TranslationOptions;
 import dev.guestcore.error.GuestcoreException;
@@ -10,6 +11,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * Serves a guest to gdb and lldb over the GDB remote protocol (GDB manual, appendix "GDB Remote Serial Protocol"):
@@ -30,6 +32,7 @@ public final class GdbServer {
     private final Guest guest;
     private final TranslationOptions stated;
     private final Optional<AddressSpaceChoice> known;
+    private final Function<Vcpu, Optional<String>> names;
 
     /**
      * A server of a guest that translates as its registers say, or as a note of the dump says that the kernel does.
@@ -56,7 +59,21 @@ public final class GdbServer {
      *     none is known: then memory of a guest without registers is served by guest-physical address
      */
     public GdbServer(Guest guest, TranslationOptions stated, Optional<AddressSpaceChoice> known) {
+        this(guest, stated, known, vcpu -> Optional.empty());
+    }
+
+    /**
+     * The same with names for threads.
+     *
+     * @param names what the list of threads shows of a vCPU in place of its number
+     */
+    public GdbServer(
+            Guest guest,
+            TranslationOptions stated,
+            Optional<AddressSpaceChoice> known,
+            Function<Vcpu, Optional<String>> names) {
         this.guest = Objects.requireNonNull(guest);
+        this.names = Objects.requireNonNull(names);
         this.known = Objects.requireNonNull(known);
         long mask = known.map(choice -> choice.space().paging().encryptionMask()).orElse(0L);
         this.stated = mask == 0 || stated.encryptionMask() != 0
@@ -89,7 +106,7 @@ public final class GdbServer {
      */
     public void serve(InputStream in, OutputStream out) {
         try {
-            new Session(new GuestView(guest, stated, known), new PacketStream(in, out)).run();
+            new Session(new GuestView(guest, stated, known), new PacketStream(in, out), names).run();
         } catch (IOException e) {
             System.getLogger(GdbServer.class.getName())
                     .log(System.Logger.Level.DEBUG, "the client has disconnected", e);

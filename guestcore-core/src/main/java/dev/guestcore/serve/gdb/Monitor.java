@@ -104,16 +104,21 @@ final class Monitor {
 
     /** Sends a line; what a source may have put into a name to command the terminal does not reach it. */
     private void print(String text) {
+        try {
+            stream.send("O" + Hex.ofText(clean(text) + "\n"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** A text without what commands a terminal. */
+    static String clean(String text) {
         StringBuilder clean = new StringBuilder(Math.min(text.length(), LINE_LIMIT));
         text.codePoints()
                 .limit(LINE_LIMIT)
                 .map(symbol -> isHarmful(symbol) ? '?' : symbol)
                 .forEach(clean::appendCodePoint);
-        try {
-            stream.send("O" + Hex.ofText(clean + "\n"));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return clean.toString();
     }
 
     private static boolean isHarmful(int symbol) {

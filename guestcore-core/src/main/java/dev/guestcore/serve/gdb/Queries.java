@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /** The query packets of a session, {@code q...} and {@code Q...}. Not thread-safe. */
 final class Queries {
@@ -34,9 +35,11 @@ final class Queries {
     private final ClientRegisters registers;
     private final Client client;
     private final Monitor monitor;
+    private final Function<Vcpu, Optional<String>> names;
     private int nextThread;
 
-    Queries(PacketStream stream, GuestView view, ClientRegisters registers, Client client) {
+    Queries(PacketStream stream, GuestView view, ClientRegisters registers, Client client, Function<Vcpu, Optional<String>> names) {
+        this.names = names;
         this.stream = stream;
         this.view = view;
         this.registers = registers;
@@ -160,7 +163,7 @@ final class Queries {
                         .orElse("");
         stream.send(Hex.ofText(view.guest().vcpus().isEmpty()
                 ? "the source has no registers" + (unknown.isEmpty() ? "" : ", " + unknown)
-                : "vCPU " + vcpu.index() + ": " + view.architecture().describe(vcpu.registers())
+                : names.apply(vcpu).map(Monitor::clean).orElse("vCPU " + vcpu.index()) + ": " + view.architecture().describe(vcpu.registers())
                         + (unknown.isEmpty() ? "" : "; " + unknown)));
     }
 

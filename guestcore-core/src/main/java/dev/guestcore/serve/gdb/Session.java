@@ -1,6 +1,7 @@
 package dev.guestcore.serve.gdb;
 
 import dev.guestcore.GuestMemory;
+import dev.guestcore.Vcpu;
 import dev.guestcore.cpu.Register;
 import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.error.GuestcoreException;
@@ -8,6 +9,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * What one client asks and gets (GDB manual, appendix "GDB Remote Serial Protocol", sections "Packets" and "General
@@ -32,11 +34,11 @@ final class Session {
     private final Queries queries;
     private boolean open = true;
 
-    Session(GuestView view, PacketStream stream) {
+    Session(GuestView view, PacketStream stream, Function<Vcpu, Optional<String>> names) {
         this.stream = stream;
         this.view = view;
         this.registers = new ClientRegisters(view);
-        this.queries = new Queries(stream, view, registers, client);
+        this.queries = new Queries(stream, view, registers, client, names);
     }
 
     /** Serves until the client leaves. */

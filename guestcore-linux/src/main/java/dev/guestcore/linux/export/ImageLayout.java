@@ -25,6 +25,9 @@ final class ImageLayout {
 
     private static final long LARGEST_IMAGE = 1L << 30;
 
+    /** What the kernel keeps free behind its image takes less. */
+    private static final long MOST_BEHIND = 64L << 20;
+
     /** A place where a section begins; it ends at its own end, if a symbol tells it, or where the next one begins. */
     private record Cut(String start, String end, String name, Kind kind, long flags) {}
 
@@ -129,9 +132,17 @@ final class ImageLayout {
         return address >= first && address <= last;
     }
 
-    /** The link address of an address in the running guest; what lies outside the image stays as it is. */
+    /**
+     * Whether KASLR moved the address of a symbol of the kernel itself: in the image, or in what it keeps free behind it
+     * ({@code .init.scratch}), of which only symbols are left.
+     */
+    private boolean isMoved(long address) {
+        return address >= first && address - last <= MOST_BEHIND;
+    }
+
+    /** The link address of an address in the running guest; what KASLR does not move stays as it is. */
     long linked(long address) {
-        return contains(address) ? address - slide : address;
+        return isMoved(address) ? address - slide : address;
     }
 
     /** The address in the running guest of a link address in the image. */
@@ -156,7 +167,7 @@ final class ImageLayout {
      * @return its position in {@link #sections()}, or -1 for an absolute symbol
      */
     int sectionOf(long address) {
-        if (!contains(address)) {
+        if (!isMoved(address)) {
             return perCpuSize > 0 && address >= 0 && address <= perCpuSize ? 0 : -1;
         }
         long linked = address - slide;

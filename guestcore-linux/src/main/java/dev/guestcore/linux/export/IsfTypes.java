@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeMap;
 
 /**
  * The types of a symbol table for Volatility 3, from BTF. The format has no other names for types, so those are
@@ -88,6 +89,7 @@ final class IsfTypes {
                 base(json, record.name(), record.size(), true, "float");
             }
         }
+        constantBases(json, seen);
         json.end();
     }
 
@@ -176,11 +178,27 @@ final class IsfTypes {
 
     /** The integer of the same size. */
     private static String baseOf(BtfRecord record) {
-        boolean wide = record.size() == Long.BYTES;
-        if (record.size() == 1) {
-            return record.flag() ? "char" : "unsigned char";
+        String name = switch ((int) record.size()) {
+            case Byte.BYTES -> "char";
+            case Short.BYTES -> "short";
+            case Long.BYTES -> "long";
+            default -> "int";
+        };
+        return (record.flag() ? "signed " : "unsigned ") + name;
+    }
+
+    /** What constants are of; compilers name these types in more than one way. */
+    private static void constantBases(JsonText json, Set<String> seen) {
+        Map<String, Integer> sizes =
+                Map.of("char", Byte.BYTES, "short", Short.BYTES, "int", Integer.BYTES, "long", Long.BYTES);
+        for (boolean signed : new boolean[] {true, false}) {
+            new TreeMap<>(sizes).forEach((name, size) -> {
+                String full = (signed ? "signed " : "unsigned ") + name;
+                if (seen.add(full)) {
+                    base(json, full, size, signed, "int");
+                }
+            });
         }
-        return (record.flag() ? "" : "unsigned ") + (wide ? "long" : "int");
     }
 
     /** The type of a global variable. */
