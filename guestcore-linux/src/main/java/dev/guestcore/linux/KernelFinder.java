@@ -202,7 +202,26 @@ final class KernelFinder {
                 identity.buildId(),
                 place.space(),
                 place.how());
-        return new Linux(guest, image, memory, symbols, lost(kallsyms));
+        return new Linux(guest, image, memory, withModules(symbols, image, memory), lost(kallsyms));
+    }
+
+    /** Adds the list of modules where no symbol names it, if it can be found. */
+    private KernelSymbols withModules(KernelSymbols symbols, KernelImage image, GuestMemory memory) {
+        if (symbols.find("modules").isPresent()) {
+            return symbols;
+        }
+        OptionalLong head = new KernelTypesReader(guest.memory(), image, memory, symbols)
+                .read()
+                .map(types -> ModuleListSearch.find(memory, image.range(), types))
+                .orElse(OptionalLong.empty());
+        if (head.isEmpty()) {
+            return symbols;
+        }
+        ModuleTables more = new ModuleTables();
+        more.module("", List.of());
+        more.add(head.getAsLong(), 'D', "modules".getBytes(StandardCharsets.US_ASCII));
+        KernelSymbols found = more.symbols();
+        return new MergedSymbols(symbols, () -> found);
     }
 
     /** What is lost of the symbols, for the user. */
