@@ -117,7 +117,10 @@ public final class GuestBuilder {
         return this;
     }
 
-    /** Sets the byte order of the processor; unless it is set, what the memory says of itself holds. */
+    /**
+     * Sets the byte order of the processor; unless it is set, that of a family that has one only, or else what the memory
+     * says of itself.
+     */
     public GuestBuilder byteOrder(ByteOrder order) {
         byteOrder = Objects.requireNonNull(order);
         return this;
@@ -153,13 +156,12 @@ public final class GuestBuilder {
     /** Builds the guest over a memory of the caller's own; regions added before are ignored. */
     public Guest build(GuestMemory memory) {
         Architecture family = architecture == null ? architectureOfRegisters() : architecture;
+        ByteOrder order = byteOrder == null ? family.byteOrder().orElse(memory.byteOrder()) : byteOrder;
         List<Finding> all = new ArrayList<>(findings);
         all.addAll(contradictions(family));
         return new BuiltGuest(
                 family,
-                byteOrder == null || byteOrder == memory.byteOrder()
-                        ? memory
-                        : new OrderedMemory(memory, byteOrder),
+                order == memory.byteOrder() ? memory : new OrderedMemory(memory, order),
                 machineMemory,
                 List.copyOf(vcpus),
                 provenance,

@@ -52,10 +52,10 @@ public final class QemuGuest implements AutoCloseable {
     private final SocketChannel channel;
     private final BufferedReader replies;
 
-    private QemuGuest(Path folder, List<String> arguments) throws IOException {
+    private QemuGuest(String program, Path folder, List<String> arguments) throws IOException {
         this.folder = folder;
         List<String> command = new ArrayList<>(List.of(
-                Tools.require("qemu-system-x86_64").toString(),
+                Tools.require(program).toString(),
                 "-display",
                 "none",
                 "-nodefaults",
@@ -141,6 +141,58 @@ public final class QemuGuest implements AutoCloseable {
             arguments.addAll(List.of(more));
             return arguments;
         }, guest -> guest.monitor("xp /1wx 0x7000").contains("0x00000001"));
+    }
+
+    /**
+     * A guest of another processor whose first vCPU runs a few instructions of ours; ready when it counts.
+     *
+     * @param processor which one, and the program
+     */
+    static QemuGuest bare(BareGuest processor) {
+        return start("qemu-system-" + processor.target(), folder -> {
+            Path image = folder.resolve("bare.img");
+            Files.write(image, processor.image());
+            List<String> arguments = new ArrayList<>(processor.arguments(image));
+            arguments.addAll(List.of("-accel", "tcg", "-m", "64M", "-smp", "2"));
+            return arguments;
+        }, guest -> !guest.monitor("xp /1gx 0x" + Long.toHexString(processor.counter())).contains(": 0x0000000000000000"));
+    }
+
+    /**
+     * An arm64 Debian kernel with 512 MiB, two vCPUs and nothing that QEMU cannot migrate; ready when it has said so.
+     *
+     * @param kernel its kernel
+     * @param files executable files of its first file system; {@code init} is its first process
+     * @param words on the kernel's command line
+     * @param ready what appears on its console when it is ready
+     * @param cpu model with its options ("cortex-a57")
+     */
+    static QemuGuest linuxArm64(Path kernel, Map<String, byte[]> files, String words, String ready, String cpu) {
+        return start("qemu-system-aarch64", folder -> {
+            Path initrd = folder.resolve("initrd.cpio");
+            Files.write(initrd, cpio(files));
+            return List.of(
+                    "-machine",
+                    "virt",
+                    "-accel",
+                    "tcg",
+                    "-cpu",
+                    cpu,
+                    "-m",
+                    "512M",
+                    "-smp",
+                    "2",
+                    "-device",
+                    "vmcoreinfo",
+                    "-kernel",
+                    kernel.toString(),
+                    "-initrd",
+                    initrd.toString(),
+                    "-append",
+                    "console=ttyAMA0 " + words,
+                    "-serial",
+                    "file:" + folder.resolve("console.txt"));
+        }, guest -> guest.console().contains(ready));
     }
 
     /**
@@ -258,10 +310,14 @@ public final class QemuGuest implements AutoCloseable {
     }
 
     private static QemuGuest start(Arguments arguments, Ready ready) {
-        Tools.require("qemu-system-x86_64");
+        return start("qemu-system-x86_64", arguments, ready);
+    }
+
+    private static QemuGuest start(String program, Arguments arguments, Ready ready) {
+        Tools.require(program);
         try {
             Path folder = Files.createTempDirectory("guestcore-qemu");
-            QemuGuest guest = new QemuGuest(folder, arguments.in(folder));
+            QemuGuest guest = new QemuGuest(program, folder, arguments.in(folder));
             try {
                 guest.await("the guest is ready", () -> ready.test(guest));
             } catch (RuntimeException | Error e) {

@@ -60,7 +60,16 @@ public final class Tools {
 
     /** A second kernel, newer than the first, from where {@code .ci/fetch-newer-kernel} puts it. */
     public static Path requireNewerKernel() {
-        Path folder = Path.of(System.getProperty("user.home"), ".cache", "guestcore", "newer-kernel", "boot");
+        return requireKernelOf("newer-kernel");
+    }
+
+    /** A kernel for arm64, from where {@code .ci/fetch-arm-kernel} puts it. */
+    public static Path requireArmKernel() {
+        return requireKernelOf("arm-kernel");
+    }
+
+    private static Path requireKernelOf(String name) {
+        Path folder = Path.of(System.getProperty("user.home"), ".cache", "guestcore", name, "boot");
         if (Files.isDirectory(folder)) {
             try (Stream<Path> files = Files.list(folder)) {
                 Optional<Path> kernel =
@@ -72,7 +81,7 @@ public final class Tools {
                 throw new UncheckedIOException(e);
             }
         }
-        return missing("no vmlinuz-* in " + folder + "; run .ci/fetch-newer-kernel");
+        return missing("no vmlinuz-* in " + folder + "; run .ci/fetch-" + name);
     }
 
     /** The first kernel with its debug information, from the folder in which it lies. */
