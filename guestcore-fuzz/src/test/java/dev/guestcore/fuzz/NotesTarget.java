@@ -19,7 +19,7 @@ import java.util.List;
 /** The notes about vCPUs and kernel that ELF cores and kdumps share. */
 final class NotesTarget implements Target {
 
-    private static final int[] MACHINES = {62, 3, 183, 21, 0};
+    private static final int[] MACHINES = {62, 3, 183, 21, 0, 22, 243};
 
     private final Scratch scratch;
 
@@ -54,8 +54,9 @@ final class NotesTarget implements Target {
                     notes.vcpus().size() == Math.max(notes.statusCount(), notes.stateCount()), "vCPUs", notes);
             for (Vcpu vcpu : notes.vcpus()) {
                 for (Register register : vcpu.registers().known()) {
-                    GuestWalk.require(
-                            vcpu.registers().bytes(register).length == register.bits() / 8, "width of", register);
+                    int width = vcpu.registers().bytes(register).length;
+                    boolean fits = register.isScalable() ? width <= register.bits() / 8 : width == register.bits() / 8;
+                    GuestWalk.require(fits, "width of", register);
                 }
             }
         } catch (GuestcoreException e) {
@@ -71,11 +72,35 @@ final class NotesTarget implements Target {
         state[0] = 1;
         state[4] = (byte) 0xb0;
         state[5] = 1;
+        byte[] sve = new byte[16 + 32 * 16 + 17 * 2 + 14 + 8];
+        sve[8] = 16;
+        sve[12] = 1;
+        byte[] vectors = new byte[40 + 32 * 16];
+        vectors[32] = 16;
         byte[] text = Seeds.VMCOREINFO.getBytes(StandardCharsets.US_ASCII);
         return List.of(
                 input(0, little.note("CORE", 1, new byte[336]), little.note("QEMU", 0, state)),
                 input(1, little.note("CORE", 1, new byte[144]), little.note("VMCOREINFO", 0, text)),
                 input(0x83, big.note("CORE", 1, new byte[336]), big.note("ERASEINFO", 0, new byte[20])),
+                input(
+                        2,
+                        little.note("CORE", 1, new byte[392]),
+                        little.note("CORE", 2, new byte[528]),
+                        little.note("LINUX", 0x405, sve),
+                        little.note("LINUX", 0x40c, Arrays.copyOf(sve, 16 + 256)),
+                        little.note("LINUX", 0x406, new byte[16])),
+                input(
+                        0x80 | 5,
+                        big.note("CORE", 1, new byte[336]),
+                        big.note("CORE", 2, new byte[136]),
+                        big.note("LINUX", 0x304, new byte[128]),
+                        big.note("LINUX", 0x309, new byte[128]),
+                        big.note("LINUX", 0x30a, new byte[256])),
+                input(
+                        6,
+                        little.note("CORE", 1, new byte[376]),
+                        little.note("CORE", 2, new byte[264]),
+                        little.note("LINUX", 0x901, vectors)),
                 input(0, little.note("GUESTCORE", 1, new byte[64]), little.note("", 0, new byte[0])));
     }
 
@@ -88,7 +113,7 @@ final class NotesTarget implements Target {
 
     @Override
     public List<byte[]> dictionary() {
-        return Seeds.words("CORE~", "QEMU~", "VMCOREINFO~", "ERASEINFO~", "GUESTCORE~", "\u0005~~~", "\u0001~~~");
+        return Seeds.words("CORE~", "QEMU~", "VMCOREINFO~", "ERASEINFO~", "GUESTCORE~", "LINUX~", "\u0005~~~", "\u0001~~~");
     }
 
     @Override
