@@ -136,20 +136,20 @@ final class RegsVerb extends Verb {
     private void describeInColumns(RegisterState state, List<Register> registers) {
         int from = 0;
         for (int i = 1; i <= registers.size(); i++) {
-            if (i == registers.size() || width(registers.get(i)) != width(registers.get(from))) {
+            if (i == registers.size() || width(state, registers.get(i)) != width(state, registers.get(from))) {
                 describeAlike(state, registers.subList(from, i));
                 from = i;
             }
         }
     }
 
-    private static int width(Register register) {
-        return Math.max(register.bits(), Long.SIZE);
+    private static int width(RegisterState state, Register register) {
+        return Math.max(digits(state, register) * BITS_PER_DIGIT, Long.SIZE);
     }
 
     private void describeAlike(RegisterState state, List<Register> registers) {
         int nameWidth = registers.stream().mapToInt(register -> register.label().length()).max().orElse(0);
-        int valueWidth = "0x".length() + registers.stream().mapToInt(RegsVerb::digits).max().orElse(0);
+        int valueWidth = "0x".length() + registers.stream().mapToInt(register -> digits(state, register)).max().orElse(0);
         int cell = nameWidth + 1 + valueWidth + GAP.length();
         int columns = Math.clamp((console().proseWidth() - 4) / cell, 1, 4);
         StringBuilder line = new StringBuilder();
@@ -168,13 +168,13 @@ final class RegsVerb extends Verb {
         }
     }
 
-    private static int digits(Register register) {
-        return register.bits() / BITS_PER_DIGIT;
+    private static int digits(RegisterState state, Register register) {
+        return state.bytes(register).length * Byte.SIZE / BITS_PER_DIGIT;
     }
 
     /** {@code 0x} and as many digits as the register has. */
     private static String padded(RegisterState state, Register register) {
         String digits = state.hex(register).substring(2);
-        return "0x" + "0".repeat(digits(register) - digits.length()) + digits;
+        return "0x" + "0".repeat(digits(state, register) - digits.length()) + digits;
     }
 }

@@ -4,6 +4,7 @@ import dev.guestcore.error.GuestcoreException;
 import java.math.BigInteger;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -78,7 +79,7 @@ public final class RegisterState {
     }
 
     /**
-     * The value in hexadecimal, "0x" and no leading zeros.
+     * The value in hexadecimal, "0x" and no leading zeros; of a scalable register all digits, which tell its width.
      *
      * @throws GuestcoreException if the source does not know the register
      */
@@ -89,7 +90,9 @@ public final class RegisterState {
             bigEndian[i] = bigEndian[bigEndian.length - 1 - i];
             bigEndian[bigEndian.length - 1 - i] = swapped;
         }
-        return "0x" + new BigInteger(1, bigEndian).toString(16);
+        return "0x" + (register.isScalable()
+                ? HexFormat.of().formatHex(bigEndian)
+                : new BigInteger(1, bigEndian).toString(16));
     }
 
     /** The same state with some registers set anew. */

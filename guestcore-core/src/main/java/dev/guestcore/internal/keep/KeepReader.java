@@ -222,7 +222,11 @@ final class KeepReader {
             throw malformed("register " + register.label(), "a number such as 0x1f", hex);
         }
         byte[] bigEndian = new BigInteger(hex.substring(2), 16).toByteArray();
-        byte[] value = new byte[register.bits() / Byte.SIZE];
+        int digits = hex.length() - 2;
+        int size = register.isScalable() && digits % 2 == 0
+                ? Math.min(digits / 2, register.bits() / Byte.SIZE)
+                : register.bits() / Byte.SIZE;
+        byte[] value = new byte[size];
         for (int i = 0; i < bigEndian.length; i++) {
             byte next = bigEndian[bigEndian.length - 1 - i];
             if (i < value.length) {

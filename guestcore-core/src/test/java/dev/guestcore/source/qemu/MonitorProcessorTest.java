@@ -53,10 +53,10 @@ class MonitorProcessorTest {
                 """);
         assertEquals(8, cpu.get(Arm64.VG));
         assertEquals(64, cpu.bytes(Arm64.z(0)).length);
-        assertTrue(cpu.hex(Arm64.z(0)).startsWith("0x80000000000000007"), cpu.hex(Arm64.z(0)));
+        assertTrue(cpu.hex(Arm64.z(0)).startsWith("0x00000000000000080000000000000007"), cpu.hex(Arm64.z(0)));
         assertEquals("0x20000000000000001", cpu.hex(Arm64.v(0)));
-        assertEquals("0x9", cpu.hex(Arm64.z(31)));
-        assertEquals("0xff", cpu.hex(Arm64.p(15)));
+        assertEquals("0x" + "0".repeat(127) + "9", cpu.hex(Arm64.z(31)));
+        assertEquals("0x00000000000000ff", cpu.hex(Arm64.p(15)));
         assertEquals(8, cpu.bytes(Arm64.FFR).length);
     }
 
