@@ -3,7 +3,7 @@ package dev.guestcore.cli;
 import dev.guestcore.internal.text.Names;
 import dev.guestcore.json.Json;
 import dev.guestcore.linux.CheckFinding;
-import dev.guestcore.linux.CheckFinding.Severity;
+import dev.guestcore.linux.CheckFinding.Category;
 import dev.guestcore.linux.KernelCheck;
 import dev.guestcore.linux.Linux;
 import java.util.LinkedHashMap;
@@ -42,7 +42,7 @@ final class CheckVerb extends LinuxListVerb {
         } else {
             print(check);
         }
-        boolean bad = check.findings().stream().anyMatch(finding -> finding.severity() != Severity.NOTE);
+        boolean bad = check.findings().stream().anyMatch(finding -> finding.category() != Category.NOTE);
         int code = problems(check.problems());
         return bad ? ExitCode.DAMAGED : code;
     }
@@ -50,11 +50,11 @@ final class CheckVerb extends LinuxListVerb {
     private void print(KernelCheck check) {
         Style style = console().style();
         for (CheckFinding finding : check.findings()) {
-            String severity = "%-10s".formatted(Names.of(finding.severity()));
-            String painted = switch (finding.severity()) {
-                case NOTE -> severity;
-                case TROUBLE -> style.odd(severity);
-                case TAMPERING -> style.bad(severity);
+            String category = "%-10s".formatted(Names.of(finding.category()));
+            String painted = switch (finding.category()) {
+                case NOTE -> category;
+                case TROUBLE -> style.odd(category);
+                case TAMPERING -> style.bad(category);
             };
             print(painted + " " + finding.id() + ": " + Printable.of(finding.message()));
             finding.address().ifPresent(address -> print("           at       " + Json.address(address)));
@@ -71,7 +71,7 @@ final class CheckVerb extends LinuxListVerb {
     private static Map<String, Object> json(CheckFinding finding) {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("id", finding.id());
-        json.put("severity", Names.of(finding.severity()));
+        json.put("category", Names.of(finding.category()));
         json.put("message", finding.message());
         finding.address().ifPresent(address -> json.put("address", Json.address(address)));
         finding.expected().ifPresent(expected -> json.put("expected", expected));

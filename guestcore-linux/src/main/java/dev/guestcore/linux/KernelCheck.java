@@ -2,7 +2,7 @@ package dev.guestcore.linux;
 
 import dev.guestcore.error.CancelledException;
 import dev.guestcore.error.GuestcoreException;
-import dev.guestcore.linux.CheckFinding.Severity;
+import dev.guestcore.linux.CheckFinding.Category;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -72,7 +72,7 @@ public final class KernelCheck {
     private KernelCheck(
             List<CheckFinding> findings, List<String> checks, List<String> notJudged, List<String> problems) {
         this.findings = findings.stream()
-                .sorted(Comparator.comparing(CheckFinding::severity).reversed())
+                .sorted(Comparator.comparing(CheckFinding::category).reversed())
                 .toList();
         this.checks = List.copyOf(checks);
         this.notJudged = List.copyOf(notJudged);
@@ -91,7 +91,7 @@ public final class KernelCheck {
         search.run("tables of functions", new FunctionTableCheck(linux));
         search.run("kernel code", new CodeCheck(linux));
         search.run("log", told -> linux.log().lastTrouble().ifPresent(trouble -> told.found(CheckFinding.of(
-                "trouble", Severity.TROUBLE, "the log tells of trouble (" + trouble.kind().label() + "): "
+                "trouble", Category.TROUBLE, "the log tells of trouble (" + trouble.kind().label() + "): "
                         + trouble.headline().text()))));
         search.run("tasks that wait", new WaitCheck(linux));
         search.run("lockups", new LockupCheck(linux));
@@ -121,7 +121,7 @@ public final class KernelCheck {
             told.findings.addAll(own.findings);
             if (own.left > 0) {
                 told.findings.add(CheckFinding.of(
-                        own.findings.getLast().id(), own.findings.getLast().severity(),
+                        own.findings.getLast().id(), own.findings.getLast().category(),
                         own.left + " more of the same kind in " + name));
             }
             if (own.missing > 0) {

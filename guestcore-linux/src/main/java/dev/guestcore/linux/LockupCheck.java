@@ -1,6 +1,6 @@
 package dev.guestcore.linux;
 
-import dev.guestcore.linux.CheckFinding.Severity;
+import dev.guestcore.linux.CheckFinding.Category;
 import java.util.Optional;
 import java.util.OptionalLong;
 
@@ -40,7 +40,7 @@ final class LockupCheck implements KernelCheck.Part {
             if (touched > 0 && waited > allowed) {
                 told.found(new CheckFinding(
                         "soft-lockup",
-                        Severity.TROUBLE,
+                        Category.TROUBLE,
                         "CPU " + cpu + " did not schedule for " + waited + " s; the kernel allows " + allowed,
                         OptionalLong.of(stamp.address()),
                         Optional.empty(),

@@ -1,6 +1,6 @@
 package dev.guestcore.linux;
 
-import dev.guestcore.linux.CheckFinding.Severity;
+import dev.guestcore.linux.CheckFinding.Category;
 import java.util.List;
 
 /** What the kernel noted that may have spoiled it. Source: {@code Documentation/admin-guide/tainted-kernels.rst} of Linux. */
@@ -41,7 +41,7 @@ final class TaintCheck {
             if ((bits >>> bit & 1) != 0) {
                 boolean trouble = (TROUBLE >>> bit & 1) != 0;
                 told.found(CheckFinding.of(
-                        "taint", trouble ? Severity.TROUBLE : Severity.NOTE, "the kernel is tainted, " + REASONS.get(bit)));
+                        "taint", trouble ? Category.TROUBLE : Category.NOTE, "the kernel is tainted, " + REASONS.get(bit)));
             }
         }
         if (bits >>> REASONS.size() != 0) {

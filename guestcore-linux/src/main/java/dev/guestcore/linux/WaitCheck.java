@@ -1,7 +1,7 @@
 package dev.guestcore.linux;
 
 import dev.guestcore.error.GuestcoreException;
-import dev.guestcore.linux.CheckFinding.Severity;
+import dev.guestcore.linux.CheckFinding.Category;
 import dev.guestcore.linux.stacks.StackFrame;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -59,7 +59,7 @@ final class WaitCheck implements KernelCheck.Part {
                         .orElse("");
                 told.found(new CheckFinding(
                         "hung-task",
-                        Severity.TROUBLE,
+                        Category.TROUBLE,
                         name(task) + " has waited for " + waited.getAsLong() / SECOND
                                 + " s without being woken by signals"
                                 + (found++ < MOST_STACKS ? where(stacks, task) : "") + lock,
@@ -113,7 +113,7 @@ final class WaitCheck implements KernelCheck.Part {
         for (List<LockWaits.Wait> cycle : LockWaits.cycles(waits)) {
             told.found(new CheckFinding(
                     "lock-cycle",
-                    Severity.TROUBLE,
+                    Category.TROUBLE,
                     "tasks wait for locks of each other: " + cycle.stream()
                             .map(wait -> name(tasks, wait.task()) + " for the " + wait.kind() + " at 0x"
                                     + Long.toHexString(wait.lock()) + " that " + name(tasks, wait.owner()) + " holds")

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
+import dev.guestcore.arch.x86.X86;
+import dev.guestcore.cpu.RegisterState;
 import dev.guestcore.it.faults.CommandLine;
 import dev.guestcore.linux.CheckFinding;
 import dev.guestcore.linux.KernelCheck;
@@ -13,6 +15,7 @@ import dev.guestcore.linux.Task;
 import dev.guestcore.linux.symbols.Symbol;
 import dev.guestcore.open.Guests;
 import dev.guestcore.testing.JsonSchema;
+import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -158,6 +161,27 @@ class KernelCheckTest {
         }
     }
 
+    private static List<String> withRegisters(long table, long entry) throws Exception {
+        try (Arena arena = Arena.ofShared();
+                FileChannel file = FileChannel.open(raw);
+                Guest changed = Guest.builder()
+                        .ram(0, file.map(FileChannel.MapMode.READ_ONLY, 0, file.size(), arena))
+                        .vcpu(RegisterState.builder().set(X86.IDTR_BASE, table).set(X86.LSTAR, entry).build())
+                        .build()) {
+            return Linux.of(changed).check().findings().stream().map(CheckFinding::id).toList();
+        }
+    }
+
+    @Test
+    void registersThatLeadElsewhere() throws Exception {
+        long table = address("idt_table");
+        long entry = address("entry_SYSCALL_64");
+        assertEquals(List.of(), withRegisters(table, entry));
+        assertEquals(List.of("idt-register"), withRegisters(table + 4096, entry));
+        assertEquals(List.of("syscall-register"), withRegisters(table, foreignCode()));
+        assertEquals(List.of("syscall-register"), withRegisters(table, entry + 1));
+    }
+
     @Test
     void aChangedTableOfFunctions() throws Exception {
         KernelObject show = linux.object("struct seq_operations", address("tcp4_seq_ops")).get("show");
@@ -259,8 +283,8 @@ class KernelCheckTest {
                         "the kernel is tainted, E: a module without a valid signature was loaded"),
                 check.findings().stream().map(CheckFinding::message).toList());
         assertEquals(
-                List.of(CheckFinding.Severity.TROUBLE, CheckFinding.Severity.NOTE),
-                check.findings().stream().map(CheckFinding::severity).toList());
+                List.of(CheckFinding.Category.TROUBLE, CheckFinding.Category.NOTE),
+                check.findings().stream().map(CheckFinding::category).toList());
     }
 
     /** What is damaged is said, and hides nothing else. */
