@@ -120,6 +120,9 @@ class StatusNotesTest {
         RegisterState idle = RegisterState.builder().set(S390x.PSWM, 0x0404c00180000000L).set(S390x.PSWA, 0x400).build();
         assertEquals("64-bit supervisor, pswa 0x400", Architectures.S390X.describe(idle));
         assertEquals("31-bit problem state", Architectures.S390X.mode(idle.toBuilder().set(S390x.PSWM, 0x0405c00080000000L).build()));
+        RegisterState kernel = RegisterState.builder().set(register(Architectures.RISCV64, "priv"), 1).build();
+        assertEquals("64-bit supervisor", Architectures.RISCV64.mode(kernel));
+        assertEquals("mode unknown", Architectures.RISCV64.mode(RegisterState.unknown()));
         assertEquals("registers unknown", Architectures.RISCV64.describe(RegisterState.unknown()));
     }
 

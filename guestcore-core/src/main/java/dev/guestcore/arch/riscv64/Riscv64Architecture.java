@@ -61,6 +61,16 @@ public final class Riscv64Architecture extends TabledArchitecture {
         return Optional.of(STATUS);
     }
 
+    /** The privilege mode, which QEMU's streams hold and notes do not: {@code 64-bit supervisor}. */
+    @Override
+    public String mode(RegisterState registers) {
+        if (!registers.knows(Riscv64.PRIV)) {
+            return "mode unknown";
+        }
+        long mode = registers.get(Riscv64.PRIV);
+        return "64-bit " + (mode == 0 ? "user" : mode == 1 ? "supervisor" : mode == 3 ? "machine" : "mode " + mode);
+    }
+
     @Override
     public String root(RegisterState registers) {
         return registers.knows(Riscv64.SATP) ? "satp " + registers.hex(Riscv64.SATP) : "";
