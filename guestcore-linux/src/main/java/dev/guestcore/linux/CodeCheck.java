@@ -1,5 +1,6 @@
 package dev.guestcore.linux;
 
+import dev.guestcore.arch.Architectures;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.linux.symbols.Symbol;
 import dev.guestcore.linux.symbols.SymbolOffset;
@@ -56,6 +57,9 @@ final class CodeCheck implements KernelCheck.Part {
 
     @Override
     public void look(KernelCheck.Told told) {
+        if (!linux.guest().architecture().equals(Architectures.X86)) {
+            throw new LinuxException("only that of x86 is known");
+        }
         KernelText text = new KernelText(linux);
         findProbes(told);
         Optional<Symbol> pages = linux.symbols().find("ftrace_pages_start");
