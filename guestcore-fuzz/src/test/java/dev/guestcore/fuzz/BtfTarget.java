@@ -1,7 +1,9 @@
 package dev.guestcore.fuzz;
 
+import dev.guestcore.Guest;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.linux.types.Btf;
+import dev.guestcore.linux.types.BtfFinder;
 import dev.guestcore.linux.types.KernelMember;
 import dev.guestcore.linux.types.KernelType;
 import java.io.ByteArrayOutputStream;
@@ -20,6 +22,8 @@ final class BtfTarget implements Target {
     private static final int MOST_TYPES = 512;
     private static final int MOST_MEMBERS = 16;
     private static final String STRINGS = "~int~task_struct~comm~list~E~next~value~";
+
+    private static final long PLACE = 0x1000;
 
     @Override
     public String name() {
@@ -41,11 +45,24 @@ final class BtfTarget implements Target {
         byte[] kernel = Arrays.copyOfRange(input, Short.BYTES, Short.BYTES + size);
         byte[] module = Arrays.copyOfRange(input, Short.BYTES + size, input.length);
         try {
+            walkDamaged(kernel);
             Btf types = Btf.read(MemorySegment.ofArray(kernel));
             walk(types);
             if (module.length > 0) {
                 walk(Btf.readModule(MemorySegment.ofArray(module), types));
             }
+        } catch (GuestcoreException e) {
+            GuestWalk.requireOneLine(e);
+        }
+    }
+
+    /** The same bytes in memory, where what is damaged is passed over. */
+    private static void walkDamaged(byte[] kernel) {
+        if (kernel.length == 0) {
+            return;
+        }
+        try (Guest guest = Guest.builder().ram(PLACE, MemorySegment.ofArray(kernel)).build()) {
+            walk(BtfFinder.at(guest.memory(), PLACE, kernel.length));
         } catch (GuestcoreException e) {
             GuestWalk.requireOneLine(e);
         }

@@ -46,7 +46,10 @@ final class KallsymsTarget implements Target {
             for (int at = 0; at + mark.length <= input.length && hits < MOST_HITS; at++) {
                 if (Arrays.equals(input, at, at + mark.length, mark, 0, mark.length)) {
                     hits++;
-                    Kallsyms.around(guest.memory(), RAM + at).ifPresent(KallsymsTarget::look);
+                    long place = RAM + at;
+                    Kallsyms.around(guest.memory(), place)
+                            .or(() -> Kallsyms.aroundDamaged(guest.memory(), place))
+                            .ifPresent(KallsymsTarget::look);
                 }
             }
         }
