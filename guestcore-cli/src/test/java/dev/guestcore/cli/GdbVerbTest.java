@@ -160,6 +160,6 @@ class GdbVerbTest {
         Run.of("gdb", sample(), "--port", "70000").refuses("0 to 65535");
         Run.of("gdb", folder.resolve("nothing").toString(), "--stdio").failsWith(ExitCode.FAILED, "nothing");
         Run.of("gdb", sample(), "--listen", "no.such.machine.invalid")
-                .failsWith(ExitCode.FAILED, "no machine of the name");
+                .failsWith(ExitCode.FAILED, "no host is known by the name");
     }
 }
