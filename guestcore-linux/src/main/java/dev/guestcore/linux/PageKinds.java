@@ -5,6 +5,7 @@ import dev.guestcore.GuestMemory;
 import dev.guestcore.MemoryAccessException;
 import dev.guestcore.MemoryRegion;
 import dev.guestcore.Progress;
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.linux.symbols.Symbol;
 import dev.guestcore.linux.types.KernelMember;
 import dev.guestcore.linux.types.KernelType;
@@ -230,8 +231,11 @@ public final class PageKinds {
         this.perRoot = (int) (PAGE / section.size());
     }
 
-    /** The kinds of pages of a kernel; empty if its types do not tell them. */
+    /** The kinds of pages of a kernel for x86; empty for any other, and if its types do not tell them. */
     public static Optional<PageKinds> find(Linux linux) {
+        if (!(linux.image().space().paging().mode() instanceof X86PagingMode)) {
+            return Optional.empty();
+        }
         Optional<KernelTypes> types = linux.types();
         Optional<Layout> layout = types.flatMap(known -> known.find("struct page"))
                 .flatMap(page -> Layout.of(page, types.get().find("struct folio")));

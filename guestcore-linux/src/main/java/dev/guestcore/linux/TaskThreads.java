@@ -58,7 +58,8 @@ public final class TaskThreads {
      * @throws LinuxException if the kernel has no description of its types, or it does not tell what is saved of a task
      */
     public static TaskThreads ofTasks(Linux linux) {
-        KernelType frame = linux.type(FRAME);
+        KernelType frame = linux.requireTypes().find(FRAME)
+                .orElseThrow(() -> new LinuxException("what the kernel saves of a task is known of x86-64 only"));
         Stacks stacks = linux.stacks();
         Map<Integer, String> names = new HashMap<>(ofVcpus(linux).names);
         Set<Long> running = new HashSet<>();

@@ -55,6 +55,9 @@ final class MadeVmcoreInfo {
 
     private String make() {
         KernelImage image = linux.image();
+        if (!(image.space().paging().mode() instanceof X86PagingMode)) {
+            throw new LinuxException("VMCOREINFO is made for kernels of x86-64 only, and the kernel's own is not in memory");
+        }
         line("OSRELEASE", image.release().orElseThrow(() -> new LinuxException(
                 "the kernel's release is not in the dump, without which no tool takes a VMCOREINFO")));
         image.buildId().ifPresent(id -> line("BUILD-ID", id));
