@@ -153,6 +153,11 @@ public final class ElfCoreWriter implements CoreWriter {
     private record Notes(
             Guest guest, int machine, boolean isByGuest, ByteOrder order, List<ElfFacts.Note> others, boolean makes) {
 
+        /** Whether VMCOREINFO of this processor tells where the kernel's image is mapped. */
+        boolean mayHaveImage() {
+            return machine == Elf.EM_X86_64 || machine == Elf.EM_AARCH64;
+        }
+
         /** VMCOREINFO for a guest whose memory holds none. */
         Optional<byte[]> made(Progress progress) {
             return makes ? VmcoreInfoMaker.makeFor(guest, LONGEST_VMCOREINFO, progress) : Optional.empty();
@@ -189,7 +194,7 @@ public final class ElfCoreWriter implements CoreWriter {
     private record Head(Extents segments, Optional<KernelImage> image, VirtualAddresses addresses, NoteList notes) {
 
         static Head of(Notes notes, Extents segments, Optional<byte[]> vmcoreInfo) {
-            Optional<KernelImage> image = notes.machine() == Elf.EM_X86_64
+            Optional<KernelImage> image = notes.mayHaveImage()
                     ? vmcoreInfo.flatMap(KernelImage::of).filter(found -> isStored(found.range(), segments))
                     : Optional.empty();
             Extents laidOut = image.map(found -> split(segments, found.range())).orElse(segments);
@@ -384,7 +389,7 @@ public final class ElfCoreWriter implements CoreWriter {
                     keep.map(record -> CoreNotes.keepHeader(record.size(), notes.order())).orElse(new byte[0]);
             Optional<byte[]> longest = isOpen ? Optional.of(new byte[LONGEST_VMCOREINFO]) : vmcoreInfo;
             Head most = Head.of(notes, segments, longest);
-            long headers = most.headerCount() + (isOpen && notes.machine() == Elf.EM_X86_64 ? IMAGE_HEADERS : 0);
+            long headers = most.headerCount() + (isOpen && notes.mayHaveImage() ? IMAGE_HEADERS : 0);
             this.notesOffset =
                     headersEnd(elfClass, headers) + (headers >= Elf.PN_XNUM ? elfClass.sectionHeaderSize() : 0);
             this.memoryOffset = notesOffset + notesSize(most) + PAGE - 1 & -PAGE;

@@ -11,7 +11,7 @@ import java.util.OptionalLong;
  * address is read like a live kernel's: drgn starts its page walk at {@code swapper_pg_dir}, for which it has the virtual
  * address only, and gdb finds the kernel's variables in the file alone.
  *
- * @param range guest-physical, whole pages of 2 MiB
+ * @param range guest-physical, whole pages: of 2 MiB on x86-64, of 64 KiB on arm64
  * @param virtualFirst virtual address of its first byte
  */
 public record KernelImage(AddressRange range, long virtualFirst) {
@@ -24,9 +24,16 @@ public record KernelImage(AddressRange range, long virtualFirst) {
 
     private static final long LARGE_PAGE = 2L << 20;
 
+    /** The largest page of arm64. */
+    private static final long ARM64_ALIGNMENT = 64L << 10;
+
     /** From the kernel's start to the last symbol that VMCOREINFO names; empty if it does not say where that is. */
     public static Optional<KernelImage> of(byte[] vmcoreInfo) {
         VmcoreInfoFields fields = new VmcoreInfoFacts(vmcoreInfo).fields();
+        OptionalLong distance = fields.number("kimage_voffset");
+        if (distance.isPresent()) {
+            return ofArm64(fields, distance.getAsLong());
+        }
         OptionalLong base = fields.physicalBase();
         OptionalLong start = fields.symbol("_stext");
         if (base.isEmpty() || start.isEmpty() || !isInImage(start.getAsLong())) {
@@ -44,6 +51,28 @@ public record KernelImage(AddressRange range, long virtualFirst) {
             return Optional.empty();
         }
         return Optional.of(new KernelImage(AddressRange.ofSize(physical, virtualLast - first + 1), first));
+    }
+
+    /**
+     * An arm64 kernel tells how far virtual addresses of its image are from physical ones (Linux,
+     * {@code arch/arm64/kernel/vmcore_info.c}).
+     */
+    private static Optional<KernelImage> ofArm64(VmcoreInfoFields fields, long distance) {
+        OptionalLong start = fields.symbol("_stext");
+        if (start.isEmpty() || start.getAsLong() >= 0) {
+            return Optional.empty();
+        }
+        long first = start.getAsLong() & -ARM64_ALIGNMENT;
+        long last = fields.symbols()
+                .filter(symbol -> symbol - first >= 0 && symbol - first < MOST)
+                .max()
+                .orElse(first);
+        long physical = first - distance;
+        if (physical < 0 || physical > Long.MAX_VALUE - 2 * MOST) {
+            return Optional.empty();
+        }
+        return Optional.of(
+                new KernelImage(AddressRange.ofSize(physical, (last | ARM64_ALIGNMENT - 1) - first + 1), first));
     }
 
     private static boolean isInImage(long address) {
