@@ -1,5 +1,6 @@
 package dev.guestcore.linux.export;
 
+import dev.guestcore.arch.x86.X86PagingMode;
 import dev.guestcore.GuestMemory;
 import dev.guestcore.arch.x86.X86Architecture;
 import dev.guestcore.file.CoreSink;
@@ -76,10 +77,13 @@ public final class VmlinuxExport {
      * Writes the file.
      *
      * @param sink where to; must be able to {@linkplain CoreSink#patch go back}
-     * @throws LinuxException if the kernel's symbols do not tell where it begins and ends
+     * @throws LinuxException if it is not of x86-64, or its symbols do not tell where it begins and ends
      * @throws IllegalArgumentException if the sink goes forward only
      */
     public static Report write(Linux linux, CoreSink sink) {
+        if (!(linux.image().space().paging().mode() instanceof X86PagingMode)) {
+            throw new LinuxException("a vmlinux is made of kernels of x86-64 only");
+        }
         if (!sink.canPatch()) {
             throw new IllegalArgumentException("the output must be a file");
         }
