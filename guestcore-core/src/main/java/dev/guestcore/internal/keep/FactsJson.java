@@ -3,6 +3,7 @@ package dev.guestcore.internal.keep;
 import dev.guestcore.facts.DumpFacts;
 import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.facts.FrameTable;
+import dev.guestcore.facts.XenFacts;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -14,6 +15,7 @@ import tools.jackson.databind.SerializationContext;
 import tools.jackson.databind.deser.std.StdDeserializer;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.module.SimpleModule;
+import tools.jackson.databind.node.ObjectNode;
 import tools.jackson.databind.ser.std.StdSerializer;
 
 /**
@@ -53,6 +55,7 @@ final class FactsJson {
         SimpleModule module = new SimpleModule();
         module.addSerializer(new FrameTableSerializer(putFrames));
         module.addSerializer(new NoteSerializer(putContent));
+        module.addSerializer(new VersionSerializer());
         return JsonMapper.builder().addModule(module).build().valueToTree(facts);
     }
 
@@ -70,6 +73,11 @@ final class FactsJson {
         SimpleModule module = new SimpleModule();
         module.addDeserializer(FrameTable.class, new FrameTableDeserializer(openFrames));
         module.addDeserializer(ElfFacts.Note.class, new NoteDeserializer(openContent));
+        module.addDeserializer(XenFacts.Version.class, new VersionDeserializer());
+        if (type == XenFacts.class && json instanceof ObjectNode facts && facts.has("layout")) {
+            // The name of that component in earlier records.
+            facts.set("fileParts", facts.get("layout"));
+        }
         return JsonMapper.builder().addModule(module).build().treeToValue(json, type);
     }
 
@@ -168,6 +176,53 @@ final class FactsJson {
                             : openContent.apply(new BlobPlace(
                                     note.path("offset").asLong(-1), note.path("size").asLong(-1))),
                     note.path("vcpu").asInt(ElfFacts.Note.LAST));
+        }
+    }
+
+    private static final class VersionSerializer extends StdSerializer<XenFacts.Version> {
+
+        VersionSerializer() {
+            super(XenFacts.Version.class);
+        }
+
+        @Override
+        public void serialize(XenFacts.Version version, JsonGenerator json, SerializationContext context) {
+            json.writeStartObject();
+            json.writeNumberProperty("major", version.major());
+            json.writeNumberProperty("minor", version.minor());
+            json.writeStringProperty("extra", version.extra());
+            json.writeStringProperty("compiler", version.compiler());
+            json.writeStringProperty("compiledBy", version.compiledBy());
+            json.writeStringProperty("compileDomain", version.compileDomain());
+            json.writeStringProperty("compileDate", version.compileDate());
+            json.writeStringProperty("capabilities", version.capabilities());
+            json.writeStringProperty("changeset", version.changeset());
+            json.writeNumberProperty("virtualStart", version.virtualStart());
+            json.writeNumberProperty("pageSize", version.pageSize());
+            json.writeEndObject();
+        }
+    }
+
+    private static final class VersionDeserializer extends StdDeserializer<XenFacts.Version> {
+
+        VersionDeserializer() {
+            super(XenFacts.Version.class);
+        }
+
+        @Override
+        public XenFacts.Version deserialize(JsonParser json, DeserializationContext context) {
+            JsonNode version = context.readTree(json);
+            return XenFacts.Version.builder(version.path("major").asLong(0), version.path("minor").asLong(0))
+                    .extra(version.path("extra").asString(""))
+                    .compiler(version.path("compiler").asString(""))
+                    .compiledBy(version.path("compiledBy").asString(""))
+                    .compileDomain(version.path("compileDomain").asString(""))
+                    .compileDate(version.path("compileDate").asString(""))
+                    .capabilities(version.path("capabilities").asString(""))
+                    .changeset(version.path("changeset").asString(""))
+                    .virtualStart(version.path("virtualStart").asLong(0))
+                    .pageSize(version.path("pageSize").asLong(0))
+                    .build();
         }
     }
 }

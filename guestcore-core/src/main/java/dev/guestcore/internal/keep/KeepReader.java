@@ -32,7 +32,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -145,13 +147,25 @@ final class KeepReader {
                     .or(() -> machineMemory(kept, memory, arena))
                     .ifPresent(builder::machineMemory);
             return builder.build(memory);
-        } catch (JacksonException | IllegalArgumentException | DateTimeException e) {
+        } catch (JacksonException e) {
+            arena.close();
+            throw malformed("text", "what Guestcore writes", "a value that does not fit" + place(e));
+        } catch (IllegalArgumentException | DateTimeException e) {
             arena.close();
             throw malformed("text", "what Guestcore writes", String.valueOf(e.getMessage()));
         } catch (RuntimeException | Error e) {
             arena.close();
             throw e;
         }
+    }
+
+    /** Its message would name classes of ours. */
+    private static String place(JacksonException e) {
+        String path = e.getPath().stream()
+                .map(JacksonException.Reference::getPropertyName)
+                .filter(Objects::nonNull)
+                .collect(Collectors.joining("."));
+        return path.isEmpty() ? "" : " at " + path;
     }
 
     private Architecture architecture() {

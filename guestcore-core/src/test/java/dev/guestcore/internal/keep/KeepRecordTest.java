@@ -40,6 +40,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import tools.jackson.databind.json.JsonMapper;
 
 class KeepRecordTest {
 
@@ -79,6 +80,35 @@ class KeepRecordTest {
         assertTrue(report.losses().stream().allMatch(Loss::kept), report.losses().toString());
         convert(carried, format, Map.of(), back);
         assertEquals(-1, Files.mismatch(original, back));
+    }
+
+    /** The names in a record stay, whatever the classes of the library are called. */
+    @Test
+    void readsTheFactsAsTheyWereFirstWritten() {
+        String text =
+                """
+                {"paravirtualized":true,"guestWidth":8,"version":{"major":4,"minor":17,"extra":".7","compiler":"gcc",
+                "compiledBy":"me","compileDomain":"here","compileDate":"now","capabilities":"xen-3.0-x86_64 ",
+                "changeset":"abc","virtualStart":-140737488355328,"pageSize":4096},"sharedInfo":"AQI=","frames":null,
+                "layout":{"elfHeader":"AQ==","sectionHeaders":"Ag==","names":"Aw==","notes":"BA==","mappedRegisters":"",
+                "pageSize":4096}}
+                """;
+        XenFacts facts = FactsJson.read(new JsonMapper().readTree(text), XenFacts.class, place -> null, place -> null);
+        assertEquals(
+                XenFacts.Version.builder(4, 17)
+                        .extra(".7")
+                        .compiler("gcc")
+                        .compiledBy("me")
+                        .compileDomain("here")
+                        .compileDate("now")
+                        .capabilities("xen-3.0-x86_64 ")
+                        .changeset("abc")
+                        .virtualStart(0xffff800000000000L)
+                        .pageSize(4096)
+                        .build(),
+                facts.version());
+        assertArrayEquals(new byte[] {1, 2}, facts.sharedInfo().orElseThrow());
+        assertArrayEquals(new byte[] {3}, facts.fileParts().orElseThrow().names());
     }
 
     @Test
