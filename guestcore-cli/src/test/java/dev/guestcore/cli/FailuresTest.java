@@ -15,6 +15,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -185,6 +186,45 @@ class FailuresTest {
         Run.of("capture", "demo:", "-o", there.toString(), "--to", "vbox", "--force").expect(0);
         Run.of("verify", there.toString()).expect(0);
         assertEquals(List.of(there), files());
+    }
+
+    /** As root, a device that is replaced by a file is a broken machine. */
+    @Test
+    void noCommandReplacesADeviceOrAPipeEvenIfForced() throws Exception {
+        Path pipe = folder.resolve("pipe");
+        assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+        Path device = Files.createSymbolicLink(folder.resolve("device"), Path.of("/dev/null"));
+        String core = Samples.core("vbox/7.0.10-A").toString();
+        for (Path special : List.of(pipe, device)) {
+            for (List<String> command : List.of(
+                    List.of("convert", core, "-o", special.toString(), "--to", "elf", "--force"),
+                    List.of("capture", "demo:ram=4M", "-o", special.toString(), "--to", "elf", "--force"),
+                    List.of("map", core, "--svg", special.toString(), "--force"),
+                    List.of("read", "--raw", core, "0", "16", "-o", special.toString(), "--force"))) {
+                Run run = Run.of(command.toArray(String[]::new));
+                assertTrue(run.code() == ExitCode.FAILED && run.err().contains("is a device, a pipe or a socket"),
+                        () -> command + ": " + run);
+            }
+        }
+        assertTrue(Files.isSymbolicLink(device));
+        assertTrue(Files.readAttributes(pipe, BasicFileAttributes.class).isOther());
+        assertEquals(List.of(device, pipe), files());
+    }
+
+    /** A few pages far up are zeros without end of a flat image. */
+    @Test
+    void aPipeIsNotFloodedWithZeros() throws IOException {
+        Path guest = Files.writeString(
+                folder.resolve("guest.json"),
+                """
+                {"regions": [{"kind": "ram", "address": 0, "size": "64K", "contents": [{"text": "low"}]},
+                             {"kind": "ram", "address": "0x10000000000000", "size": "4K", "contents": [{"text": "high"}]}]}
+                """);
+        Run flat = Run.of("convert", "file:" + guest, "-o", "-", "--to", "raw").expect(ExitCode.FAILED);
+        assertEquals(0, flat.bytes().length);
+        assertTrue(flat.err().contains("--layout"), flat.err());
+        Run packed = Run.of("convert", "file:" + guest, "-o", "-", "--to", "raw", "--layout", "packed").expect(0);
+        assertEquals("lowhigh", packed.out(), "all that the source has");
     }
 
     @Test

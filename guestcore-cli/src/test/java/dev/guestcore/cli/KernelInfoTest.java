@@ -5,7 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.open.Guests;
+import dev.guestcore.testing.ElfFiles;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -59,6 +63,23 @@ class KernelInfoTest {
         assertEquals(PagedGuest.VMCOREINFO.lines().toList(), run.out().lines().toList());
         Run.of("info", "--vmcoreinfo", PagedGuest.in(folder)).failsWith(ExitCode.FAILED, "no VMCOREINFO");
         Run.of("info", "--vmcoreinfo", "--scan", "demo:").refuses("--vmcoreinfo");
+    }
+
+    /** QEMU takes whatever a guest's driver hands it as VMCOREINFO. */
+    @Test
+    void theHeaderOfAWindowsCrashDumpIsNoVmcoreInfo() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, 1 << 14);
+        byte[] header = ByteBuffer.allocate(8192)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .put("PAGEDU64".getBytes(StandardCharsets.US_ASCII))
+                .putInt(15)
+                .putInt(22631)
+                .array();
+        byte[] note = elf.note("VMCOREINFO", 0, header);
+        elf.programHeader(4, elf.content(note), 0, 0, note.length, note.length);
+        String core = ElfFiles.write(folder.resolve("windows.core"), elf.load(0x1000, new byte[4096]).build()).toString();
+        assertTrue(Run.of("info", core).expect(0).out().startsWith("Windows build 22631"));
+        Run.of("info", "--vmcoreinfo", core).failsWith(ExitCode.FAILED, "memory has no VMCOREINFO");
     }
 
     @Test

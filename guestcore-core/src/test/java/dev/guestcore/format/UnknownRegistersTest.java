@@ -101,6 +101,20 @@ class UnknownRegistersTest {
         }
     }
 
+    /** A Xen guest was dumped, and is wanted in the form of VirtualBox and then of QEMU. */
+    @Test
+    void theModeSurvivesTheWayThroughAXenDump() {
+        try (Guest guest = guest(withoutEfer(), 0);
+                Guest xen = convert(guest, "xen");
+                Guest core = convert(xen, "vbox");
+                Guest back = convert(core, "elf")) {
+            assertEquals(0x500, core.vcpus().getFirst().registers().get(X86.EFER));
+            assertEquals(62, back.facts(ElfFacts.class).orElseThrow().machine());
+            assertEquals(KERNEL + 0x40, back.vcpus().getFirst().registers().get(X86.RIP));
+            assertEquals(X86PagingMode.FOUR_LEVEL, AddressSpace.of(back, back.vcpus().getFirst()).paging().mode());
+        }
+    }
+
     /** With EFER.NXE clear the page would have a reserved bit set, and could not be read. */
     @Test
     void pageTablesThatForbidExecutionImplyThatTheProcessorKnowsHow() {

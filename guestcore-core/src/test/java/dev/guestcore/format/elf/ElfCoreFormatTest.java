@@ -266,6 +266,46 @@ class ElfCoreFormatTest {
         }
     }
 
+    /** vsyscall and vmalloc have no physical address; of the kernel's image there is one, but not its content. */
+    @Test
+    void ofACopyOfKcoreOnlyWhatIsCutIsDamage() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x2000);
+        byte[] task = elf.note("CORE", 4, new byte[64]);
+        elf.programHeader(4, elf.content(task), 0, 0, task.length, task.length);
+        elf.programHeader(1, 0x7fffff602000L, 0xffffffffff600000L, -1, 0x1000, 0x1000);
+        elf.programHeader(1, 0x408000002000L, 0xffffc90000000000L, -1, 0x1fffffffffffL, 0x1fffffffffffL);
+        elf.programHeader(1, 0x7fff81002000L, 0xffffffff81000000L, 0x1000000, 0x1000, 0x1000);
+        elf.programHeader(1, elf.content(Patterns.bytes(0x100, 3)), 0xffff888000001000L, 0x1000, 0x100, 0x100);
+        try (Guest guest = Guests.open(file(elf.build()))) {
+            assertArrayEquals(Patterns.bytes(0x100, 3), read(guest, 0x1000, 0x100));
+            assertEquals(List.of(0x1000L, 0x1000000L),
+                    guest.memory().regions().stream().map(region -> region.range().first()).toList());
+            List<Finding> damage = guest.findings().stream()
+                    .filter(finding -> finding.severity() == Severity.DAMAGE)
+                    .toList();
+            assertEquals(1, damage.size(), damage::toString);
+            assertTrue(damage.getFirst().message().contains("the memory at 0x1000000 is lost"), damage::toString);
+            assertTrue(guest.findings().stream()
+                    .anyMatch(finding -> finding.message().contains("2 segments have no single physical address")),
+                    guest.findings()::toString);
+        }
+    }
+
+    /** Kernels of 64 bits said p_paddr 0 once, too; NT_TASKSTRUCT alone made it the core of a process. */
+    @Test
+    void anOldCopyOfKcoreOf64BitsIsNoProcess() {
+        ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x2000);
+        byte[] task = elf.note("CORE", 4, new byte[64]);
+        elf.programHeader(4, elf.content(task), 0, 0, task.length, task.length);
+        int offset = elf.content(Patterns.bytes(32, 9));
+        elf.programHeader(1, offset, 0xffff880000001000L, 0, 16, 16);
+        elf.programHeader(1, offset + 16, 0xffffffff81000000L, 0, 16, 16);
+        try (Guest guest = Guests.open(file(elf.build()))) {
+            assertArrayEquals(Patterns.bytes(16, 9), read(guest, 0xffff880000001000L, 16));
+            assertTrue(guest.findings().getFirst().message().contains("is shown at p_vaddr"), guest.findings()::toString);
+        }
+    }
+
     @Test
     void showsVirtualAddressesWhereThereAreNoPhysicalOnes() {
         ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x2000);

@@ -334,6 +334,21 @@ class VmStateFormatTest {
         }
     }
 
+    /** Proxmox saves the state of its backup server before that of memory, and does not cut the volume behind the stream. */
+    @Test
+    void aStateOfProxmoxIsRead() {
+        MigrationFiles file = new MigrationFiles("pc-i440fx-9.2+pve1");
+        file.u8(1).i32(7).text("pbs-state").i32(0).i32(1).i64(5000).raw(page(5)).raw(new byte[5000 - PAGE]).u8(0x7e).i32(7);
+        file.blocks("pc.ram", SIZE).page("pc.ram", 1 << 20, page(77)).endOfRam();
+        byte[] stream = devices(file).finish();
+        try (Guest guest = Guests.open(write(joined(stream, new byte[100_000])))) {
+            assertArrayEquals(page(77), read(guest.memory(), 1 << 20, PAGE));
+            assertEquals(0x200, guest.vcpus().getFirst().registers().get(X86.RIP));
+            assertTrue(guest.findings().stream().anyMatch(finding -> finding.severity() == Severity.NOTE
+                    && finding.message().contains("what follows is not part of it")), guest.findings()::toString);
+        }
+    }
+
     /** More state of devices than is kept costs the registers, not the memory. */
     @Test
     void endlessDevicesLeaveTheMemory() throws IOException {

@@ -40,6 +40,8 @@ class QemuSourceTest {
             "{\"timestamp\": {\"seconds\": 1700000000, \"microseconds\": 250000}, \"event\": \"STOP\"}\r\n";
     private static final String RESUME_EVENT =
             "{\"timestamp\": {\"seconds\": 1700000000, \"microseconds\": 260000}, \"event\": \"RESUME\"}\r\n";
+    private static final String GREETING_OF_15_MIB =
+            FakeQemu.GREETING.replace("test", "x".repeat(15 << 20));
     private static final String LAYOUT =
             """
             FlatView #0
@@ -359,6 +361,33 @@ class QemuSourceTest {
             assertEquals(List.of(), qemu.commands());
         } finally {
             Files.delete(socket());
+        }
+    }
+
+    /** Well-formed JSON, but more than anybody has to say. */
+    @Test
+    void anEndlessGreeting() throws IOException {
+        greeted(GREETING_OF_15_MIB, "a QMP message is longer than " + QmpClient.LONGEST_MESSAGE + " bytes");
+    }
+
+    /** Nothing is read for them, and the guest does not stand still until somebody tires. */
+    @Test
+    void memoryThatNoMachineHasIsRefusedAndTheGuestRuns() throws IOException {
+        String head = "FlatView #0\n AS \"memory\", root: system\n";
+        StringBuilder many = new StringBuilder(head);
+        for (int i = 0; i < 50_000; i++) {
+            many.append("  %016x-%016x (prio 0, ram): r\n".formatted(i * 8192L, i * 8192L + 4095));
+        }
+        String whole = head + "  0000000000000000-ffffffffffffffff (prio 0, ram): pc.ram\n";
+        for (String layout : List.of(whole, many.toString())) {
+            try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING, (command, message) ->
+                    message.toString().contains("info mtree") ? FakeQemu.text(layout) : behave(command, message))) {
+                refused(layout.equals(whole) ? "more than 52 bits" : "more than 4096 regions");
+                assertTrue(running.get());
+                assertFalse(qemu.commands().contains("gpa2hva"));
+            } finally {
+                Files.delete(socket());
+            }
         }
     }
 
