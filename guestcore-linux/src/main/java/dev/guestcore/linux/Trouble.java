@@ -98,8 +98,8 @@ public record Trouble(Kind kind, LogRecord begin, LogRecord headline) {
             Trouble known = found;
             if (known == null || record.nanoseconds() - last > SAME_REPORT) {
                 LogRecord ruler = before;
-                boolean ruled = ruler != null && ruler.text().contains("[ cut here ]");
-                found = new Trouble(kind, ruled ? ruler : record, record);
+                LogRecord first = ruler != null && ruler.text().contains("[ cut here ]") ? ruler : record;
+                found = new Trouble(kind, first, record);
             } else if (kind.compareTo(known.kind) < 0
                     || kind == Kind.PANIC && !known.headline.text().startsWith("Kernel panic")) {
                 found = new Trouble(kind, known.begin, record);

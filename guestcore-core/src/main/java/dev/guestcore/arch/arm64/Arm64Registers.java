@@ -94,10 +94,10 @@ final class Arm64Registers {
         boolean wide = (tcr & WIDE) != 0;
         int outputBits = Math.min(OUTPUT_BITS[(int) (tcr >>> 32 & 7)], WIDEST);
         Arm64Stage lower = half(
-                "ttbr0" + regime, options.root(), tcr, (int) tcr & 0x3f, lowerPage((int) (tcr >>> 14) & 3), wide,
+                "ttbr0" + regime, options.root(), (int) tcr & 0x3f, lowerPage((int) (tcr >>> 14) & 3), wide,
                 outputBits, tcr >>> 7, tcr >>> 37, tcr >>> 41);
         Arm64Stage upper = half(
-                "ttbr1" + regime, options.kernelRoot(), tcr, (int) (tcr >>> 16) & 0x3f, upperPage((int) (tcr >>> 30) & 3),
+                "ttbr1" + regime, options.kernelRoot(), (int) (tcr >>> 16) & 0x3f, upperPage((int) (tcr >>> 30) & 3),
                 wide, outputBits, tcr >>> 23, tcr >>> 38, tcr >>> 42);
         Arm64PagingMode mode = upper != null ? upper.mode() : lower != null ? lower.mode() : Arm64PagingMode.OFF;
         if (upper == null && lower == null) {
@@ -130,7 +130,6 @@ final class Arm64Registers {
     private @Nullable Arm64Stage half(
             String label,
             OptionalLong stated,
-            long tcr,
             int size,
             int pageShift,
             boolean wideForm,
@@ -182,7 +181,7 @@ final class Arm64Registers {
         boolean wide = (tcr >>> 32 & 1) != 0;
         int outputBits = Math.min(OUTPUT_BITS[(int) (tcr >>> 16 & 7)], WIDEST);
         Arm64Stage lower = half(
-                "ttbr0_el2", options.root(), tcr, (int) tcr & 0x3f, lowerPage((int) (tcr >>> 14) & 3), wide, outputBits,
+                "ttbr0_el2", options.root(), (int) tcr & 0x3f, lowerPage((int) (tcr >>> 14) & 3), wide, outputBits,
                 0, tcr >>> 20, tcr >>> 24);
         if (lower == null) {
             throw new GuestcoreException("vCPU " + vcpu.index() + ": tcr_el2 0x" + Long.toHexString(tcr)

@@ -154,7 +154,7 @@ final class HttpRanges {
                     }
                     before = now;
                 } catch (ExecutionException e) {
-                    throw fault(e.getCause());
+                    throw fault(e.getCause() == null ? e : e.getCause());
                 }
             }
         } finally {

@@ -161,7 +161,7 @@ public final class BtfFinder {
             }
         }
         finder.candidates.sort(
-                Comparator.comparingLong(Candidate::size).reversed().thenComparing(Candidate::address));
+                Comparator.comparingLong(Candidate::size).reversed().thenComparingLong(Candidate::address));
         return finder.candidates.stream().flatMap(candidate -> finder.read(candidate).stream());
     }
 
