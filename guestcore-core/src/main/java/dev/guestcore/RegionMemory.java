@@ -27,8 +27,7 @@ public final class RegionMemory implements GuestMemory {
      */
     public RegionMemory(List<Part> unsorted) {
         parts = unsorted.toArray(Part[]::new);
-        Arrays.sort(parts, (left, right) ->
-                left.region().range().compareTo(right.region().range()));
+        Arrays.sort(parts, (left, right) -> left.region().range().compareTo(right.region().range()));
         for (int i = 1; i < parts.length; i++) {
             if (parts[i - 1].region().range().overlaps(parts[i].region().range())) {
                 throw new IllegalArgumentException("memory regions overlap: " + parts[i - 1].region() + " and "

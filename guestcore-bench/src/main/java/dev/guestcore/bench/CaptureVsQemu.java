@@ -49,7 +49,8 @@ public final class CaptureVsQemu {
             System.out.printf(
                     "%d %% of memory not zero; medians of %d rounds after one that does not count%n%n",
                     filledPercent, rounds);
-            System.out.println("| guest | way | frozen | range | times shorter than QEMU | done | QEMU : done | file |");
+            System.out
+                    .println("| guest | way | frozen | range | times shorter than QEMU | done | QEMU : done | file |");
             System.out.println("|---|---|---:|---|---:|---:|---:|---:|");
             for (String size : List.of(arguments).subList(5, arguments.length)) {
                 for (boolean busy : new boolean[] {false, true}) {
@@ -71,15 +72,15 @@ public final class CaptureVsQemu {
             throws IOException, InterruptedException {
         Path image = folder.resolve("guest.img");
         Process nasm = new ProcessBuilder(
-                        "nasm",
-                        "-f",
-                        "bin",
-                        "-DMEBIBYTES=" + mebibytes,
-                        "-DPERCENT=" + filledPercent,
-                        "-DBUSY=" + (busy ? 1 : 0),
-                        "-o",
-                        image.toString(),
-                        source.toString())
+                "nasm",
+                "-f",
+                "bin",
+                "-DMEBIBYTES=" + mebibytes,
+                "-DPERCENT=" + filledPercent,
+                "-DBUSY=" + (busy ? 1 : 0),
+                "-o",
+                image.toString(),
+                source.toString())
                 .inheritIO()
                 .start();
         if (nasm.waitFor() != 0) {
@@ -110,24 +111,24 @@ public final class CaptureVsQemu {
 
     private static Process start(Path folder, Path image, int mebibytes) throws IOException, InterruptedException {
         Process qemu = new ProcessBuilder(List.of(
-                        "qemu-system-x86_64",
-                        "-display",
-                        "none",
-                        "-nodefaults",
-                        "-accel",
-                        "tcg",
-                        "-smp",
-                        "2",
-                        "-m",
-                        mebibytes + "M",
-                        "-machine",
-                        "pc,max-ram-below-4g=2G",
-                        "-drive",
-                        "file=" + image + ",format=raw,if=ide,snapshot=on",
-                        "-qmp",
-                        "unix:" + folder.resolve("guestcore.qmp") + ",server,nowait",
-                        "-qmp",
-                        "unix:" + folder.resolve("bench.qmp") + ",server,nowait"))
+                "qemu-system-x86_64",
+                "-display",
+                "none",
+                "-nodefaults",
+                "-accel",
+                "tcg",
+                "-smp",
+                "2",
+                "-m",
+                mebibytes + "M",
+                "-machine",
+                "pc,max-ram-below-4g=2G",
+                "-drive",
+                "file=" + image + ",format=raw,if=ide,snapshot=on",
+                "-qmp",
+                "unix:" + folder.resolve("guestcore.qmp") + ",server,nowait",
+                "-qmp",
+                "unix:" + folder.resolve("bench.qmp") + ",server,nowait"))
                 .inheritIO()
                 .start();
         for (int i = 0; !Files.exists(folder.resolve("bench.qmp")); i++) {
@@ -184,15 +185,17 @@ public final class CaptureVsQemu {
     /** Of each figure by itself. */
     private static Cost median(List<Cost> costs) {
         return new Cost(
-                costs.stream().mapToDouble(Cost::frozenMilliseconds).sorted().skip(costs.size() / 2).findFirst().orElse(0),
-                costs.stream().mapToDouble(Cost::totalMilliseconds).sorted().skip(costs.size() / 2).findFirst().orElse(0),
+                costs.stream().mapToDouble(Cost::frozenMilliseconds).sorted().skip(costs.size() / 2).findFirst()
+                        .orElse(0),
+                costs.stream().mapToDouble(Cost::totalMilliseconds).sorted().skip(costs.size() / 2).findFirst()
+                        .orElse(0),
                 costs.getLast().fileBytes());
     }
 
     /** The whole command, with the start of its JVM, as a user types it. */
     private static void run(String program, String way, String source, Path file) throws IOException {
         Process command = new ProcessBuilder(
-                        program, "capture", source, "-o", file.toString(), "--to", "vbox", "--freeze", way)
+                program, "capture", source, "-o", file.toString(), "--to", "vbox", "--freeze", way)
                 .redirectErrorStream(true)
                 .start();
         String output = new String(command.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

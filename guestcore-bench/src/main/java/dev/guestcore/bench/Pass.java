@@ -77,10 +77,9 @@ record Pass(long nanoseconds, long cpuNanoseconds, long checksum) {
                 sum += pass.checksum;
             }
             cpu += inThread(() -> {
-                        guest.close();
-                        return 0;
-                    })
-                    .cpuNanoseconds;
+                guest.close();
+                return 0;
+            }).cpuNanoseconds;
             return new Pass(System.nanoTime() - begin, cpu, sum);
         }
     }

@@ -60,7 +60,8 @@ public final class ReadVsNative {
     private final Results results;
 
     private ReadVsNative(
-            Set<Part> parts, int rounds, Path folder, LineProcess kdumpfile, List<String> worker, List<AddressRange> ranges) {
+            Set<Part> parts, int rounds, Path folder, LineProcess kdumpfile, List<String> worker,
+            List<AddressRange> ranges) {
         this.parts = parts;
         this.rounds = rounds;
         this.folder = folder;
@@ -323,10 +324,10 @@ public final class ReadVsNative {
             if (option != null) {
                 // -d 1 keeps zero pages once, as Guestcore does; -d 0 would compress each.
                 Pass their = Shell.run(
-                                Stream.of("makedumpfile", option, "-d", "1", elf.toString(), target.toString())
-                                        .filter(word -> !word.isEmpty())
-                                        .toList(),
-                                null)
+                        Stream.of("makedumpfile", option, "-d", "1", elf.toString(), target.toString())
+                                .filter(word -> !word.isEmpty())
+                                .toList(),
+                        null)
                         .pass();
                 Files.delete(target);
                 if (round > 0) {

@@ -50,7 +50,7 @@ final class TestGuest {
                 ByteBuffer.allocateDirect(MOST_PAGES_IN_A_ROW * PAGE).order(ByteOrder.LITTLE_ENDIAN);
         byte[] bytes = new byte[PAGE];
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            for (long page = 0; page < pages; ) {
+            for (long page = 0; page < pages;) {
                 int count = (int) Math.min(1 + random.nextInt(MOST_PAGES_IN_A_ROW), pages - page);
                 int kind = random.nextInt(kinds);
                 buffer.clear();

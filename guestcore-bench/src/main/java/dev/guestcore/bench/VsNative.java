@@ -61,14 +61,17 @@ public final class VsNative {
                     rounds);
             if (arguments[3].equals("--made")) {
                 int mebibytes = Integer.parseInt(arguments[4]);
-                of(rounds, folder, guestcore, worker, made(folder, "half", mebibytes, TestGuest.HALF_ZERO), "half zero");
-                of(rounds, folder, guestcore, worker, made(folder, "mostly", mebibytes, TestGuest.MOSTLY_ZERO), "mostly zero");
+                of(rounds, folder, guestcore, worker, made(folder, "half", mebibytes, TestGuest.HALF_ZERO),
+                        "half zero");
+                of(rounds, folder, guestcore, worker, made(folder, "mostly", mebibytes, TestGuest.MOSTLY_ZERO),
+                        "mostly zero");
             } else {
                 of(rounds, folder, guestcore, worker, arguments[3], arguments[3]);
             }
             System.out.println();
-            System.out.println("Beside QEMU's dump-guest-memory: guestcore-bench/capture-vs-qemu. Beside libkdumpfile and"
-                    + " makedumpfile, codec by codec: guestcore-bench/read-vs-native.");
+            System.out
+                    .println("Beside QEMU's dump-guest-memory: guestcore-bench/capture-vs-qemu. Beside libkdumpfile and"
+                            + " makedumpfile, codec by codec: guestcore-bench/read-vs-native.");
         } finally {
             try (Stream<Path> tree = Files.walk(folder)) {
                 for (Path path : tree.sorted(Comparator.reverseOrder()).toList()) {
@@ -117,7 +120,8 @@ public final class VsNative {
         pair("verify : sha256sum, elf", program("verify", elf + ""), List.of("sha256sum", elf + ""), NO_TARGET);
         pair("info --scan : sha256sum, elf", program("info", "--scan", elf + ""), List.of("sha256sum", elf + ""),
                 NO_TARGET);
-        pair("diff : cmp, raw", program("diff", "raw:" + raw, "raw:" + raw + "@0"), List.of("cmp", raw + "", copyOf(raw)),
+        pair("diff : cmp, raw", program("diff", "raw:" + raw, "raw:" + raw + "@0"),
+                List.of("cmp", raw + "", copyOf(raw)),
                 NO_TARGET);
 
         results.heading("making smaller, " + title, "guestcore", "native");
@@ -138,7 +142,7 @@ public final class VsNative {
         results.times("info : readelf -ln", clock(ours), clock(theirs), 150);
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : files.filter(file -> !file.toString().contains(".json")
-                            && !file.toString().endsWith(".memory"))
+                    && !file.toString().endsWith(".memory"))
                     .toList()) {
                 Files.delete(file);
             }
@@ -219,7 +223,8 @@ public final class VsNative {
             throws IOException, InterruptedException {
         List<Pass> ours = new ArrayList<>();
         List<Pass> theirs = new ArrayList<>();
-        Path out = folder.resolve(our.contains("-o") ? Path.of(our.get(our.indexOf("-o") + 1)).getFileName() + "" : "out");
+        Path out =
+                folder.resolve(our.contains("-o") ? Path.of(our.get(our.indexOf("-o") + 1)).getFileName() + "" : "out");
         if (byTurns(our, their, out, ours, theirs)) {
             results.rates(what, ours, theirs, target, false);
         } else {
@@ -255,6 +260,7 @@ public final class VsNative {
     }
 
     private static boolean isInstalled(String program) {
-        return Stream.of(System.getenv("PATH").split(":")).anyMatch(folder -> Files.isExecutable(Path.of(folder, program)));
+        return Stream.of(System.getenv("PATH").split(":"))
+                .anyMatch(folder -> Files.isExecutable(Path.of(folder, program)));
     }
 }

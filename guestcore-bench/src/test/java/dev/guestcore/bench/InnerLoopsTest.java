@@ -27,13 +27,13 @@ class InnerLoopsTest {
     void everyLoopRuns() throws RunnerException {
         // Nobody would notice a loop that fails before it is asked for.
         Collection<RunResult> results = new Runner(new OptionsBuilder()
-                        .forks(0)
-                        .warmupIterations(0)
-                        .measurementIterations(1)
-                        .measurementTime(TimeValue.milliseconds(1))
-                        .shouldFailOnError(true)
-                        .verbosity(VerboseMode.SILENT)
-                        .build())
+                .forks(0)
+                .warmupIterations(0)
+                .measurementIterations(1)
+                .measurementTime(TimeValue.milliseconds(1))
+                .shouldFailOnError(true)
+                .verbosity(VerboseMode.SILENT)
+                .build())
                 .run();
         TreeSet<String> names = new TreeSet<>();
         for (RunResult result : results) {

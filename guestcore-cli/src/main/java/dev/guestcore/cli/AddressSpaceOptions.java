@@ -60,11 +60,12 @@ final class AddressSpaceOptions {
         try (ShownProgress shown = verb.progress(ProgressMode.AUTO)) {
             return AddressSpaceChoice.of(guest, vcpu, tables.stated(), shown);
         } catch (UnknownRegisterException e) {
-            throw new UnsupportedRequestException(Locations.printable(source) + ": " + e.getMessage() + ", with " + switch (e.missing()) {
-                case ROOT -> "--root";
-                case KERNEL_ROOT -> "--kernel-root";
-                case MODE -> "--paging";
-            });
+            throw new UnsupportedRequestException(
+                    Locations.printable(source) + ": " + e.getMessage() + ", with " + switch (e.missing()) {
+                        case ROOT -> "--root";
+                        case KERNEL_ROOT -> "--kernel-root";
+                        case MODE -> "--paging";
+                    });
         } catch (EncryptionBitException e) {
             throw new UnsupportedRequestException(
                     Locations.printable(source) + ": " + e.getMessage() + ", with --c-bit " + e.bit());
@@ -84,8 +85,10 @@ final class AddressSpaceOptions {
      * @param said what the result says already
      */
     static void remark(AddressSpaceChoice choice, String said, Verb verb) {
-        choice.basis().filter(basis -> !said.equals(basis)).ifPresent(basis -> verb.remark("guestcore: " + Printable.of(basis)
-                + (choice.confidence() == Derived.Confidence.CERTAIN ? "" : " (" + Names.of(choice.confidence()) + ")")));
+        choice.basis().filter(basis -> !said.equals(basis))
+                .ifPresent(basis -> verb.remark("guestcore: " + Printable.of(basis)
+                        + (choice.confidence() == Derived.Confidence.CERTAIN ? ""
+                                : " (" + Names.of(choice.confidence()) + ")")));
     }
 
     private Optional<Vcpu> vcpu(Guest guest, String source) {

@@ -89,7 +89,8 @@ final class BtVerb extends LinuxVerb {
             }
         } else {
             if (guest.vcpus().isEmpty()) {
-                remark("guestcore: " + Printable.location(source) + ": the registers of the vCPUs are not in it; '" + Text.program()
+                remark("guestcore: " + Printable.location(source) + ": the registers of the vCPUs are not in it; '"
+                        + Text.program()
                         + " bt "
                         + Text.quoted(source) + " --all' shows the stacks of all tasks");
                 return ExitCode.FAILED;
@@ -129,8 +130,7 @@ final class BtVerb extends LinuxVerb {
         }
         Map<List<Object>, List<TaskStack>> groups = new LinkedHashMap<>();
         listing.stacks()
-                .forEach(stack ->
-                        groups.computeIfAbsent(key(stack.trace()), key -> new ArrayList<>()).add(stack));
+                .forEach(stack -> groups.computeIfAbsent(key(stack.trace()), key -> new ArrayList<>()).add(stack));
         List<List<TaskStack>> ordered = new ArrayList<>(groups.values());
         ordered.sort(Comparator.comparingInt((List<TaskStack> group) -> group.size()).reversed());
         boolean first = true;

@@ -166,8 +166,9 @@ final class CaptureVerb extends WritingVerb {
 
     private static String effects(FreezeMethod method) {
         return switch (method) {
-            case SNAPSHOT -> "the guest waits at its first write to each page until the snapshot is read, huge pages of "
-                    + "QEMU's are split, shared memory is allocated whole; memory for the guest's pages is taken meanwhile";
+            case SNAPSHOT ->
+                    "the guest waits at its first write to each page until the snapshot is read, huge pages of "
+                            + "QEMU's are split, shared memory is allocated whole; memory for the guest's pages is taken meanwhile";
             case BUFFER -> "memory for the guest's pages is taken until the file is written";
             case DIRECT -> "the guest does not answer its network and its clock stands until the file is written";
         };

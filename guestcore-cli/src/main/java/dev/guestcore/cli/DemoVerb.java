@@ -278,7 +278,8 @@ final class DemoVerb extends Verb {
         step("What lies where in memory.");
         command("map " + Text.quoted(core.toString()));
         try (Guest guest = Guests.open(core)) {
-            TextMap.render(MemoryMap.of(guest), json ? PICTURE : MapVerb.style(console())).lines().forEach(this::detail);
+            TextMap.render(MemoryMap.of(guest), json ? PICTURE : MapVerb.style(console())).lines()
+                    .forEach(this::detail);
         }
     }
 

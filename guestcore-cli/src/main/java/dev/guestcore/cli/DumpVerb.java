@@ -155,8 +155,8 @@ final class DumpVerb extends Verb {
     private static String left(ProcessCore.Report report) {
         long swapped = report.missing() - report.missingOfFiles();
         return (report.missingOfFiles() > 0
-                        ? "; " + Amounts.human(report.missingOfFiles()) + " of files are not mapped in and left out"
-                        : "")
+                ? "; " + Amounts.human(report.missingOfFiles()) + " of files are not mapped in and left out"
+                : "")
                 + (swapped > 0 ? "; " + Amounts.human(swapped) + " are swapped out or missing, and left out" : "");
     }
 }

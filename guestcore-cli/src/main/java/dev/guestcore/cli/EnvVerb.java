@@ -53,11 +53,13 @@ final class EnvVerb extends LinuxListVerb {
         if (environment.isEmpty()) {
             remark("guestcore: " + (task.kernelThread() || task.state() == 'Z'
                     ? ProcessOption.withoutMemory(pid)
-                    : "the environment of process " + pid + " is not in memory: it was swapped out or left out of the dump"));
+                    : "the environment of process " + pid
+                            + " is not in memory: it was swapped out or left out of the dump"));
             return ExitCode.FAILED;
         }
         if (task.environmentCut()) {
-            remark("guestcore: the environment of process " + pid + " is longer than 128 KiB, of which the first are shown; "
+            remark("guestcore: the environment of process " + pid
+                    + " is longer than 128 KiB, of which the first are shown; "
                     + Text.program() + " read " + Text.quoted(source) + " --pid " + pid + " shows its memory");
         }
         return ExitCode.DONE;

@@ -112,12 +112,12 @@ final class Failures {
     private static String howToGoOn(GuestcoreException failure, Optional<String> source) {
         return switch (failure) {
             case OutputException taken when taken.getCause() instanceof FileAlreadyExistsException ->
-                ", or say --force to replace it";
+                    ", or say --force to replace it";
             case VirtualAccessException unmapped -> source.map(typed -> "; `guestcore translate " + Text.quoted(typed)
-                            + " " + Json.address(unmapped.address()) + "` shows the walk")
+                    + " " + Json.address(unmapped.address()) + "` shows the walk")
                     .orElse("");
             case MemoryAccessException missing when missing.state() == PageState.ABSENT ->
-                source.map(typed -> "; `guestcore map " + Text.quoted(typed) + "` shows what there is").orElse("");
+                    source.map(typed -> "; `guestcore map " + Text.quoted(typed) + "` shows what there is").orElse("");
             default -> "";
         };
     }

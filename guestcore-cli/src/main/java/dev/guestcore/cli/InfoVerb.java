@@ -135,7 +135,8 @@ final class InfoVerb extends Verb {
             boolean registers = guest.vcpus().stream().anyMatch(vcpu -> !vcpu.registers().known().isEmpty());
             return registers || guest.facts(VmcoreInfoFacts.class).isPresent()
                     ? KernelSection.glance(guest, source)
-                    : KernelSection.searchWithin(guest, source, guest.freeze().isPresent() ? LIVE : QUICK, Progress.none());
+                    : KernelSection.searchWithin(guest, source, guest.freeze().isPresent() ? LIVE : QUICK,
+                            Progress.none());
         }
         try (ShownProgress shown = progress(progress.mode)) {
             shown.begin("searching for the kernel", readableBytes(guest));
@@ -223,8 +224,8 @@ final class InfoVerb extends Verb {
         memory.put("statesComplete", summary.statesComplete());
         memory.put("regionCount", summary.regionCount());
         memory.put("holeCount", summary.holeCount());
-        memory.put("regions", (Iterable<Object>) () ->
-                guest.memory().regions().stream().<Object>map(ReportJson::of).iterator());
+        memory.put("regions",
+                (Iterable<Object>) () -> guest.memory().regions().stream().<Object>map(ReportJson::of).iterator());
         document.put("memory", memory);
         Map<String, Object> facts = new LinkedHashMap<>();
         guest.facts().forEach(known -> facts.putAll(known.describe()));

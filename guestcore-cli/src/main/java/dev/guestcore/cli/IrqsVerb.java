@@ -60,7 +60,8 @@ final class IrqsVerb extends LinuxListVerb {
                     : "");
             cells.add(Printable.of(interrupt.flow().orElse("")));
             cells.add(Printable.of(interrupt.about() + interrupt.handlers().stream()
-                    .map(handler -> handler.name() + " (" + handler.symbol().orElse(Json.address(handler.function())) + ")")
+                    .map(handler -> handler.name() + " (" + handler.symbol().orElse(Json.address(handler.function()))
+                            + ")")
                     .collect(Collectors.joining(", "))));
             table.row(cells.toArray(String[]::new));
         }

@@ -144,7 +144,8 @@ final class LogVerb extends LinuxVerb {
         if (crash) {
             Optional<Trouble> trouble = log.lastTrouble();
             if (trouble.isEmpty()) {
-                remark("guestcore: " + Printable.location(source) + ": the log tells of no crash; without --crash all of it is shown");
+                remark("guestcore: " + Printable.location(source)
+                        + ": the log tells of no crash; without --crash all of it is shown");
                 return ExitCode.FAILED;
             }
             first = trouble.get().begin().sequence();
@@ -163,7 +164,8 @@ final class LogVerb extends LinuxVerb {
         if (damaged[0] == 0) {
             return ExitCode.DONE;
         }
-        remark("guestcore: " + Printable.location(source) + ": the log is damaged, or was copied while the kernel wrote it: "
+        remark("guestcore: " + Printable.location(source)
+                + ": the log is damaged, or was copied while the kernel wrote it: "
                 + Text.counted(damaged[0], "record") + " cannot be read whole");
         return ExitCode.DAMAGED;
     }
@@ -187,17 +189,17 @@ final class LogVerb extends LinuxVerb {
         document.put("source", Locations.printable(source));
         // The gaps are known when the records have been written.
         document.put("records", (Iterable<Object>) () -> entries.flatMap(entry -> switch (entry) {
-                    case LogRecord record -> {
-                        if (!missing.isEmpty()) {
-                            missing.getLast().putIfAbsent("before", record.sequence());
-                        }
-                        yield Stream.<Object>of(json(record));
-                    }
-                    case LogGap gap -> {
-                        missing.add(json(gap));
-                        yield Stream.empty();
-                    }
-                })
+            case LogRecord record -> {
+                if (!missing.isEmpty()) {
+                    missing.getLast().putIfAbsent("before", record.sequence());
+                }
+                yield Stream.<Object>of(json(record));
+            }
+            case LogGap gap -> {
+                missing.add(json(gap));
+                yield Stream.empty();
+            }
+        })
                 .iterator());
         document.put("missing", missing);
         return document;
@@ -239,7 +241,8 @@ final class LogVerb extends LinuxVerb {
         Style style = console().style();
         switch (entry) {
             case LogRecord record -> print(record, style);
-            case LogGap gap -> print(style.faint("[" + Text.counted(gap.count(), "record") + ": " + gap.reason() + "]"));
+            case LogGap gap ->
+                    print(style.faint("[" + Text.counted(gap.count(), "record") + ": " + gap.reason() + "]"));
         }
     }
 

@@ -23,7 +23,8 @@ final class ManifestLines {
         List<String> lines = new ArrayList<>();
         lines.add(style.heading(Printable.location(file)) + ": " + headline(report, style));
         report.modifiedAfterwards().ifPresent(time -> lines.add("  the file was last modified "
-                + time.truncatedTo(ChronoUnit.SECONDS) + ", after this manifest was made: the manifest may be that of an"
+                + time.truncatedTo(ChronoUnit.SECONDS)
+                + ", after this manifest was made: the manifest may be that of an"
                 + " earlier dump of the same name"));
         report.changes().stream().limit(MOST_LINES).forEach(change -> lines.add("  " + line(change)));
         if (report.changes().size() > MOST_LINES) {
@@ -46,13 +47,14 @@ final class ManifestLines {
         return switch (report.relation()) {
             case SAME_FILE -> style.good("every bit is as it was written") + ", SHA-256 " + report.sha256();
             case OTHER_FORM ->
-                report.changedMemoryPages() == 0
-                        ? style.good("another form of the same memory") + ", every page as it was"
-                        : style.bad("another form, and the memory differs") + ": " + pages(report.changedMemoryPages());
+                    report.changedMemoryPages() == 0
+                            ? style.good("another form of the same memory") + ", every page as it was"
+                            : style.bad("another form, and the memory differs") + ": "
+                                    + pages(report.changedMemoryPages());
             case CHANGED_FILE ->
-                style.bad("not as it was written") + ": " + pages(report.changedMemoryPages())
-                        + " of memory, " + Text.counted(report.changedFilePages(), "block")
-                        + " of headers, notes and other content of the file";
+                    style.bad("not as it was written") + ": " + pages(report.changedMemoryPages())
+                            + " of memory, " + Text.counted(report.changedFilePages(), "block")
+                            + " of headers, notes and other content of the file";
         };
     }
 
@@ -75,7 +77,8 @@ final class ManifestLines {
     }
 
     private static String describe(MemoryRegion region) {
-        return Text.kind(region.kind()) + (region.name().isEmpty() ? "" : " '" + Printable.of(region.name()) + "'") + " "
+        return Text.kind(region.kind()) + (region.name().isEmpty() ? "" : " '" + Printable.of(region.name()) + "'")
+                + " "
                 + region.range();
     }
 }

@@ -34,7 +34,8 @@ final class ProcessOption {
     /** Refuses what makes no sense before anything is opened. */
     void check(Verb verb, AddressSpaceOptions others) {
         if (pid != null && (others.cpu != null || others.tables.isGiven())) {
-            throw verb.usage("--pid names the page tables; leave out --cpu, --root, --paging, --c-bit and --physical-bits");
+            throw verb.usage(
+                    "--pid names the page tables; leave out --cpu, --root, --paging, --c-bit and --physical-bits");
         }
     }
 

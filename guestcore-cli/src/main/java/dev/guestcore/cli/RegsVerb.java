@@ -149,7 +149,8 @@ final class RegsVerb extends Verb {
 
     private void describeAlike(RegisterState state, List<Register> registers) {
         int nameWidth = registers.stream().mapToInt(register -> register.label().length()).max().orElse(0);
-        int valueWidth = "0x".length() + registers.stream().mapToInt(register -> digits(state, register)).max().orElse(0);
+        int valueWidth =
+                "0x".length() + registers.stream().mapToInt(register -> digits(state, register)).max().orElse(0);
         int cell = nameWidth + 1 + valueWidth + GAP.length();
         int columns = Math.clamp((console().proseWidth() - 4) / cell, 1, 4);
         StringBuilder line = new StringBuilder();

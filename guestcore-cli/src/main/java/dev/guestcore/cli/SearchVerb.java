@@ -126,9 +126,11 @@ final class SearchVerb extends Verb {
     @Override
     public Integer call() throws Exception {
         process.check(this, addressSpace);
-        if (allProcesses && (process.isGiven() || virtual || addressSpace.cpu != null || addressSpace.tables.isGiven())) {
-            throw usage("--all-processes names the page tables; leave out --pid, --virtual, --cpu, --root, --paging, --c-bit and "
-                    + "--physical-bits");
+        if (allProcesses
+                && (process.isGiven() || virtual || addressSpace.cpu != null || addressSpace.tables.isGiven())) {
+            throw usage(
+                    "--all-processes names the page tables; leave out --pid, --virtual, --cpu, --root, --paging, --c-bit and "
+                            + "--physical-bits");
         }
         addressSpace.check(this, virtual);
         if (context < 0 || context > MemorySearch.MOST_CONTEXT) {
@@ -183,7 +185,8 @@ final class SearchVerb extends Verb {
                 if (linux.isPresent()) {
                     hits = hits(shown, guest.memory(), Optional.empty());
                     ProcessSearch all = new ProcessSearch(search, range, limit);
-                    summary = all.run(linux.get(), (space, owner) -> hits(shown, space.memory(), Optional.of(space)).of(owner), shown);
+                    summary = all.run(linux.get(),
+                            (space, owner) -> hits(shown, space.memory(), Optional.of(space)).of(owner), shown);
                     problems.addAll(all.problems());
                 } else if (seen.isPresent()) {
                     AddressSpace space = seen.get();

@@ -121,7 +121,8 @@ final class SymbolsVerb extends Verb {
                 throw usage("--runtime, -o and --force need --to");
             }
             List<Query> queries = wanted.stream().map(this::query).toList();
-            return streaming(() -> onLinux(linux -> json ? printJson(linux, queries) : print(linux.symbols(), queries)));
+            return streaming(
+                    () -> onLinux(linux -> json ? printJson(linux, queries) : print(linux.symbols(), queries)));
         }
         if (json || !wanted.isEmpty() || module != null || types != null) {
             throw usage("--to writes all symbols; leave out --json, --module, --type and what to look up");

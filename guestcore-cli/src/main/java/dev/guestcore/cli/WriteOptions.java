@@ -41,9 +41,9 @@ final class WriteOptions {
         for (Declared declared : declared().values()) {
             String formats = declared.formats.stream().map(CoreFormat::name).collect(Collectors.joining(", "));
             groups.computeIfAbsent(formats, names -> ArgGroupSpec.builder()
-                            .validate(false)
-                            .multiplicity("0..1")
-                            .heading("%nOptions of --to " + names.replace(", ", " and --to ") + ":%n"))
+                    .validate(false)
+                    .multiplicity("0..1")
+                    .heading("%nOptions of --to " + names.replace(", ", " and --to ") + ":%n"))
                     .addArg(option(declared.option));
         }
         for (ArgGroupSpec.Builder group : groups.values()) {
@@ -55,8 +55,7 @@ final class WriteOptions {
         Map<String, Declared> byName = new LinkedHashMap<>();
         for (CoreFormat format : writableFormats()) {
             for (WriteOption option : format.writeOptions()) {
-                byName.computeIfAbsent(option.name(), name -> new Declared(option, new ArrayList<>()))
-                        .formats
+                byName.computeIfAbsent(option.name(), name -> new Declared(option, new ArrayList<>())).formats
                         .add(format);
             }
         }

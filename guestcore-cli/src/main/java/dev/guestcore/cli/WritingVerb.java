@@ -148,7 +148,8 @@ abstract class WritingVerb extends Verb {
                     .forEach(finding -> report.println(style.odd("note") + "  " + Printable.of(finding.message())));
             if (!stream) {
                 report.println("next  "
-                        + style.command(Text.program() + " verify " + (manifest ? "--manifest " : "") + Text.quoted(output)));
+                        + style.command(
+                                Text.program() + " verify " + (manifest ? "--manifest " : "") + Text.quoted(output)));
             }
         }
         return report(outcome.findings());
@@ -225,7 +226,8 @@ abstract class WritingVerb extends Verb {
         outcome.freeze().ifPresent(freeze -> report.println(style.heading("time") + "  "
                 + (freeze.reading().isZero()
                         ? ""
-                        : (outcome.inOnePass() ? "read and wrote in " : "read in ") + Text.time(freeze.reading()) + ", ")
+                        : (outcome.inOnePass() ? "read and wrote in " : "read in ") + Text.time(freeze.reading())
+                                + ", ")
                 + (outcome.inOnePass() ? "completed in " : "wrote in ") + Text.time(outcome.writing())));
         if (written.unreadableBytes() > 0) {
             report.println(style.odd("unreadable") + "  " + Amounts.human(written.unreadableBytes())
@@ -250,7 +252,8 @@ abstract class WritingVerb extends Verb {
     }
 
     private static String line(Loss loss) {
-        return Printable.of(WriteOptions.asTyped(loss.what() + ": " + loss.why())) + (loss.kept() ? " (kept in Guestcore's own record)" : "");
+        return Printable.of(WriteOptions.asTyped(loss.what() + ": " + loss.why()))
+                + (loss.kept() ? " (kept in Guestcore's own record)" : "");
     }
 
     private static void list(List<String> lines, PrintStream report) {

@@ -37,8 +37,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CommandsTest {
 
     private static final List<String> VERBS = List.of(
-            "demo", "capture", "convert", "info", "ps", "log", "bt", "lsof", "maps", "env", "mount", "ss", "ip", "irqs", "lsmod",
-            "check", "verify", "regs", "read", "map", "translate", "search", "symbols", "diff", "gdb", "formats", "completion", "man");
+            "demo", "capture", "convert", "info", "ps", "log", "bt", "lsof", "maps", "env", "mount", "ss", "ip", "irqs",
+            "lsmod",
+            "check", "verify", "regs", "read", "map", "translate", "search", "symbols", "diff", "gdb", "formats",
+            "completion", "man");
     private static final String VBOX = "vbox/7.0.10-A";
 
     @TempDir
@@ -119,8 +121,9 @@ class CommandsTest {
         assertTrue(out.contains("VirtualBox VMCore"), out);
         assertTrue(out.contains("memory map"), out);
         try (Guest guest = Guests.open(Samples.core(VBOX))) {
-            guest.memory().regions().forEach(region ->
-                    assertTrue(out.contains("0x" + Long.toHexString(region.range().first())), region.toString()));
+            guest.memory().regions()
+                    .forEach(region -> assertTrue(out.contains("0x" + Long.toHexString(region.range().first())),
+                            region.toString()));
         }
         Map<?, ?> json = Run.of("info", "--json", sample()).expect(0).json();
         assertEquals("vbox", json.get("format"));
@@ -149,8 +152,8 @@ class CommandsTest {
                 assertEquals(
                         vcpu.registers().known().stream().map(Register::label).toList(),
                         List.copyOf(registers.keySet()));
-                vcpu.registers().known().forEach(register ->
-                        assertEquals(vcpu.registers().hex(register), registers.get(register.label())));
+                vcpu.registers().known().forEach(
+                        register -> assertEquals(vcpu.registers().hex(register), registers.get(register.label())));
             }
         }
     }
@@ -301,7 +304,8 @@ class CommandsTest {
             assertEquals(2, lines.stream().map(line -> line.get("phase")).distinct().count(), source + lines);
             double share = 0;
             for (Map<?, ?> line : lines) {
-                double now = ((Number) line.get("jobDone")).doubleValue() / ((Number) line.get("jobTotal")).doubleValue();
+                double now =
+                        ((Number) line.get("jobDone")).doubleValue() / ((Number) line.get("jobTotal")).doubleValue();
                 assertTrue(now >= share - 0.01, source + lines);
                 share = now;
             }
@@ -343,7 +347,8 @@ class CommandsTest {
     void completionIsAScript(String shell) throws IOException, InterruptedException {
         Run run = Run.of("completion", "--shell", shell).expect(0);
         VERBS.forEach(verb -> assertTrue(run.out().contains(verb), verb));
-        assertTrue(run.out().contains(shell.equals("fish") ? "-l layout" : "--layout"), "options of the formats are completed");
+        assertTrue(run.out().contains(shell.equals("fish") ? "-l layout" : "--layout"),
+                "options of the formats are completed");
         Path script = Files.write(folder.resolve("completion"), run.bytes());
         ForeignTools.require(shell);
         Process check = new ProcessBuilder(shell, "-n", script.toString()).inheritIO().start();
@@ -357,8 +362,8 @@ class CommandsTest {
         assertTrue(page.startsWith(".TH GUESTCORE 1 "), page.substring(0, 40));
         VERBS.forEach(verb -> assertTrue(page.contains(".SS " + verb + "\n"), verb));
         for (CoreFormat format : WriteOptions.writableFormats()) {
-            format.writeOptions().forEach(option ->
-                    assertTrue(page.contains("\\-\\-" + option.name().replace("-", "\\-")), option.name()));
+            format.writeOptions().forEach(
+                    option -> assertTrue(page.contains("\\-\\-" + option.name().replace("-", "\\-")), option.name()));
         }
         assertFalse(page.contains("${"), "variables are filled in");
         assertTrue(page.contains("\\fBguestcore search\\fR [options] <source> <pattern>\n"), "none has to be given");

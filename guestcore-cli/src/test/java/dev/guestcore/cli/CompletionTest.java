@@ -100,7 +100,7 @@ class CompletionTest {
         Files.deleteIfExists(said);
         String source = sourced ? "source " + script : ":";
         return ForeignTools.output(
-                        "zsh", "-f", driver.toString(), folder.toString(), line, said.toString(), source)
+                "zsh", "-f", driver.toString(), folder.toString(), line, said.toString(), source)
                 .strip();
     }
 
@@ -136,8 +136,8 @@ class CompletionTest {
     private List<String> described(String line) {
         String path = folder + ":/usr/bin:/bin";
         return ForeignTools.output(
-                        "env", "PATH=" + path, "HOME=" + folder, "fish", "-c",
-                        "cd " + folder + "; source " + script + "; complete -C '" + line + "'")
+                "env", "PATH=" + path, "HOME=" + folder, "fish", "-c",
+                "cd " + folder + "; source " + script + "; complete -C '" + line + "'")
                 .lines()
                 .toList();
     }

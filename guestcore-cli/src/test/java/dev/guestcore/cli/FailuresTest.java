@@ -65,8 +65,10 @@ class FailuresTest {
 
     @Test
     void aMistypedCommandLineIsAnsweredInPlainWords() {
-        Run.of("inf", "vm.core").refuses("guestcore: unknown command 'inf'; did you mean 'info'?" + System.lineSeparator());
-        Run.of("vm.core").refuses("unknown command 'vm.core'; to see what a file or a guest is: guestcore info vm.core");
+        Run.of("inf", "vm.core")
+                .refuses("guestcore: unknown command 'inf'; did you mean 'info'?" + System.lineSeparator());
+        Run.of("vm.core")
+                .refuses("unknown command 'vm.core'; to see what a file or a guest is: guestcore info vm.core");
         Run.of("qemu:/run/a b").refuses("guestcore info 'qemu:/run/a b'");
         Run.of("help", "foo").refuses("guestcore: unknown command 'foo'" + System.lineSeparator());
         Run.of("info", "--scna", "vm.core").refuses("guestcore: unknown option '--scna'; did you mean '--scan'?");
@@ -295,7 +297,8 @@ class FailuresTest {
         };
         for (String[] command : new String[][] {
             {"translate", "demo:ram=4M", "0xfffff000"}, {"translate", "demo:ram=4M", "0x8000"}, {"regs", "demo:"},
-            {"map", "demo:"}, {"map", "--virtual", "demo:ram=4M"}, {"read", "demo:", "0"}, {"read", "demo:", "0", "--raw"},
+            {"map", "demo:"}, {"map", "--virtual", "demo:ram=4M"}, {"read", "demo:", "0"},
+            {"read", "demo:", "0", "--raw"},
             {"search", "demo:ram=4M", "needle"}, {"search", "demo:ram=4M", "no such text"}, {"formats"}, {"man"},
             {"completion"}, {"--help"}, {"--version"}, {"info", "--json", "demo:"}, {"map", "--svg", "-", "demo:"},
             {"diff", "demo:ram=4M", "demo:ram=4M"}
@@ -362,7 +365,9 @@ class FailuresTest {
             assertTrue(child.waitFor(60, TimeUnit.SECONDS), "ends though nobody reads");
             String err = new String(child.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
             assertEquals(expected, child.exitValue(), err);
-            assertTrue(err.contains("{\"schema\":\"error\",\"version\":1,\"message\":\"cancelled\",\"exitCode\":" + expected + "}"), err);
+            assertTrue(err.contains(
+                    "{\"schema\":\"error\",\"version\":1,\"message\":\"cancelled\",\"exitCode\":" + expected + "}"),
+                    err);
             assertFalse(err.contains("\tat "), err);
         } finally {
             child.destroyForcibly();

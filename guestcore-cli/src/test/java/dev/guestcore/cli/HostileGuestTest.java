@@ -61,8 +61,9 @@ class HostileGuestTest {
     private Path described(boolean xen) throws IOException {
         String release = "6.1" + HOSTILE;
         String banner = "Linux version 6.1.0-" + HOSTILE.replace("\n", "") + " (a@b) (gcc " + HOSTILE + ") #1 SMP\n";
-        String vmcoreinfo = "OSRELEASE=" + release.replace("\n", "") + "\nPAGESIZE=4096\nSYMBOL(" + HOSTILE.replace("\n", "")
-                + ")=ffffffff81003000\nBUILD-ID=" + HOSTILE + "\nNUMBER(phys_base)=0\nKERNELOFFSET=0\n";
+        String vmcoreinfo =
+                "OSRELEASE=" + release.replace("\n", "") + "\nPAGESIZE=4096\nSYMBOL(" + HOSTILE.replace("\n", "")
+                        + ")=ffffffff81003000\nBUILD-ID=" + HOSTILE + "\nNUMBER(phys_base)=0\nKERNELOFFSET=0\n";
         String latin = HOSTILE.replaceAll("[^\\x00-\\xff]", "");
         String own = xen
                 ? """

@@ -36,7 +36,8 @@ class LauncherTest {
         }
         programs = Files.createDirectories(folder.resolve("bin"));
         for (String name : List.of(
-                "cat", "dirname", "find", "flock", "grep", "head", "mkdir", "mv", "readlink", "rm", "sed", "sleep", "stty",
+                "cat", "dirname", "find", "flock", "grep", "head", "mkdir", "mv", "readlink", "rm", "sed", "sleep",
+                "stty",
                 "tail", "touch", "uname")) {
             program(programs.resolve(name), "PATH=/usr/bin:/bin exec " + name + " \"$@\"");
         }
@@ -82,8 +83,8 @@ class LauncherTest {
     @Test
     void withTooLittleAddressSpace() throws Exception {
         Process process = new ProcessBuilder(
-                        "/bin/bash", "-c", "ulimit -v 1000000; . \"$0\"; launch info",
-                        CHECKOUT + "/guestcore-cli/src/main/launcher/launch.sh")
+                "/bin/bash", "-c", "ulimit -v 1000000; . \"$0\"; launch info",
+                CHECKOUT + "/guestcore-cli/src/main/launcher/launch.sh")
                 .redirectErrorStream(true)
                 .start();
         String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -98,15 +99,16 @@ class LauncherTest {
     @Test
     void aCrashLeavesNoFiles() throws Exception {
         Process process = new ProcessBuilder(
-                        "/bin/bash", "-c", ". \"$0\"; exec \"$1\" $java_options -XX:+PrintFlagsFinal -version",
-                        CHECKOUT + "/guestcore-cli/src/main/launcher/launch.sh",
-                        System.getProperty("java.home") + "/bin/java")
+                "/bin/bash", "-c", ". \"$0\"; exec \"$1\" $java_options -XX:+PrintFlagsFinal -version",
+                CHECKOUT + "/guestcore-cli/src/main/launcher/launch.sh",
+                System.getProperty("java.home") + "/bin/java")
                 .redirectErrorStream(true)
                 .start();
         String flags = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(0, process.waitFor(), flags);
         for (String flag : List.of(
-                "ErrorFile += /dev/null", "CreateCoredumpOnCrash += false", "DumpReplayDataOnError += false", "UsePerfData += false")) {
+                "ErrorFile += /dev/null", "CreateCoredumpOnCrash += false", "DumpReplayDataOnError += false",
+                "UsePerfData += false")) {
             assertTrue(Pattern.compile(" " + flag + " ").matcher(flags).find(), flag);
         }
     }

@@ -66,8 +66,8 @@ class ManifestOptionsTest {
         flip(core, Files.size(Path.of(core)) - 100);
         Run changed = Run.of("verify", "--manifest", core).expect(ExitCode.DAMAGED);
         assertTrue(changed.out().contains("1 page of memory, 0 blocks"), changed.out());
-        Map<?, ?> json = (Map<?, ?>)
-                Run.of("verify", "--manifest", core, "--json").expect(ExitCode.DAMAGED).json().get("manifest");
+        Map<?, ?> json = (Map<?, ?>) Run.of("verify", "--manifest", core, "--json").expect(ExitCode.DAMAGED).json()
+                .get("manifest");
         assertEquals("changed-file", json.get("relation"));
         assertEquals(1L, json.get("changedMemoryPages"));
         // Not even its format can be told any more, but where it was changed.
@@ -103,9 +103,10 @@ class ManifestOptionsTest {
         Files.write(manifest, stale);
         Files.setLastModifiedTime(Path.of(core), FileTime.from(Instant.now().plusSeconds(60)));
         Run older = Run.of("verify", "--manifest", core).expect(ExitCode.DAMAGED);
-        assertTrue(older.out().contains("after this manifest was made: the manifest may be that of an earlier dump"), older.out());
-        Map<?, ?> json = (Map<?, ?>)
-                Run.of("verify", "--manifest", core, "--json").expect(ExitCode.DAMAGED).json().get("manifest");
+        assertTrue(older.out().contains("after this manifest was made: the manifest may be that of an earlier dump"),
+                older.out());
+        Map<?, ?> json = (Map<?, ?>) Run.of("verify", "--manifest", core, "--json").expect(ExitCode.DAMAGED).json()
+                .get("manifest");
         assertTrue(json.containsKey("modifiedAfterManifest"), json::toString);
         Files.setLastModifiedTime(Path.of(core), FileTime.from(Instant.now().minusSeconds(600)));
         Run wrong = Run.of("verify", "--manifest", core).expect(ExitCode.DAMAGED);

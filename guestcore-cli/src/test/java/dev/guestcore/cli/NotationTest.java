@@ -153,7 +153,8 @@ class NotationTest {
 
     @ParameterizedTest
     @CsvSource({
-        "0000000000100000, write 0x0000000000100000", "007, write 0x007", "ffff8000, write 0xffff8000", "1b, write 0x1b",
+        "0000000000100000, write 0x0000000000100000", "007, write 0x007", "ffff8000, write 0xffff8000",
+        "1b, write 0x1b",
         "12e, write 0x12e", "10B, write 0x10B", "64 KB, write 64KiB", "~1.3 MiB, tilde", "1.3 MiB, whole number",
         "1.5, whole number", "'1,20', 4096", "'12,', 4096", "0x, 4096"
     })

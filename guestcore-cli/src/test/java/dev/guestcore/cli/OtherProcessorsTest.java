@@ -47,12 +47,15 @@ class OtherProcessorsTest {
         String core = Samples.core("arch/arm64").toString();
         String[] stated = {"--paging", "4k-48", "--kernel-root", "0x41a92000", "--json"};
         Map<?, ?> document = (Map<?, ?>) Run.of(
-                        "translate", core, "0xffffa9465cfc4250", stated[0], stated[1], stated[2], stated[3], stated[4])
+                "translate", core, "0xffffa9465cfc4250", stated[0], stated[1], stated[2], stated[3], stated[4])
                 .json();
         assertEquals("0x411c4250", document.get("physical"));
         assertEquals("stated", document.get("how"));
-        Run.of("translate", core, "0", "--paging", "sv39").failsWith(ExitCode.FAILED, "AArch64, which has no Sv39 paging");
-        Run.of("translate", core, "0", "--paging", "64k-48").failsWith(ExitCode.FAILED, "are of 4 KiB 48-bit paging, not 64 KiB");
-        assertEquals("root-unknown", ((Map<?, ?>) Run.of("translate", core, "0x400000", "--json").json()).get("outcome"));
+        Run.of("translate", core, "0", "--paging", "sv39").failsWith(ExitCode.FAILED,
+                "AArch64, which has no Sv39 paging");
+        Run.of("translate", core, "0", "--paging", "64k-48").failsWith(ExitCode.FAILED,
+                "are of 4 KiB 48-bit paging, not 64 KiB");
+        assertEquals("root-unknown",
+                ((Map<?, ?>) Run.of("translate", core, "0x400000", "--json").json()).get("outcome"));
     }
 }

@@ -58,7 +58,8 @@ class RemoteFilesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {
-        "info", "info --json", "info --all", "regs", "regs --json", "map", "map --json", "formats", "formats --json", "verify",
+        "info", "info --json", "info --all", "regs", "regs --json", "map", "map --json", "formats", "formats --json",
+        "verify",
         "verify --json", "read 0x0 16", "read --json 0x0 16", "read --virtual 0x7000 8", "translate 0x7000", "ps", "bt",
         "verify --manifest", "info --cpu 9", "regs --cpu 9", "search --range 0x0-0xfff text", "diff ."
     })
@@ -67,7 +68,8 @@ class RemoteFilesTest {
         String[] all = new String[words.length + 1];
         all[0] = words[0];
         int options = 1;
-        while (options < words.length && words[options].startsWith("--") && words[options].matches("--json|--all|--manifest|--virtual")) {
+        while (options < words.length && words[options].startsWith("--")
+                && words[options].matches("--json|--all|--manifest|--virtual")) {
             all[options] = words[options];
             options++;
         }

@@ -113,8 +113,9 @@ public final class AddressSpace {
                     + " source does not say which they are; take the dump with .xen_p2m");
         }
         return of(guest.memory(), family.paging(vcpu, guest.vcpus(), options)
-                .orElseThrow(() -> new UnsupportedRequestException("virtual addresses of this guest cannot be translated: page"
-                        + " tables of " + family.title() + " are not known to Guestcore")));
+                .orElseThrow(() -> new UnsupportedRequestException(
+                        "virtual addresses of this guest cannot be translated: page"
+                                + " tables of " + family.title() + " are not known to Guestcore")));
     }
 
     /** The processor: of the guest, of what is stated, or of the registers. */
@@ -305,8 +306,8 @@ public final class AddressSpace {
      * @param consumer may throw to stop
      */
     public MappingSummary pieces(AddressRange range, long mostTables, PieceConsumer consumer) {
-        TableWalk.Visitor visitor = (first, size, physical, pageShift, rights, layout) ->
-                consumer.accept(first, physical, size, 1L << pageShift, layout == TableWalk.Layout.REPEATED);
+        TableWalk.Visitor visitor = (first, size, physical, pageShift, rights, layout) -> consumer.accept(first,
+                physical, size, 1L << pageShift, layout == TableWalk.Layout.REPEATED);
         return walk(range, mostTables, true, visitor);
     }
 
@@ -340,7 +341,8 @@ public final class AddressSpace {
         TableTree tree = treeOf(virtual);
         if (tree == null) {
             return Resolved.failed(
-                    paging.isRootMissing(virtual) ? Translation.Outcome.ROOT_UNKNOWN : Translation.Outcome.NOT_CANONICAL,
+                    paging.isRootMissing(virtual) ? Translation.Outcome.ROOT_UNKNOWN
+                            : Translation.Outcome.NOT_CANONICAL,
                     0);
         }
         List<TableLevel> levels = tree.levels();
@@ -352,7 +354,7 @@ public final class AddressSpace {
         int first = tree.firstIndex();
         int last = tree.lastIndex();
         int rights = PageRights.ALL_BUT_GLOBAL;
-        for (int depth = 0; ; depth++) {
+        for (int depth = 0;; depth++) {
             TableLevel level = levels.get(depth);
             int index = level.index(virtual);
             long entryAddress = table + (long) index * entryBytes;

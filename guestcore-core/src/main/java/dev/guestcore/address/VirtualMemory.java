@@ -98,7 +98,7 @@ public final class VirtualMemory implements GuestMemory {
             case MAPPED -> behind(address, last, resolved.physical());
             case NOT_PRESENT -> new PageRun(new AddressRange(address, last), PageState.ABSENT);
             case RESERVED_BITS, TABLE_UNREADABLE, NOT_CANONICAL, ROOT_UNKNOWN ->
-                new PageRun(new AddressRange(address, last), PageState.UNREADABLE);
+                    new PageRun(new AddressRange(address, last), PageState.UNREADABLE);
         };
     }
 

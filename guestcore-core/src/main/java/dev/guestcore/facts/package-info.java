@@ -3,4 +3,3 @@
 package dev.guestcore.facts;
 
 import org.jspecify.annotations.NullMarked;
-

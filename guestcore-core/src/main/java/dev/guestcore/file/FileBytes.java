@@ -83,8 +83,8 @@ public final class FileBytes implements AutoCloseable {
         this.size = assembly == null ? stored.size() : assembly.size();
         this.pieces = assembly == null ? null : assembly.pieces();
         this.findings = Stream.concat(
-                        stored.findings().stream(),
-                        assembly == null ? Stream.empty() : assembly.findings().stream())
+                stored.findings().stream(),
+                assembly == null ? Stream.empty() : assembly.findings().stream())
                 .toList();
     }
 

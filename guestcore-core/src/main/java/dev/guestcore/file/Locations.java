@@ -71,7 +71,7 @@ public final class Locations {
                 .filter(candidate -> candidate.schemes().contains(scheme))
                 .findFirst();
         return store.orElseThrow(() -> new SourceException(printable(address) + ": addresses that begin with " + scheme
-                        + ":// cannot be read; those that can begin with " + STORES.stream()
+                + ":// cannot be read; those that can begin with " + STORES.stream()
                         .flatMap(candidate -> candidate.schemes().stream())
                         .map(known -> known + "://")
                         .collect(Collectors.joining(", "))))

@@ -170,7 +170,8 @@ public final class GuestComparison {
     public String toString() {
         String first = firstDifference.isPresent() ? "0x" + Long.toHexString(firstDifference.getAsLong()) : "none";
         return "GuestComparison[" + comparedBytes + " bytes compared, " + differingBytes + " differ, the first at "
-                + first + ", differing=" + differing + ", onlyInA=" + onlyInA + ", onlyInB=" + onlyInB + ", vcpus=" + vcpus
+                + first + ", differing=" + differing + ", onlyInA=" + onlyInA + ", onlyInB=" + onlyInB + ", vcpus="
+                + vcpus
                 + ", states=" + states + ", kinds=" + kinds + "]";
     }
 
@@ -184,7 +185,8 @@ public final class GuestComparison {
 
     /** Whether both guests have the same vCPUs with the same registers known and the same values. */
     public boolean isSameRegisters() {
-        return (architectureA.mayBe(architectureB) || architectureB.mayBe(architectureA)) && vcpuCountA == vcpuCountB && vcpus.isEmpty();
+        return (architectureA.mayBe(architectureB) || architectureB.mayBe(architectureA)) && vcpuCountA == vcpuCountB
+                && vcpus.isEmpty();
     }
 
     /** Whether every register that both guests know has the same value in both; what one of them does not know is passed over. */
@@ -192,7 +194,8 @@ public final class GuestComparison {
         return vcpuCountA == vcpuCountB
                 && architectureA == architectureB
                 && vcpus.stream().allMatch(vcpu -> vcpu.mode().isEmpty())
-                && vcpus.stream().flatMap(vcpu -> vcpu.registers().stream()).noneMatch(RegisterDifference::isKnownInBoth);
+                && vcpus.stream().flatMap(vcpu -> vcpu.registers().stream())
+                        .noneMatch(RegisterDifference::isKnownInBoth);
     }
 
     /** Whether both guests agree in all memory and in every register that both know. */
@@ -439,7 +442,7 @@ public final class GuestComparison {
                     comparedBytes = Pages.add(comparedBytes, size);
                 } else if (result.stateA != result.stateB) {
                     states.computeIfAbsent(
-                                    new Pair<>(result.stateA, result.stateB), pair -> new RangeTally.Collector())
+                            new Pair<>(result.stateA, result.stateB), pair -> new RangeTally.Collector())
                             .add(result.first, result.last);
                     changed.accept(new AddressRange(result.first, result.last));
                 } else if (result.stateA != PageState.ABSENT) {

@@ -143,8 +143,7 @@ final class KernelExaminer {
         Optional<Derived<Long>> kaslrOffset = kaslrOffset(fields, image);
         Optional<Derived<Long>> physicalBase = physicalBase(fields, image);
         return new KernelFacts(
-                release.map(found ->
-                        new Derived<>("Linux " + found.value(), found.how(), found.confidence())),
+                release.map(found -> new Derived<>("Linux " + found.value(), found.how(), found.confidence())),
                 bannerText,
                 release,
                 kaslrOffset,
@@ -204,7 +203,8 @@ final class KernelExaminer {
         for (Vcpu vcpu : guest.vcpus()) {
             AddressSpace space;
             try {
-                space = AddressSpace.of(guest, vcpu, KernelTables.masked(TranslationOptions.defaults(), encryptionMask));
+                space = AddressSpace.of(guest, vcpu,
+                        KernelTables.masked(TranslationOptions.defaults(), encryptionMask));
             } catch (GuestcoreException e) {
                 // Without its registers this vCPU tells nothing; another one may.
                 continue;
@@ -292,7 +292,7 @@ final class KernelExaminer {
                 "KERNELOFFSET of VMCOREINFO",
                 seen,
                 image.map(found -> "image mapped from 0x" + Long.toHexString(found.start()) + " on by " + found.root()
-                                + ", if linked for the usual 0x" + Long.toHexString(LINKED_START))
+                        + ", if linked for the usual 0x" + Long.toHexString(LINKED_START))
                         .orElse(""));
     }
 
@@ -303,7 +303,7 @@ final class KernelExaminer {
                 "NUMBER(phys_base) of VMCOREINFO",
                 image.map(Image::physicalBase),
                 image.map(found -> "image at 0x" + Long.toHexString(found.start()) + " leads to " + found.physical()
-                                + " by " + found.root())
+                        + " by " + found.root())
                         .orElse(""));
     }
 
@@ -342,10 +342,10 @@ final class KernelExaminer {
             }
         }
         return own.map(tables -> new Derived<>(
-                        tables.root(),
-                        tables.from() + (tables.confirmed() ? "" : "; but it does not map the kernel where it says"
-                                + " it is"),
-                        tables.confirmed() ? Derived.Confidence.CERTAIN : Derived.Confidence.DOUBTFUL))
+                tables.root(),
+                tables.from() + (tables.confirmed() ? "" : "; but it does not map the kernel where it says"
+                        + " it is"),
+                tables.confirmed() ? Derived.Confidence.CERTAIN : Derived.Confidence.DOUBTFUL))
                 .or(() -> image.map(found -> new Derived<>(
                         found.space().root(),
                         found.root() + ", whose task shares the kernel's mappings",

@@ -242,13 +242,13 @@ public final class KernelFacts {
     public static KernelFacts search(Guest guest, Progress progress) {
         KernelExaminer examiner = new KernelExaminer(guest);
         Optional<Derived<VmcoreInfo>> note = examiner.note();
-        boolean noteCounts = note.map(info ->
-                        VmcoreInfoChoice.agreement(guest, info.value()) == VmcoreInfoChoice.Agreement.VCPU)
-                .orElse(false);
+        boolean noteCounts =
+                note.map(info -> VmcoreInfoChoice.agreement(guest, info.value()) == VmcoreInfoChoice.Agreement.VCPU)
+                        .orElse(false);
         Optional<VmcoreInfoChoice> choice =
                 noteCounts ? Optional.empty() : VmcoreInfoChoice.searchAll(guest, progress);
         boolean memoryCounts = choice.filter(found -> note.isEmpty()
-                        || found.agreement().compareTo(VmcoreInfoChoice.agreement(guest, note.get().value())) < 0)
+                || found.agreement().compareTo(VmcoreInfoChoice.agreement(guest, note.get().value())) < 0)
                 .isPresent();
         Optional<Derived<VmcoreInfo>> chosen =
                 memoryCounts ? choice.map(KernelExaminer::chosen) : note;

@@ -352,8 +352,8 @@ final class KernelTables {
     private static boolean showsInWindow(AddressSpace space, long physical) {
         boolean[] shown = {false};
         try {
-            space.pieces(WINDOW, MOST_TABLES, (virtual, from, size, pageSize, repeated) ->
-                    shown[0] |= Long.compareUnsigned(physical - from, size) < 0);
+            space.pieces(WINDOW, MOST_TABLES, (virtual, from, size, pageSize, repeated) -> shown[0] |=
+                    Long.compareUnsigned(physical - from, size) < 0);
         } catch (GuestcoreException e) {
             return false;
         }

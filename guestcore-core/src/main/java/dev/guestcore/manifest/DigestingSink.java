@@ -195,7 +195,7 @@ final class DigestingSink implements CoreSink, AutoCloseable {
         if (patched) {
             return;
         }
-        for (long left = count; left > 0; ) {
+        for (long left = count; left > 0;) {
             left -= room().zeros(left);
         }
     }
@@ -205,7 +205,7 @@ final class DigestingSink implements CoreSink, AutoCloseable {
             position += bytes.byteSize();
             return;
         }
-        for (long done = 0; done < bytes.byteSize(); ) {
+        for (long done = 0; done < bytes.byteSize();) {
             long page = position & -Piece.PAGE;
             int in = (int) (position - page);
             int size = (int) Math.min(Piece.PAGE - in, bytes.byteSize() - done);
@@ -225,7 +225,7 @@ final class DigestingSink implements CoreSink, AutoCloseable {
     }
 
     private void takeMemory(long address, MemorySegment bytes, boolean inFile) {
-        for (long done = 0; done < bytes.byteSize(); ) {
+        for (long done = 0; done < bytes.byteSize();) {
             long at = address + done;
             long left = bytes.byteSize() - done;
             if (!regions.contains(region, at)) {
@@ -368,7 +368,7 @@ final class DigestingSink implements CoreSink, AutoCloseable {
         for (int slot = 0; slot < done.slots(); slot++) {
             switch (done.kinds[slot]) {
                 case MEMORY ->
-                    memory.page(done.regions[slot], done.addresses[slot], done.digests, slot * Sha256.SIZE);
+                        memory.page(done.regions[slot], done.addresses[slot], done.digests, slot * Sha256.SIZE);
                 case FILE -> file.page(Piece.FILE, done.addresses[slot], done.digests, slot * Sha256.SIZE);
                 case NOTHING -> {
                     // of use for the digest of the file only

@@ -75,7 +75,7 @@ final class ManifestCheck {
     private static byte[] digest(WrittenFile file, Progress progress) {
         MessageDigest sha = Sha256.begin();
         byte[] buffer = new byte[CHUNK];
-        for (long offset = 0; offset < file.size(); ) {
+        for (long offset = 0; offset < file.size();) {
             int count = (int) file.read(offset, MemorySegment.ofArray(buffer));
             sha.update(buffer, 0, count);
             progress.advance(count);

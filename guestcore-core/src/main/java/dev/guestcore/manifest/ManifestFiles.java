@@ -61,7 +61,8 @@ public final class ManifestFiles implements AutoCloseable {
     private Map<String, Object> guestFacts = Map.of();
     private List<Finding> findings = List.of();
 
-    private ManifestFiles(String tool, String coreName, OutputFile manifest, boolean beside, Optional<OutputFile> lines) {
+    private ManifestFiles(String tool, String coreName, OutputFile manifest, boolean beside,
+            Optional<OutputFile> lines) {
         this.tool = tool;
         this.coreName = coreName;
         this.manifest = manifest;
@@ -117,7 +118,8 @@ public final class ManifestFiles implements AutoCloseable {
             pieces.add(piece.first(), piece.digest(), new byte[0]);
         }
         entry("{" + string(inFile ? "file" : "memory") + ":" + hex(piece.first()) + ",\"sha256\":\""
-                + BASE64.encodeToString(piece.digest()) + "\",\"pages\":\"" + BASE64.encodeToString(piece.tags()) + "\"}");
+                + BASE64.encodeToString(piece.digest()) + "\",\"pages\":\"" + BASE64.encodeToString(piece.tags())
+                + "\"}");
     }
 
     private void entry(String entry) {
@@ -217,7 +219,8 @@ public final class ManifestFiles implements AutoCloseable {
         member("memoryInOtherForm", sink.toldMemory());
         segments(sink.segments());
         regions();
-        manifest.sink().write(MemorySegment.ofArray(SelfDigest.end(contents.digest()).getBytes(StandardCharsets.UTF_8)));
+        manifest.sink()
+                .write(MemorySegment.ofArray(SelfDigest.end(contents.digest()).getBytes(StandardCharsets.UTF_8)));
         lines.ifPresent(file -> writeLines(file, digestsByName));
     }
 
@@ -300,7 +303,7 @@ public final class ManifestFiles implements AutoCloseable {
         MessageDigest sha = Sha256.begin();
         try (WrittenFile file = new WrittenFile(written)) {
             byte[] buffer = new byte[READ_BACK];
-            for (long offset = 0; offset < file.size(); ) {
+            for (long offset = 0; offset < file.size();) {
                 long count = file.read(offset, MemorySegment.ofArray(buffer));
                 sha.update(buffer, 0, (int) count);
                 offset += count;
@@ -314,8 +317,8 @@ public final class ManifestFiles implements AutoCloseable {
             digestsByName.put(manifest.name(), HexFormat.of().formatHex(digest(manifest)));
         }
         Charset names = Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8"), StandardCharsets.UTF_8);
-        digestsByName.forEach((name, digest) ->
-                target.sink().write(MemorySegment.ofArray(SumLine.of(digest, name).getBytes(names))));
+        digestsByName.forEach(
+                (name, digest) -> target.sink().write(MemorySegment.ofArray(SumLine.of(digest, name).getBytes(names))));
     }
 
     private void member(String name, Object value) {

@@ -20,7 +20,7 @@ final class SegmentFeed {
     static void feed(WrittenFile file, Extents segments, CoreSink sink, Progress progress) {
         MemorySegment buffer = MemorySegment.ofArray(new byte[CHUNK]);
         long segment = 0;
-        for (long offset = 0; offset < file.size(); ) {
+        for (long offset = 0; offset < file.size();) {
             while (segment < segments.count() && segments.last(segment) < offset) {
                 segment++;
             }

@@ -30,7 +30,7 @@ final class SelfDigest {
             MessageDigest sha = Sha256.begin();
             byte[] buffer = new byte[CHUNK];
             MemorySegment target = MemorySegment.ofArray(buffer);
-            for (long offset = 0; offset < size; ) {
+            for (long offset = 0; offset < size;) {
                 int count = (int) file.read(offset, target.asSlice(0, Math.min(CHUNK, size - offset)));
                 sha.update(buffer, 0, count);
                 offset += count;

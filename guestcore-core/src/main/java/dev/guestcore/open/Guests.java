@@ -61,10 +61,10 @@ public final class Guests {
     /** What can stand before a colon, by name: kinds of sources, and formats whose parts the user names. */
     public static List<Scheme> schemes() {
         return Stream.concat(
-                        PROVIDERS.stream().map(provider -> new Scheme(provider.scheme(), provider.help())),
-                        FORMATS.stream()
-                                .flatMap(format -> format.namedParts().stream())
-                                .map(named -> new Scheme(named.scheme(), named.help())))
+                PROVIDERS.stream().map(provider -> new Scheme(provider.scheme(), provider.help())),
+                FORMATS.stream()
+                        .flatMap(format -> format.namedParts().stream())
+                        .map(named -> new Scheme(named.scheme(), named.help())))
                 .sorted(Comparator.comparing(Scheme::name))
                 .toList();
     }
@@ -294,7 +294,8 @@ public final class Guests {
         }
         try (GuestSource source = provider.connect(locator)) {
             if (source.isLive()) {
-                throw new UnsupportedRequestException(location + ": is a live source, and a dump is checked; capture it first");
+                throw new UnsupportedRequestException(
+                        location + ": is a live source, and a dump is checked; capture it first");
             }
             Guest guest = source.freeze();
             CheckList list = new CheckList("docs/verify.md, section 2");
@@ -360,9 +361,10 @@ public final class Guests {
 
     private static UnrecognizedFormatException unrecognized(FileBytes file, @Nullable String almost) {
         String inside = file.compression().map(name -> "compressed by " + name + "; inside, ").orElse("");
-        return new UnrecognizedFormatException(file.name() + ": " + inside + (almost != null ? almost : KnownFiles.describe(file)
-                .orElseGet(() -> "no known core format; if it is a raw image of memory, " + KnownFiles.raw(file)
-                        + "; `guestcore formats " + ShellWords.quoted(file.name())
-                        + "` shows why each format does not match")));
+        return new UnrecognizedFormatException(file.name() + ": " + inside
+                + (almost != null ? almost : KnownFiles.describe(file)
+                        .orElseGet(() -> "no known core format; if it is a raw image of memory, " + KnownFiles.raw(file)
+                                + "; `guestcore formats " + ShellWords.quoted(file.name())
+                                + "` shows why each format does not match")));
     }
 }

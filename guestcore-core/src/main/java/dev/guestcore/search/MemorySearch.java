@@ -195,8 +195,8 @@ public final class MemorySearch {
         @Override
         long size() {
             long[] sum = {0};
-            space.pieces(range, AddressSpace.MOST_TABLES, (virtual, physical, size, pageSize, repeated) ->
-                    sum[0] += isPassedOver(size, pageSize, repeated) ? 2 * edge(pageSize) : size);
+            space.pieces(range, AddressSpace.MOST_TABLES, (virtual, physical, size, pageSize, repeated) -> sum[0] +=
+                    isPassedOver(size, pageSize, repeated) ? 2 * edge(pageSize) : size);
             return sum[0];
         }
 

@@ -25,7 +25,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Tag("slow")
 class ArchitectureSamplesTest {
 
-    private static final Pattern RANGE = Pattern.compile("\\s+([0-9a-f]{16})-([0-9a-f]{16}) \\(prio 0, (\\S+)\\): (.*)");
+    private static final Pattern RANGE =
+            Pattern.compile("\\s+([0-9a-f]{16})-([0-9a-f]{16}) \\(prio 0, (\\S+)\\): (.*)");
 
     static List<String> samples() {
         return Samples.ARCHITECTURES;
@@ -72,19 +73,22 @@ class ArchitectureSamplesTest {
         List<Range> machine = map(sample);
         try (Guest guest = Guests.open(Samples.core(sample))) {
             assertEquals(
-                    machine.stream().filter(range -> range.kind().equals("ram") || range.kind().equals("rom")).map(Range::range).toList(),
+                    machine.stream().filter(range -> range.kind().equals("ram") || range.kind().equals("rom"))
+                            .map(Range::range).toList(),
                     guest.memory().regions().stream().map(MemoryRegion::range).toList());
             AddressSpaceChoice choice = choice(guest);
             assertEquals(Derived.Confidence.CERTAIN, choice.confidence());
             long[] pages = {0};
             MappingSummary summary = choice.space().pieces(
-                    new AddressRange(0, -1L), AddressSpace.MOST_TABLES, (virtual, physical, size, pageSize, repeated) -> {
+                    new AddressRange(0, -1L), AddressSpace.MOST_TABLES,
+                    (virtual, physical, size, pageSize, repeated) -> {
                         long length = repeated ? pageSize : size;
                         AddressRange piece = AddressRange.ofSize(physical, length);
                         assertTrue(
                                 isBehindDeviceTree(sample, piece)
                                         || machine.stream().anyMatch(range -> isIn(piece, range)),
-                                () -> Long.toHexString(virtual) + " leads to " + piece + ", where the machine has nothing");
+                                () -> Long.toHexString(virtual) + " leads to " + piece
+                                        + ", where the machine has nothing");
                         pages[0] += size >>> 12;
                     });
             assertTrue(summary.isComplete(), summary::toString);

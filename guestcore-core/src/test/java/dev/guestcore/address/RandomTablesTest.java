@@ -335,8 +335,7 @@ class RandomTablesTest {
                 assertEquals(
                         true,
                         Long.compareUnsigned(
-                                        all.get(i - 1).range().last(), all.get(i).range().first())
-                                < 0);
+                                all.get(i - 1).range().last(), all.get(i).range().first()) < 0);
             }
             for (Mapping mapping : all) {
                 for (long at : new long[] {mapping.range().first(), mapping.range().last()}) {

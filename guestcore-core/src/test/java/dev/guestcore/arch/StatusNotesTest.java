@@ -91,7 +91,8 @@ class StatusNotesTest {
     @Test
     void registersLieWhereTheKernelHasThem() {
         byte[] arm64 = Architectures.ARM64.statusOfSize(392).orElseThrow()
-                .write(1, RegisterState.builder().set(Arm64.PC, 0x1234).set(Arm64.SP, 0x5678).build(), ByteOrder.LITTLE_ENDIAN);
+                .write(1, RegisterState.builder().set(Arm64.PC, 0x1234).set(Arm64.SP, 0x5678).build(),
+                        ByteOrder.LITTLE_ENDIAN);
         assertEquals(0x1234, ByteBuffer.wrap(arm64).order(ByteOrder.LITTLE_ENDIAN).getLong(112 + 8 * 32));
         assertEquals(0x5678, ByteBuffer.wrap(arm64).order(ByteOrder.LITTLE_ENDIAN).getLong(112 + 8 * 31));
         byte[] riscv = Architectures.RISCV64.statusOfSize(376).orElseThrow()
@@ -103,7 +104,8 @@ class StatusNotesTest {
         byte[] s390x = Architectures.S390X.statusOfSize(336).orElseThrow()
                 .write(
                         1,
-                        RegisterState.builder().set(register(Architectures.S390X, "acr15"), 9).set(S390x.r(0), 8).build(),
+                        RegisterState.builder().set(register(Architectures.S390X, "acr15"), 9).set(S390x.r(0), 8)
+                                .build(),
                         ByteOrder.BIG_ENDIAN);
         assertEquals(8, ByteBuffer.wrap(s390x).getLong(112 + 16));
         assertEquals(9, ByteBuffer.wrap(s390x).getInt(112 + 16 + 128 + 60));
@@ -117,9 +119,11 @@ class StatusNotesTest {
         assertEquals("64-bit EL2t", Architectures.ARM64.mode(el1.toBuilder().set(Arm64.PSTATE, 8).build()));
         assertEquals("32-bit svc", Architectures.ARM64.mode(el1.toBuilder().set(Arm64.PSTATE, 0x13).build()));
         assertEquals("mode unknown", Architectures.ARM64.mode(RegisterState.unknown()));
-        RegisterState idle = RegisterState.builder().set(S390x.PSWM, 0x0404c00180000000L).set(S390x.PSWA, 0x400).build();
+        RegisterState idle =
+                RegisterState.builder().set(S390x.PSWM, 0x0404c00180000000L).set(S390x.PSWA, 0x400).build();
         assertEquals("64-bit supervisor, pswa 0x400", Architectures.S390X.describe(idle));
-        assertEquals("31-bit problem state", Architectures.S390X.mode(idle.toBuilder().set(S390x.PSWM, 0x0405c00080000000L).build()));
+        assertEquals("31-bit problem state",
+                Architectures.S390X.mode(idle.toBuilder().set(S390x.PSWM, 0x0405c00080000000L).build()));
         RegisterState kernel = RegisterState.builder().set(register(Architectures.RISCV64, "priv"), 1).build();
         assertEquals("64-bit supervisor", Architectures.RISCV64.mode(kernel));
         assertEquals("mode unknown", Architectures.RISCV64.mode(RegisterState.unknown()));
@@ -146,7 +150,7 @@ class StatusNotesTest {
                 List<Loss> losses =
                         Guests.format(format).writer(Map.of()).write(guest, core, Progress.none()).losses();
                 assertTrue(losses.stream()
-                                .anyMatch(loss -> loss.what().contains("does not know register " + forgotten.label())),
+                        .anyMatch(loss -> loss.what().contains("does not know register " + forgotten.label())),
                         losses::toString);
             }
             try (Guest guest = Guests.open(core)) {

@@ -102,7 +102,8 @@ class ContractTest {
         return file.endOfRam()
                 .device("cpu", 0, 12, fields -> MigrationFiles.cpu(fields, 0))
                 .device("0000:00:00.0/I440FX", 0, 3, fields -> fields.pciDevice(MigrationFiles.i440fx(3)))
-                .device("mc146818rtc", 0, 3, fields -> fields.bytes("cmos_data", "buffer", MigrationFiles.cmos(size, 0)))
+                .device("mc146818rtc", 0, 3,
+                        fields -> fields.bytes("cmos_data", "buffer", MigrationFiles.cmos(size, 0)))
                 .finish();
     }
 
@@ -140,7 +141,8 @@ class ContractTest {
             return place;
         }
         Supplier<byte[]> made = SAMPLES.get(format.name());
-        assertNotNull(made, () -> "format " + format.name() + ": cannot write and has no sample in ContractTest.SAMPLES");
+        assertNotNull(made,
+                () -> "format " + format.name() + ": cannot write and has no sample in ContractTest.SAMPLES");
         return Files.write(place, made.get());
     }
 
@@ -193,8 +195,8 @@ class ContractTest {
     @Test
     void noTwoFormatsOrSourcesHaveOneName() {
         List<String> names = Stream.concat(
-                        Guests.schemes().stream().map(Scheme::name),
-                        stores().stream().flatMap(store -> store.schemes().stream()))
+                Guests.schemes().stream().map(Scheme::name),
+                stores().stream().flatMap(store -> store.schemes().stream()))
                 .toList();
         assertEquals(names.size(), names.stream().distinct().count(), names::toString);
         List<String> formats = formats().stream().map(CoreFormat::name).toList();
@@ -204,7 +206,8 @@ class ContractTest {
     private static void assertDocumented(String word, String about) throws IOException {
         for (String page : List.of("README.md", "docs/sources.md")) {
             assertTrue(
-                    Files.readAllLines(REPOSITORY.resolve(page)).stream().anyMatch(line -> line.startsWith("| `" + word)),
+                    Files.readAllLines(REPOSITORY.resolve(page)).stream()
+                            .anyMatch(line -> line.startsWith("| `" + word)),
                     about + " has no row in " + page + " that begins with `" + word);
         }
     }
@@ -214,7 +217,8 @@ class ContractTest {
     void aSourceIsNamedAndDocumented(SourceProvider source) throws IOException {
         String about = "source " + source.scheme();
         assertTrue(source.scheme().matches("[a-z][a-z0-9]*"), about);
-        assertTrue(source.help().matches("(?s)" + source.scheme() + ":.*[^ ] {2}[^ ].*"), about + ": help begins with the scheme");
+        assertTrue(source.help().matches("(?s)" + source.scheme() + ":.*[^ ] {2}[^ ].*"),
+                about + ": help begins with the scheme");
         for (String locator : List.of("no such thing", "/no/such/thing", "\u0000")) {
             FormatContract.assertDomainError(() -> source.connect(locator).close(), about + ": no such guest", true);
         }
@@ -242,7 +246,8 @@ class ContractTest {
                 Guest guest = found.freeze();
                 try (guest) {
                     assertEquals(found.vcpuCount(), guest.vcpus().size(), about + ": as many vCPUs as it said");
-                    assertEquals(found.isLive(), guest.freeze().isPresent(), about + ": what is live is frozen, and nothing else");
+                    assertEquals(found.isLive(), guest.freeze().isPresent(),
+                            about + ": what is live is frozen, and nothing else");
                     new MemoryContract(guest.memory()).check();
                 }
                 guest.close();
@@ -259,7 +264,8 @@ class ContractTest {
         assertDocumented(scheme + "://", "store " + scheme);
         for (String name : store.schemes()) {
             FormatContract.assertDomainError(
-                    () -> store.open(name + "://no-such-host.invalid/vm.core").close(), "store " + name + ": no such object", true);
+                    () -> store.open(name + "://no-such-host.invalid/vm.core").close(),
+                    "store " + name + ": no such object", true);
         }
     }
 

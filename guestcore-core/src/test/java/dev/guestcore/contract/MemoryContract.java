@@ -62,26 +62,29 @@ final class MemoryContract {
     private void hole(long address) {
         assertEquals(Optional.empty(), memory.regionAt(address), "no region in a hole");
         assertEquals(PageState.ABSENT, memory.runAt(address).state(), "a hole is absent");
-        assertEquals(0, memory.readAvailable(address, MemorySegment.ofArray(new byte[16])), "nothing is read from a hole");
+        assertEquals(0, memory.readAvailable(address, MemorySegment.ofArray(new byte[16])),
+                "nothing is read from a hole");
     }
 
     private void behind(long last) {
         hole(last + 1);
         long readable = memory.runAt(last).state().isReadable() ? 1 : 0;
-        assertEquals(readable, memory.readAvailable(last, MemorySegment.ofArray(new byte[16])), "a read ends with the memory");
+        assertEquals(readable, memory.readAvailable(last, MemorySegment.ofArray(new byte[16])),
+                "a read ends with the memory");
         MemoryAccessException failure = assertThrows(
                 MemoryAccessException.class, () -> memory.read(last, MemorySegment.ofArray(new byte[16])));
         assertEquals(last + readable, failure.address(), "the first address that cannot be read");
     }
 
     private void runs(AddressRange range) {
-        for (long address = range.first(); ; ) {
+        for (long address = range.first();;) {
             PageRun run = memory.runAt(address);
             assertEquals(address, run.range().first(), "a run begins where it is asked for");
             bytes(address, run, PageState.ZERO);
             PageRun content = memory.contentRunAt(address);
             assertEquals(address, content.range().first(), "a run of content begins where it is asked for");
-            assertEquals(run.state().isReadable(), content.state().isReadable(), "what has content is what can be read");
+            assertEquals(run.state().isReadable(), content.state().isReadable(),
+                    "what has content is what can be read");
             bytes(address, content, PageState.ZERO);
             if (Long.compareUnsigned(run.range().last(), range.last()) >= 0) {
                 return;
@@ -95,7 +98,8 @@ final class MemoryContract {
         int size = Long.compareUnsigned(lessOne, LONGEST_READ) < 0 ? (int) lessOne + 1 : LONGEST_READ;
         byte[] bytes = new byte[size];
         long count = memory.readAvailable(address, MemorySegment.ofArray(bytes));
-        assertEquals(run.state().isReadable() ? size : 0, count, () -> run.state() + " at 0x" + Long.toHexString(address));
+        assertEquals(run.state().isReadable() ? size : 0, count,
+                () -> run.state() + " at 0x" + Long.toHexString(address));
         if (run.state() == zero) {
             assertArrayEquals(new byte[size], bytes, "zero is zero");
         }
@@ -118,8 +122,8 @@ final class MemoryContract {
         Map<String, String> expected = Patterns.contents(memory);
         try (ExecutorService threads = Executors.newFixedThreadPool(THREADS)) {
             Callable<Map<String, String>> read = () -> Patterns.contents(memory);
-            for (Future<Map<String, String>> result :
-                    threads.invokeAll(Stream.generate(() -> read).limit(THREADS).toList())) {
+            for (Future<Map<String, String>> result : threads
+                    .invokeAll(Stream.generate(() -> read).limit(THREADS).toList())) {
                 assertEquals(expected, result.get(), "every thread reads the same");
             }
         }

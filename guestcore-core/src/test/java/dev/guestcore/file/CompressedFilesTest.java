@@ -79,7 +79,8 @@ class CompressedFilesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {
-        "gzip -c", "bzip2 -c", "xz -c -2", "xz -c -2 -T2 --block-size=200000", "lzop -c", "zstd -c", "zstd -c -9 --no-check",
+        "gzip -c", "bzip2 -c", "xz -c -2", "xz -c -2 -T2 --block-size=200000", "lzop -c", "zstd -c",
+        "zstd -c -9 --no-check",
         "lz4 -c", "lz4 -c -9 -BD -B4", "lz4 -c -BD -BX --content-size --no-frame-crc"
     })
     void readsWhatTheProgramWrote(String command) throws IOException {
@@ -88,7 +89,9 @@ class CompressedFilesTest {
         try (FileBytes file = FileBytes.open(packed)) {
             assertEquals(command.split(" ")[0], file.compression().orElseThrow());
             assertArrayEquals(content, read(file));
-            assertEquals(List.of(packed + ": compressed by " + command.split(" ")[0] + "; read from a temporary copy of 900017"
+            assertEquals(
+                    List.of(packed + ": compressed by " + command.split(" ")[0]
+                            + "; read from a temporary copy of 900017"
                             + " bytes in " + System.getProperty("java.io.tmpdir")),
                     file.findings().stream().map(Finding::message).toList());
             assertTrue(file.storedAt(530_000, 100_000).hole());
@@ -114,7 +117,8 @@ class CompressedFilesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"gzip -c", "xz -c -2 --block-size=100000", "bzip2 -c -1", "lzop -c", "zstd -c", "lz4 -c -BD -B4"})
+    @ValueSource(strings = {"gzip -c", "xz -c -2 --block-size=100000", "bzip2 -c -1", "lzop -c", "zstd -c",
+        "lz4 -c -BD -B4"})
     void damageCostsWhatLiesBehindIt(String command) throws IOException {
         byte[] content = content(2);
         byte[] whole = Files.readAllBytes(packed(command, content));
@@ -237,7 +241,8 @@ class CompressedFilesTest {
         assertTrue(assertThrows(MalformedDumpException.class, () -> Guests.open(torn)).getMessage()
                 .contains("zstd data: expected something to decompress, found "));
         Path empty = Files.write(folder.resolve("empty"), gzip(new byte[0]));
-        assertTrue(assertThrows(MalformedDumpException.class, () -> Guests.open(empty)).getMessage().contains("gzip data"));
+        assertTrue(assertThrows(MalformedDumpException.class, () -> Guests.open(empty)).getMessage()
+                .contains("gzip data"));
     }
 
     /** Adds up what it is told, and stops after so many bytes. */

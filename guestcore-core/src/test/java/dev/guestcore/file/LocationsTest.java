@@ -43,7 +43,9 @@ class LocationsTest {
 
     @Test
     void anAddressThatNoStoreKnowsIsAnError() {
-        assertEquals("s3://bucket/vm.core: addresses that begin with s3:// cannot be read; those that can begin with https://, http://",
-                assertThrows(SourceException.class, () -> FileBytes.open("s3://bucket/vm.core", Progress.none())).getMessage());
+        assertEquals(
+                "s3://bucket/vm.core: addresses that begin with s3:// cannot be read; those that can begin with https://, http://",
+                assertThrows(SourceException.class, () -> FileBytes.open("s3://bucket/vm.core", Progress.none()))
+                        .getMessage());
     }
 }

@@ -129,7 +129,8 @@ class UnknownRegistersTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"xen,cr0 cr4", "vbox,cr0 cr4 cs.attributes efer", "elf,cs.attributes cr0 cr4", "kdump,cs.attributes cr0 cr4"})
+    @CsvSource({"xen,cr0 cr4", "vbox,cr0 cr4 cs.attributes efer", "elf,cs.attributes cr0 cr4",
+        "kdump,cs.attributes cr0 cr4"})
     void controlRegistersKeepTheMode(String format, String derived) {
         RegisterState registers = RegisterState.builder()
                 .set(X86.RIP, KERNEL)
@@ -220,11 +221,11 @@ class UnknownRegistersTest {
     @CsvSource({"elf,true", "kdump,true", "vbox,false", "xen,false"})
     void vcpusKeepTheirNumbersOrLoseThemWithAWord(String format, boolean kept) {
         try (Guest guest = Guest.builder()
-                        .ram(0, memory(0))
-                        .vcpu(0, withoutEfer(), List.of())
-                        .vcpu(2, withoutEfer(), List.of())
-                        .vcpu(3, withoutEfer(), List.of())
-                        .build();
+                .ram(0, memory(0))
+                .vcpu(0, withoutEfer(), List.of())
+                .vcpu(2, withoutEfer(), List.of())
+                .vcpu(3, withoutEfer(), List.of())
+                .build();
                 Guest copy = convert(guest, format)) {
             List<Integer> numbers = copy.vcpus().stream().map(Vcpu::index).toList();
             assertEquals(kept ? List.of(0, 2, 3) : List.of(0, 1, 2), numbers);

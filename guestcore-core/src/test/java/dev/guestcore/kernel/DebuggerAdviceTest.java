@@ -107,8 +107,8 @@ class DebuggerAdviceTest {
     void aKernelOfAnotherMachineIsNamedToTheConversion() throws Exception {
         byte[] memory = new byte[1 << 20];
         byte[] text = ("OSRELEASE=6.1.0-9-arm64\nPAGESIZE=4096\nNUMBER(VA_BITS)=48\nNUMBER(kimage_voffset)=0x0\n"
-                        + "KERNELOFFSET=0\nSYMBOL(_stext)=ffff800008010000\nSYMBOL(swapper_pg_dir)=ffff80000a010000\n"
-                        + "CRASHTIME=0\n")
+                + "KERNELOFFSET=0\nSYMBOL(_stext)=ffff800008010000\nSYMBOL(swapper_pg_dir)=ffff80000a010000\n"
+                + "CRASHTIME=0\n")
                 .getBytes(StandardCharsets.US_ASCII);
         ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 183, 4096);
         byte[] note = elf.note("VMCOREINFO", 0, text);

@@ -37,7 +37,8 @@ class KernelPanicTest {
         memory.putInt(IMAGE + 0x10_1000 + 0x30 + 8, 16);
         memory.putLong(IMAGE + 0x10_1000 + 0x30 + 16, VIRTUAL + 0x11_0000);
         kernel.put(IMAGE + 0x11_0000 + 5000, text);
-        return "SYMBOL(prb)=" + Long.toHexString(VIRTUAL + 0x10_0000) + "\nOFFSET(printk_ringbuffer.text_data_ring)=48\n"
+        return "SYMBOL(prb)=" + Long.toHexString(VIRTUAL + 0x10_0000)
+                + "\nOFFSET(printk_ringbuffer.text_data_ring)=48\n"
                 + "OFFSET(prb_data_ring.size_bits)=8\nOFFSET(prb_data_ring.data)=16\n";
     }
 
@@ -85,8 +86,8 @@ class KernelPanicTest {
         assertEquals(
                 LINE,
                 glance("SYMBOL(log_buf)=" + Long.toHexString(VIRTUAL + 0x10_0000) + "\nSYMBOL(log_buf_len)="
-                                + Long.toHexString(VIRTUAL + 0x10_0008) + "\nSIZE(printk_log)=16\n"
-                                + "OFFSET(printk_log.text_len)=10\n")
+                        + Long.toHexString(VIRTUAL + 0x10_0008) + "\nSIZE(printk_log)=16\n"
+                        + "OFFSET(printk_log.text_len)=10\n")
                         .panic()
                         .orElseThrow()
                         .value());
@@ -100,7 +101,7 @@ class KernelPanicTest {
         assertEquals(
                 LINE,
                 glance("SYMBOL(log_buf)=" + Long.toHexString(VIRTUAL + 0x10_0000) + "\nSYMBOL(log_buf_len)="
-                                + Long.toHexString(VIRTUAL + 0x10_0008) + "\n")
+                        + Long.toHexString(VIRTUAL + 0x10_0008) + "\n")
                         .panic()
                         .orElseThrow()
                         .value());

@@ -137,7 +137,8 @@ class VmcoreInfoChoiceTest {
     private static WriteReport write(Guest guest, String name, Path core) {
         CoreFormat format = Guests.formats().stream().filter(one -> one.name().equals(name)).findFirst().orElseThrow();
         try (OutputFile file = OutputFile.create(core, OutputFile.IfExists.FAIL)) {
-            WriteReport report = format.writer(name.equals("vbox") ? Map.of("analyst-notes", "true") : Map.of()).plan(guest).write(file.sink(), Progress.none());
+            WriteReport report = format.writer(name.equals("vbox") ? Map.of("analyst-notes", "true") : Map.of())
+                    .plan(guest).write(file.sink(), Progress.none());
             file.commit();
             return report;
         }

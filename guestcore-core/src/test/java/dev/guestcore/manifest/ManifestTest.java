@@ -145,7 +145,7 @@ class ManifestTest {
         long first = region.range().first();
         whole.update(ByteBuffer.allocate(16).putLong(first).putLong(region.range().last()).array());
         int size = content.length;
-        for (int from = 0; from < size; ) {
+        for (int from = 0; from < size;) {
             int to = (int) Math.min(size, ((first + from) / PIECE + 1) * PIECE - first);
             MessageDigest piece = MessageDigest.getInstance("SHA-256");
             boolean zero = true;
@@ -225,7 +225,8 @@ class ManifestTest {
                     format + ": offset " + offset + ": " + report.changes());
             assertEquals(
                     1,
-                    report.changes().stream().filter(change -> change.part() == Part.FILE || change.offset().isPresent())
+                    report.changes().stream()
+                            .filter(change -> change.part() == Part.FILE || change.offset().isPresent())
                             .mapToLong(Change::pages)
                             .sum(),
                     "one bit is in one page: " + report.changes());
@@ -420,7 +421,8 @@ class ManifestTest {
     @Tag("foreign")
     void escapesNamesAsSha256sumDoes() throws Exception {
         ForeignTools.require("sha256sum");
-        for (String name : List.of("with blank", "back\\slash", "line\nend", "cr\rlf\n\\", "-dash", "*star", "\\lead")) {
+        for (String name : List.of("with blank", "back\\slash", "line\nend", "cr\rlf\n\\", "-dash", "*star",
+                "\\lead")) {
             Path core;
             try (Guest guest = guest()) {
                 core = write(guest, "lime", name, Map.of());
@@ -439,7 +441,8 @@ class ManifestTest {
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : files.toList()) {
                 assertEquals(
-                        PosixFilePermissions.fromString("rw-------"), Files.getPosixFilePermissions(file), file.toString());
+                        PosixFilePermissions.fromString("rw-------"), Files.getPosixFilePermissions(file),
+                        file.toString());
             }
         }
     }

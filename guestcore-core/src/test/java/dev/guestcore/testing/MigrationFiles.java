@@ -143,7 +143,8 @@ public final class MigrationFiles {
         u8(4).i32(section).text(name).i32(instance).i32(version).raw(fields.data.toByteArray()).footer(section++);
         descriptions.add("{\"name\":\"" + name + "\",\"instance_id\":" + instance + ",\"vmsd_name\":\"" + name
                 + "\",\"version\":" + version + ",\"fields\":[" + String.join(",", fields.texts) + "]"
-                + (fields.subsections.isEmpty() ? "" : ",\"subsections\":[" + String.join(",", fields.subsections) + "]")
+                + (fields.subsections.isEmpty() ? ""
+                        : ",\"subsections\":[" + String.join(",", fields.subsections) + "]")
                 + "}");
         return this;
     }
@@ -222,9 +223,10 @@ public final class MigrationFiles {
         public Fields pciDevice(byte[] config) {
             data.writeBytes(number(2, 4));
             data.writeBytes(config);
-            texts.add(text("dev", "struct", 4 + config.length, 1, ",\"struct\":{\"vmsd_name\":\"PCIDevice\",\"version\":2,"
-                    + "\"fields\":[" + text("version_id", "int32 le", 4, 1, "") + ","
-                    + text("config[0]", "pci config", config.length, 1, "") + "]}"));
+            texts.add(text("dev", "struct", 4 + config.length, 1,
+                    ",\"struct\":{\"vmsd_name\":\"PCIDevice\",\"version\":2,"
+                            + "\"fields\":[" + text("version_id", "int32 le", 4, 1, "") + ","
+                            + text("config[0]", "pci config", config.length, 1, "") + "]}"));
             return this;
         }
 
@@ -421,8 +423,8 @@ public final class MigrationFiles {
             upper[i] = new long[] {seed + 0x1000 + i, 1, 2, 3, 4, 5, 6, seed + 0x7000 + i};
         }
         fields.subsection("cpu/avx512", 1, sub -> sub.numbers("env.opmask_regs", 8, counting(seed + 0x400, 8))
-                        .structures("env.xmm_regs[2]", "zmmh_reg", new int[] {8, 8, 8, 8}, high)
-                        .structures("env.xmm_regs[3]", "hi16_zmm_reg", new int[] {8, 8, 8, 8, 8, 8, 8, 8}, upper))
+                .structures("env.xmm_regs[2]", "zmmh_reg", new int[] {8, 8, 8, 8}, high)
+                .structures("env.xmm_regs[3]", "hi16_zmm_reg", new int[] {8, 8, 8, 8, 8, 8, 8, 8}, upper))
                 .subsection("cpu/pkru", 1, sub -> sub.numbers("env.pkru", 4, 0x55555554L));
     }
 

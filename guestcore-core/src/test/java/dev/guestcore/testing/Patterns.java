@@ -79,12 +79,12 @@ public final class Patterns {
             if (!region.hasContent()) {
                 continue;
             }
-            for (long address = region.range().first(); ; ) {
+            for (long address = region.range().first();;) {
                 PageRun run = memory.runAt(address);
                 long last = Long.compareUnsigned(run.range().last(), region.range().last()) < 0
                         ? run.range().last()
                         : region.range().last();
-                for (long page = address; ; page = (page | 0xfff) + 1) {
+                for (long page = address;; page = (page | 0xfff) + 1) {
                     long pageLast = Long.compareUnsigned(page | 0xfff, last) < 0 ? page | 0xfff : last;
                     if (run.state() != PageState.ABSENT) {
                         contents.put(HexFormat.of().toHexDigits(page), page(memory, page, pageLast, run.state()));

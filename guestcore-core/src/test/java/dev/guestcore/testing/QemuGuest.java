@@ -43,9 +43,9 @@ public final class QemuGuest implements AutoCloseable {
             ForeignTools.output("nasm", "-f", "bin", "-o", sector.toString(), source.toString());
             Path socket = folder.resolve("qmp");
             Process process = new ProcessBuilder("qemu-system-x86_64", "-display", "none", "-nodefaults",
-                            "-accel", "tcg", "-m", "64M", "-smp", "2", "-qmp",
-                            "unix:" + socket + ",server=on,wait=off",
-                            "-drive", "format=raw,file=" + sector)
+                    "-accel", "tcg", "-m", "64M", "-smp", "2", "-qmp",
+                    "unix:" + socket + ",server=on,wait=off",
+                    "-drive", "format=raw,file=" + sector)
                     .redirectErrorStream(true)
                     .redirectOutput(folder.resolve("qemu.log").toFile())
                     .start();
@@ -67,7 +67,7 @@ public final class QemuGuest implements AutoCloseable {
     }
 
     private static SocketChannel connect(Path socket, Process process) throws IOException {
-        for (int attempt = 0; ; attempt++) {
+        for (int attempt = 0;; attempt++) {
             SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
             try {
                 channel.connect(UnixDomainSocketAddress.of(socket));

@@ -163,7 +163,7 @@ public final class RangeServer implements AutoCloseable {
         exchange.sendResponseHeaders(206, last - first + 1);
         OutputStream body = exchange.getResponseBody();
         byte[] bytes = new byte[1 << 14];
-        for (long at = first; at <= last && at - first < most; ) {
+        for (long at = first; at <= last && at - first < most;) {
             int wanted = (int) Math.min(Math.min(bytes.length, last - at + 1), most - (at - first));
             int count = file.read(ByteBuffer.wrap(bytes, 0, wanted), at);
             body.write(bytes, 0, count);

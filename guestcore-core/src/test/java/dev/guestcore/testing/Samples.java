@@ -1,6 +1,5 @@
 package dev.guestcore.testing;
 
-
 import io.airlift.compress.v3.zstd.ZstdInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -118,7 +117,7 @@ public final class Samples {
     public static byte[] truth(String sample, String entry) {
         try {
             Process tar = new ProcessBuilder(
-                            "tar", "--zstd", "-xOf", shared(sample).resolve("truth.tar.zst").toString(), entry)
+                    "tar", "--zstd", "-xOf", shared(sample).resolve("truth.tar.zst").toString(), entry)
                     .redirectError(ProcessBuilder.Redirect.INHERIT)
                     .start();
             byte[] content = tar.getInputStream().readAllBytes();

@@ -297,7 +297,8 @@ public final class SignedAddresses {
             if (!puts) {
                 boolean address = field.typeSymbol().descriptorString().equals("J")
                         && (NAMES.matcher(field.name().stringValue()).matches()
-                                || isAddress(field.owner().asInternalName(), field.name().stringValue(), field.typeSymbol()));
+                                || isAddress(field.owner().asInternalName(), field.name().stringValue(),
+                                        field.typeSymbol()));
                 push(address ? Tag.ADDRESS : Tag.NUMBER, kind);
             }
         }
@@ -314,7 +315,8 @@ public final class SignedAddresses {
             boolean hasAddress = arguments.stream().anyMatch(value -> value.tag() == Tag.ADDRESS);
             boolean hasAccessor = arguments.stream().anyMatch(value -> value.tag() == Tag.ACCESSOR);
             switch (call) {
-                case "Long.compare", "Long.max", "Long.min", "Long.signum", "Math.max", "Math.min", "Math.clamp", "Math.abs" -> {
+                case "Long.compare", "Long.max", "Long.min", "Long.signum", "Math.max", "Math.min", "Math.clamp",
+                        "Math.abs" -> {
                     if (hasAddress) {
                         wrong(call + " takes an address for a signed number");
                     }
@@ -336,10 +338,12 @@ public final class SignedAddresses {
                     // anything else may have addresses
                 }
             }
-            Tag tag = call.equals("Long.valueOf") || call.equals("Long.longValue") || call.equals("OptionalLong.getAsLong")
-                            || call.equals("OptionalLong.orElseThrow")
-                    ? arguments.isEmpty() ? Tag.NUMBER : arguments.getFirst().tag()
-                    : isAddress(owner, invoke.name().stringValue(), type.returnType()) ? Tag.ADDRESS : Tag.NUMBER;
+            Tag tag = call.equals("Long.valueOf") || call.equals("Long.longValue")
+                    || call.equals("OptionalLong.getAsLong")
+                    || call.equals("OptionalLong.orElseThrow")
+                            ? arguments.isEmpty() ? Tag.NUMBER : arguments.getFirst().tag()
+                            : isAddress(owner, invoke.name().stringValue(), type.returnType()) ? Tag.ADDRESS
+                                    : Tag.NUMBER;
             boolean streams = type.returnType().descriptorString().equals("Ljava/util/stream/LongStream;");
             boolean ofAddresses = hasAccessor
                     || receiver == Tag.ACCESSOR

@@ -160,8 +160,8 @@ public final class Snippets {
 
     /** On one line, so that lines can be counted. */
     private String imports(String before) {
-        Stream<String> exported = moduleSources.stream().flatMap(file ->
-                EXPORT.matcher(text(file)).results().map(match -> match.group(1)));
+        Stream<String> exported = moduleSources.stream()
+                .flatMap(file -> EXPORT.matcher(text(file)).results().map(match -> match.group(1)));
         Stream<String> standard = Stream.of("java.util", "java.nio.file", "java.nio.charset", "java.lang.foreign");
         return before
                 + Stream.concat(standard, exported).map(name -> "import " + name + ".*;").collect(Collectors.joining())
@@ -173,6 +173,7 @@ public final class Snippets {
             return complaint.group();
         }
         Snippet snippet = snippets.get(Integer.parseInt(complaint.group(1)));
-        return snippet.file() + ":" + (snippet.line() + Integer.parseInt(complaint.group(2)) - 2) + ": " + complaint.group(3);
+        return snippet.file() + ":" + (snippet.line() + Integer.parseInt(complaint.group(2)) - 2) + ": "
+                + complaint.group(3);
     }
 }

@@ -125,7 +125,8 @@ final class BtfTarget implements Target {
         byte[] kernel = section(24, types, strings, new byte[0]);
         byte[] module = section(
                 24, words(STRINGS.length() + 1, 0x0800_0000, 2), "~mod~".replace('~', '\0').getBytes(
-                        StandardCharsets.US_ASCII), new byte[0]);
+                        StandardCharsets.US_ASCII),
+                new byte[0]);
         byte[] layout = new byte[124];
         layout[120] = 4;
         byte[] newer = section(32, words(0, 0x1e00_0000, 0, 1, 1, 0x0100_0000, 4, 0x20), strings, layout);

@@ -107,11 +107,11 @@ final class GuestWalk {
     }
 
     private void describe() {
-        guest.findings().forEach(finding ->
-                require(finding.message().indexOf('\n') < 0, "a finding of several lines", finding));
+        guest.findings().forEach(
+                finding -> require(finding.message().indexOf('\n') < 0, "a finding of several lines", finding));
         for (DumpFacts facts : guest.facts()) {
-            attempt(() ->
-                    facts.describe().forEach((key, value) -> require(value != null, "a fact without value", key)));
+            attempt(() -> facts.describe()
+                    .forEach((key, value) -> require(value != null, "a fact without value", key)));
         }
         String ignored = guest.provenance().toString();
         for (Vcpu vcpu : guest.vcpus().subList(0, Math.min(guest.vcpus().size(), MOST_VCPUS))) {
@@ -330,7 +330,7 @@ final class GuestWalk {
     }
 
     private void compare(AddressRange range, GuestMemory reopened, String how) {
-        for (long at = range.first(); ; ) {
+        for (long at = range.first();;) {
             long last = Long.compareUnsigned(at | PAGE - 1, range.last()) < 0 ? at | PAGE - 1 : range.last();
             byte[] expected = new byte[(int) (last - at + 1)];
             int count = (int) guest.memory().readAvailable(at, MemorySegment.ofArray(expected));

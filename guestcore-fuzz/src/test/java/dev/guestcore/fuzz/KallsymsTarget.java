@@ -73,10 +73,10 @@ final class KallsymsTarget implements Target {
     @Override
     public List<byte[]> seeds() {
         return Stream.of(
-                        new Layout(Form.ABSOLUTE, Order.ADDRESSES_FIRST, 8, 8, false),
-                        new Layout(Form.BASE_RELATIVE, Order.ADDRESSES_FIRST_WITH_SEQUENCES, 8, 4, true),
-                        new Layout(Form.ABSOLUTE_PERCPU, Order.ADDRESSES_LAST, 8, 4, true),
-                        new Layout(Form.PLACE_RELATIVE, Order.ADDRESSES_LAST, 4, 4, true))
+                new Layout(Form.ABSOLUTE, Order.ADDRESSES_FIRST, 8, 8, false),
+                new Layout(Form.BASE_RELATIVE, Order.ADDRESSES_FIRST_WITH_SEQUENCES, 8, 4, true),
+                new Layout(Form.ABSOLUTE_PERCPU, Order.ADDRESSES_LAST, 8, 4, true),
+                new Layout(Form.PLACE_RELATIVE, Order.ADDRESSES_LAST, 4, 4, true))
                 .map(layout -> {
                     long start = layout.form() == Form.PLACE_RELATIVE ? RAM : LINKED;
                     return new MadeUpKallsyms(layout, MadeUpKernel.symbols(start, layout), RAM).bytes();

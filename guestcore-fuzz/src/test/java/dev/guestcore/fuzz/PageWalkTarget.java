@@ -210,8 +210,8 @@ final class PageWalkTarget implements Target {
             GuestWalk.require(behind[0] == content[0], "another byte than at", Long.toHexString(physical));
         }
         if (bounded) {
-            memory.regionAt(address).ifPresent(region ->
-                    GuestWalk.require(region.range().contains(address), "a region elsewhere", region));
+            memory.regionAt(address).ifPresent(
+                    region -> GuestWalk.require(region.range().contains(address), "a region elsewhere", region));
         }
     }
 

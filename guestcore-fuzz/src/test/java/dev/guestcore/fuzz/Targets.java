@@ -74,8 +74,8 @@ final class Targets {
                     "xen",
                     "xen",
                     () -> Stream.concat(
-                                    XenSeeds.dumps().stream(),
-                                    Seeds.heads(24 << 10, List.of("xen/pvh-mini", "xen/pv32-mini")).stream())
+                            XenSeeds.dumps().stream(),
+                            Seeds.heads(24 << 10, List.of("xen/pvh-mini", "xen/pv32-mini")).stream())
                             .toList(),
                     Seeds.words(
                             ".shstrtab~", ".note.Xen~", ".xen_prstatus~", ".xen_shared_info~", ".xen_pages~",

@@ -89,9 +89,9 @@ public final class SearchPatternTarget implements Target {
     @Override
     public List<byte[]> seeds() {
         return List.of(
-                        "a(b|c)*c~abcbcc", "a+b?.~aaab", "(a|ab)(c|bc)~abcabc",
-                        "(?i)[a-z]{2,4}\\x00\\d+~Abc012", "\\w+\\s[^x]~foo bar",
-                        "(?s)(?:Linux|linux) version .~Linux version 6", "a|b|c~abc", "(a*b)+~aabab", "..~abcab")
+                "a(b|c)*c~abcbcc", "a+b?.~aaab", "(a|ab)(c|bc)~abcabc",
+                "(?i)[a-z]{2,4}\\x00\\d+~Abc012", "\\w+\\s[^x]~foo bar",
+                "(?s)(?:Linux|linux) version .~Linux version 6", "a|b|c~abc", "(a*b)+~aabab", "..~abcab")
                 .stream()
                 .map(text -> text.replace('~', '\0').getBytes(StandardCharsets.ISO_8859_1))
                 .toList();
@@ -100,7 +100,7 @@ public final class SearchPatternTarget implements Target {
     @Override
     public List<byte[]> dictionary() {
         return List.of(
-                        "(?i)", "(?s)", "(?:", "[a-z]", "[^x]", "{2,4}", "{1000}", "\\x41", "\\d", "\\W", "|", "()", "*", "+")
+                "(?i)", "(?s)", "(?:", "[a-z]", "[^x]", "{2,4}", "{1000}", "\\x41", "\\d", "\\W", "|", "()", "*", "+")
                 .stream()
                 .map(text -> text.getBytes(StandardCharsets.ISO_8859_1))
                 .toList();

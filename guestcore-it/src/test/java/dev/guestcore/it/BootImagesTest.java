@@ -24,12 +24,12 @@ class BootImagesTest {
     void imageIsItsAssembledSource(String source, String image, @TempDir Path folder) throws Exception {
         Path assembled = folder.resolve(image);
         Process nasm = new ProcessBuilder(
-                        Tools.require("nasm").toString(),
-                        "-f",
-                        "bin",
-                        "-o",
-                        assembled.toString(),
-                        Path.of("src", "test", "boot", source).toString())
+                Tools.require("nasm").toString(),
+                "-f",
+                "bin",
+                "-o",
+                assembled.toString(),
+                Path.of("src", "test", "boot", source).toString())
                 .inheritIO()
                 .start();
         assertEquals(0, nasm.waitFor());

@@ -33,7 +33,7 @@ public record ComparedGuests(long present, long excluded, long other) {
         long other = 0;
         for (MemoryRegion region : expected.memory().regions()) {
             long end = region.range().last() + 1;
-            for (long address = region.range().first(); region.hasContent() && address != end; ) {
+            for (long address = region.range().first(); region.hasContent() && address != end;) {
                 PageRun run = found.memory().runAt(address);
                 // A hole may reach to the end of all addresses.
                 long last = Long.compareUnsigned(run.range().last(), end - 1) < 0

@@ -69,14 +69,16 @@ class DebuggedArchitecturesTest {
                 folder,
                 order,
                 ":" + port,
-                "printf \"pointer %lx stack %lx other %lx\\n\", (long) $" + pointer + ", (long) $" + stack + ", (long) $" + other,
+                "printf \"pointer %lx stack %lx other %lx\\n\", (long) $" + pointer + ", (long) $" + stack
+                        + ", (long) $" + other,
                 "thread 2",
                 "printf \"second %lx\\n\", (long) $" + pointer,
                 "thread 1",
                 "x/2xg $" + stack,
                 "backtrace 1"));
-        String expected = "pointer " + monitor(sample, pointerOfMonitor, 0) + " stack " + monitor(sample, stackOfMonitor, 0)
-                + " other " + monitor(sample, otherOfMonitor, 0);
+        String expected =
+                "pointer " + monitor(sample, pointerOfMonitor, 0) + " stack " + monitor(sample, stackOfMonitor, 0)
+                        + " other " + monitor(sample, otherOfMonitor, 0);
         assertTrue(shown.contains(expected), () -> "expected '" + expected + "' in:\n" + shown);
         assertTrue(shown.contains("second " + monitor(sample, pointerOfMonitor, 1)), shown);
         assertTrue(
@@ -86,12 +88,12 @@ class DebuggedArchitecturesTest {
 
     @Test
     void gdbReadsTheTextOfTheKernel() {
-        String arm64 = serve("arch/arm64", port ->
-                Debuggers.gdbMultiarch(folder, "little", ":" + port, "x/s 0xffffa9465cfc4250", "x/i $pc"));
+        String arm64 = serve("arch/arm64",
+                port -> Debuggers.gdbMultiarch(folder, "little", ":" + port, "x/s 0xffffa9465cfc4250", "x/i $pc"));
         assertTrue(arm64.contains("\"Linux version 6.12.117"), arm64);
         assertTrue(arm64.contains("ret"), arm64);
-        String riscv64 = serve("arch/riscv64", port ->
-                Debuggers.gdbMultiarch(folder, "little", ":" + port, "x/s 0xffffffff81149320"));
+        String riscv64 = serve("arch/riscv64",
+                port -> Debuggers.gdbMultiarch(folder, "little", ":" + port, "x/s 0xffffffff81149320"));
         assertTrue(riscv64.contains("\"Linux version 6.12.117"), riscv64);
     }
 

@@ -195,7 +195,8 @@ class ForeignCoresTest {
             assertEquals(Set.of(STORED), flags);
             abort(message);
         }
-        assertTrue(flags.contains(flag) && flags.stream().allMatch(found -> found == STORED || found == flag), flags::toString);
+        assertTrue(flags.contains(flag) && flags.stream().allMatch(found -> found == STORED || found == flag),
+                flags::toString);
         assertEquals(WHOLE, check(kdump.toString()));
 
         whole[whole.length - 1] = "31";
@@ -230,7 +231,7 @@ class ForeignCoresTest {
     void flattenedCoresOfMakedumpfile(String option) throws Exception {
         Path flattened = own.resolve("flattened");
         Process process = new ProcessBuilder(
-                        "makedumpfile", "-F", option, "-d", "31", folder.resolve("guestcore.elf").toString())
+                "makedumpfile", "-F", option, "-d", "31", folder.resolve("guestcore.elf").toString())
                 .redirectOutput(flattened.toFile())
                 .redirectError(own.resolve("log").toFile())
                 .start();

@@ -346,7 +346,7 @@ class QemuCaptureTest {
             Tools.missing(bios + " is not installed");
         }
         try (QemuGuest withFlash = QemuGuest.knownState("pc", "qemu64", "32M", "-drive",
-                        "if=pflash,format=raw,readonly=on,file=" + bios);
+                "if=pflash,format=raw,readonly=on,file=" + bios);
                 Guest guest = Guests.open(withFlash.location())) {
             MemoryRegion flash = guest.memory().regionAt(0xffffffffL).orElseThrow();
             assertEquals(MemoryRegion.Kind.ROM, flash.kind());
@@ -385,15 +385,15 @@ class QemuCaptureTest {
 
     private static Process child(List<String> prefix, String task) throws IOException {
         List<String> command = Stream.of(
-                        prefix.stream(),
-                        Stream.of(
-                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                                "--enable-native-access=ALL-UNNAMED",
-                                "-cp",
-                                System.getProperty("java.class.path"),
-                                Child.class.getName(),
-                                task,
-                                qemu.location()))
+                prefix.stream(),
+                Stream.of(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        Child.class.getName(),
+                        task,
+                        qemu.location()))
                 .flatMap(part -> part)
                 .toList();
         return new ProcessBuilder(command)

@@ -138,9 +138,9 @@ class QemuFreezeTest {
             try (FileChannel saved = qemu.saved(Generations.BASE, size)) {
                 ByteBuffer word = ByteBuffer.allocate(Integer.BYTES).order(ByteOrder.LITTLE_ENDIAN);
                 broken += Generations.violation(address -> word(saved, address - Generations.BASE, word))
-                                .isPresent()
-                        ? 1
-                        : 0;
+                        .isPresent()
+                                ? 1
+                                : 0;
             }
         }
         assertTrue(broken > 0, "QEMU copied a running guest 20 times, and it never showed");
@@ -425,7 +425,8 @@ class QemuFreezeTest {
     @Test
     void sharedMemoryThatTheGuestNeverTouchedTakesNoMemoryOfTheHost() throws IOException {
         try (QemuGuest other = QemuGuest.bootSector("pae", "qemu64",
-                "-object", "memory-backend-memfd,id=memory,size=64M,share=on", "-machine", "pc,memory-backend=memory")) {
+                "-object", "memory-backend-memfd,id=memory,size=64M,share=on", "-machine",
+                "pc,memory-backend=memory")) {
             long before = sharedKilobytes(other);
             try (GuestSource source = Guests.source(other.location())) {
                 for (FreezeMethod method : List.of(FreezeMethod.DIRECT, FreezeMethod.BUFFER)) {

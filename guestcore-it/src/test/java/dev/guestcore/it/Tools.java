@@ -44,7 +44,7 @@ public final class Tools {
             if (Files.isDirectory(folder)) {
                 try (Stream<Path> files = Files.walk(folder, 3)) {
                     Optional<Path> kernel = files.filter(
-                                    file -> file.getFileName().toString().startsWith("vmlinuz-"))
+                            file -> file.getFileName().toString().startsWith("vmlinuz-"))
                             .filter(Files::isReadable)
                             .max(Path::compareTo);
                     if (kernel.isPresent()) {

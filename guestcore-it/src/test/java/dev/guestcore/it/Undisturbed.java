@@ -11,4 +11,5 @@ import java.lang.annotation.Target;
  */
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)
-public @interface Undisturbed {}
+public @interface Undisturbed {
+}

@@ -94,7 +94,7 @@ final class CodeCheck implements KernelCheck.Part {
         long[] looked = {0, 0};
         Set<Long> seen = new HashSet<>();
         long size = linux.type("struct dyn_ftrace").size();
-        for (long page = firstPage; page != 0; ) {
+        for (long page = firstPage; page != 0;) {
             if (!seen.add(page) || seen.size() > MOST_PAGES) {
                 throw new LinuxException("the list of places of ftrace does not end");
             }
@@ -139,7 +139,8 @@ final class CodeCheck implements KernelCheck.Part {
     private boolean isGood(Site site) {
         int first = site.bytes[0] & 0xff;
         boolean nop = Arrays.equals(site.bytes, NOP) || Arrays.equals(site.bytes, OLDER_NOP);
-        return nop || site.enabled && first == CALL || probes.contains(site.address) && (first == BREAKPOINT || first == JUMP);
+        return nop || site.enabled && first == CALL
+                || probes.contains(site.address) && (first == BREAKPOINT || first == JUMP);
     }
 
     private static CheckFinding changed(KernelText text, Site site) {
@@ -153,7 +154,7 @@ final class CodeCheck implements KernelCheck.Part {
 
     private void lookAtFunctions(KernelText text, KernelCheck.Told told) {
         long before = 0;
-        for (Iterator<Symbol> symbols = linux.symbols().stream().iterator(); symbols.hasNext(); ) {
+        for (Iterator<Symbol> symbols = linux.symbols().stream().iterator(); symbols.hasNext();) {
             Symbol symbol = symbols.next();
             if (symbol.isCode() && text.contains(symbol.address()) && symbol.address() != before) {
                 before = symbol.address();
@@ -206,7 +207,8 @@ final class CodeCheck implements KernelCheck.Part {
         if (load && at + 12 <= code.capacity()) {
             int then = code.get(at + 10) & 0xff;
             int last = code.get(at + 11) & 0xff;
-            boolean jump = then == 0xff && last == 0xe0 + (second - 0xb8) || then == 0x50 + (second - 0xb8) && last == RETURN;
+            boolean jump =
+                    then == 0xff && last == 0xe0 + (second - 0xb8) || then == 0x50 + (second - 0xb8) && last == RETURN;
             return jump ? Optional.of(code.getLong(at + 2)) : Optional.empty();
         }
         return Optional.empty();

@@ -39,7 +39,7 @@ final class FilePaths {
     static FilePaths of(KernelObject task) {
         Optional<KernelObject> fs = task.get("fs").target();
         return fs.map(found -> new FilePaths(
-                        task.linux(), found.getLong("root.mnt"), found.getLong("root.dentry")))
+                task.linux(), found.getLong("root.mnt"), found.getLong("root.dentry")))
                 .orElseGet(() -> of(task.linux()));
     }
 

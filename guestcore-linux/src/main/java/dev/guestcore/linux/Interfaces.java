@@ -12,7 +12,8 @@ final class Interfaces {
 
     /** Flags (IFF_*) by bit, as ip(8) names them. */
     private static final String[] FLAGS = {
-        "UP", "BROADCAST", "DEBUG", "LOOPBACK", "POINTOPOINT", "NOTRAILERS", "", "NOARP", "PROMISC", "ALLMULTI", "MASTER",
+        "UP", "BROADCAST", "DEBUG", "LOOPBACK", "POINTOPOINT", "NOTRAILERS", "", "NOARP", "PROMISC", "ALLMULTI",
+        "MASTER",
         "SLAVE", "MULTICAST", "", "", "DYNAMIC"
     };
 

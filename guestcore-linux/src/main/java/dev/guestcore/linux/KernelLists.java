@@ -45,8 +45,8 @@ final class KernelLists {
         Linux linux = head.linux();
         KernelType headType = head.type().resolved();
         KernelObject first = head.get("first");
-        KernelType nodeType = first.type().resolved().target().orElseThrow(() ->
-                new LinuxException(headType + " is not the head of a list: 'first' is no pointer"));
+        KernelType nodeType = first.type().resolved().target()
+                .orElseThrow(() -> new LinuxException(headType + " is not the head of a list: 'first' is no pointer"));
         long next = KernelObject.memberOf(nodeType, "next").offset();
         long offset = KernelObject.memberOf(type, member).offset();
         // The end of a list with nulls is odd and tells which list it was.

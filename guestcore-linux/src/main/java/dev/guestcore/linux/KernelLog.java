@@ -60,8 +60,9 @@ public final class KernelLog {
     }
 
     private static LinuxException notFound() {
-        return new LinuxException("the kernel's log was not found: neither the kernel's types nor VMCOREINFO tell where it lies;"
-                + " 'guestcore search' finds a text that it should hold");
+        return new LinuxException(
+                "the kernel's log was not found: neither the kernel's types nor VMCOREINFO tell where it lies;"
+                        + " 'guestcore search' finds a text that it should hold");
     }
 
     private static Optional<KernelLog> byVmcoreInfo(Guest guest, Optional<AddressSpace> kernel, Progress progress) {
@@ -76,7 +77,7 @@ public final class KernelLog {
 
     private static AddressSpace space(Guest guest, KernelFacts facts, Progress progress) {
         AddressSpace space = AddressSpaceChoice.of(
-                        guest, guest.vcpus().stream().findFirst(), TranslationOptions.defaults(), progress)
+                guest, guest.vcpus().stream().findFirst(), TranslationOptions.defaults(), progress)
                 .space();
         return facts.pageTableRoot().map(root -> space.withRoot(root.value().value())).orElse(space);
     }

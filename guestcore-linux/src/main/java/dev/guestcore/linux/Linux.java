@@ -177,7 +177,8 @@ public final class Linux {
      * @throws LinuxException if the kernel has none of this name, or no description of its types
      */
     public KernelType type(String name) {
-        return requireTypes().find(name).orElseThrow(() -> new LinuxException("this kernel has no type '" + name + "'"));
+        return requireTypes().find(name)
+                .orElseThrow(() -> new LinuxException("this kernel has no type '" + name + "'"));
     }
 
     /** Whether a global or per-CPU variable can be given: both its place and its type are known. */
@@ -198,8 +199,8 @@ public final class Linux {
 
     /** The same where kernels differ. */
     public Optional<KernelObject> findVariable(String name) {
-        return symbols.find(name).flatMap(symbol ->
-                GlobalTypes.of(requireTypes(), name).map(type -> object(type, symbol.address())));
+        return symbols.find(name)
+                .flatMap(symbol -> GlobalTypes.of(requireTypes(), name).map(type -> object(type, symbol.address())));
     }
 
     /** A value at an address. */

@@ -358,7 +358,8 @@ public final class PageKinds {
         private void read(long structures, long firstPage) {
             int at = 0;
             while (at < SECTION_PAGES) {
-                MemorySegment rest = MemorySegment.ofArray(pages.array()).asSlice(0, (long) (SECTION_PAGES - at) * layout.size);
+                MemorySegment rest =
+                        MemorySegment.ofArray(pages.array()).asSlice(0, (long) (SECTION_PAGES - at) * layout.size);
                 long read = bulk.readAvailable(structures + (long) at * layout.size, rest) / layout.size;
                 at += kinds((int) read, firstPage + at);
                 if (at < SECTION_PAGES) {
@@ -423,8 +424,8 @@ public final class PageKinds {
                 return mark == marks.huge.getAsInt();
             }
             if (marks.hugeDestructor.isPresent() && layout.destructor.isPresent()) {
-                return Byte.toUnsignedInt(pages.get(second + layout.destructor.getAsInt()))
-                        == marks.hugeDestructor.getAsLong();
+                return Byte.toUnsignedInt(pages.get(second + layout.destructor.getAsInt())) == marks.hugeDestructor
+                        .getAsLong();
             }
             return (pages.getLong(second + layout.flags) & marks.hugeInSecond) != 0;
         }

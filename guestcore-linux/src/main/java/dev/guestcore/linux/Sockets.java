@@ -20,7 +20,8 @@ final class Sockets {
         "LAST-ACK", "LISTEN", "CLOSING", "NEW-SYN-RECV"
     };
 
-    private static final String[] TYPES = {"0", "stream", "dgram", "raw", "rdm", "seqpacket", "dccp", "7", "8", "9", "packet"};
+    private static final String[] TYPES =
+            {"0", "stream", "dgram", "raw", "rdm", "seqpacket", "dccp", "7", "8", "9", "packet"};
     private static final int TIME_WAIT = 6;
     private static final int LISTEN = 10;
     private static final int NEW_SYN_RECV = 12;
@@ -84,8 +85,7 @@ final class Sockets {
             }
             KernelObject data = open.file().get("private_data").dereferenceAs("struct socket");
             found.computeIfAbsent(
-                            data.address(), _ -> new Found(data, inode.getLong("i_ino"), new ArrayList<>()))
-                    .owners
+                    data.address(), _ -> new Found(data, inode.getLong("i_ino"), new ArrayList<>())).owners
                     .add(new Socket.Owner(task.getInt("tgid"), task.get("comm").string(), open.descriptor()));
             return List.of();
         });
@@ -190,7 +190,8 @@ final class Sockets {
 
     private static Ends ends(Socket.Family family, KernelObject sock) {
         return switch (family) {
-            case INET, INET6 -> inet(family, sock.get("__sk_common"), swapped(sock.as("struct inet_sock").getInt("inet_sport")));
+            case INET, INET6 ->
+                    inet(family, sock.get("__sk_common"), swapped(sock.as("struct inet_sock").getInt("inet_sport")));
             case UNIX -> unix(sock);
             case NETLINK -> {
                 KernelObject netlink = sock.as("struct netlink_sock");

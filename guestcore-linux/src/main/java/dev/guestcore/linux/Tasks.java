@@ -127,7 +127,8 @@ public final class Tasks {
             find();
             List<Task> tasks = new ArrayList<>();
             found.forEach((address, task) -> attempt(
-                    "the task at 0x" + Long.toHexString(address), () -> tasks.add(read(task, places.getOrDefault(address, Set.of())))));
+                    "the task at 0x" + Long.toHexString(address),
+                    () -> tasks.add(read(task, places.getOrDefault(address, Set.of())))));
             tasks.sort(Comparator.comparing(Task::isIdle)
                     .reversed()
                     .thenComparingInt(task -> task.isIdle() ? task.cpu() : task.tgid())
@@ -166,7 +167,8 @@ public final class Tasks {
             tell("the list of processes", leaders.problems());
             for (KernelObject leader : leaders) {
                 add(leader, Place.LIST);
-                attempt("the threads of the task at 0x" + Long.toHexString(leader.address()), () -> walkThreads(leader));
+                attempt("the threads of the task at 0x" + Long.toHexString(leader.address()),
+                        () -> walkThreads(leader));
             }
         }
 
@@ -240,12 +242,13 @@ public final class Tasks {
                     task.getAny("start_boottime", "real_start_time")
                             .map(time -> OptionalLong.of(time.asLong()))
                             .orElse(OptionalLong.empty()),
-                    kernelThread || mm.isEmpty() && !task.getAny("exit_state").map(KernelObject::asBoolean).orElse(false),
+                    kernelThread
+                            || mm.isEmpty() && !task.getAny("exit_state").map(KernelObject::asBoolean).orElse(false),
                     mm.map(memory -> known(
-                                    task,
-                                    () -> OptionalLong.of(residents.computeIfAbsent(
-                                            memory.address(), address -> resident(memory, task))),
-                                    OptionalLong.empty()))
+                            task,
+                            () -> OptionalLong.of(residents.computeIfAbsent(
+                                    memory.address(), address -> resident(memory, task))),
+                            OptionalLong.empty()))
                             .orElse(OptionalLong.empty()),
                     seenIn);
         }
@@ -264,7 +267,8 @@ public final class Tasks {
         private String fullName(KernelObject task) {
             String name = task.get("comm").string();
             boolean kept = task.has("worker_private")
-                    && linux.requireTypes().find("struct kthread").flatMap(type -> type.member("full_name")).isPresent();
+                    && linux.requireTypes().find("struct kthread").flatMap(type -> type.member("full_name"))
+                            .isPresent();
             if (!kept || task.get("worker_private").isNull()) {
                 return name;
             }

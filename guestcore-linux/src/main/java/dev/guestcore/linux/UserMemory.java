@@ -69,7 +69,7 @@ final class UserMemory {
 
     private boolean isCut(String start, String end) {
         return known(() -> Optional.of(Long.compareUnsigned(mm.getLong(start), mm.getLong(end)) < 0
-                        && Long.compareUnsigned(mm.getLong(end) - mm.getLong(start), MOST_TEXT) > 0))
+                && Long.compareUnsigned(mm.getLong(end) - mm.getLong(start), MOST_TEXT) > 0))
                 .orElse(false);
     }
 

@@ -38,7 +38,8 @@ public record UserRegisters(RegisterState registers, long systemCall) {
     private static final long[] USUAL_STACKS = {16 << 10, 32 << 10};
 
     private static final X86[] ORDER = {
-        X86.R15, X86.R14, X86.R13, X86.R12, X86.RBP, X86.RBX, X86.R11, X86.R10, X86.R9, X86.R8, X86.RAX, X86.RCX, X86.RDX,
+        X86.R15, X86.R14, X86.R13, X86.R12, X86.RBP, X86.RBX, X86.R11, X86.R10, X86.R9, X86.R8, X86.RAX, X86.RCX,
+        X86.RDX,
         X86.RSI, X86.RDI
     };
     private static final X86[] PUSHED = {X86.RIP, X86.CS, X86.RFLAGS, X86.RSP, X86.SS};
@@ -98,8 +99,8 @@ public record UserRegisters(RegisterState registers, long systemCall) {
         for (String first : new String[] {"init_stack", "init_thread_union"}) {
             for (String end : new String[] {"__end_init_stack", "__end_init_task"}) {
                 Optional<Long> start = linux.symbols().find(first).map(Symbol::address);
-                linux.symbols().find(end).map(Symbol::address).ifPresent(address ->
-                        start.filter(known -> known < address).ifPresent(known -> sizes.add(address - known)));
+                linux.symbols().find(end).map(Symbol::address).ifPresent(address -> start
+                        .filter(known -> known < address).ifPresent(known -> sizes.add(address - known)));
             }
         }
         for (long usual : USUAL_STACKS) {

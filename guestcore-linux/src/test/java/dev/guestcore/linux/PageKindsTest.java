@@ -35,7 +35,8 @@ class PageKindsTest {
         int small = btf.integer("unsigned char", 1, 0);
         btf.struct("page", 64, Member.at(0, "flags", number), Member.at(8, "compound_head", number),
                 Member.at(16, "compound_dtor", small), Member.at(17, "compound_order", small),
-                Member.at(24, "mapping", number), Member.at(40, "private", number), Member.at(48, "_mapcount", integer));
+                Member.at(24, "mapping", number), Member.at(40, "private", number),
+                Member.at(48, "_mapcount", integer));
         btf.enumeration(
                 "pageflags", false, 0, "PG_locked", "PG_lru", "PG_private", "PG_swapcache", "PG_swapbacked", "PG_head",
                 "PG_slab", "PG_hwpoison");
@@ -43,10 +44,12 @@ class PageKindsTest {
         int list = btf.struct("free_area", 8, Member.at(0, "nr_free", number));
         btf.struct("zone", 88, Member.at(0, "free_area", btf.array(list, integer, 11)));
         if (newMarks) {
-            btf.enumeration("pagetype", false, 0xf0, "PGTY_buddy", "PGTY_offline", "PGTY_table", "PGTY_guard", "PGTY_hugetlb",
+            btf.enumeration("pagetype", false, 0xf0, "PGTY_buddy", "PGTY_offline", "PGTY_table", "PGTY_guard",
+                    "PGTY_hugetlb",
                     "PGTY_slab");
         } else {
-            btf.enumeration("compound_dtor_id", false, 0, "NULL_COMPOUND_DTOR", "COMPOUND_PAGE_DTOR", "HUGETLB_PAGE_DTOR");
+            btf.enumeration("compound_dtor_id", false, 0, "NULL_COMPOUND_DTOR", "COMPOUND_PAGE_DTOR",
+                    "HUGETLB_PAGE_DTOR");
         }
         return btf;
     }
@@ -66,8 +69,8 @@ class PageKindsTest {
 
     private static List<String> runs(Linux linux) {
         List<String> runs = new ArrayList<>();
-        PageKinds.find(linux).orElseThrow().show(Progress.none(), (kind, first, count) ->
-                runs.add(kind.name() + " " + (first - FIRST) + " " + count));
+        PageKinds.find(linux).orElseThrow().show(Progress.none(),
+                (kind, first, count) -> runs.add(kind.name() + " " + (first - FIRST) + " " + count));
         return runs;
     }
 
@@ -120,7 +123,8 @@ class PageKindsTest {
         long readable = (BASE + (1 << 20) - (STRUCTURES - FIRST * 64L)) / 64;
         assertEquals(
                 (1 << 15) - readable,
-                PageKinds.find(guest().with(types(false))).orElseThrow().show(Progress.none(), (kind, first, count) -> {}));
+                PageKinds.find(guest().with(types(false))).orElseThrow().show(Progress.none(),
+                        (kind, first, count) -> {}));
         MadeUpLinux nowhere = guest().put64(ROOT, 0x7000_0000_0000L | 7);
         assertEquals(List.of(), runs(nowhere.with(types(false))));
         assertEquals(List.of(), runs(guest().put64(SECTIONS, 0).with(types(false))));

@@ -52,7 +52,8 @@ class TroubleTest {
     @Test
     void aReportHasTheWorstOfItsKinds() {
         Trouble trouble = last("------------[ cut here ]------------", "kernel BUG at mm/slub.c:4000!",
-                "Kernel panic - not syncing: Fatal exception", "---[ end Kernel panic - not syncing: Fatal exception ]---")
+                "Kernel panic - not syncing: Fatal exception",
+                "---[ end Kernel panic - not syncing: Fatal exception ]---")
                 .orElseThrow();
         assertEquals(Kind.PANIC, trouble.kind());
         assertEquals(0, trouble.begin().sequence());
@@ -61,7 +62,8 @@ class TroubleTest {
 
     @Test
     void theLastReportCounts() {
-        Trouble trouble = last("Oops: 0000 [#1]", "", "", "", "INFO: task a:1 blocked for more than 120 seconds.").orElseThrow();
+        Trouble trouble =
+                last("Oops: 0000 [#1]", "", "", "", "INFO: task a:1 blocked for more than 120 seconds.").orElseThrow();
         assertEquals(Kind.HUNG_TASK, trouble.kind());
         assertEquals(4, trouble.begin().sequence());
     }

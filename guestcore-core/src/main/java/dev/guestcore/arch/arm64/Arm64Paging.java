@@ -153,8 +153,8 @@ public final class Arm64Paging implements Paging {
             return List.of(TableTree.untranslated(mode.virtualBits()));
         }
         return Stream.of(
-                        Optional.ofNullable(lower).map(this::lowerTree),
-                        Optional.ofNullable(upper).map(stage -> stage.tree(TableTree.Half.UPPER)))
+                Optional.ofNullable(lower).map(this::lowerTree),
+                Optional.ofNullable(upper).map(stage -> stage.tree(TableTree.Half.UPPER)))
                 .flatMap(Optional::stream)
                 .toList();
     }
@@ -206,7 +206,8 @@ public final class Arm64Paging implements Paging {
     /** The half that has pages of that size below the level. */
     private Arm64Stage stage(TableLevel level) {
         int page = Arm64Stage.pageShift(level);
-        return Objects.requireNonNull(upper != null && (lower == null || upper.mode().pageShift() == page) ? upper : lower);
+        return Objects
+                .requireNonNull(upper != null && (lower == null || upper.mode().pageShift() == page) ? upper : lower);
     }
 
     @Override
@@ -245,9 +246,10 @@ public final class Arm64Paging implements Paging {
     @Override
     public int rights(TableLevel level, long entry, long virtual) {
         if (!isPage(level, entry)) {
-            return rules.kind() != Kind.SECOND_STAGE && stage(virtual).hierarchical() && rules.kernelPermissions().isEmpty()
-                    ? ofTable(entry)
-                    : PageRights.ALL_BUT_GLOBAL;
+            return rules.kind() != Kind.SECOND_STAGE && stage(virtual).hierarchical()
+                    && rules.kernelPermissions().isEmpty()
+                            ? ofTable(entry)
+                            : PageRights.ALL_BUT_GLOBAL;
         }
         return switch (rules.kind()) {
             case SECOND_STAGE -> ofSecondStage(entry);

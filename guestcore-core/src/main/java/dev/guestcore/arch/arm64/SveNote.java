@@ -44,7 +44,8 @@ record SveNote(long type, boolean written) implements RegisterNote {
         }
         int length = note.getShort(8) & 0xffff;
         boolean scalable = (note.getShort(12) & 1) != 0;
-        if (!scalable || length == 0 || length > LONGEST || length % QUADWORD != 0 || size(length) > descriptor.length) {
+        if (!scalable || length == 0 || length > LONGEST || length % QUADWORD != 0
+                || size(length) > descriptor.length) {
             return RegisterState.unknown();
         }
         RegisterState.Builder registers = RegisterState.builder();
@@ -79,8 +80,8 @@ record SveNote(long type, boolean written) implements RegisterNote {
         int length = (int) registers.get(Arm64.VG) * Long.BYTES;
         boolean alike = places().stream()
                 .filter(Register::isScalable)
-                .allMatch(register -> registers.bytes(register).length
-                        == (register.label().startsWith("z") ? length : length / Byte.SIZE));
+                .allMatch(register -> registers.bytes(register).length == (register.label().startsWith("z") ? length
+                        : length / Byte.SIZE));
         if (!alike) {
             return Optional.empty();
         }

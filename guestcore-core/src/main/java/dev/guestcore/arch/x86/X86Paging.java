@@ -150,8 +150,8 @@ public record X86Paging(
     }
 
     private static long root(Processor vcpu, TranslationOptions options) {
-        return options.root().orElseGet(() ->
-                require(vcpu, X86.CR3, UnknownRegisterException.Missing.ROOT, "give the page-table root"));
+        return options.root().orElseGet(
+                () -> require(vcpu, X86.CR3, UnknownRegisterException.Missing.ROOT, "give the page-table root"));
     }
 
     private record Conclusion(X86PagingMode mode, String how) {}
@@ -181,11 +181,11 @@ public record X86Paging(
                     : new Conclusion(X86PagingMode.FOUR_LEVEL, x86.how() + ", cr4.LA57 is clear");
             case LEGACY -> new Conclusion(X86PagingMode.PAE, "cr4.PAE is set, efer.LMA clear");
             case UNKNOWN ->
-                throw new UnknownRegisterException(
-                        vcpu.index(),
-                        X86.EFER,
-                        UnknownRegisterException.Missing.MODE,
-                        "state the paging mode: PAE or 4-level");
+                    throw new UnknownRegisterException(
+                            vcpu.index(),
+                            X86.EFER,
+                            UnknownRegisterException.Missing.MODE,
+                            "state the paging mode: PAE or 4-level");
         };
     }
 
@@ -283,6 +283,7 @@ public record X86Paging(
     @Override
     public String toString() {
         return mode.title() + " paging from root 0x" + Long.toHexString(root)
-                + (encryptionMask == 0 ? "" : ", encryption mask 0x" + Long.toHexString(encryptionMask)) + " (" + how + ")";
+                + (encryptionMask == 0 ? "" : ", encryption mask 0x" + Long.toHexString(encryptionMask)) + " (" + how
+                + ")";
     }
 }

@@ -18,7 +18,6 @@ import java.util.function.Function;
  */
 final class X86TargetDescription {
 
-
     /** Registers under QEMU's names; a client always gets them, known or not. */
     private static final List<X86> CONTROL = List.of(X86.CR0, X86.CR2, X86.CR3, X86.CR4, X86.CR8, X86.EFER);
 
@@ -86,7 +85,6 @@ final class X86TargetDescription {
         builder.register(name, bits, type, group, value);
     }
 
-
     private static Function<RegisterState, Optional<byte[]>> number(
             Register needed, Function<RegisterState, Long> value) {
         return registers -> registers.knows(needed) ? Optional.of(bytes(value.apply(registers))) : Optional.empty();
@@ -153,8 +151,8 @@ final class X86TargetDescription {
         for (int i = 0; i < vectors(); i++) {
             X86 xmm = X86.xmm(i);
             X86 ymm = X86.ymm(i);
-            register(xmm.label(), 128, "vec128", "", registers ->
-                    registers.knows(xmm) ? Optional.of(registers.bytes(xmm)) : TargetDescription.valueOf(ymm).apply(registers));
+            register(xmm.label(), 128, "vec128", "", registers -> registers.knows(xmm)
+                    ? Optional.of(registers.bytes(xmm)) : TargetDescription.valueOf(ymm).apply(registers));
         }
         register("mxcsr", Integer.SIZE, "i386_mxcsr", "vector", TargetDescription.valueOf(X86.MXCSR));
         end();
@@ -274,10 +272,10 @@ final class X86TargetDescription {
         return switch (register) {
             case CS, DS, ES, FS, GS, SS, FS_BASE, GS_BASE, KERNEL_GS_BASE -> false;
             default ->
-                switch (register.group()) {
-                    case SEGMENT, DESCRIPTOR_TABLE, CONTROL, DEBUG, MSR -> register != X86.PKRU;
-                    case GENERAL, FPU, VECTOR -> false;
-                };
+                    switch (register.group()) {
+                        case SEGMENT, DESCRIPTOR_TABLE, CONTROL, DEBUG, MSR -> register != X86.PKRU;
+                        case GENERAL, FPU, VECTOR -> false;
+                    };
         };
     }
 }

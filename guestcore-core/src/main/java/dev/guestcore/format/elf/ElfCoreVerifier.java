@@ -126,7 +126,7 @@ final class ElfCoreVerifier {
                 String different = copies.contradiction();
                 checks.check(different.isEmpty(), "elf-19", twice, segments.offsetOf(0), "the same bytes",
                         different.isEmpty() ? copies.copies() + " copies" : different,
-                                "readers differ in which one they show");
+                        "readers differ in which one they show");
             } else {
                 checks.skip("elf-16", "all memory can be read", "needs a deep check");
                 checks.skip("elf-19", twice, "needs a deep check");

@@ -141,7 +141,8 @@ public final class ElfCoreWriter implements CoreWriter {
         }
         boolean isOpen = record.isEmpty() && vmcoreInfo.isEmpty();
         if (isNarrow(guest, chosen) && segments.last(segments.count() - 1) >>> Integer.SIZE == 0) {
-            Plan narrow = new Plan(guest, ElfClass.ELF32, content, segments, wanted, vmcoreInfo, isMade, isOpen, search, record);
+            Plan narrow = new Plan(guest, ElfClass.ELF32, content, segments, wanted, vmcoreInfo, isMade, isOpen, search,
+                    record);
             if (narrow.size() >>> Integer.SIZE == 0) {
                 return narrow;
             }
@@ -284,8 +285,8 @@ public final class ElfCoreWriter implements CoreWriter {
                     || family.machines().contains(machine.get());
             if (!isOfFamily || family != Architectures.X86 && own.isPresent() && own.get() != wanted) {
                 throw new UnsupportedRequestException("this guest is " + (family == Architectures.X86
-                                ? family.title()
-                                : own.flatMap(Architectures::machine).map(ElfMachine::label).orElse(family.title()))
+                        ? family.title()
+                        : own.flatMap(Architectures::machine).map(ElfMachine::label).orElse(family.title()))
                         + ", and a core of it that says " + machine.get().label()
                         + " would show wrong registers; write without the option machine");
             }
@@ -295,9 +296,10 @@ public final class ElfCoreWriter implements CoreWriter {
             return machineByMode(guest, own);
         }
         return own.or(() -> family.machines().stream().map(ElfMachine::code).findFirst())
-                .orElseThrow(() -> new UnsupportedRequestException("this guest's processor is not known, and an ELF core"
-                        + " must name it; say which it is by the option machine: "
-                        + String.join("|", ElfCoreFormat.MACHINES)));
+                .orElseThrow(
+                        () -> new UnsupportedRequestException("this guest's processor is not known, and an ELF core"
+                                + " must name it; say which it is by the option machine: "
+                                + String.join("|", ElfCoreFormat.MACHINES)));
     }
 
     /** A core is of the class of the dump that it comes from, as its readers expect registers by class and machine. */
@@ -540,7 +542,8 @@ public final class ElfCoreWriter implements CoreWriter {
         private void writeHeaders(Head head, Consumer<MemorySegment> output) {
             ByteBuffer buffer = ByteBuffer.allocate(BUFFER).order(notes.order());
             header(head).write(buffer);
-            new ProgramHeader(Elf.PT_NOTE, 0, notesOffset, 0, 0, notesSize(head), notesSize(head), 0).write(buffer, elfClass);
+            new ProgramHeader(Elf.PT_NOTE, 0, notesOffset, 0, 0, notesSize(head), notesSize(head), 0).write(buffer,
+                    elfClass);
             long offset = memoryOffset;
             for (long i = 0; i < head.segments().count(); i++) {
                 if (buffer.remaining() < elfClass.programHeaderSize()) {

@@ -22,8 +22,8 @@ final class DescriptorChecks {
     }
 
     void run() {
-        table.visit(0, table.count(), (index, pagePlace, pageSize, flags) ->
-                check(table.at(index), pagePlace, pageSize, flags));
+        table.visit(0, table.count(),
+                (index, pagePlace, pageSize, flags) -> check(table.at(index), pagePlace, pageSize, flags));
     }
 
     private void check(long at, long pagePlace, long pageSize, long flags) {

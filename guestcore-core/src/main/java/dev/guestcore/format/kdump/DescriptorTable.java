@@ -46,7 +46,7 @@ record DescriptorTable(FileBytes file, KdumpHeader header, long count) {
         ValueLayout.OfInt u32 = ValueLayout.JAVA_INT_UNALIGNED.withOrder(header.order());
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment batch = arena.allocate((long) BATCH * KdumpLayout.DESCRIPTOR);
-            for (long done = first; done < limit; ) {
+            for (long done = first; done < limit;) {
                 long wanted = Math.min(BATCH, limit - done);
                 long read = file.read(at(done), batch.asSlice(0, wanted * KdumpLayout.DESCRIPTOR))
                         / KdumpLayout.DESCRIPTOR;

@@ -105,7 +105,8 @@ final class KdumpFile {
         }
         if (!KeepRecord.isAt(files.getFirst(), record.get().offset())) {
             // makedumpfile copies the note into a file that it filters, but not what the note is about.
-            return builder.findings(List.of(Finding.note(files.getFirst().name() + ": the record that Guestcore had kept is"
+            return builder
+                    .findings(List.of(Finding.note(files.getFirst().name() + ": the record that Guestcore had kept is"
                             + " lost, because another program rewrote the file")))
                     .build(memory);
         }

@@ -126,8 +126,9 @@ final class KdumpPlan implements WritePlan {
                     "this guest has no memory, and no program opens a kdump without pages; nothing is written");
         }
         if (all.first(0) < 0 || all.last(all.count() - 1) >= MOST_PAGES) {
-            throw new UnsupportedRequestException("this guest has memory above 128 TiB, for which the bitmaps of a kdump"
-                    + " would be larger than it; write an ELF core instead");
+            throw new UnsupportedRequestException(
+                    "this guest has memory above 128 TiB, for which the bitmaps of a kdump"
+                            + " would be larger than it; write an ELF core instead");
         }
         this.notedVmcoreInfo = guest.facts(VmcoreInfoFacts.class).map(VmcoreInfoFacts::vmcoreInfo);
         this.doubtfulFrom = notedVmcoreInfo.map(this::boundary).orElseGet(() -> doubtfulFrom(all));
@@ -183,7 +184,8 @@ final class KdumpPlan implements WritePlan {
                     KdumpNotes.OWN, BesideMemory.NOTE_TYPE, KdumpNotes.placeNote(besideAt, size)));
         }
         record.ifPresent(kept -> others.add(
-                new ElfFacts.Note(KdumpNotes.OWN, KdumpNotes.KEEP_TYPE, KdumpNotes.placeNote(recordOffset, kept.size()))));
+                new ElfFacts.Note(KdumpNotes.OWN, KdumpNotes.KEEP_TYPE,
+                        KdumpNotes.placeNote(recordOffset, kept.size()))));
         Optional<byte[]> text = vmcoreInfo.length == 0 ? Optional.empty() : Optional.of(vmcoreInfo);
         return CoreNotes.write(guest, machine(), order, text, others);
     }
@@ -462,16 +464,16 @@ final class KdumpPlan implements WritePlan {
         long bitmapBlocks = bitmapBlocks(pageCount);
         NoteList notes = notes(vmcoreInfo, beside, sink.position());
         new KdumpHead(
-                        guest,
-                        machineName,
-                        order,
-                        codec,
-                        descriptorsOffset / PAGE - bitmapBlocks - 1,
-                        bitmapBlocks,
-                        pageCount,
-                        vmcoreInfo,
-                        eraseInfo,
-                        notes)
+                guest,
+                machineName,
+                order,
+                codec,
+                descriptorsOffset / PAGE - bitmapBlocks - 1,
+                bitmapBlocks,
+                pageCount,
+                vmcoreInfo,
+                eraseInfo,
+                notes)
                 .write(sink, banner);
         if (!beside.isEmpty()) {
             sink.write(MemorySegment.ofArray(BesideMemory.header(beside)));

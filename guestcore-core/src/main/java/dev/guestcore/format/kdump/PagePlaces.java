@@ -112,10 +112,10 @@ final class PagePlaces {
         // makedumpfile copies the notes, not the records that they are about: then pages lie there.
         FileBytes file = table.file();
         Stream.concat(
-                        notes.place(KdumpNotes.KEEP_TYPE).filter(place -> KeepRecord.isAt(file, place.offset())).stream(),
-                        notes.place(BesideMemory.NOTE_TYPE)
-                                .filter(place -> BesideMemory.isAt(file, place.offset()))
-                                .stream())
+                notes.place(KdumpNotes.KEEP_TYPE).filter(place -> KeepRecord.isAt(file, place.offset())).stream(),
+                notes.place(BesideMemory.NOTE_TYPE)
+                        .filter(place -> BesideMemory.isAt(file, place.offset()))
+                        .stream())
                 .filter(place -> place.offset() >= table.end())
                 .forEach(place -> use.add(place.offset(), place.size(), TABLES));
         header.eraseInfo()
@@ -168,7 +168,8 @@ final class PagePlaces {
                 .forEach(entry -> {
                     Jump jump = entry.getValue();
                     if (wrong[0]++ == 0) {
-                        shared = "page descriptors " + jump.first + " and " + jump.second + " name the same page at offset 0x"
+                        shared = "page descriptors " + jump.first + " and " + jump.second
+                                + " name the same page at offset 0x"
                                 + Long.toHexString(entry.getKey()) + ", and it is not zero";
                     }
                 });
@@ -273,7 +274,8 @@ final class PagePlaces {
                     + "; a bit of the second bitmap is lost, and pages above it are shown one page too low"));
         }
         if (!beyond.isEmpty()) {
-            findings.add(Finding.damage(name + beyond + "; the second bitmap has a bit too many, or a descriptor is damaged"));
+            findings.add(Finding
+                    .damage(name + beyond + "; the second bitmap has a bit too many, or a descriptor is damaged"));
         }
         if (!shared.isEmpty()) {
             String what = name + shared;

@@ -195,7 +195,7 @@ final class PagePump {
             boolean hasContent = false;
             boolean fails = false;
             int lostBefore = lostParts.size();
-            for (long done = 0; done < PAGE; ) {
+            for (long done = 0; done < PAGE;) {
                 long read = memory.readAvailable(address + done, page.asSlice(done));
                 hasContent |= read > 0;
                 done += read;

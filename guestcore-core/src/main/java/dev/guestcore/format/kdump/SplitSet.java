@@ -37,8 +37,10 @@ record SplitSet(
     void report(CappedFindings findings, long mostCompared) {
         for (int i = 1; i < files.size(); i++) {
             if (!sameBitmaps(headers.getFirst(), files.getFirst(), headers.get(i), files.get(i))) {
-                findings.add(Finding.damage("the bitmaps of " + files.getFirst().name() + " and " + files.get(i).name() + " "
-                        + CONTRADICTION + "; those of the first are used, and pages of the other may be shown elsewhere"));
+                findings.add(
+                        Finding.damage("the bitmaps of " + files.getFirst().name() + " and " + files.get(i).name() + " "
+                                + CONTRADICTION
+                                + "; those of the first are used, and pages of the other may be shown elsewhere"));
             }
         }
         int shown = 0;
@@ -58,10 +60,11 @@ record SplitSet(
         KdumpMemory first = new KdumpMemory(headers.getFirst(), List.of(before), stored, regions);
         KdumpMemory second = new KdumpMemory(headers.getFirst(), List.of(part), stored, regions);
         SecondCopies copies = new SecondCopies(mostCompared, Long.MAX_VALUE);
-        for (long pfn = stored.next(part.firstPfn(), true, end); pfn < end; ) {
+        for (long pfn = stored.next(part.firstPfn(), true, end); pfn < end;) {
             long behind = stored.next(pfn, false, end);
             long address = pfn << shift;
-            copies.compare(address, behind - pfn << shift, first::readAvailable, address, second::readAvailable, address);
+            copies.compare(address, behind - pfn << shift, first::readAvailable, address, second::readAvailable,
+                    address);
             pfn = stored.next(behind, true, end);
         }
         String names = before.file().name() + " and " + part.file().name();

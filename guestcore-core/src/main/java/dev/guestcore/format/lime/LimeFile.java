@@ -89,8 +89,8 @@ record LimeFile(
             SecondCopies copies = new SecondCopies(mostCompared, 4 * (layers.count() + image.extents().count()) + 1024);
             layers.forEach((first, last, value) -> {
                 if (value >= 0 || value < FileMemory.ZERO) {
-                    copies.compare(image.extents(), first, last - first + 1, value, (at, size, shown) ->
-                            copies.compare(at, size, memory::readAvailable, at, value >= 0
+                    copies.compare(image.extents(), first, last - first + 1, value,
+                            (at, size, shown) -> copies.compare(at, size, memory::readAvailable, at, value >= 0
                                     ? (address, target) -> file.read(value + (address - first), target)
                                     : (address, target) -> memory.readChunk(value & ~CHUNK, address, target), at));
                 }

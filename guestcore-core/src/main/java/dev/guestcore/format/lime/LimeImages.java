@@ -82,7 +82,8 @@ final class LimeImages {
             LimeFile image = LimeFile.read(file, arena, findings, deep ? Long.MAX_VALUE : SecondCopies.AT_OPENING);
             List<Finding> damage = findings.list().stream()
                     .filter(finding -> finding.severity() == Severity.DAMAGE)
-                    .filter(finding -> image.contradiction().isEmpty() || !finding.message().contains(image.contradiction()))
+                    .filter(finding -> image.contradiction().isEmpty()
+                            || !finding.message().contains(image.contradiction()))
                     .toList();
             checks.check(damage.isEmpty(), id + "-02", "every block is whole", 0, "so",
                     damage.isEmpty() ? "so" : damage.getFirst().message(),
@@ -92,13 +93,14 @@ final class LimeImages {
             boolean agrees = image.contradiction().isEmpty();
             checks.check(agrees, id + "-05", "memory that blocks hold twice is the same in both", 0, "the same bytes",
                     agrees ? "the same, as far as compared" : image.contradiction(),
-                            "readers differ in which one they show");
+                    "readers differ in which one they show");
             if (dialect == Dialect.AVML) {
                 Optional<Finding> length = findings.list().stream()
                         .filter(finding -> finding.message().contains(LimeFile.STREAM_LENGTH))
                         .findFirst();
                 checks.usual(length.isEmpty(), id + "-06", "each compressed block is followed by its length", 0, "so",
-                        length.map(Finding::message).orElse("so"), "readers that go backwards from the end lose blocks");
+                        length.map(Finding::message).orElse("so"),
+                        "readers that go backwards from the end lose blocks");
             }
             if (deep) {
                 checks.readAll(id + "-04", new LimeMemory(file, image), progress);

@@ -83,7 +83,8 @@ final class RawImage {
         }
         if (map.namesLeftOut() > 0) {
             findings.add(Finding.omitted(place + ": "
-                    + Amounts.counted(map.namesLeftOut(), "region has a name", "regions have names") + " beyond the first "
+                    + Amounts.counted(map.namesLeftOut(), "region has a name", "regions have names")
+                    + " beyond the first "
                     + RawMap.MOST_NAMES + " different ones, which are all that is shown"));
         }
         String layout = map.isFlat() ? flatAt(0) + ", with map" : "with map";
@@ -123,8 +124,8 @@ final class RawImage {
             guest.region(new MemoryRegion(contents.range(), MemoryRegion.Kind.RAM, ""), contents);
         }
         return guest.provenance(new Provenance(
-                        String.join(", ", names), RawFormat.NAME, "pieces at " + String.join(", ", layout),
-                        Optional.empty(), Optional.empty(), Optional.empty()))
+                String.join(", ", names), RawFormat.NAME, "pieces at " + String.join(", ", layout),
+                Optional.empty(), Optional.empty(), Optional.empty()))
                 .findings(findings.list())
                 .laterFindings(files::readFailures)
                 .onClose(() -> {
@@ -142,10 +143,12 @@ final class RawImage {
         }
         long low = HOLE.first() - range.first();
         String name = ShellWords.quoted(file.name());
-        return Optional.of(Finding.note(file.name() + ": reaches over 0xc0000000-0xffffffff; if this is a PC, no RAM lies"
-                + " there, and what is shown from there on belongs at 4 GiB and above: split the file (head -c " + low + " "
-                + name + " > low; tail -c +" + (low + 1) + " " + name + " > high) and open raw:low@0x"
-                + Long.toHexString(range.first()) + ",high@4G"));
+        return Optional
+                .of(Finding.note(file.name() + ": reaches over 0xc0000000-0xffffffff; if this is a PC, no RAM lies"
+                        + " there, and what is shown from there on belongs at 4 GiB and above: split the file (head -c "
+                        + low + " "
+                        + name + " > low; tail -c +" + (low + 1) + " " + name + " > high) and open raw:low@0x"
+                        + Long.toHexString(range.first()) + ",high@4G"));
     }
 
     private static String flatAt(long base) {

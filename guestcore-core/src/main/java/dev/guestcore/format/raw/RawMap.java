@@ -91,7 +91,8 @@ record RawMap(
             }
             FileUse.Result result = use.result(imageSize, (offset, size, next) -> true);
             return result.overlaps() == 0 ? "" : "the bytes at offset 0x" + Long.toHexString(result.overlapAt())
-                    + " are memory at 0x" + Long.toHexString(result.overlapAt() + result.overlappedMark()) + " and at 0x"
+                    + " are memory at 0x" + Long.toHexString(result.overlapAt() + result.overlappedMark())
+                    + " and at 0x"
                     + Long.toHexString(result.overlapAt() + result.overlapMark()) + " at once";
         }
     }
@@ -241,7 +242,8 @@ record RawMap(
         }
 
         private void add(
-                long first, long last, long offset, MemoryRegion.Kind kind, String name, PageState state, boolean continues) {
+                long first, long last, long offset, MemoryRegion.Kind kind, String name, PageState state,
+                boolean continues) {
             long stored = kind == MemoryRegion.Kind.DEVICE ? FileMemory.DEVICE : switch (state) {
                 case PRESENT -> offset;
                 case ZERO -> FileMemory.ZERO;
@@ -312,8 +314,8 @@ record RawMap(
         }
 
         private Architecture architecture(String text, String field) {
-            return Architectures.named(text).orElseThrow(() ->
-                    malformed(field, "one of " + String.join(", ", Architectures.names()), "\"" + text + "\""));
+            return Architectures.named(text).orElseThrow(
+                    () -> malformed(field, "one of " + String.join(", ", Architectures.names()), "\"" + text + "\""));
         }
 
         private <T extends Enum<T>> T choice(T[] values, String text, String field) {

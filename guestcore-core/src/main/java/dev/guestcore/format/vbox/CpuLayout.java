@@ -25,7 +25,6 @@ final class CpuLayout {
     /** Size of the extended state of DBGFCORECPU, always its last bytes. */
     static final int EXTENDED_SIZE = 8192;
 
-
     /** From this version on CPUMCTX-1088 holds the APIC base where 4.2 has padding. */
     private static final int VERSION_4_3 = 0x04030000;
 

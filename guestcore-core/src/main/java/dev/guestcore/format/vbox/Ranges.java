@@ -92,8 +92,8 @@ final class Ranges {
             if (!isUsable(header)) {
                 wrapping.add(headers.offsetOf(index),
                         "p_paddr and p_memsz: expected a range within 2^64 bytes, found 0x"
-                        + Long.toHexString(header.physicalAddress()) + " and 0x"
-                        + Long.toHexString(header.memorySize()));
+                                + Long.toHexString(header.physicalAddress()) + " and 0x"
+                                + Long.toHexString(header.memorySize()));
                 return true;
             }
             if ((header.physicalAddress() & PAGE - 1) != 0) {
@@ -240,7 +240,8 @@ final class Ranges {
                 if (header.type() == Elf.PT_LOAD && Survey.isUsable(header)) {
                     long odd = dropsOddBytes ? header.fileSize() & PAGE - 1 : 0;
                     long offset = header.offset() + offsetFault - dropped[0];
-                    use.add(header.offset() < 0 ? -1 : offset, header.fileSize() - odd, header.physicalAddress() - offset);
+                    use.add(header.offset() < 0 ? -1 : offset, header.fileSize() - odd,
+                            header.physicalAddress() - offset);
                     dropped[0] += odd;
                 }
                 return true;
@@ -248,7 +249,8 @@ final class Ranges {
             FileUse.Result result = use.result(file.size(), (offset, size, next) -> false);
             if (result.overlaps() > 0) {
                 findings.add(Finding.damage(file.name() + ": the bytes at offset 0x"
-                        + Long.toHexString(result.overlapAt()) + " are " + label(result.overlappedMark(), result.overlapAt())
+                        + Long.toHexString(result.overlapAt()) + " are "
+                        + label(result.overlappedMark(), result.overlapAt())
                         + " and " + label(result.overlapMark(), result.overlapAt()) + " at once"
                         + (result.overlaps() > 1 ? ", the first of " + result.overlaps() + " such places" : "")
                         + "; a p_offset is wrong, and what it gives is not the memory of its range"));
@@ -392,8 +394,9 @@ final class Ranges {
         judgePlaces(file);
         if (!survey.sorted) {
             // PGM lists its ranges by address, so a core in another order was changed since.
-            findings.add(Finding.damage(file.name() + ": the ranges are not in ascending order, in which VirtualBox writes"
-                    + " them; a p_paddr may be wrong, and its memory shown at another address"));
+            findings.add(
+                    Finding.damage(file.name() + ": the ranges are not in ascending order, in which VirtualBox writes"
+                            + " them; a p_paddr may be wrong, and its memory shown at another address"));
         }
         long expected = survey.expectedEnd(core.noteSegment());
         if (expected > file.size()) {

@@ -71,8 +71,9 @@ final class VmCorePlan implements WritePlan {
     static VmCorePlan of(
             Guest guest, Optional<VmCoreLayout> wanted, boolean largePhnum, boolean analystNotes, boolean keeps) {
         if (NamedProcessor.of(guest) != Architectures.X86) {
-            throw new UnsupportedRequestException("a VMCore holds x86 guests only; this one is " + guest.architecture().title()
-                    + "; choose elf, kdump, raw or lime");
+            throw new UnsupportedRequestException(
+                    "a VMCore holds x86 guests only; this one is " + guest.architecture().title()
+                            + "; choose elf, kdump, raw or lime");
         }
         if (guest.vcpus().size() > Notes.MOST_VCPUS) {
             throw new UnsupportedRequestException("a VMCore is written with at most " + Notes.MOST_VCPUS
@@ -245,25 +246,25 @@ final class VmCorePlan implements WritePlan {
     private void writeElfHeader(CoreSink sink) {
         ByteBuffer bytes = ByteBuffer.allocate(ElfClass.ELF64.headerSize());
         new ElfHeader(
-                        ElfClass.ELF64,
-                        ByteOrder.LITTLE_ENDIAN,
-                        // VirtualBox never sets EI_VERSION, and tools that know no VirtualBox note refuse that.
-                        notes.hasAnalystNotes() ? 1 : 0,
-                        0,
-                        0,
-                        Elf.ET_CORE,
-                        elfMachine,
-                        1,
-                        0,
-                        ElfClass.ELF64.headerSize(),
-                        countInSection ? sectionOffset() : 0,
-                        0,
-                        ElfClass.ELF64.headerSize(),
-                        ElfClass.ELF64.programHeaderSize(),
-                        countInSection ? Elf.PN_XNUM : (int) headerCount(),
-                        ElfClass.ELF64.sectionHeaderSize(),
-                        countInSection ? 1 : 0,
-                        0)
+                ElfClass.ELF64,
+                ByteOrder.LITTLE_ENDIAN,
+                // VirtualBox never sets EI_VERSION, and tools that know no VirtualBox note refuse that.
+                notes.hasAnalystNotes() ? 1 : 0,
+                0,
+                0,
+                Elf.ET_CORE,
+                elfMachine,
+                1,
+                0,
+                ElfClass.ELF64.headerSize(),
+                countInSection ? sectionOffset() : 0,
+                0,
+                ElfClass.ELF64.headerSize(),
+                ElfClass.ELF64.programHeaderSize(),
+                countInSection ? Elf.PN_XNUM : (int) headerCount(),
+                ElfClass.ELF64.sectionHeaderSize(),
+                countInSection ? 1 : 0,
+                0)
                 .write(bytes);
         sink.write(MemorySegment.ofArray(bytes.array()));
     }

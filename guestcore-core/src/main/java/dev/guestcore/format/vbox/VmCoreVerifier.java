@@ -160,7 +160,8 @@ final class VmCoreVerifier {
                 || elf.sectionNamesIndex() != 0;
         expect(Rule.NO_SECTIONS, 40, !sections, "0, 0, 0",
                 "0x" + Long.toHexString(elf.sectionHeaderOffset()) + ", " + elf.sectionHeaderCount() + ", "
-                        + elf.sectionNamesIndex(), countInSection ? Result.NOTE : Result.FAIL, "");
+                        + elf.sectionNamesIndex(),
+                countInSection ? Result.NOTE : Result.FAIL, "");
         long stored = elf.programHeaderCount();
         boolean inFile = countInSection || headers.count() >= stored;
         expect(Rule.HEADERS_IN_FILE, headers.offsetOf(0), inFile, stored + " program headers",
@@ -321,7 +322,8 @@ final class VmCoreVerifier {
                 "an end at 0x" + Long.toHexString(noteEnd),
                 notes.findings().isEmpty()
                         ? "0x" + Long.toHexString(lastEnd)
-                        : notes.findings().getFirst().message(), Result.FAIL, "");
+                        : notes.findings().getFirst().message(),
+                Result.FAIL, "");
         boolean founding = descriptor.name().equals("VBOXCORE");
         add(Rule.DESCRIPTOR_FIRST, first == descriptor ? Result.PASS : Result.NOTE, first.offset(), "VBCORE",
                 Notes.printable(first.name()), first != descriptor || founding ? VOLATILITY_2 : "");
@@ -361,7 +363,8 @@ final class VmCoreVerifier {
         expect(Rule.SELF_SIZE, at + 8, Notes.DESCRIPTOR_SIZE, content.size(), Result.FAIL, "");
         expect(Rule.BUILD_NUMBER, at + 12, !content.buildIsDoubtful(), "major, minor, build",
                 content.buildIsDoubtful() ? "the minor version again (0x" + Integer.toHexString(content.version()) + ")"
-                        : content.versionText(), Result.NOTE, "");
+                        : content.versionText(),
+                Result.NOTE, "");
         expect(Rule.CPU_COUNT, at + 20, notes.cpus().size(), content.cpuCount(), Result.FAIL, "");
     }
 
@@ -392,8 +395,7 @@ final class VmCoreVerifier {
                 }
                 long compactedField = layout.extendedOffset() + 520L;
                 if (valid >= 528 && payload.get(
-                                ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), compactedField)
-                        != 0) {
+                        ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), compactedField) != 0) {
                     compacted.at(at + compactedField, "another value");
                 }
             }
@@ -464,7 +466,9 @@ final class VmCoreVerifier {
         expect(Rule.ALL_READABLE, 0, unreadableRanges == 0, "every byte of every range",
                 unreadableRanges == 0
                         ? "all of it"
-                        : Amounts.counted(unreadableRanges, "range", "ranges") + " cannot be read to the end, the first from guest-physical "
-                                + first + " on", Result.FAIL, "");
+                        : Amounts.counted(unreadableRanges, "range", "ranges")
+                                + " cannot be read to the end, the first from guest-physical "
+                                + first + " on",
+                Result.FAIL, "");
     }
 }

@@ -52,9 +52,11 @@ record SaveImage(
     private static final int MOST_XML = 1 << 20;
     private static final int MOST_DIMMS = 256;
     private static final Pattern NAME = Pattern.compile("<name>([^<]{1,256})</name>");
-    private static final Pattern MEMORY_DEVICE = Pattern.compile("<memory model=['\"](?:dimm|nvdimm)['\"].*?</memory>", Pattern.DOTALL);
+    private static final Pattern MEMORY_DEVICE =
+            Pattern.compile("<memory model=['\"](?:dimm|nvdimm)['\"].*?</memory>", Pattern.DOTALL);
     private static final Pattern ALIAS = Pattern.compile("<alias name=['\"]([^'\"]{1,256})['\"]");
-    private static final Pattern BASE = Pattern.compile("<address type=['\"]dimm['\"][^>]*base=['\"]0x([0-9a-f]{1,16})['\"]");
+    private static final Pattern BASE =
+            Pattern.compile("<address type=['\"]dimm['\"][^>]*base=['\"]0x([0-9a-f]{1,16})['\"]");
 
     /** Whether a file begins like a save image. */
     static boolean isLibvirt(FileBytes file) {
@@ -95,12 +97,14 @@ record SaveImage(
             throw new UnsupportedRequestException(file.name() + ": save image compressed by libvirt's"
                     + " method " + number + (number == SPARSE
                             ? " (sparse, QEMU's mapped-ram), which Guestcore does not read yet; "
-                            : ", of which Guestcore knows 0 to 5; ") + OtherWays.RESTORE);
+                            : ", of which Guestcore knows 0 to 5; ")
+                    + OtherWays.RESTORE);
         }
         byte[] bytes = file.bytes(HEADER, (int) Math.min(length, MOST_XML), "domain's description");
         String text = new String(bytes, StandardCharsets.UTF_8);
         return new SaveImage(
-                true, magic(file).equals(MAGIC), HEADER + length, COMPRESSIONS.get((int) number), domain(text), dimms(text));
+                true, magic(file).equals(MAGIC), HEADER + length, COMPRESSIONS.get((int) number), domain(text),
+                dimms(text));
     }
 
     /** How the stream is compressed, if it is. */

@@ -77,14 +77,15 @@ record SavedStream(
                             new StoredStream(file, image.streamAt()), file.name(), image.streamAt(), builder);
             List<Finding> findings = new ArrayList<>();
             if (!image.complete()) {
-                findings.add(Finding.damage(file.name() + ": libvirt did not finish this save image, its magic still says"
-                        + " so; what it had written is shown"));
+                findings.add(
+                        Finding.damage(file.name() + ": libvirt did not finish this save image, its magic still says"
+                                + " so; what it had written is shown"));
             }
             MachineState state = state(file.name(), stream, findings, decompressed);
             PcMemoryMap.Result layout = layout(file.name(), state, image.dimms());
             findings.addAll(state.findings());
-            layout.findings().forEach(finding ->
-                    findings.add(finding.withMessage(file.name() + ": " + finding.message())));
+            layout.findings()
+                    .forEach(finding -> findings.add(finding.withMessage(file.name() + ": " + finding.message())));
             boolean whole = stream.isRamComplete();
             PageTable pages = builder.build(arena, whole ? PageState.EXCLUDED : PageState.UNREADABLE);
             long missing = pages.missingPages();

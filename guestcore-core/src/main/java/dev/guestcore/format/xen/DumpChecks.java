@@ -140,8 +140,8 @@ final class DumpChecks {
                 .map(Section::name)
                 .anyMatch(name -> DumpFile.KNOWN.stream()
                         .anyMatch(known -> !name.equals(known) && name.startsWith(known)));
-        boolean twice = sections.stream().map(Section::name).filter(name -> !name.isEmpty()).distinct().count()
-                != sections.stream().filter(section -> !section.name().isEmpty()).count();
+        boolean twice = sections.stream().map(Section::name).filter(name -> !name.isEmpty()).distinct()
+                .count() != sections.stream().filter(section -> !section.name().isEmpty()).count();
         add(12, "no section appears twice, and no other name begins with one of the format's", "section 9",
                 twice || prefix ? Result.FAIL : strange.isEmpty() ? Result.PASS : Result.NOTE,
                 OptionalLong.of(elf.sectionHeaderOffset()), "only the format's own sections",
@@ -158,7 +158,7 @@ final class DumpChecks {
         add(14, "all sections lie in the file", 7, cut.isEmpty(), Result.FAIL,
                 cut.map(Section::offset).orElse(0L), "a file of all sections",
                 cut.map(section -> "section " + section.index() + " ends at "
-                                + hex(section.end()) + ", the file at " + hex(file.size()))
+                        + hex(section.end()) + ", the file at " + hex(file.size()))
                         .orElse("a file of all sections"),
                 "no reader says so; they fail on the first read past the end");
         checkOverlap();
@@ -361,8 +361,8 @@ final class DumpChecks {
                 onePage ? "" : "readers that count sections take the wrong ones");
         Optional<Section> pages = dump.section(DumpFile.PAGES);
         boolean aligned = pages.map(section -> section.offset() % reader.pageSize() == 0
-                        && section.header().alignment() % 4096 == 0
-                        && section.header().alignment() > 0)
+                && section.header().alignment() % 4096 == 0
+                && section.header().alignment() > 0)
                 .orElse(false);
         add(29, "pages begin on a page boundary", 2, aligned, Result.FAIL, pages.map(Section::offset).orElse(0L),
                 "a multiple of " + reader.pageSize(), pages.map(section -> hex(section.offset())).orElse("no pages"),
@@ -432,7 +432,8 @@ final class DumpChecks {
             FrameOutliers outliers = FrameOutliers.of(frames, Long.numberOfTrailingZeros(reader.pageSize()));
             boolean fits = outliers.strangers() == 0 && outliers.beyond() == 0;
             add(42, "every entry fits between its neighbours, and machine frames lie below 2^52 bytes", 6, fits,
-                    Result.FAIL, table + Math.max(0, Math.max(outliers.firstStranger(), outliers.firstBeyond())) * width,
+                    Result.FAIL,
+                    table + Math.max(0, Math.max(outliers.firstStranger(), outliers.firstBeyond())) * width,
                     "all", fits ? "all" : outliers.strangers() + " do not fit, " + outliers.beyond() + " too high", "");
         }
         if (!deep) {
@@ -513,8 +514,7 @@ final class DumpChecks {
             unread = read < count * pageSize ? index + read / pageSize : -1;
             for (int i = 0; i < read / pageSize && dirty < 0; i++) {
                 boolean zero = MemorySegment.mismatch(
-                                target, i * pageSize, (i + 1) * pageSize, MemorySegment.ofArray(zeros), 0, pageSize)
-                        < 0;
+                        target, i * pageSize, (i + 1) * pageSize, MemorySegment.ofArray(zeros), 0, pageSize) < 0;
                 dirty = pfns[i] == FrameTable.INVALID && !zero ? index + i : dirty;
             }
             progress.advance(read);

@@ -164,8 +164,7 @@ final class DumpPlan implements WritePlan {
                 case DumpFile.PAGES -> new Block(
                         part.offset(),
                         part.size(),
-                        (sink, copier, progress) ->
-                                TablePages.writePages(frames, pageShift, sink, copier, progress));
+                        (sink, copier, progress) -> TablePages.writePages(frames, pageShift, sink, copier, progress));
                 default -> new Block(
                         part.offset(),
                         part.size(),
@@ -203,7 +202,7 @@ final class DumpPlan implements WritePlan {
     private static byte[] rewritten(Vcpu vcpu, RawContext raw, boolean paravirtualized) {
         Optional<ContextLayout> layout = layoutOf(raw).filter(known -> raw.bytes().length >= 720);
         return layout.map(known -> VcpuContext.encode(
-                        known, vcpu.registers(), paravirtualized, raw.bytes(), raw.bytes().length))
+                known, vcpu.registers(), paravirtualized, raw.bytes(), raw.bytes().length))
                 .orElse(raw.bytes());
     }
 
@@ -226,7 +225,8 @@ final class DumpPlan implements WritePlan {
         for (Vcpu vcpu : guest.vcpus()) {
             contexts.add(
                     x86
-                            ? newContext(isKept.test(vcpu) ? vcpu : implied.complete(vcpu), contextLayout, pv, samePlace)
+                            ? newContext(isKept.test(vcpu) ? vcpu : implied.complete(vcpu), contextLayout, pv,
+                                    samePlace)
                             : foreignContext(guest, vcpu));
         }
         int element = contexts.getFirst().length;
@@ -366,7 +366,8 @@ final class DumpPlan implements WritePlan {
         return xenContext(vcpu)
                 .map(RawContext::bytes)
                 .orElseThrow(() -> new UnsupportedRequestException("vCPU " + vcpu.index() + " is of processor family "
-                        + guest.architecture().title() + ", whose registers Guestcore writes into a Xen dump-core only from one"
+                        + guest.architecture().title()
+                        + ", whose registers Guestcore writes into a Xen dump-core only from one"
                         + " that it has read; choose elf, kdump, raw or lime"));
     }
 
@@ -421,24 +422,24 @@ final class DumpPlan implements WritePlan {
 
         ByteBuffer head = ByteBuffer.allocate(headerSize + count * stride);
         new ElfHeader(
-                        ElfClass.ELF64,
-                        ByteOrder.LITTLE_ENDIAN,
-                        1,
-                        0,
-                        1,
-                        Elf.ET_CORE,
-                        machine,
-                        1,
-                        0,
-                        0,
-                        headerSize,
-                        0,
-                        headerSize,
-                        ElfClass.ELF64.programHeaderSize(),
-                        0,
-                        stride,
-                        count,
-                        1)
+                ElfClass.ELF64,
+                ByteOrder.LITTLE_ENDIAN,
+                1,
+                0,
+                1,
+                Elf.ET_CORE,
+                machine,
+                1,
+                0,
+                0,
+                headerSize,
+                0,
+                headerSize,
+                ElfClass.ELF64.programHeaderSize(),
+                0,
+                stride,
+                count,
+                1)
                 .write(head);
         headers.forEach(header -> header.write(head, ElfClass.ELF64));
         blocks.addFirst(Block.of(0, head.array()));

@@ -22,7 +22,7 @@ final class TablePages {
         for (long index = 0; index < frames.size(); index += FrameIndex.CHUNK) {
             int count = (int) Math.min(FrameIndex.CHUNK, frames.size() - index);
             frames.read(index, pfns, mfns, count);
-            for (int i = 0; i < count; ) {
+            for (int i = 0; i < count;) {
                 int run = 1;
                 if (pfns[i] >>> Long.SIZE - pageShift != 0) {
                     sink.writeZeros(pageSize);

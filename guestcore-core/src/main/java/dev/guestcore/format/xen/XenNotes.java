@@ -107,7 +107,7 @@ record XenNotes(
                     + " bytes, found " + size + "; only the first " + LARGEST + " are read");
         }
         try {
-            for (long at = offset; at < end; ) {
+            for (long at = offset; at < end;) {
                 ElfNote note = ElfNote.read(file, order, at, end);
                 notes.add(note);
                 at = note.end();

@@ -48,7 +48,8 @@ public final class CheckList {
     }
 
     /** Something usual, or unusual but allowed. */
-    public void usual(boolean usual, String id, String rule, long offset, String expected, String found, String readers) {
+    public void usual(boolean usual, String id, String rule, long offset, String expected, String found,
+            String readers) {
         Check.Result result = usual ? Check.Result.PASS : Check.Result.NOTE;
         add(id, rule, result, OptionalLong.of(offset), expected, found, usual ? "" : readers);
     }
@@ -110,7 +111,8 @@ public final class CheckList {
         }
         add(id, "all memory can be read", lost == 0 ? Check.Result.PASS : Check.Result.FAIL, OptionalLong.empty(),
                 "0 bytes lost", lost == 0 ? "0 bytes lost" : lost + " bytes lost, first at guest-physical address 0x"
-                        + Long.toHexString(firstLost), "");
+                        + Long.toHexString(firstLost),
+                "");
     }
 
     /** The checks, in the order in which they were made. */

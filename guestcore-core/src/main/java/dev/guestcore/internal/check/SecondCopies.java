@@ -131,7 +131,7 @@ public final class SecondCopies {
             long read = Math.min(
                     first.read(firstAt + done, shown.asSlice(0, wanted)),
                     second.read(secondAt + done, other.asSlice(0, wanted)));
-            for (long at = 0; at < read; ) {
+            for (long at = 0; at < read;) {
                 long mismatch = MemorySegment.mismatch(shown, at, read, other, at, read);
                 if (mismatch < 0) {
                     break;

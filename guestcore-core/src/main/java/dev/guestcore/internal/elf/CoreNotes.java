@@ -136,7 +136,7 @@ public record CoreNotes(
             }
             long limit = offset + Math.min(size, file.size() - offset);
             try {
-                for (long at = offset; at < limit; ) {
+                for (long at = offset; at < limit;) {
                     if (limit - at < 12 && size <= file.size() - offset) {
                         return;
                     }
@@ -257,7 +257,8 @@ public record CoreNotes(
             int count = Math.max(statuses.size(), states.size());
             if (!states.isEmpty() && !statuses.isEmpty() && states.size() != statuses.size()) {
                 findings.add(Finding.note(file.name() + ": " + Amounts.counted(statuses.size(), "NT_PRSTATUS note")
-                        + " but " + Amounts.counted(states.size(), "note") + " of QEMU; each is taken for the vCPU of its position"));
+                        + " but " + Amounts.counted(states.size(), "note")
+                        + " of QEMU; each is taken for the vCPU of its position"));
             }
             Architecture family = Architectures.ofElf(machine, stated.isWide() ? Long.SIZE : Integer.SIZE);
             List<Integer> numbers = numbers(family, count);
@@ -403,7 +404,8 @@ public record CoreNotes(
         // A vector's lower half is in the whole vector.
         family.registers().stream()
                 .filter(register -> register.label().matches("v\\d+"))
-                .filter(register -> family.register("z" + register.label().substring(1)).filter(held::contains).isPresent())
+                .filter(register -> family.register("z" + register.label().substring(1)).filter(held::contains)
+                        .isPresent())
                 .forEach(held::add);
         return held;
     }
@@ -439,7 +441,7 @@ public record CoreNotes(
             int process = vcpu.index() + 1;
             Optional<byte[]> raw = vcpu.rawContext(STATUS_CONTEXT).map(RawContext::bytes);
             Optional<byte[]> descriptor = status.map(layout -> raw.filter(
-                            bytes -> layout.agrees(bytes, order, vcpu.registers()))
+                    bytes -> layout.agrees(bytes, order, vcpu.registers()))
                     .orElseGet(() -> layout.write(process, implied.complete(vcpu).registers(), order)))
                     .or(() -> raw);
             if (descriptor.isPresent()) {

@@ -64,7 +64,7 @@ public record NoteList(List<ElfFacts.Note> notes, ByteOrder order) {
             MemorySegment.copy(MemorySegment.ofArray(header), 0, all, filled, header.length);
             filled += header.length;
             long size = note.content().size();
-            for (long done = 0; done < size; ) {
+            for (long done = 0; done < size;) {
                 filled = flush(all, filled, 2 * Integer.BYTES, output);
                 long some = Math.min(size - done, PIECE - Integer.BYTES - filled);
                 note.content().read(done, all.asSlice(filled, some));

@@ -114,7 +114,8 @@ public final class FreezeBuffer implements AutoCloseable {
         }, progress);
         // What was never done before is slow the first time. All of this is done again when the guest stands still.
         Workers.run(
-                (int) Math.min(used.size(), REHEARSAL / JOB), number -> copy(running, used.get(number)), Progress.none());
+                (int) Math.min(used.size(), REHEARSAL / JOB), number -> copy(running, used.get(number)),
+                Progress.none());
         used.clear();
     }
 
@@ -143,9 +144,8 @@ public final class FreezeBuffer implements AutoCloseable {
                         available.getAsLong() / 4 * TAKEN_QUARTERS, Long.getLong(LIMIT_PROPERTY, Long.MAX_VALUE)));
     }
 
-
     private static boolean holdsAnything(GuestMemory memory, Job job) {
-        for (long done = 0; done < job.size(); ) {
+        for (long done = 0; done < job.size();) {
             PageRun run = memory.runAt(job.address() + done);
             if (run.state() == PageState.PRESENT) {
                 return true;
@@ -204,7 +204,7 @@ public final class FreezeBuffer implements AutoCloseable {
         Slot slot = job.slot();
         // Whoever was here before, in a rehearsal, counts no more.
         slot.states().set(job.offset(), job.size(), PageState.PRESENT);
-        for (long done = 0; done < job.size(); ) {
+        for (long done = 0; done < job.size();) {
             PageRun run = memory.runAt(job.address() + done);
             long length = length(run, job.size() - done);
             long offset = job.offset() + done;

@@ -126,8 +126,9 @@ final class KeepReader {
             builder.findings(known);
             builder.byteOrder(read.memory().byteOrder());
             builder.laterFindings(() -> read.findings().stream().skip(known.size()).toList());
-            builder.findings(List.of(Finding.note("regions, registers and facts come from the record that Guestcore kept"
-                    + " of the " + original.format() + " guest " + original.source())));
+            builder.findings(
+                    List.of(Finding.note("regions, registers and facts come from the record that Guestcore kept"
+                            + " of the " + original.format() + " guest " + original.source())));
             List<RegisterState> registers = restoreVcpus(read, builder);
             List<DumpFacts> kept = restoreFacts(read, builder);
             Extents regions = regions(arena);
@@ -365,7 +366,8 @@ final class KeepReader {
             if (!valid || !extents.add(first, last, value)) {
                 throw new MalformedDumpException(
                         file.name(), at, name + " of the Guestcore record", "ascending ranges", "a range "
-                                + "0x" + Long.toHexString(first) + "-0x" + Long.toHexString(last), REMEDY);
+                                + "0x" + Long.toHexString(first) + "-0x" + Long.toHexString(last),
+                        REMEDY);
             }
         }
         return extents.build();

@@ -111,8 +111,9 @@ final class DeviceSections {
         try {
             readDescriptions();
             if (cpus.isEmpty()) {
-                findings.add(Finding.damage(stream + ": there is no vCPU of x86, arm64, riscv64 or s390x among the devices;"
-                        + " only these have registers here"));
+                findings.add(
+                        Finding.damage(stream + ": there is no vCPU of x86, arm64, riscv64 or s390x among the devices;"
+                                + " only these have registers here"));
             }
         } catch (Mismatch e) {
             findings.add(Finding.damage(stream + ": " + e.getMessage()));
@@ -122,12 +123,14 @@ final class DeviceSections {
                 ? Architecture.UNKNOWN
                 : cpus.firstEntry().getValue().state().architecture();
         List<RegisterState> vcpus = decodeCpus();
-        return new MachineState(machine, architecture, blocks, vcpus, numbers, devices, cmos, pciConfig, runState, findings.list());
+        return new MachineState(machine, architecture, blocks, vcpus, numbers, devices, cmos, pciConfig, runState,
+                findings.list());
     }
 
     private Mismatch mismatch(long offset, String expected, String found) {
-        return new Mismatch("at offset 0x" + Long.toHexString(start + offset) + ": expected " + expected + ", found " + found
-                + "; the devices' state cannot be read from here on, memory is not affected");
+        return new Mismatch(
+                "at offset 0x" + Long.toHexString(start + offset) + ": expected " + expected + ", found " + found
+                        + "; the devices' state cannot be read from here on, memory is not affected");
     }
 
     /**
@@ -155,7 +158,7 @@ final class DeviceSections {
         if (first == null) {
             throw new Mismatch(more
                     ? "the description of the devices is not within " + (data.byteSize() >> 20)
-                    + " MiB after the memory, so"
+                            + " MiB after the memory, so"
                             + " the devices' state, including the registers, cannot be read; a device with memory of"
                             + " its own (a"
                             + " passed-through one) may have so much; memory is not affected"
@@ -485,7 +488,8 @@ final class DeviceSections {
                     throw badDescription("at most " + MOST_VCPUS + " vCPUs");
                 }
                 Optional<VcpuSection> cpu = VcpuSection.read(fields).filter(this::isLikeOthers);
-                if (instance < 0 || instance > LARGEST_NUMBER || cpu.isEmpty() || cpus.putIfAbsent(instance, new OrderedCpu(cpus.size(), cpu.get())) != null) {
+                if (instance < 0 || instance > LARGEST_NUMBER || cpu.isEmpty()
+                        || cpus.putIfAbsent(instance, new OrderedCpu(cpus.size(), cpu.get())) != null) {
                     findings.add(Finding.damage(stream + ": vCPU " + instance
                             + " is not described as an x86 vCPU, is described twice, or has an impossible number;"
                             + " its registers cannot be read"));
@@ -503,7 +507,8 @@ final class DeviceSections {
                     .map(fields::bytes);
             case "globalstate" -> runState = fields.field("runstate")
                     .filter(field -> field.size() > 0 && field.size() <= 256)
-                    .map(field -> StreamBuffer.printable(MemorySegment.ofArray(fields.bytes(field))).replaceAll("\\?.*", ""))
+                    .map(field -> StreamBuffer.printable(MemorySegment.ofArray(fields.bytes(field))).replaceAll("\\?.*",
+                            ""))
                     .filter(text -> !text.isEmpty());
             case "kvmclock" -> kvm = true;
             default -> {

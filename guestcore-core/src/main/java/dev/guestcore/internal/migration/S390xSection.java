@@ -63,8 +63,7 @@ final class S390xSection implements VcpuSection {
     @Override
     public RegisterState.Builder registers(boolean kvm) {
         RegisterState.Builder registers = RegisterState.builder();
-        NAMES.forEach((field, label) ->
-                number(field).ifPresent(value -> registers.set(S390x.named(label), value)));
+        NAMES.forEach((field, label) -> number(field).ifPresent(value -> registers.set(S390x.named(label), value)));
         for (int i = 0; i < COUNT; i++) {
             registers.set(S390x.r(i), fields.number(fields.field("env.regs").orElseThrow(), i));
             registers.set(S390x.control(i), fields.number(fields.field("env.cregs").orElseThrow(), i));

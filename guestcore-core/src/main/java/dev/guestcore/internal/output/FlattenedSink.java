@@ -85,7 +85,7 @@ public final class FlattenedSink implements CoreSink {
     }
 
     private void piece(long offset, MemorySegment bytes) {
-        for (long done = 0; done < bytes.byteSize(); ) {
+        for (long done = 0; done < bytes.byteSize();) {
             long size = Math.min(LARGEST_PIECE, bytes.byteSize() - done);
             header(offset + done, size);
             stream.write(bytes.asSlice(done, size));

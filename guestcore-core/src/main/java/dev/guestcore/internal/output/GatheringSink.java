@@ -45,7 +45,7 @@ abstract class GatheringSink implements CoreSink {
 
     /** Writes zeros as bytes. */
     final void writeZeroBytes(long count) {
-        for (long left = count; left > 0; ) {
+        for (long left = count; left > 0;) {
             if (buffered == BUFFER) {
                 flush();
             }

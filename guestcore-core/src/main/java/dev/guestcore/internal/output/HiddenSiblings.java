@@ -48,7 +48,7 @@ final class HiddenSiblings {
 
     /** Creates one. */
     Sibling create(Set<OpenOption> options, FileAttribute<?>[] attributes) throws IOException {
-        for (int attempt = 1; ; attempt++) {
+        for (int attempt = 1;; attempt++) {
             String suffix = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
             Path path = folder.resolve("." + name + "." + suffix + ".partial");
             OWN.add(path);

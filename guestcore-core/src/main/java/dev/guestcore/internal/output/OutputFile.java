@@ -122,8 +122,9 @@ public final class OutputFile implements AutoCloseable {
             throw new OutputException(target + ": is a directory; name a file in it");
         }
         if (!found.isRegularFile()) {
-            throw new OutputException(target + ": is a device, a pipe or a socket, which a file must not replace; choose"
-                    + " another name, or write to standard output and redirect that");
+            throw new OutputException(
+                    target + ": is a device, a pipe or a socket, which a file must not replace; choose"
+                            + " another name, or write to standard output and redirect that");
         }
     }
 
@@ -169,7 +170,8 @@ public final class OutputFile implements AutoCloseable {
         long free = freeSpace(target, partial);
         return Long.compareUnsigned(free, most) >= 0
                 ? Optional.empty()
-                : Optional.of(target + ": may need up to " + most + " bytes, but only " + free + " are free on that disk");
+                : Optional.of(
+                        target + ": may need up to " + most + " bytes, but only " + free + " are free on that disk");
     }
 
     /**
@@ -209,7 +211,8 @@ public final class OutputFile implements AutoCloseable {
         } catch (IOException | IllegalArgumentException e) {
             if (e instanceof IOException full && remedy(full).contains("free some")) {
                 throw new OutputException(
-                        target + ": needs up to " + bytes + " bytes, and nothing is free on that disk; free some or choose"
+                        target + ": needs up to " + bytes
+                                + " bytes, and nothing is free on that disk; free some or choose"
                                 + " another disk",
                         e);
             }

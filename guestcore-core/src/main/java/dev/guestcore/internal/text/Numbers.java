@@ -10,7 +10,7 @@ public final class Numbers {
     /** "0, 2-5, 7": a large machine has a thousand of them. */
     public static String runs(List<Integer> ascending) {
         StringBuilder text = new StringBuilder();
-        for (int i = 0; i < ascending.size(); ) {
+        for (int i = 0; i < ascending.size();) {
             int run = 1;
             while (i + run < ascending.size() && ascending.get(i + run) == ascending.get(i) + run) {
                 run++;

@@ -220,7 +220,7 @@ public final class MemoryCopier {
         /** Gives how far it came. */
         private int fillPresent(int start, int end) {
             int readEnd = start + (int) memory.readAvailable(address + start, buffer.asSlice(start, end - start));
-            for (int at = start; at < readEnd; ) {
+            for (int at = start; at < readEnd;) {
                 int pageEnd = Math.min(pageEnd(at), readEnd);
                 boolean zero = MemorySegment.mismatch(buffer, at, pageEnd, zeroPage, 0, pageEnd - at) < 0;
                 add(zero ? Content.ZERO : Content.DATA, pageEnd);

@@ -243,7 +243,7 @@ public final class PlacedMemory implements MemoryPlacer, OutputFile.StoredMemory
 
         @Override
         public long readAvailable(long offset, MemorySegment target) {
-            for (long done = 0; done < target.byteSize(); ) {
+            for (long done = 0; done < target.byteSize();) {
                 Run run = runAt(offset + done, target.byteSize() - done);
                 MemorySegment part = target.asSlice(done, run.size());
                 if (run.state() == PageState.ZERO) {

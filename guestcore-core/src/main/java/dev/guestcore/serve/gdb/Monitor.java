@@ -138,8 +138,8 @@ final class Monitor {
         Provenance provenance = guest.provenance();
         String format = (provenance.format() + " " + provenance.layout()).strip();
         print("source      " + provenance.source() + " (" + format + ")");
-        provenance.hypervisor().ifPresent(name ->
-                print("hypervisor  " + name + " " + provenance.hypervisorVersion().orElse("")));
+        provenance.hypervisor()
+                .ifPresent(name -> print("hypervisor  " + name + " " + provenance.hypervisorVersion().orElse("")));
         provenance.takenAt().ifPresent(time -> print("taken at    " + time));
         MemorySummary summary = MemorySummary.of(guest.memory(), MOST_RUNS);
         summary.kinds().forEach((kind, total) -> {
@@ -245,7 +245,8 @@ final class Monitor {
 
     private long address(String text) {
         String plain = text.startsWith("$") ? text.substring(1) : text;
-        Optional<Register> register = view.architecture().register(plain.toLowerCase(Locale.ROOT)).filter(known -> known.bits() <= Long.SIZE);
+        Optional<Register> register =
+                view.architecture().register(plain.toLowerCase(Locale.ROOT)).filter(known -> known.bits() <= Long.SIZE);
         if (register.isPresent()) {
             return view.vcpu().registers().get(register.get());
         }

@@ -7,4 +7,3 @@
 package dev.guestcore.source.demo;
 
 import org.jspecify.annotations.NullMarked;
-

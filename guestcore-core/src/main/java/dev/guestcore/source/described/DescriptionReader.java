@@ -50,11 +50,11 @@ final class DescriptionReader {
     private static final int MOST_TOKENS = 400_000;
 
     private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
-                    .streamReadConstraints(StreamReadConstraints.builder()
-                            .maxTokenCount(MOST_TOKENS)
-                            .build())
-                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxTokenCount(MOST_TOKENS)
                     .build())
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build())
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
@@ -140,8 +140,8 @@ final class DescriptionReader {
                 .flatMap(registers -> registers.keys().stream())
                 .distinct()
                 .toList();
-        ToLongFunction<Architecture> known = family ->
-                labels.stream().filter(label -> family.register(label).isPresent()).count();
+        ToLongFunction<Architecture> known =
+                family -> labels.stream().filter(label -> family.register(label).isPresent()).count();
         long most = Architectures.all().stream().mapToLong(known).max().orElse(0);
         List<Architecture> best = Architectures.all().stream()
                 .filter(family -> known.applyAsLong(family) == most)

@@ -7,4 +7,3 @@
 package dev.guestcore.source.described;
 
 import org.jspecify.annotations.NullMarked;
-

@@ -233,8 +233,8 @@ final class Descriptors {
             MemorySegment errno = arena.allocate(Linker.Option.captureStateLayout());
             MemorySegment value = arena.allocateFrom(ValueLayout.JAVA_INT, 0);
             MemorySegment length = arena.allocateFrom(ValueLayout.JAVA_INT, Integer.BYTES);
-            int result = (int)
-                    OPTION.orElseThrow().invokeExact(errno, descriptor, SOCKET_LEVEL, SEND_BUFFER, value, length);
+            int result =
+                    (int) OPTION.orElseThrow().invokeExact(errno, descriptor, SOCKET_LEVEL, SEND_BUFFER, value, length);
             // The kernel keeps and tells the double of what is set, which Java halves (socket(7)).
             return result == 0 && value.get(ValueLayout.JAVA_INT, 0) == 2 * told;
         } catch (Throwable e) {

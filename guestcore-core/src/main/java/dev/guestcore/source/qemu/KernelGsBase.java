@@ -95,9 +95,10 @@ final class KernelGsBase {
                 long at = header.offset();
                 while (at < end && found.size() < QemuSource.MOST_VCPUS) {
                     ElfNote note = ElfNote.read(dump, elf.order(), at, end);
-                    if (note.name().equals("QEMU") && note.type() == QEMU_CPU_STATE && note.descriptorSize() <= LONGEST) {
+                    if (note.name().equals("QEMU") && note.type() == QEMU_CPU_STATE
+                            && note.descriptorSize() <= LONGEST) {
                         QemuCpuState.kernelGsBase(ByteBuffer.wrap(
-                                        dump.bytes(note.descriptorOffset(), (int) note.descriptorSize(), "vCPU")))
+                                dump.bytes(note.descriptorOffset(), (int) note.descriptorSize(), "vCPU")))
                                 .ifPresent(found::add);
                     }
                     at = note.end();

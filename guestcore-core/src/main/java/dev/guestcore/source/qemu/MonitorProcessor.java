@@ -120,8 +120,8 @@ enum MonitorProcessor {
         Matcher found = pattern.matcher(text);
         while (found.find()) {
             String value = found.group(2);
-            architecture.register(found.group(1)).ifPresent(register ->
-                    registers.set(register, Long.parseUnsignedLong(value, 16)));
+            architecture.register(found.group(1))
+                    .ifPresent(register -> registers.set(register, Long.parseUnsignedLong(value, 16)));
         }
         return registers.build();
     }
@@ -138,7 +138,8 @@ enum MonitorProcessor {
         }
         Matcher vectors = ARM_VECTOR.matcher(text);
         while (vectors.find()) {
-            set(Architectures.ARM64, registers, "v" + Integer.parseInt(vectors.group(1)), vectors.group(2) + vectors.group(3), VECTOR_BYTES);
+            set(Architectures.ARM64, registers, "v" + Integer.parseInt(vectors.group(1)),
+                    vectors.group(2) + vectors.group(3), VECTOR_BYTES);
         }
         int length = scalable(registers, text);
         if (length > 0) {
@@ -162,7 +163,8 @@ enum MonitorProcessor {
                 length = digits.length() / 2;
                 String number = Integer.toString(Integer.parseInt(vectors.group(1)));
                 set(Architectures.ARM64, registers, "z" + number, digits, length);
-                set(Architectures.ARM64, registers, "v" + number, digits.substring(digits.length() - QUADWORD_DIGITS), VECTOR_BYTES);
+                set(Architectures.ARM64, registers, "v" + number, digits.substring(digits.length() - QUADWORD_DIGITS),
+                        VECTOR_BYTES);
             }
         }
         return length;
@@ -187,7 +189,8 @@ enum MonitorProcessor {
                 default -> {
                     if (wide) {
                         set(Architectures.S390X, registers, "v" + number, digits, VECTOR_BYTES);
-                        set(Architectures.S390X, registers, "f" + number, digits.substring(0, VECTOR_BYTES), Long.BYTES);
+                        set(Architectures.S390X, registers, "f" + number, digits.substring(0, VECTOR_BYTES),
+                                Long.BYTES);
                     }
                 }
             }

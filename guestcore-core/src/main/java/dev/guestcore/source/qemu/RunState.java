@@ -44,8 +44,10 @@ record RunState(String status, boolean running) {
             case "guest-panicked" -> "the guest's kernel has panicked, and QEMU holds the guest at that instant";
             case "inmigrate" -> "the guest waits for its memory from an incoming migration";
             case "restore-vm" -> "the guest's state is being loaded";
-            case "prelaunch" -> "the guest was not started yet (QEMU was given -S, or it was reset while it was paused)";
-            case "postmigrate" -> "the guest was migrated or saved; its memory here is that of the end of the migration";
+            case "prelaunch" ->
+                    "the guest was not started yet (QEMU was given -S, or it was reset while it was paused)";
+            case "postmigrate" ->
+                    "the guest was migrated or saved; its memory here is that of the end of the migration";
             case "finish-migrate", "colo" -> "a migration of the guest is at its end and holds it";
             case "save-vm" -> "the guest's state is being saved";
             case "io-error" -> "the guest stands still because one of its disks failed";
@@ -65,7 +67,7 @@ record RunState(String status, boolean running) {
             case "guest-panicked" -> Optional.of("`system_reset` and `cont` (`virsh reset`, `virsh resume`) restart"
                     + " it");
             case "inmigrate", "restore-vm" ->
-                Optional.of("capture it where it comes from, or here once it has arrived");
+                    Optional.of("capture it where it comes from, or here once it has arrived");
             case "prelaunch" -> Optional.of("`cont` at QEMU's monitor starts it");
             case "postmigrate" -> Optional.of("capture it at the destination to see it run");
             case "finish-migrate", "colo", "save-vm" -> Optional.of("try again when that is over");
@@ -73,7 +75,7 @@ record RunState(String status, boolean running) {
             case "suspended" -> Optional.of("`system_wakeup` (`virsh dompmwakeup`) wakes it");
             case "debug" -> Optional.of("let the debugger continue");
             case "internal-error", "watchdog", "shutdown" ->
-                Optional.of("`system_reset` and `cont` (`virsh reset`, `virsh resume`) restart it");
+                    Optional.of("`system_reset` and `cont` (`virsh reset`, `virsh resume`) restart it");
             default -> Optional.empty();
         };
     }

@@ -119,8 +119,9 @@ final class Snapshot {
             }
             JsonNode migration = qmp.execute("query-migrate", Map.of(), QemuSource.COMMAND);
             if (!RESTING.contains(migration.path("status").asString(""))) {
-                return Optional.of("a migration of the guest is under way, and QEMU does one at a time; wait until it ends, or"
-                        + " cancel it");
+                return Optional
+                        .of("a migration of the guest is under way, and QEMU does one at a time; wait until it ends, or"
+                                + " cancel it");
             }
             List<String> reasons = new ArrayList<>();
             migration.path("blocked-reasons").forEach(reason -> reasons.add(reason.asString("")));
@@ -194,7 +195,7 @@ final class Snapshot {
      */
     static Guest take(QmpClient qmp, Watchdog watchdog, FreezeRequest request, Subject subject)
             throws IOException, Refused {
-        for (int attempt = 1; ; attempt++) {
+        for (int attempt = 1;; attempt++) {
             RamLayout layout = RamLayout.ask(qmp);
             Optional<Guest> guest = attempt(qmp, watchdog, request, subject, layout);
             if (guest.isPresent()) {
@@ -255,9 +256,9 @@ final class Snapshot {
                     ? new PlacedPages(layout.mappings(), placer.get(), request.progress())
                     : new SnapshotMemory(stream.handOver(), request.progress());
             MachineState state = new MigrationStream(
-                            stream.reader(this::isComplete, placer.isPresent()),
-                            subject.location() + " (snapshot)",
-                            memory)
+                    stream.reader(this::isComplete, placer.isPresent()),
+                    subject.location() + " (snapshot)",
+                    memory)
                     .read();
             boolean sameLayout = layout.askAgain(qmp).equals(layout);
             end();
@@ -396,7 +397,8 @@ final class Snapshot {
             }
             if (System.nanoTime() > deadline) {
                 throw new SourceException(qmp.socket() + ": QEMU does not end its snapshot; its migration capability "
-                        + MigrationSettings.SNAPSHOT + " is still on, switch it off when `query-migrate` says completed");
+                        + MigrationSettings.SNAPSHOT
+                        + " is still on, switch it off when `query-migrate` says completed");
             }
             LockSupport.parkNanos(LOOK_NANOSECONDS);
         }
@@ -461,7 +463,8 @@ final class Snapshot {
                     + " that can be read" + state.findings().stream()
                             .findFirst()
                             .map(finding -> " (" + finding.message() + ")")
-                            .orElse(""), null);
+                            .orElse(""),
+                    null);
         }
         GuestBuilder builder = Guest.builder().architecture(subject.processor().architecture());
         for (FlatView.Mapping mapping : layout.mappings()) {

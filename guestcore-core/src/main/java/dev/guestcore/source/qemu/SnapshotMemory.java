@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Finds pages in a stream that lies in a file: for each page of each block, where in the stream its bytes are. They are not
- * copied until somebody reads them. 
+ * copied until somebody reads them.
  */
 final class SnapshotMemory implements SnapshotPages {
 
@@ -112,7 +112,7 @@ final class SnapshotMemory implements SnapshotPages {
     private void readStream(long position, MemorySegment target) {
         SteadyFile file = Objects.requireNonNull(whole);
         try {
-            for (long done = 0; done < target.byteSize(); ) {
+            for (long done = 0; done < target.byteSize();) {
                 int count = file.read(target.asSlice(done), position + done);
                 if (count < 0) {
                     throw new SourceException("the snapshot became shorter while it was read");

@@ -8,4 +8,3 @@
 package dev.guestcore.source.qemu;
 
 import org.jspecify.annotations.NullMarked;
-

@@ -193,8 +193,10 @@ class ElfCoreFormatTest {
                 .u16(16, 2)
                 .load(0, new byte[1])
                 .build();
-        assertEquals("an ELF file, but not a core (e_type 2): a program, a library or a kernel with its symbols; name the"
-                + " dump", probe(executable).reason());
+        assertEquals(
+                "an ELF file, but not a core (e_type 2): a program, a library or a kernel with its symbols; name the"
+                        + " dump",
+                probe(executable).reason());
         byte[] bare = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x1000).build();
         assertEquals("an ELF core without memory: it has no program header of type PT_LOAD", probe(bare).reason());
         byte[] good = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x1000).load(0, new byte[1]).build();
@@ -302,7 +304,8 @@ class ElfCoreFormatTest {
         elf.programHeader(1, offset + 16, 0xffffffff81000000L, 0, 16, 16);
         try (Guest guest = Guests.open(file(elf.build()))) {
             assertArrayEquals(Patterns.bytes(16, 9), read(guest, 0xffff880000001000L, 16));
-            assertTrue(guest.findings().getFirst().message().contains("is shown at p_vaddr"), guest.findings()::toString);
+            assertTrue(guest.findings().getFirst().message().contains("is shown at p_vaddr"),
+                    guest.findings()::toString);
         }
     }
 
@@ -369,7 +372,8 @@ class ElfCoreFormatTest {
         Path path = file(elf.build());
         try (Guest guest = Guests.open(path)) {
             assertEquals(
-                    List.of(Finding.damage(path + ": at offset 0x3338: p_paddr of program header 1: expected the start of a"
+                    List.of(Finding.damage(path
+                            + ": at offset 0x3338: p_paddr of program header 1: expected the start of a"
                             + " page, as the segment is of whole pages, found 0x8004; the memory may belong to another"
                             + " address")),
                     guest.findings());
@@ -379,7 +383,8 @@ class ElfCoreFormatTest {
     private byte[] wholeCore() {
         ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x4000);
         byte[] status = elf.note("CORE", 1, Patterns.bytes(336, 1));
-        byte[] state = elf.note("QEMU", 0, ByteBuffer.wrap(Patterns.bytes(440, 2)).put(0, new byte[] {1, 0, 0, 0}).array());
+        byte[] state =
+                elf.note("QEMU", 0, ByteBuffer.wrap(Patterns.bytes(440, 2)).put(0, new byte[] {1, 0, 0, 0}).array());
         byte[] info = elf.note("VMCOREINFO", 0, "OSRELEASE=6.1.0-test-of-cores\n".getBytes(StandardCharsets.US_ASCII));
         int offset = elf.content(status);
         elf.content(state);
@@ -400,8 +405,8 @@ class ElfCoreFormatTest {
             }
             try (Guest guest = new ElfCoreFormat().open(file)) {
                 byte[] page = new byte[4096];
-                guest.memory().regions().forEach(region ->
-                        guest.memory().readAvailable(region.range().first(), MemorySegment.ofArray(page)));
+                guest.memory().regions().forEach(
+                        region -> guest.memory().readAvailable(region.range().first(), MemorySegment.ofArray(page)));
             }
         } catch (GuestcoreException e) {
             assertTrue(e.getMessage().startsWith(path.toString()), e.getMessage());

@@ -47,7 +47,8 @@ import org.junit.jupiter.api.io.TempDir;
 class ElfCoreWriterTest {
 
     private static final byte[] VMCOREINFO =
-            "OSRELEASE=6.1.0-test\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=ffffffff82a12345\n".getBytes(StandardCharsets.US_ASCII);
+            "OSRELEASE=6.1.0-test\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=ffffffff82a12345\n"
+                    .getBytes(StandardCharsets.US_ASCII);
 
     @TempDir
     private Path folder;
@@ -80,7 +81,8 @@ class ElfCoreWriterTest {
         Path named = folder.resolve("named");
         try (Guest bare = Guest.builder().ram(0x40000000, MemorySegment.ofArray(Patterns.bytes(0x2000, 5))).build()) {
             ElfCoreFormat elf = new ElfCoreFormat();
-            assertTrue(elf.writer(Map.of()).plan(bare).losses().stream().anyMatch(loss -> loss.what().equals("machine")));
+            assertTrue(
+                    elf.writer(Map.of()).plan(bare).losses().stream().anyMatch(loss -> loss.what().equals("machine")));
             elf.writer(Map.of("machine", "aarch64")).write(bare, named, Progress.none());
             assertTrue(elf.writer(Map.of("machine", "aarch64")).plan(bare).losses().stream()
                     .noneMatch(loss -> loss.what().equals("machine")));
@@ -101,9 +103,9 @@ class ElfCoreWriterTest {
                 .set(X86.CR0, 0x11)
                 .build();
         try (Guest guest = Guest.builder()
-                        .ram(0, MemorySegment.ofArray(Patterns.bytes(0x2000, 5)))
-                        .vcpu(starting)
-                        .build();
+                .ram(0, MemorySegment.ofArray(Patterns.bytes(0x2000, 5)))
+                .vcpu(starting)
+                .build();
                 Guest copy = Guests.open(write(guest, "starting"))) {
             assertEquals(62, copy.facts(ElfFacts.class).orElseThrow().machine());
             assertEquals(8, copy.vcpus().getFirst().registers().get(X86.R8));
@@ -238,7 +240,8 @@ class ElfCoreWriterTest {
         try (Guest guest = Guest.builder().region(region, new Patchy(12)).build()) {
             Path target = folder.resolve("patchy");
             WriteReport report = new ElfCoreFormat().writer(Map.of()).write(guest, target, Progress.none());
-            assertEquals(List.of(new AddressRange(0x13000, 0x13fff), new AddressRange(0x17000, 0x17fff)), report.unreadable());
+            assertEquals(List.of(new AddressRange(0x13000, 0x13fff), new AddressRange(0x17000, 0x17fff)),
+                    report.unreadable());
             assertEquals(0x2000, report.unreadableBytes());
             try (Guest copy = Guests.open(target)) {
                 assertEquals(List.of(region), copy.memory().regions());
@@ -259,7 +262,8 @@ class ElfCoreWriterTest {
     void writesMoreSegmentsThanTheHeaderCanCount() throws Exception {
         int count = 70_000;
         try (Guest guest = Guest.builder()
-                .region(new MemoryRegion(AddressRange.ofSize(0, count * 4 * 64L), MemoryRegion.Kind.RAM, ""), new Patchy(6))
+                .region(new MemoryRegion(AddressRange.ofSize(0, count * 4 * 64L), MemoryRegion.Kind.RAM, ""),
+                        new Patchy(6))
                 .build()) {
             Path target = write(guest, "many");
             try (Guest copy = Guests.open(target)) {
@@ -350,7 +354,8 @@ class ElfCoreWriterTest {
         ByteBuffer text = ByteBuffer.wrap(memory, 0xa00000, 0x1000);
         text.put(info).put((byte) 0);
         ByteBuffer note = ByteBuffer.wrap(memory, 0xffe000, 0x1000).order(ByteOrder.LITTLE_ENDIAN);
-        note.putInt(11).putInt(info.length).putInt(0).put("VMCOREINFO\0\0".getBytes(StandardCharsets.US_ASCII)).put(info);
+        note.putInt(11).putInt(info.length).putInt(0).put("VMCOREINFO\0\0".getBytes(StandardCharsets.US_ASCII))
+                .put(info);
         AtomicLong read = new AtomicLong();
         RegionContents contents = (offset, target) -> {
             MemorySegment.copy(MemorySegment.ofArray(memory), offset, target, 0, target.byteSize());

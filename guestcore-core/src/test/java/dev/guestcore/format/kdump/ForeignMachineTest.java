@@ -91,7 +91,8 @@ class ForeignMachineTest {
         try (Guest guest = Guests.open(dump)) {
             assertEquals(Architecture.UNKNOWN, guest.architecture());
             assertEquals(Set.of(), guest.vcpus().getFirst().registers().known());
-            assertTrue(guest.findings().getFirst().message().contains("the header says 'foo'"), guest.findings()::toString);
+            assertTrue(guest.findings().getFirst().message().contains("the header says 'foo'"),
+                    guest.findings()::toString);
             for (String format : List.of("elf", "kdump", "vbox", "xen")) {
                 CoreWriter writer = Guests.format(format).writer(Map.of());
                 assertThrows(UnsupportedRequestException.class, () -> writer.plan(guest), format);
@@ -105,7 +106,8 @@ class ForeignMachineTest {
         ElfFiles elf = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, 1 << 14);
         byte[] state = new byte[440];
         ByteBuffer.wrap(state).order(ByteOrder.LITTLE_ENDIAN).putInt(1).putInt(440).putLong(8, 7);
-        Path dump = kdump(KdumpImage.Machine.X86_64, "foo").notes(elf.note("QEMU", 0, state)).write(folder.resolve("dump"));
+        Path dump =
+                kdump(KdumpImage.Machine.X86_64, "foo").notes(elf.note("QEMU", 0, state)).write(folder.resolve("dump"));
         try (Guest guest = Guests.open(dump)) {
             assertEquals(7, guest.vcpus().getFirst().registers().get(X86.RAX));
         }
@@ -149,7 +151,8 @@ class ForeignMachineTest {
         try (Guest guest = Guests.open(from)) {
             WritePlan plan = new ElfCoreFormat().writer(Map.of()).plan(guest);
             assertEquals("ELF64", plan.layout());
-            assertTrue(plan.losses().stream().anyMatch(loss -> loss.what().contains("32-bit")), plan.losses()::toString);
+            assertTrue(plan.losses().stream().anyMatch(loss -> loss.what().contains("32-bit")),
+                    plan.losses()::toString);
         }
     }
 }

@@ -94,7 +94,8 @@ class KdumpReaderTest {
                         .physicalBase(4096)
                         .eraseInfo("erased key\n");
                 String name = machine + " version " + version;
-                try (Guest guest = Guests.open(image.write(folder.resolve(machine + "-" + version + "-" + blockSize)))) {
+                try (Guest guest =
+                        Guests.open(image.write(folder.resolve(machine + "-" + version + "-" + blockSize)))) {
                     assertArrayEquals(content(0, blockSize), read(guest, 0, blockSize), name);
                     assertArrayEquals(content(2, blockSize), read(guest, 2, blockSize), name);
                     assertArrayEquals(content(5, blockSize), read(guest, 5, blockSize), name);
@@ -109,9 +110,11 @@ class KdumpReaderTest {
                     List<ElfFacts.Note> notes = guest.facts(ElfFacts.class).orElseThrow().notes();
                     assertEquals(version >= 5 ? 1 : 0, notes.size(), name);
                     if (version >= 5) {
-                        assertEquals("erased key\n", new String(notes.getFirst().descriptor(), StandardCharsets.US_ASCII));
+                        assertEquals("erased key\n",
+                                new String(notes.getFirst().descriptor(), StandardCharsets.US_ASCII));
                     }
-                    assertEquals(Optional.of(Instant.ofEpochSecond(1_700_000_000, 250_000_000)), guest.provenance().takenAt());
+                    assertEquals(Optional.of(Instant.ofEpochSecond(1_700_000_000, 250_000_000)),
+                            guest.provenance().takenAt());
                     assertTrue(guest.provenance().layout().contains("kernel 6.1.0-test"), guest.provenance().layout());
                 }
             }
@@ -137,7 +140,8 @@ class KdumpReaderTest {
     @Test
     void whereTheHeaderDoesNotNameTheMachineTheNotesDo() {
         byte[] state = new byte[440];
-        ByteBuffer.wrap(state).order(ByteOrder.LITTLE_ENDIAN).putInt(1).putInt(440).putLong(8 + 8 * 16, 0xffffffff81000000L);
+        ByteBuffer.wrap(state).order(ByteOrder.LITTLE_ENDIAN).putInt(1).putInt(440).putLong(8 + 8 * 16,
+                0xffffffff81000000L);
         byte[] note = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, 62, 1 << 12).note("QEMU", 0, state);
         for (String name : List.of("Unknown", "", "x86_64")) {
             KdumpImage image = usual(KdumpImage.Machine.X86_64, 6, PAGE).machine(name).notes(note);
@@ -147,7 +151,8 @@ class KdumpReaderTest {
                 assertEquals(0xffffffff81000000L, guest.vcpus().getFirst().registers().get(X86.RIP));
                 assertEquals(
                         !name.equals("x86_64"),
-                        guest.findings().stream().anyMatch(finding -> finding.message().contains("taken for x86-64, by QEMU")),
+                        guest.findings().stream()
+                                .anyMatch(finding -> finding.message().contains("taken for x86-64, by QEMU")),
                         guest.findings()::toString);
             }
         }
@@ -218,8 +223,10 @@ class KdumpReaderTest {
     @Test
     void splitSetsOpenInAnyOrderAndSayWhatIsMissing() {
         for (int version : new int[] {2, 5, 6}) {
-            Path low = usual(KdumpImage.Machine.X86_64, version, PAGE).split(0, 2).write(folder.resolve("low" + version));
-            Path high = usual(KdumpImage.Machine.X86_64, version, PAGE).split(2, 6).write(folder.resolve("high" + version));
+            Path low =
+                    usual(KdumpImage.Machine.X86_64, version, PAGE).split(0, 2).write(folder.resolve("low" + version));
+            Path high =
+                    usual(KdumpImage.Machine.X86_64, version, PAGE).split(2, 6).write(folder.resolve("high" + version));
             for (String location : List.of("split:" + low + "," + high, "split:" + high + "," + low)) {
                 try (Guest guest = Guests.open(location)) {
                     assertEquals(List.of(), guest.findings());
@@ -295,8 +302,10 @@ class KdumpReaderTest {
         try (Guest guest = Guests.open(location)) {
             List<String> damage = findings(guest, Severity.DAMAGE);
             assertEquals(1, damage.size(), damage::toString);
-            assertTrue(damage.getFirst().contains("contradict each other about page frames 2 to 2: 1 page is there twice"
-                    + " with different bytes, the first at guest-physical address 0x2000"), damage::toString);
+            assertTrue(
+                    damage.getFirst().contains("contradict each other about page frames 2 to 2: 1 page is there twice"
+                            + " with different bytes, the first at guest-physical address 0x2000"),
+                    damage::toString);
             assertArrayEquals(content(2, PAGE), read(guest, 2, PAGE));
         }
         assertEquals(List.of("kdump-00", "kdump-20"), failedOf(location, false));
@@ -413,9 +422,9 @@ class KdumpReaderTest {
         try (FileBytes file = FileBytes.open(path)) {
             return new KdumpFormat()
                     .rules(file, true, Progress.none()).stream()
-                            .filter(check -> check.result() == Check.Result.FAIL)
-                            .map(Check::id)
-                            .toList();
+                    .filter(check -> check.result() == Check.Result.FAIL)
+                    .map(Check::id)
+                    .toList();
         }
     }
 }

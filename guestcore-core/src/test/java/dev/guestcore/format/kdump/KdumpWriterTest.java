@@ -124,9 +124,9 @@ class KdumpWriterTest {
         try (FileBytes file = FileBytes.open(path)) {
             return new KdumpFormat()
                     .verify(file, true, Progress.none()).stream()
-                            .filter(check -> check.result() == Check.Result.FAIL)
-                            .map(Check::toString)
-                            .toList();
+                    .filter(check -> check.result() == Check.Result.FAIL)
+                    .map(Check::toString)
+                    .toList();
         }
     }
 
@@ -252,7 +252,8 @@ class KdumpWriterTest {
         try (Guest guest = Guests.open(core)) {
             WriteReport report = write(guest, file, Map.of());
             assertEquals(
-                    List.of("state excluded of 2048 bytes that share a page with content", "ends of memory within a page"),
+                    List.of("state excluded of 2048 bytes that share a page with content",
+                            "ends of memory within a page"),
                     report.losses().stream().map(Loss::what).toList());
             assertEquals(0, report.unreadableBytes());
         }
@@ -487,7 +488,8 @@ class KdumpWriterTest {
         LinuxPages.put(ram, 2, true);
         byte[] info = LinuxPages.vmcoreInfo();
         ByteBuffer note = ByteBuffer.wrap(ram, 0x100000, 0x1000).order(ByteOrder.LITTLE_ENDIAN);
-        note.putInt(11).putInt(info.length).putInt(0).put("VMCOREINFO\0\0".getBytes(StandardCharsets.US_ASCII)).put(info);
+        note.putInt(11).putInt(info.length).putInt(0).put("VMCOREINFO\0\0".getBytes(StandardCharsets.US_ASCII))
+                .put(info);
         for (long device : new long[] {0x84000000L, 0xfd000000L}) {
             GuestBuilder builder = Guest.builder()
                     .ram(0, segment(ram))
@@ -517,7 +519,8 @@ class KdumpWriterTest {
         LinuxPages.put(ram, 18, true);
         byte[] info = LinuxPages.vmcoreInfo();
         ByteBuffer note = ByteBuffer.wrap(ram, 0x100000, 0x1000).order(ByteOrder.LITTLE_ENDIAN);
-        note.putInt(11).putInt(info.length).putInt(0).put("VMCOREINFO\0\0".getBytes(StandardCharsets.US_ASCII)).put(info);
+        note.putInt(11).putInt(info.length).putInt(0).put("VMCOREINFO\0\0".getBytes(StandardCharsets.US_ASCII))
+                .put(info);
         GuestBuilder builder = Guest.builder()
                 .ram(0, segment(ram))
                 .ram(0x88000000L, segment(pages(7, 4)))

@@ -185,7 +185,8 @@ class LimeFormatTest {
                 }
                 try (FileBytes file = FileBytes.open(target)) {
                     List<Check> checks = format.rules(file, true, Progress.none());
-                    assertTrue(checks.stream().allMatch(check -> check.result() == Check.Result.PASS), checks::toString);
+                    assertTrue(checks.stream().allMatch(check -> check.result() == Check.Result.PASS),
+                            checks::toString);
                     assertEquals(format == LIME ? 5 : 6, checks.size());
                 }
             }
@@ -302,7 +303,8 @@ class LimeFormatTest {
         }
         Path backwards = file(header(0x4c694d45, 1, 0x2000, 0x1000));
         assertEquals(
-                backwards + ": at offset 0x0: first block: expected a block of memory, found none that can be read; there"
+                backwards
+                        + ": at offset 0x0: first block: expected a block of memory, found none that can be read; there"
                         + " is nothing to read in this file",
                 assertThrows(MalformedDumpException.class, () -> Guests.open(backwards)).getMessage());
         Path newer = file(header(0x4c694d45, 9, 0, 0xfff));
@@ -335,7 +337,8 @@ class LimeFormatTest {
             assertEquals(List.of(), guest.findings());
         }
         try (FileBytes file = FileBytes.open(path)) {
-            assertTrue(LIME.verify(file, true, Progress.none()).stream().allMatch(check -> check.result() == Check.Result.PASS));
+            assertTrue(LIME.verify(file, true, Progress.none()).stream()
+                    .allMatch(check -> check.result() == Check.Result.PASS));
         }
     }
 
@@ -347,8 +350,8 @@ class LimeFormatTest {
                 if (format.probe(file).match() == Probe.Match.EXACT) {
                     try (Guest guest = format.open(file)) {
                         byte[] page = new byte[4096];
-                        guest.memory().regions().forEach(region ->
-                                guest.memory().readAvailable(region.range().first(), MemorySegment.ofArray(page)));
+                        guest.memory().regions().forEach(region -> guest.memory().readAvailable(region.range().first(),
+                                MemorySegment.ofArray(page)));
                     }
                 }
             } catch (GuestcoreException e) {

@@ -85,7 +85,8 @@ class RawFormatTest {
                 .ram(0, MemorySegment.ofArray(Patterns.bytes(0x9f000, 1)))
                 .device(0xa0000, 0x20000, "vga \"text\"")
                 .rom(0xf0000, MemorySegment.ofArray(Patterns.bytes(0x10000, 2)))
-                .region(new MemoryRegion(new AddressRange(0x100000, 0x107fff), MemoryRegion.Kind.RAM, "mixed"), new Mixed())
+                .region(new MemoryRegion(new AddressRange(0x100000, 0x107fff), MemoryRegion.Kind.RAM, "mixed"),
+                        new Mixed())
                 .ram(0x200000, MemorySegment.ofArray(Patterns.bytes(0x3000, 3)))
                 .vcpu(Patterns.longMode(1))
                 .build();
@@ -177,7 +178,8 @@ class RawFormatTest {
             assertEquals(0, guest.memory().regions().getFirst().range().first());
         }
         assertEquals(
-                "'" + path + "@5z' does not end in a base address; give each file its base address, as in raw:low@0,high@4G",
+                "'" + path
+                        + "@5z' does not end in a base address; give each file its base address, as in raw:low@0,high@4G",
                 assertThrows(SourceException.class, () -> Guests.open("raw:" + path + "@5z")).getMessage());
         assertEquals(
                 path + ": 8192 bytes at base 0xffffffffffffffff would pass 2^64; choose a lower base",
@@ -197,7 +199,8 @@ class RawFormatTest {
         Path high = ElfFiles.write(folder.resolve("DDRCS1.BIN"), Patterns.bytes(0x1800, 2));
         try (Guest guest = Guests.open("raw:" + high + "@4G," + low + "@0x80000000")) {
             assertEquals(
-                    List.of(new AddressRange(0x80000000L, 0x80002fffL), new AddressRange(0x1_0000_0000L, 0x1_0000_17ffL)),
+                    List.of(new AddressRange(0x80000000L, 0x80002fffL),
+                            new AddressRange(0x1_0000_0000L, 0x1_0000_17ffL)),
                     guest.memory().regions().stream().map(MemoryRegion::range).toList());
             assertArrayEquals(Patterns.bytes(0x3000, 1), read(guest, 0x80000000L, 0x3000));
             assertArrayEquals(Patterns.bytes(0x1800, 2), read(guest, 0x1_0000_0000L, 0x1800));
@@ -211,7 +214,8 @@ class RawFormatTest {
             assertEquals(Patterns.bytes(0x3000, 1)[0x2ffe], across[0]);
             assertEquals(Patterns.bytes(0x1800, 2)[1], across[3]);
         }
-        assertTrue(assertThrows(SourceException.class, () -> Guests.open("raw:" + low + "@0," + high + "@0x2fff")).getMessage()
+        assertTrue(assertThrows(SourceException.class, () -> Guests.open("raw:" + low + "@0," + high + "@0x2fff"))
+                .getMessage()
                 .contains(" overlaps " + low + " at "));
         assertEquals(folder.resolve("none") + ": no such file", assertThrows(SourceException.class,
                 () -> Guests.open("raw:" + low + "@0," + folder.resolve("none") + "@4G")).getMessage());
@@ -321,7 +325,8 @@ class RawFormatTest {
         try (Guest copy = Guests.open(target)) {
             assertEquals(1, copy.findings().size(), copy.findings()::toString);
             assertEquals(Severity.OMITTED, copy.findings().getFirst().severity());
-            assertTrue(copy.findings().getFirst().message().contains("6 regions have names"), copy.findings()::toString);
+            assertTrue(copy.findings().getFirst().message().contains("6 regions have names"),
+                    copy.findings()::toString);
         }
     }
 
@@ -368,12 +373,14 @@ class RawFormatTest {
         assertTrue(Guests.verify(folder.resolve("image").toString(), false, Progress.none()).checks().stream()
                 .anyMatch(check -> check.id().equals("raw-05") && check.result() == Check.Result.FAIL));
         Path twice = withMap(ranges("{\"address\":\"0x0\",\"address\":\"0x1000\",\"size\":\"0x10\",\"offset\":0}"));
-        assertTrue(assertThrows(MalformedDumpException.class, () -> Guests.open(twice)).getMessage().contains("address"));
+        assertTrue(
+                assertThrows(MalformedDumpException.class, () -> Guests.open(twice)).getMessage().contains("address"));
     }
 
     @Test
     void reportsAnImageThatIsCutShort() throws Exception {
-        Path image = withMap(ranges("{\"address\":0,\"size\":8192,\"offset\":0}").replace("8192,\"ranges", "12288,\"ranges"));
+        Path image = withMap(
+                ranges("{\"address\":0,\"size\":8192,\"offset\":0}").replace("8192,\"ranges", "12288,\"ranges"));
         Files.write(image, new byte[0x1800]);
         try (Guest guest = Guests.open(image)) {
             assertEquals(PageState.UNREADABLE, guest.memory().runAt(0x1800).state());
@@ -410,8 +417,8 @@ class RawFormatTest {
             Files.write(map, bad);
             try (Guest guest = Guests.open(target)) {
                 byte[] page = new byte[4096];
-                guest.memory().regions().forEach(region ->
-                        guest.memory().readAvailable(region.range().first(), MemorySegment.ofArray(page)));
+                guest.memory().regions().forEach(
+                        region -> guest.memory().readAvailable(region.range().first(), MemorySegment.ofArray(page)));
             } catch (GuestcoreException e) {
                 assertFalse(e.getMessage().contains("\n"), e.getMessage());
             }
@@ -444,7 +451,8 @@ class RawFormatTest {
             assertEquals(
                     "a file cannot hold memory up to guest-physical address 0xffffffffffffffff at offsets equal to"
                             + " addresses; write it packed (option layout, value packed)",
-                    assertThrows(UnsupportedRequestException.class, () -> RAW.writer(Map.of()).plan(guest)).getMessage());
+                    assertThrows(UnsupportedRequestException.class, () -> RAW.writer(Map.of()).plan(guest))
+                            .getMessage());
             Path target = folder.resolve("packed");
             RAW.writer(Map.of("layout", "packed")).write(guest, target, Progress.none());
             try (Guest copy = Guests.open(target)) {

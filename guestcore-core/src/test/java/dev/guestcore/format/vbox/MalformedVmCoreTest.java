@@ -210,7 +210,7 @@ class MalformedVmCoreTest {
                 of("machine", core -> core.putShort(18, (short) 183),
                         "at offset 0x12: e_machine: expected 62 or 3, found 183; ignored, VirtualBox writes x86 only"),
                 of("part of a page", core -> core.putLong(LAST_LOAD + 24, 0x4800).putLong(LAST_LOAD + 32, 0x800)
-                                .putLong(LAST_LOAD + 40, 0x800),
+                        .putLong(LAST_LOAD + 40, 0x800),
                         "at offset 0xe8: p_paddr: expected the start of a page, found 0x4800; VirtualBox writes no such"
                                 + " ranges, and some readers leave them out"),
                 of("other program header", core -> core.putInt(SmallCore.LOADS + 56, 6),

@@ -170,8 +170,8 @@ class RealSamplesTest {
         try (FileBytes file = FileBytes.open(Samples.core(sample))) {
             List<Check> broken = new VmCoreFormat()
                     .verify(file, true, Progress.none()).stream()
-                            .filter(check -> check.result() != Check.Result.PASS)
-                            .toList();
+                    .filter(check -> check.result() != Check.Result.PASS)
+                    .toList();
             assertEquals(List.of(), broken);
         }
     }

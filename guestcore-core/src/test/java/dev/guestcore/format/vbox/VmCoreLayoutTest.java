@@ -66,7 +66,7 @@ class VmCoreLayoutTest {
                 }
             }
             case V5_0_RC2, V5_0_HOST32, V5_0 ->
-                lacking.addAll(Set.of(X86.RFLAGS, X86.SYSENTER_CS, X86.SYSENTER_EIP, X86.TSC_AUX));
+                    lacking.addAll(Set.of(X86.RFLAGS, X86.SYSENTER_CS, X86.SYSENTER_EIP, X86.TSC_AUX));
             case V5_1 -> lacking.add(X86.TSC_AUX);
             case V7_0, V7_0_WINDOWS -> {}
         }
@@ -143,7 +143,8 @@ class VmCoreLayoutTest {
                 .rom(0, MemorySegment.ofArray(new byte[4096]))
                 .vcpu(known, List.of(new RawContext("other.context", new byte[8])))
                 .build();
-        List<String> losses = VmCoreWriter.layout(VmCoreLayout.V5_1).plan(guest).losses().stream().map(Loss::what).toList();
+        List<String> losses =
+                VmCoreWriter.layout(VmCoreLayout.V5_1).plan(guest).losses().stream().map(Loss::what).toList();
         assertEquals("names of 1 memory regions", losses.get(0));
         assertEquals("kind ROM of 1 memory regions", losses.get(1));
         assertEquals("register cr8", losses.get(2));

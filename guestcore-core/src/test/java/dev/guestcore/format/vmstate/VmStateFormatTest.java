@@ -69,7 +69,8 @@ class VmStateFormatTest {
         return file.device("vga", 0, 2, fields -> fields.numbers("latch", 4, 0))
                 .device("cpu", 0, 12, fields -> MigrationFiles.cpu(fields, 0))
                 .device("0000:00:00.0/I440FX", 0, 3, fields -> fields.pciDevice(MigrationFiles.i440fx(3)))
-                .device("mc146818rtc", 0, 3, fields -> fields.bytes("cmos_data", "buffer", MigrationFiles.cmos(SIZE, 0)));
+                .device("mc146818rtc", 0, 3,
+                        fields -> fields.bytes("cmos_data", "buffer", MigrationFiles.cmos(SIZE, 0)));
     }
 
     /** Pages in runs of ten, every eleventh zero, some sent twice. */
@@ -200,7 +201,8 @@ class VmStateFormatTest {
     private void damagedPacking(String program, byte[] packed) {
         Random random = new Random(3);
         for (int i = 0; i < 20; i++) {
-            byte[] broken = random.nextBoolean() ? Arrays.copyOf(packed, random.nextInt(packed.length)) : packed.clone();
+            byte[] broken =
+                    random.nextBoolean() ? Arrays.copyOf(packed, random.nextInt(packed.length)) : packed.clone();
             if (broken.length == packed.length) {
                 broken[random.nextInt(packed.length)] ^= (byte) (1 << random.nextInt(8));
             }
@@ -265,10 +267,10 @@ class VmStateFormatTest {
     @Test
     void refusesSaveImagesThatItDoesNotKnow() {
         assertTrue(assertThrows(UnsupportedRequestException.class,
-                        () -> Guests.open(write(libvirt(0, stream(), ByteOrder.LITTLE_ENDIAN, 3))))
+                () -> Guests.open(write(libvirt(0, stream(), ByteOrder.LITTLE_ENDIAN, 3))))
                 .getMessage().contains("libvirt's version 3"));
         assertTrue(assertThrows(UnsupportedRequestException.class,
-                        () -> Guests.open(write(libvirt(6, stream(), ByteOrder.LITTLE_ENDIAN, 2))))
+                () -> Guests.open(write(libvirt(6, stream(), ByteOrder.LITTLE_ENDIAN, 2))))
                 .getMessage().contains("libvirt's method 6"));
         byte[] cut = libvirt(0, new byte[0], ByteOrder.LITTLE_ENDIAN, 2);
         ByteBuffer.wrap(cut).order(ByteOrder.LITTLE_ENDIAN).putInt(20, -1);
@@ -300,7 +302,8 @@ class VmStateFormatTest {
     /** The file is all there is: how QEMU or libvirt can load it is said. */
     @Test
     void aMachineThatIsNotKnownIsRefusedWithAWayOut() {
-        byte[] stream = new MigrationFiles("vexpress-a15").blocks("vexpress.highmem", SIZE).fill("vexpress.highmem", 0, 0).endOfRam()
+        byte[] stream = new MigrationFiles("vexpress-a15").blocks("vexpress.highmem", SIZE)
+                .fill("vexpress.highmem", 0, 0).endOfRam()
                 .finish();
         String message = assertThrows(UnsupportedRequestException.class, () -> Guests.open(write(stream))).getMessage();
         assertTrue(message.startsWith(folder.resolve("stream") + ": "), message);
@@ -319,8 +322,10 @@ class VmStateFormatTest {
             try (Guest guest = Guests.open(write(joined(stream, tail)))) {
                 checkMemory(guest);
                 assertEquals(1, guest.findings().size(), guest.findings()::toString);
-                assertEquals(folder.resolve("stream") + ": the stream ends at offset 0x" + Integer.toHexString(stream.length)
-                        + "; what follows is not part of it", guest.findings().getFirst().message());
+                assertEquals(
+                        folder.resolve("stream") + ": the stream ends at offset 0x" + Integer.toHexString(stream.length)
+                                + "; what follows is not part of it",
+                        guest.findings().getFirst().message());
                 assertEquals(Severity.NOTE, guest.findings().getFirst().severity());
             }
         }
@@ -338,7 +343,8 @@ class VmStateFormatTest {
     @Test
     void aStateOfProxmoxIsRead() {
         MigrationFiles file = new MigrationFiles("pc-i440fx-9.2+pve1");
-        file.u8(1).i32(7).text("pbs-state").i32(0).i32(1).i64(5000).raw(page(5)).raw(new byte[5000 - PAGE]).u8(0x7e).i32(7);
+        file.u8(1).i32(7).text("pbs-state").i32(0).i32(1).i64(5000).raw(page(5)).raw(new byte[5000 - PAGE]).u8(0x7e)
+                .i32(7);
         file.blocks("pc.ram", SIZE).page("pc.ram", 1 << 20, page(77)).endOfRam();
         byte[] stream = devices(file).finish();
         try (Guest guest = Guests.open(write(joined(stream, new byte[100_000])))) {
@@ -453,7 +459,8 @@ class VmStateFormatTest {
         try (FileBytes file = FileBytes.open(write(foreign))) {
             List<Check> checks = new VmStateFormat().verify(file, false, Progress.none());
             assertEquals(List.of(Check.Result.FAIL), checks.stream().map(Check::result).toList());
-            assertTrue(checks.getFirst().found().contains("it is not known where machine 'vexpress-a15'"), checks::toString);
+            assertTrue(checks.getFirst().found().contains("it is not known where machine 'vexpress-a15'"),
+                    checks::toString);
         }
     }
 

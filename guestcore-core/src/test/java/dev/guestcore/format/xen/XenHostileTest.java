@@ -137,7 +137,8 @@ class XenHostileTest {
                 List<Check> checks = format.verify(file, true, Progress.none());
                 // What breaks off has failed.
                 boolean whole = checks.size() >= 40;
-                assertTrue(whole || checks.stream().anyMatch(check -> check.result() == Check.Result.FAIL), checks::toString);
+                assertTrue(whole || checks.stream().anyMatch(check -> check.result() == Check.Result.FAIL),
+                        checks::toString);
             } catch (MalformedDumpException e) {
                 assertTrue(e.getMessage().contains("expected"), e.getMessage());
             }

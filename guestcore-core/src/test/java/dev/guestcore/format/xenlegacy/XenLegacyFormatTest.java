@@ -45,7 +45,8 @@ class XenLegacyFormatTest {
     @TempDir
     private Path folder;
 
-    private static byte[] dump(int magic, ByteOrder order, List<byte[]> contexts, int width, long[] frames, byte[] pages) {
+    private static byte[] dump(int magic, ByteOrder order, List<byte[]> contexts, int width, long[] frames,
+            byte[] pages) {
         int contextBytes = contexts.stream().mapToInt(context -> context.length).sum();
         int list = 24 + contextBytes;
         int first = list + frames.length * width + 4095 & ~4095;
@@ -137,7 +138,8 @@ class XenLegacyFormatTest {
 
     @Test
     void keepsContextsOfOtherSizesRaw() {
-        byte[] dump = dump(0xf00febed, ByteOrder.BIG_ENDIAN, List.of(new byte[1000]), 8, new long[] {1}, new byte[4096]);
+        byte[] dump =
+                dump(0xf00febed, ByteOrder.BIG_ENDIAN, List.of(new byte[1000]), 8, new long[] {1}, new byte[4096]);
         try (Guest guest = Guests.open(file(dump))) {
             assertEquals(Architecture.UNKNOWN, guest.architecture());
             assertEquals(
@@ -200,8 +202,8 @@ class XenLegacyFormatTest {
                 try (Guest guest = new XenLegacyFormat().open(file)) {
                     byte[] page = new byte[4096];
                     for (GuestMemory memory : List.of(guest.memory(), guest.machineMemory().orElseThrow())) {
-                        memory.regions().forEach(region ->
-                                memory.readAvailable(region.range().first(), MemorySegment.ofArray(page)));
+                        memory.regions().forEach(
+                                region -> memory.readAvailable(region.range().first(), MemorySegment.ofArray(page)));
                     }
                 }
             }

@@ -48,7 +48,8 @@ class MachineWitnessesTest {
         }
         byte[] bytes = notes.toByteArray();
         elf.programHeader(4, elf.content(bytes), 0, 0, bytes.length, bytes.length);
-        return Guests.open(ElfFiles.write(folder.resolve("core" + System.nanoTime()), elf.load(0x1000, new byte[4096]).build()));
+        return Guests.open(
+                ElfFiles.write(folder.resolve("core" + System.nanoTime()), elf.load(0x1000, new byte[4096]).build()));
     }
 
     /** With a 7 where x86 has rax. */

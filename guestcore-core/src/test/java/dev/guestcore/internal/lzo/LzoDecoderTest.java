@@ -39,7 +39,7 @@ class LzoDecoderTest {
         for (int i = 0; i < 3000; i++) {
             byte[] page = new byte[random.nextInt(4) > 0 ? PAGE : 1 + random.nextInt(PAGE)];
             int longest = 2 << random.nextInt(10);
-            for (int at = 0; at < page.length; ) {
+            for (int at = 0; at < page.length;) {
                 int length = Math.min(page.length - at, 1 + random.nextInt(longest));
                 if (at > 0 && random.nextInt(3) > 0) {
                     int distance = 1 + random.nextInt(random.nextBoolean() ? Math.min(at, 9) : at);

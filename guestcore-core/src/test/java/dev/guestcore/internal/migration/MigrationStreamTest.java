@@ -139,9 +139,9 @@ class MigrationStreamTest {
     @Test
     void decodesAvx512AndProtectionKeys() throws Exception {
         MachineState state = read(withRam().device("cpu", 0, 12, fields -> {
-                    MigrationFiles.cpu(fields, 0);
-                    MigrationFiles.beyondAvx(fields, 0x40);
-                })
+            MigrationFiles.cpu(fields, 0);
+            MigrationFiles.beyondAvx(fields, 0x40);
+        })
                 .finish());
         RegisterState registers = state.vcpus().getFirst();
         assertEquals(0x440, registers.get(X86.K0));
@@ -162,13 +162,14 @@ class MigrationStreamTest {
     void decodesAVcpu() {
         long seed = 0x123400000000L;
         RegisterState cpu = read(withRam().device("timer", 0, 2, fields -> fields.numbers("ticks", 8, 1))
-                        .device("cpu", 0, 12, fields -> MigrationFiles.cpu(fields, seed))
-                        .device("apic", 0, 3, fields -> fields.numbers("apicbase", 4, 0xfee00900L).numbers("tpr", 1, 0x60))
-                        .finish())
+                .device("cpu", 0, 12, fields -> MigrationFiles.cpu(fields, seed))
+                .device("apic", 0, 3, fields -> fields.numbers("apicbase", 4, 0xfee00900L).numbers("tpr", 1, 0x60))
+                .finish())
                 .vcpus()
                 .getFirst();
-        X86[] general = {X86.RAX, X86.RCX, X86.RDX, X86.RBX, X86.RSP, X86.RBP, X86.RSI, X86.RDI, X86.R8, X86.R9, X86.R10,
-            X86.R11, X86.R12, X86.R13, X86.R14, X86.R15};
+        X86[] general =
+                {X86.RAX, X86.RCX, X86.RDX, X86.RBX, X86.RSP, X86.RBP, X86.RSI, X86.RDI, X86.R8, X86.R9, X86.R10,
+                    X86.R11, X86.R12, X86.R13, X86.R14, X86.R15};
         for (int i = 0; i < 16; i++) {
             assertEquals(seed + 0x100 + i, cpu.get(general[i]));
         }
@@ -225,8 +226,8 @@ class MigrationStreamTest {
     @Test
     void takesTheX87RegistersInTheOrderOfTheStackUnderKvm() {
         RegisterState cpu = read(withRam().device("cpu", 0, 12, fields -> MigrationFiles.cpu(fields, 0))
-                        .device("kvmclock", 0, 1, fields -> fields.numbers("clock", 8, 1))
-                        .finish())
+                .device("kvmclock", 0, 1, fields -> fields.numbers("clock", 8, 1))
+                .finish())
                 .vcpus()
                 .getFirst();
         assertArrayEquals(Arrays.copyOf(pair(0xf000, 0x3ff0), 10), cpu.bytes(X86.ST0));
@@ -252,7 +253,8 @@ class MigrationStreamTest {
         byte[] config = MigrationFiles.i440fx(3);
         MachineState state = read(withRam()
                 .device("0000:00:00.0/I440FX", 0, 3, fields -> fields.pciDevice(config))
-                .device("mc146818rtc", 0, 3, fields -> fields.bytes("cmos_data", "buffer", MigrationFiles.cmos(1 << 28, 0)))
+                .device("mc146818rtc", 0, 3,
+                        fields -> fields.bytes("cmos_data", "buffer", MigrationFiles.cmos(1 << 28, 0)))
                 .device("cpu", 0, 12, fields -> MigrationFiles.cpu(fields, 0))
                 .device("globalstate", 0, 1, fields -> fields.numbers("size", 4, 7)
                         .bytes("runstate", "buffer", Arrays.copyOf("paused".getBytes(), 100)))
@@ -289,7 +291,8 @@ class MigrationStreamTest {
         file.device("odd", 0, 1, fields -> fields.numbers("value", 4, 1));
         byte[] stream = file.device("cpu", 1, 12, fields -> MigrationFiles.cpu(fields, 0)).finish();
         String text = new String(stream, StandardCharsets.ISO_8859_1);
-        int at = text.indexOf("\"uint32\",\"size\":4}]},{\"name\":\"cpu\",\"instance_id\":1") + "\"uint32\",\"size\":".length();
+        int at = text.indexOf("\"uint32\",\"size\":4}]},{\"name\":\"cpu\",\"instance_id\":1")
+                + "\"uint32\",\"size\":".length();
         stream[at] = '8';
         MachineState state = read(stream);
         assertEquals(1, state.vcpus().size());
@@ -325,13 +328,15 @@ class MigrationStreamTest {
 
     @Test
     void refusesWhatOtherCapabilitiesWrite() {
-        assertTrue(refusal(begun().i64(0x40 | 0x20).bytes()).contains("(xbzrle), which Guestcore cannot read; QEMU itself can load the file"));
+        assertTrue(refusal(begun().i64(0x40 | 0x20).bytes())
+                .contains("(xbzrle), which Guestcore cannot read; QEMU itself can load the file"));
         assertTrue(refusal(begun().endOfRam().u8(8).raw((byte) 0, (byte) 4, (byte) 0, (byte) 0).bytes())
                 .contains("only a guest that still runs has it"));
         MigrationFiles mapped = new MigrationFiles("pc-q35-9.0");
         mapped.u8(5).text("configuration/capabilities").i32(1).i32(2).text("multifd").text("mapped-ram");
         assertTrue(refusal(mapped.bytes()).contains("a file of QEMU's mapped-ram"));
-        assertTrue(refusal(mapped.bytes()).contains("migrate_set_capability mapped-ram on, migrate_incoming file:FILE"));
+        assertTrue(
+                refusal(mapped.bytes()).contains("migrate_set_capability mapped-ram on, migrate_incoming file:FILE"));
         MigrationFiles shared = new MigrationFiles("pc-q35-9.0");
         shared.u8(5).text("configuration/capabilities").i32(1).i32(1).text("x-ignore-shared");
         assertTrue(refusal(shared.bytes()).contains("capability x-ignore-shared, which Guestcore cannot read"));
@@ -351,7 +356,8 @@ class MigrationStreamTest {
         file.u8(0x1c).text("drive0").text("bitmap0").i32(65536).u8(1).u8(0x01).u8(0x7e).i32(7);
         file.u8(1).i32(8).text("pbs-state").i32(0).i32(1).i64(700_000).raw(new byte[700_000]).u8(0x7e).i32(8);
         file.blocks("pc.ram", 2 * PAGE).page("pc.ram", PAGE, page(5)).endOfRam();
-        file.u8(3).i32(7).u8(0x80 | 0x40).u8(0x80).raw((byte) 0, (byte) 0).i64(0).i32(8).i64(3).raw((byte) 1, (byte) 2, (byte) 3);
+        file.u8(3).i32(7).u8(0x80 | 0x40).u8(0x80).raw((byte) 0, (byte) 0).i64(0).i32(8).i64(3).raw((byte) 1, (byte) 2,
+                (byte) 3);
         file.u8(0x42).i64(8).i32(8).u8(0x20).u8(0x01).u8(0x7e).i32(7);
         byte[] stream = file.u8(0).bytes();
         assertEquals(1, read(stream).blocks().size());
@@ -378,8 +384,10 @@ class MigrationStreamTest {
 
     @Test
     void saysWhatIsWrongWithMemory() {
-        assertEquals("stream: at offset 0x74: offset of a page in block pc.ram: expected less than 0x4000, found 0x4000;"
-                + " the stream is damaged before this place", error(begun().page("pc.ram", 4 * PAGE, page(1))));
+        assertEquals(
+                "stream: at offset 0x74: offset of a page in block pc.ram: expected less than 0x4000, found 0x4000;"
+                        + " the stream is damaged before this place",
+                error(begun().page("pc.ram", 4 * PAGE, page(1))));
         assertTrue(error(begun().fill("pc.rom", 0, 0)).contains("found 'pc.rom'"));
         assertTrue(error(begun().i64(0x28)).contains("first page: expected a block name"));
         assertTrue(error(begun().i64(0x0c)).contains("found 00c"));

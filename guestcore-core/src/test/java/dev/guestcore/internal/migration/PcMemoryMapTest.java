@@ -57,7 +57,7 @@ class PcMemoryMapTest {
         assertEquals(List.of("0-9ffff RAM pc.ram @0", "c0000-7ffffff RAM pc.ram @c0000"),
                 lines(pc(128 * MIB, 128 * MIB)));
         assertEquals(List.of("0-9ffff RAM pc.ram @0", "c0000-3fffffff RAM pc.ram @c0000",
-                        "100000000-13fffffff RAM pc.ram @40000000"),
+                "100000000-13fffffff RAM pc.ram @40000000"),
                 lines(pc(2 * GIB, GIB)));
         assertEquals("memory split by CMOS", PcMemoryMap.of(pc(2 * GIB, GIB)).derivation());
     }
@@ -139,14 +139,16 @@ class PcMemoryMapTest {
         video[0x0b] = 3;
         Map<String, byte[]> devices = new HashMap<>(card.pciConfig());
         devices.put("0000:00:02.0/qxl", video);
-        MachineState pci = new MachineState(card.machine(), card.blocks(), List.of(), Set.of("cpu"), card.cmos(), devices,
-                Optional.empty(), List.of());
+        MachineState pci =
+                new MachineState(card.machine(), card.blocks(), List.of(), Set.of("cpu"), card.cmos(), devices,
+                        Optional.empty(), List.of());
         assertEquals("0-9ffff RAM pc.ram @0", lines(pci).getFirst());
         byte[] open = MigrationFiles.i440fx(3);
         open[0x72] = 0x4a;
         devices.put(BRIDGE, open);
-        MachineState both = new MachineState(card.machine(), card.blocks(), List.of(), Set.of("cpu"), card.cmos(), devices,
-                Optional.empty(), List.of());
+        MachineState both =
+                new MachineState(card.machine(), card.blocks(), List.of(), Set.of("cpu"), card.cmos(), devices,
+                        Optional.empty(), List.of());
         assertEquals(List.of("0-3fffffff RAM pc.ram @0"), lines(both));
     }
 
@@ -163,7 +165,8 @@ class PcMemoryMapTest {
         config[0x04] = 3;
         config[0x10] = 8;
         config[0x13] = (byte) 0xfd;
-        Map<String, byte[]> devices = new HashMap<>(Map.of(BRIDGE, MigrationFiles.i440fx(3), "0000:00:02.0/vga", config));
+        Map<String, byte[]> devices =
+                new HashMap<>(Map.of(BRIDGE, MigrationFiles.i440fx(3), "0000:00:02.0/vga", config));
         Object[] blocks = {"pc.ram", GIB, "0000:00:02.0/vga.vram", 16 * MIB};
         Optional<byte[]> cmos = Optional.of(MigrationFiles.cmos(GIB, 0));
         assertTrue(lines(machine("pc-i440fx-7.2", cmos, devices, blocks))
@@ -184,7 +187,8 @@ class PcMemoryMapTest {
     @Test
     void putsNumaNodesTogetherByTheirNumbers() {
         MachineState state = machine("pc-q35-7.2", Optional.of(MigrationFiles.cmos(2 * GIB, GIB)),
-                Map.of(BRIDGE, MigrationFiles.i440fx(3)), "ram-node1", 2 * GIB, "ram-node0", GIB, "pc.bios", 256 * 1024);
+                Map.of(BRIDGE, MigrationFiles.i440fx(3)), "ram-node1", 2 * GIB, "ram-node0", GIB, "pc.bios",
+                256 * 1024);
         assertEquals(List.of("0-9ffff RAM ram-node0 @0", "c0000-3fffffff RAM ram-node0 @c0000",
                 "40000000-7fffffff RAM ram-node1 @0", "fffc0000-ffffffff ROM pc.bios @0",
                 "100000000-13fffffff RAM ram-node1 @40000000"), lines(state));
@@ -238,8 +242,9 @@ class PcMemoryMapTest {
     @Test
     void takesNoBackendOfAnotherDeviceForADimm() {
         MachineState pc = pc(GIB, GIB, "shared", GIB);
-        MachineState other = new MachineState(pc.machine(), pc.blocks(), List.of(), Set.of("0000:00:04.0/ivshmem"), pc.cmos(),
-                pc.pciConfig(), Optional.empty(), List.of());
+        MachineState other =
+                new MachineState(pc.machine(), pc.blocks(), List.of(), Set.of("0000:00:04.0/ivshmem"), pc.cmos(),
+                        pc.pciConfig(), Optional.empty(), List.of());
         assertEquals("shared (1073741824)", PcMemoryMap.of(other).unplaced());
         MachineState isa = machine("isapc", Optional.empty(), Map.of(), "pc.ram", GIB, "shared", GIB);
         assertEquals("shared (1073741824)", PcMemoryMap.of(isa).unplaced());

@@ -40,7 +40,7 @@ class LayeredExtentsTest {
                     long index = extents.floor(address);
                     long found = !extents.contains(index, address) ? -1000
                             : extents.value(index) < 0 ? extents.value(index)
-                            : extents.value(index) + (address - extents.first(index));
+                                    : extents.value(index) + (address - extents.first(index));
                     assertEquals(painted[address], found, "round " + round + ", address " + address);
                 }
             }

@@ -91,7 +91,8 @@ class NamedProcessorTest {
             assertTrue(NamedProcessor.isAssumed(unknown));
             List<String> why = machineLosses(unknown, format, Map.of());
             assertEquals(1, why.size(), why::toString);
-            assertTrue(why.getFirst().startsWith("the source does not name one, and " + called + " must; it says x86-64"),
+            assertTrue(
+                    why.getFirst().startsWith("the source does not name one, and " + called + " must; it says x86-64"),
                     why::getFirst);
             assertEquals(List.of(), machineLosses(known, format, Map.of()));
         }
@@ -124,7 +125,9 @@ class NamedProcessorTest {
     })
     void theKernelInMemoryTells(String line, String told) {
         byte[] bytes = new byte[16384];
-        byte[] text = ("OSRELEASE=6.1.0-test\nPAGESIZE=4096\nSYMBOL(_stext)=ffffffff81000000\n" + line + "\nCRASHTIME=1\n").getBytes(StandardCharsets.US_ASCII);
+        byte[] text =
+                ("OSRELEASE=6.1.0-test\nPAGESIZE=4096\nSYMBOL(_stext)=ffffffff81000000\n" + line + "\nCRASHTIME=1\n")
+                        .getBytes(StandardCharsets.US_ASCII);
         System.arraycopy(text, 0, bytes, 4096, text.length);
         try (Guest guest = Guest.builder().ram(0, MemorySegment.ofArray(bytes)).build()) {
             // A record makes the writer look for the kernel before it plans.

@@ -87,8 +87,8 @@ class PlacedMemoryTest {
 
     private static Guest guest(RegisterState registers, Contents contents) {
         GuestBuilder builder = Guest.builder().vcpu(0, registers, List.of());
-        REGIONS.keySet().forEach(region ->
-                builder.region(region, region.hasContent() ? contents.of(region) : RegionContents.absent()));
+        REGIONS.keySet().forEach(
+                region -> builder.region(region, region.hasContent() ? contents.of(region) : RegionContents.absent()));
         return builder.build();
     }
 
@@ -202,7 +202,8 @@ class PlacedMemoryTest {
         Path file = folder.resolve("placed");
         try (OutputFile output = OutputFile.create(file, OutputFile.IfExists.FAIL);
                 CompanionFiles companions = new CompanionFiles(file, OutputFile.IfExists.FAIL);
-                ManifestFiles manifest = ManifestFiles.create(file, Optional.empty(), OutputFile.IfExists.FAIL, "test")) {
+                ManifestFiles manifest =
+                        ManifestFiles.create(file, Optional.empty(), OutputFile.IfExists.FAIL, "test")) {
             PlacedMemory placed = new PlacedMemory(output, writer);
             assertTrue(placed.begin(outline()));
             putAll(placed, 2);
@@ -343,7 +344,8 @@ class PlacedMemoryTest {
             putAll(placed, 5);
             RegionContents contents = placed.contents(REGIONS.keySet().iterator().next());
             placed.close();
-            assertThrows(IllegalStateException.class, () -> contents.readAvailable(0, MemorySegment.ofArray(new byte[PAGE])));
+            assertThrows(IllegalStateException.class,
+                    () -> contents.readAvailable(0, MemorySegment.ofArray(new byte[PAGE])));
         }
     }
 }

@@ -64,8 +64,8 @@ class GdbServerTest {
         List<String> replies = Wire.ask(guest, packets);
         assertEquals("OK", replies.getLast());
         StringBuilder shown = new StringBuilder();
-        replies.stream().filter(reply -> reply.startsWith("O") && !reply.equals("OK")).forEach(reply ->
-                shown.append(text(reply.substring(1))));
+        replies.stream().filter(reply -> reply.startsWith("O") && !reply.equals("OK"))
+                .forEach(reply -> shown.append(text(reply.substring(1))));
         return shown.toString();
     }
 
@@ -143,9 +143,11 @@ class GdbServerTest {
     /** Two registers that swap places are two wrong answers that nothing else would notice. */
     @Test
     void everyRegisterHasItsOwnName() {
-        List<String> names = List.of("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12",
-                "r13", "r14", "r15", "rip", "cs", "ss", "ds", "es", "fs", "gs", "fs_base", "gs_base", "cr0", "cr2", "cr3",
-                "cr4");
+        List<String> names =
+                List.of("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12",
+                        "r13", "r14", "r15", "rip", "cs", "ss", "ds", "es", "fs", "gs", "fs_base", "gs_base", "cr0",
+                        "cr2", "cr3",
+                        "cr4");
         RegisterState.Builder registers = RegisterState.builder();
         // As its own mode needs them: a vCPU in long mode.
         Map<String, Long> values = new HashMap<>(Map.of("cr0", 0x8005_0033L, "cr4", 0xa0L, "cs", 0x10L, "ss", 0x18L));
@@ -155,8 +157,8 @@ class GdbServerTest {
                     : 0x0102_0304_0506_0708L * 3 + i);
         }
         values.put("cr3", 0x1000L);
-        values.forEach((name, value) ->
-                registers.set(X86.ofLabel(name.replace("_base", ".base")).orElseThrow(), value));
+        values.forEach(
+                (name, value) -> registers.set(X86.ofLabel(name.replace("_base", ".base")).orElseThrow(), value));
         registers.set(X86.CS_ATTRIBUTES, 0xa09b).set(X86.EFER, 0xd01);
         Guest distinct = Guest.builder()
                 .ram(0, MemorySegment.ofArray(new byte[0x2000]))
@@ -324,14 +326,15 @@ class GdbServerTest {
                 .vcpu(Patterns.longMode(1))
                 .provenance(Provenance.of("made " + hostile + "up", "test" + hostile))
                 .build();
-        for (String line : List.of("info", "regs", "search x" + hostile, "translate " + hostile, "cpu " + hostile, hostile)) {
+        for (String line : List.of("info", "regs", "search x" + hostile, "translate " + hostile, "cpu " + hostile,
+                hostile)) {
             for (String reply : Wire.ask(evil, command(line))) {
                 if (reply.startsWith("O") && !reply.equals("OK")) {
                     String shown = text(reply.substring(1));
                     assertTrue(shown.endsWith("\n"), shown);
                     assertTrue(
-                            shown.substring(0, shown.length() - 1).codePoints().allMatch(symbol ->
-                                    !Character.isISOControl(symbol) && symbol != 0x202e && symbol != 0x2028),
+                            shown.substring(0, shown.length() - 1).codePoints().allMatch(
+                                    symbol -> !Character.isISOControl(symbol) && symbol != 0x202e && symbol != 0x2028),
                             shown);
                 }
             }
@@ -415,7 +418,8 @@ class GdbServerTest {
         // gdb leaves what has no instruction pointer.
         assertTrue(Wire.ask(bare, "g").getLast().matches("x{256}0{16}x+"));
         assertEquals(
-                "the source has no registers, rip 0 is not the guest's", text(Wire.ask(bare, "qThreadExtraInfo,1").getLast()));
+                "the source has no registers, rip 0 is not the guest's",
+                text(Wire.ask(bare, "qThreadExtraInfo,1").getLast()));
     }
 
     @Test
@@ -488,7 +492,8 @@ class GdbServerTest {
             assertEquals("01020304", Wire.ask(memory, GDB, "m1000,4").getLast());
             // gdb leaves what has no instruction pointer.
             assertTrue(Wire.ask(memory, GDB, "g").getLast().matches("x{64}0{8}x{184}0{16}x{240}0{16}x{16}"));
-            assertTrue(text(Wire.ask(memory, GDB, "qThreadExtraInfo,p1.1").getLast()).contains("pc 0 is not the guest's"));
+            assertTrue(
+                    text(Wire.ask(memory, GDB, "qThreadExtraInfo,p1.1").getLast()).contains("pc 0 is not the guest's"));
             assertEquals("xxxxxxxx", Wire.ask(memory, GDB, "p10").getLast());
             assertEquals("endian:little;ptrsize:8;", Wire.ask(memory, GDB, "qHostInfo").getLast());
             String line = new GdbServer(memory).restriction().orElseThrow();

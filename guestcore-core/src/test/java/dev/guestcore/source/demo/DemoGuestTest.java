@@ -102,8 +102,7 @@ class DemoGuestTest {
             }
             for (int vcpu = 0; vcpu < 4; vcpu++) {
                 assertNotEquals(before.get(vcpu).registers(), after.get(vcpu).registers(), "vCPU " + vcpu);
-                assertTrue(after.get(vcpu).registers().get(X86.RAX)
-                        > before.get(vcpu).registers().get(X86.RAX));
+                assertTrue(after.get(vcpu).registers().get(X86.RAX) > before.get(vcpu).registers().get(X86.RAX));
             }
         }
     }
@@ -226,8 +225,8 @@ class DemoGuestTest {
             assertEquals(
                     PageState.UNREADABLE,
                     assertThrows(
-                                    MemoryAccessException.class,
-                                    () -> guest.memory().read(0x5ff8, MemorySegment.ofArray(bytes)))
+                            MemoryAccessException.class,
+                            () -> guest.memory().read(0x5ff8, MemorySegment.ofArray(bytes)))
                             .state());
             assertTrue(guest.memory().view(0x4000, 0x1001).isEmpty());
             assertFalse(guest.memory().view(0x4000, 0x1000).isEmpty());

@@ -213,12 +213,12 @@ class DescribedGuestTest {
                 boolean choosing = random.nextInt(3) == 0;
                 int kind = random.nextInt(6);
                 String filling = List.of(
-                                "\"zero\": true",
-                                "\"unreadable\": true",
-                                "\"fill\": 165",
-                                "\"repeat\": \"010203\"",
-                                "\"address\": {\"multiply\": 3, \"add\": 5, \"xor\": 9}",
-                                "\"pageNumber\": {\"multiply\": 5, \"add\": 1}")
+                        "\"zero\": true",
+                        "\"unreadable\": true",
+                        "\"fill\": 165",
+                        "\"repeat\": \"010203\"",
+                        "\"address\": {\"multiply\": 3, \"add\": 5, \"xor\": 9}",
+                        "\"pageNumber\": {\"multiply\": 5, \"add\": 1}")
                         .get(kind);
                 pieces.append(pieces.isEmpty() ? "" : ",")
                         .append("{\"offset\":" + offset + ",\"size\":" + length + "," + filling)
@@ -236,14 +236,13 @@ class DescribedGuestTest {
                     }
                     long position = choosing ? within - inPage : i - offset;
                     states[i] = kind == 0 ? PageState.ZERO : kind == 1 ? PageState.UNREADABLE : PageState.PRESENT;
-                    model[i] = (byte)
-                            switch (kind) {
-                                case 2 -> 165;
-                                case 3 -> 1 + position % 3;
-                                case 4 -> ((at & -8) * 3 + 5 ^ 9) >>> 8 * (at & 7);
-                                case 5 -> (at >> 12) * 5 + 1;
-                                default -> 0;
-                            };
+                    model[i] = (byte) switch (kind) {
+                        case 2 -> 165;
+                        case 3 -> 1 + position % 3;
+                        case 4 -> ((at & -8) * 3 + 5 ^ 9) >>> 8 * (at & 7);
+                        case 5 -> (at >> 12) * 5 + 1;
+                        default -> 0;
+                    };
                 }
             }
             String json = "{\"regions\":[{\"kind\":\"ram\",\"address\":" + address + ",\"size\":" + size

@@ -111,7 +111,8 @@ class DeputyTest {
 
     /** Where these tests run with modules, the class path lacks most. */
     private static String classPath() {
-        return Stream.of("target/test-classes", System.getProperty("jdk.module.path"), System.getProperty("java.class.path"))
+        return Stream
+                .of("target/test-classes", System.getProperty("jdk.module.path"), System.getProperty("java.class.path"))
                 .filter(Objects::nonNull)
                 .collect(Collectors.joining(File.pathSeparator));
     }
@@ -122,14 +123,14 @@ class DeputyTest {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment memory = secret(arena);
             Process monitor = new ProcessBuilder(
-                            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                            "-XX:TieredStopAtLevel=1",
-                            "-cp",
-                            classPath(),
-                            Monitor.class.getName(),
-                            socket.toString(),
-                            Long.toString(ProcessHandle.current().pid()),
-                            Long.toString(memory.address()))
+                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                    "-XX:TieredStopAtLevel=1",
+                    "-cp",
+                    classPath(),
+                    Monitor.class.getName(),
+                    socket.toString(),
+                    Long.toString(ProcessHandle.current().pid()),
+                    Long.toString(memory.address()))
                     .redirectError(ProcessBuilder.Redirect.INHERIT)
                     .start();
             try {

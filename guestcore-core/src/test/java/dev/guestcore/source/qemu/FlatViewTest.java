@@ -57,7 +57,7 @@ class FlatViewTest {
         assertEquals(
                 1,
                 FlatView.parse(OTHER_VIEW
-                                + """
+                        + """
                                 FlatView #1
                                  AS "/machine/memory", root: system
                                   0000000000000000-000000000009ffff (prio 0, ram): pc.ram
@@ -70,7 +70,7 @@ class FlatViewTest {
         assertEquals(
                 2,
                 FlatView.parse(OTHER_VIEW
-                                + """
+                        + """
                                 FlatView #1
                                  AS "cpu-memory-0", root: system
                                   0000000000000000-000000000009ffff (prio 0, ram): pc.ram

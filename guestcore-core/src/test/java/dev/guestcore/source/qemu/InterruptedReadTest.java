@@ -62,7 +62,8 @@ class InterruptedReadTest {
             assertEquals(PAGE, contents.readAvailable(PAGE, MemorySegment.ofArray(read)));
             assertArrayEquals(Arrays.copyOfRange(pages, PAGE, 2 * PAGE), read);
         }
-        assertThrows(IllegalStateException.class, () -> contents.readAvailable(PAGE, MemorySegment.ofArray(new byte[PAGE])));
+        assertThrows(IllegalStateException.class,
+                () -> contents.readAvailable(PAGE, MemorySegment.ofArray(new byte[PAGE])));
     }
 
     /** A thread reads all the time, and is interrupted all the time; most interruptions hit it in a read. */
@@ -72,17 +73,17 @@ class InterruptedReadTest {
         byte[] bytes = Patterns.bytes(size, 3);
         Path socket = folder.resolve("qmp");
         try (FakeQemu qemu = new FakeQemu(socket, FakeQemu.GREETING, (command, message) -> {
-                    if (command.equals("pmemsave")) {
-                        try {
-                            Files.write(
-                                    Path.of(message.path("arguments").path("filename").asString()), bytes,
-                                    StandardOpenOption.WRITE);
-                        } catch (IOException e) {
-                            throw new UncheckedIOException(e);
-                        }
-                    }
-                    return FakeQemu.reply("{}");
-                });
+            if (command.equals("pmemsave")) {
+                try {
+                    Files.write(
+                            Path.of(message.path("arguments").path("filename").asString()), bytes,
+                            StandardOpenOption.WRITE);
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
+            return FakeQemu.reply("{}");
+        });
                 QmpClient qmp = QmpClient.connect(socket, Duration.ofSeconds(20));
                 Watchdog watchdog = new Watchdog(socket);
                 SavedMemory memory = new SavedMemory(qmp, watchdog, folder)) {

@@ -98,7 +98,8 @@ class ProcessContentsTest {
             }
             // What this is about: reading does touch.
             try (PageMap map = PageMap.of(self.process()).orElseThrow()) {
-                assertTrue(touched(map, mapped, 300).containsAll(List.of(100, 201)), touched(map, mapped, 300).toString());
+                assertTrue(touched(map, mapped, 300).containsAll(List.of(100, 201)),
+                        touched(map, mapped, 300).toString());
             }
         } finally {
             Files.deleteIfExists(file);

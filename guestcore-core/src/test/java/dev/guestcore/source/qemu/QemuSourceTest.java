@@ -380,8 +380,9 @@ class QemuSourceTest {
         }
         String whole = head + "  0000000000000000-ffffffffffffffff (prio 0, ram): pc.ram\n";
         for (String layout : List.of(whole, many.toString())) {
-            try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING, (command, message) ->
-                    message.toString().contains("info mtree") ? FakeQemu.text(layout) : behave(command, message))) {
+            try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING,
+                    (command, message) -> message.toString().contains("info mtree") ? FakeQemu.text(layout)
+                            : behave(command, message))) {
                 refused(layout.equals(whole) ? "more than 52 bits" : "more than 4096 regions");
                 assertTrue(running.get());
                 assertFalse(qemu.commands().contains("gpa2hva"));
@@ -433,9 +434,9 @@ class QemuSourceTest {
             for (String afterLook : List.of(STOP_EVENT, STOP_EVENT + FakeQemu.FLOOD)) {
                 running.set(true);
                 Files.deleteIfExists(socket());
-                try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING, (command, message) ->
-                                command.equals("human-monitor-command") ? afterLook
-                                        : behave(command, message) + (command.equals("stop") ? afterStop : ""));
+                try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING,
+                        (command, message) -> command.equals("human-monitor-command") ? afterLook
+                                : behave(command, message) + (command.equals("stop") ? afterStop : ""));
                         Watchdog watchdog = new Watchdog(socket());
                         QmpClient client = QmpClient.connect(socket(), Duration.ofSeconds(20))) {
                     assertThrows(IOException.class, () -> {
@@ -457,8 +458,8 @@ class QemuSourceTest {
     @Test
     void aMonitorThatNeverAnswersAgainHoldsUsNoLonger() throws IOException {
         QemuFreeze.Limits limits = new QemuFreeze.Limits(SHORT, SHORT);
-        try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING, (command, message) ->
-                        running.get() ? behave(command, message) : FakeQemu.FLOOD);
+        try (FakeQemu qemu = new FakeQemu(socket(), FakeQemu.GREETING,
+                (command, message) -> running.get() ? behave(command, message) : FakeQemu.FLOOD);
                 Watchdog watchdog = new Watchdog(socket());
                 QmpClient client = QmpClient.connect(socket(), Duration.ofSeconds(20))) {
             IOException error =
@@ -472,7 +473,7 @@ class QemuSourceTest {
     private static void flood(ServerSocketChannel server) {
         try (SocketChannel client = server.accept()) {
             client.write(ByteBuffer.wrap(FakeQemu.GREETING.getBytes(StandardCharsets.UTF_8)));
-            for (int i = 0; ; i++) {
+            for (int i = 0;; i++) {
                 String event = "{\"event\": \"E" + i + "x".repeat(1000) + "\"}\n";
                 client.write(ByteBuffer.wrap(event.getBytes(StandardCharsets.UTF_8)));
             }
@@ -486,7 +487,7 @@ class QemuSourceTest {
     void ofAFloodOfStopsTheLastAreRemembered() throws IOException {
         String many = (STOP_EVENT + RESUME_EVENT).repeat(1000);
         try (FakeQemu qemu = new FakeQemu(
-                        socket(), FakeQemu.GREETING, (command, message) -> many + FakeQemu.reply("{}"));
+                socket(), FakeQemu.GREETING, (command, message) -> many + FakeQemu.reply("{}"));
                 QmpClient client = QmpClient.connect(socket(), Duration.ofSeconds(20))) {
             client.execute("query-status", Map.of(), Duration.ofSeconds(20));
             assertEquals(2000, client.eventCount());
@@ -503,8 +504,8 @@ class QemuSourceTest {
         try (FakeQemu qemu = new FakeQemu(
                 socket(),
                 FakeQemu.GREETING,
-                (command, message) ->
-                        command.equals("query-cpus-fast") ? FakeQemu.reply(cpus) : behave(command, message))) {
+                (command, message) -> command.equals("query-cpus-fast") ? FakeQemu.reply(cpus)
+                        : behave(command, message))) {
             refused("has more values, or deeper ones");
             assertEquals(3, qemu.commands().size());
         }
@@ -516,8 +517,8 @@ class QemuSourceTest {
             try (FakeQemu qemu = new FakeQemu(
                     socket(),
                     FakeQemu.GREETING,
-                    (command, message) ->
-                            command.equals("query-cpus-fast") ? FakeQemu.reply(cpus) : behave(command, message))) {
+                    (command, message) -> command.equals("query-cpus-fast") ? FakeQemu.reply(cpus)
+                            : behave(command, message))) {
                 refused("QEMU's list of vCPUs");
                 assertEquals(3, qemu.commands().size());
             } finally {

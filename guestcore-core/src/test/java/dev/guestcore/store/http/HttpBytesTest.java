@@ -197,7 +197,8 @@ class HttpBytesTest {
                 exchange.getResponseBody().write(new byte[4096]);
                 exchange.getResponseBody().flush();
             });
-            assertEquals("far: the server gives the file as a whole only, not ranges of it; download it, and open the copy",
+            assertEquals(
+                    "far: the server gives the file as a whole only, not ranges of it; download it, and open the copy",
                     failure(server));
             assertEquals(1, server.requests.get());
         }
@@ -205,7 +206,8 @@ class HttpBytesTest {
 
     @ParameterizedTest
     @CsvSource({
-        "401,denies access (401)", "403,denies access (403)", "404,has no such file (404)", "410,has no such file (410)",
+        "401,denies access (401)", "403,denies access (403)", "404,has no such file (404)",
+        "410,has no such file (410)",
         "400,the server answers 400", "204,the server answers 204"
     })
     void whatDoesNotPassIsTriedOnce(int status, String message) throws IOException {
@@ -343,11 +345,14 @@ class HttpBytesTest {
         try (RangeServer server = server(content());
                 HttpBytes file = open(server)) {
             server.next(1, server.shifted(512));
-            assertTrue(laterFailure(server, file).startsWith("far: the server gives another range than bytes 1310720 to "));
+            assertTrue(laterFailure(server, file)
+                    .startsWith("far: the server gives another range than bytes 1310720 to "));
             server.next(1, RangeServer.status(206, "ETag", "\"one\""));
-            assertTrue(laterFailure(server, file).startsWith("far: the server gives an answer without a range and a size"));
+            assertTrue(laterFailure(server, file)
+                    .startsWith("far: the server gives an answer without a range and a size"));
             server.next(1, RangeServer.status(206, "Content-Range", "bytes 1310720-1376255/*", "ETag", "\"one\""));
-            assertTrue(laterFailure(server, file).startsWith("far: the server gives an answer without a range and a size"));
+            assertTrue(laterFailure(server, file)
+                    .startsWith("far: the server gives an answer without a range and a size"));
             server.next(1, RangeServer.status(206, "Content-Range", "bytes 1310720-1376255/" + SIZE, "ETag", "\"one\"",
                     "Content-Encoding", "gzip"));
             assertTrue(laterFailure(server, file).startsWith("far: the server gives a range that is compressed"));
@@ -383,7 +388,8 @@ class HttpBytesTest {
             address = server.address("/vm.core?signature=secret");
         }
         String error = assertThrows(SourceException.class, () -> Guests.open(address)).getMessage();
-        assertTrue(error.endsWith("/vm.core?...: the server refuses the connection; check the address and the port"), error);
+        assertTrue(error.endsWith("/vm.core?...: the server refuses the connection; check the address and the port"),
+                error);
     }
 
     @ParameterizedTest

@@ -29,12 +29,12 @@ public final class XenSeeds {
                     image.machine = 21;
                 });
         return variants.map(variant -> {
-                    XenImage image = new XenImage();
-                    image.pfns = new long[] {0, 5};
-                    image.mfns = new long[] {100, 7};
-                    variant.accept(image);
-                    return image.build();
-                })
+            XenImage image = new XenImage();
+            image.pfns = new long[] {0, 5};
+            image.mfns = new long[] {100, 7};
+            variant.accept(image);
+            return image.build();
+        })
                 .toList();
     }
 }

@@ -104,9 +104,9 @@ public final class QmpTarget implements Target {
     @Override
     public List<byte[]> dictionary() {
         return List.of("{\"return\":", "{\"error\":{\"class\":", "\"desc\":", "\"id\":", "\"event\":", "\"timestamp\":",
-                        "\"seconds\":", "\"QMP\":", "\"version\":", "\"qemu\":", "\"cpu-index\":", "\"thread-id\":",
-                        "\"arch\":\"i386\"", "\"status\":", "\"name\":", "null", "[]", "{}", "}\r\n", "1e400", "-1",
-                        "(prio 0, ram): ", "FlatView #", "18446744073709551616")
+                "\"seconds\":", "\"QMP\":", "\"version\":", "\"qemu\":", "\"cpu-index\":", "\"thread-id\":",
+                "\"arch\":\"i386\"", "\"status\":", "\"name\":", "null", "[]", "{}", "}\r\n", "1e400", "-1",
+                "(prio 0, ram): ", "FlatView #", "18446744073709551616")
                 .stream()
                 .map(QmpTarget::bytes)
                 .toList();

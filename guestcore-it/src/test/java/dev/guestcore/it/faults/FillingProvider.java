@@ -56,14 +56,15 @@ public final class FillingProvider implements SourceProvider {
         new Random(1).nextBytes(bytes);
         RegionContents memory = RegionContents.of(MemorySegment.ofArray(bytes));
         Guest guest = Guest.builder()
-                .region(new MemoryRegion(AddressRange.ofSize(0, MEMORY), MemoryRegion.Kind.RAM, "ram"), (offset, target) -> {
-                    boolean last = offset + target.byteSize() == MEMORY;
-                    long written = written(folder);
-                    if (when < 0 ? last && written > 0 : written >= when) {
-                        fill(folder, left);
-                    }
-                    return memory.readAvailable(offset, target);
-                })
+                .region(new MemoryRegion(AddressRange.ofSize(0, MEMORY), MemoryRegion.Kind.RAM, "ram"),
+                        (offset, target) -> {
+                            boolean last = offset + target.byteSize() == MEMORY;
+                            long written = written(folder);
+                            if (when < 0 ? last && written > 0 : written >= when) {
+                                fill(folder, left);
+                            }
+                            return memory.readAvailable(offset, target);
+                        })
                 .vcpu(RegisterState.builder().set(X86.RIP, 0x1000).build())
                 .build();
         return GuestSource.ofFiles(guest, "a guest that fills the disk");
@@ -89,7 +90,7 @@ public final class FillingProvider implements SourceProvider {
         try (FileChannel channel =
                 FileChannel.open(filler, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             // The writer goes on meanwhile, so what it still needs is asked for again and again.
-            for (int settled = 0; settled < 10; ) {
+            for (int settled = 0; settled < 10;) {
                 long keep = left < 0 ? 0 : left + MEMORY - written(folder);
                 if (Files.getFileStore(folder).getUsableSpace() > keep) {
                     channel.write(ByteBuffer.allocate(PIECE));

@@ -55,7 +55,7 @@ public final class SlowProvider implements SourceProvider {
         new Random(2).nextBytes(piece);
         AtomicLong read = new AtomicLong();
         RegionContents contents = (offset, target) -> {
-            for (long done = 0; done < target.byteSize(); ) {
+            for (long done = 0; done < target.byteSize();) {
                 int at = (int) (offset + done) % piece.length;
                 int length = (int) Math.min(piece.length - at, target.byteSize() - done);
                 MemorySegment.copy(piece, at, target, ValueLayout.JAVA_BYTE, done, length);

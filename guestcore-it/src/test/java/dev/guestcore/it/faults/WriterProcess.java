@@ -45,7 +45,7 @@ final class WriterProcess {
         Guest[] guests = {guest(0), guest(1)};
         System.out.write('F');
         System.out.flush();
-        for (int i = 0; ; i++) {
+        for (int i = 0;; i++) {
             Guest guest = guests[i % 2];
             if (replaces) {
                 replace(writer.plan(guest), folder.resolve("core"));

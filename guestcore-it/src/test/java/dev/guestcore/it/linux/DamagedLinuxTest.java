@@ -187,7 +187,10 @@ class DamagedLinuxTest {
         closed.put(open.address(), number(open.asLong() & ~(1L << 5)));
         closed.put(client().get("__sk_common.skc_state").address(), new byte[] {6});
         String waiting = with(closed, 0, "ss", raw.toString()).out();
-        assertTrue(waiting.matches("(?s).*\n  tcp +TIME-WAIT +127\\.0\\.0\\.1:[0-9]+ +127\\.0\\.0\\.1:8080 +\\(no process\\)\n.*"), waiting);
+        assertTrue(
+                waiting.matches(
+                        "(?s).*\n  tcp +TIME-WAIT +127\\.0\\.0\\.1:[0-9]+ +127\\.0\\.0\\.1:8080 +\\(no process\\)\n.*"),
+                waiting);
         Map<?, ?> document = JsonSchema.check(
                 with(closed, 0, "ss", raw.toString(), "--json").out().getBytes(StandardCharsets.UTF_8));
         assertEquals(1, ((List<?>) document.get("sockets")).stream()
@@ -197,7 +200,8 @@ class DamagedLinuxTest {
         KernelObject node = client().get("__sk_common.skc_nulls_node");
         Map<Long, byte[]> unlinked = Map.of(node.getLong("pprev"), number(node.getLong("next")));
         String hidden = with(unlinked, 0, "ss", raw.toString()).out();
-        assertTrue(hidden.matches("(?s).*ESTAB +127[^\n]*, fd 5\\) \\(hidden: not in the kernel's table\\)\n.*"), hidden);
+        assertTrue(hidden.matches("(?s).*ESTAB +127[^\n]*, fd 5\\) \\(hidden: not in the kernel's table\\)\n.*"),
+                hidden);
         String check = with(unlinked, 3, "check", raw.toString()).out();
         assertTrue(check.contains("hidden-socket: the tcp socket 127.0.0.1:"), check);
 
@@ -215,8 +219,8 @@ class DamagedLinuxTest {
         Task maps = task("maps\ttab\033[1m");
         MemoryArea area = AddressMaps.of(maps.object()).stream()
                 .filter(each -> each.end() - each.start() >= 4 << 20 && each.rights().equals("rw-p"))
-                .filter(each -> maps.memory().orElseThrow().readAvailable(each.start(), MemorySegment.ofArray(new byte[200_000]))
-                        == 200_000)
+                .filter(each -> maps.memory().orElseThrow().readAvailable(each.start(),
+                        MemorySegment.ofArray(new byte[200_000])) == 200_000)
                 .findFirst()
                 .orElseThrow();
         String pid = String.valueOf(maps.pid());

@@ -59,7 +59,7 @@ public final class LinuxTruth {
         long size = read(disk).end;
         try (FileChannel from = FileChannel.open(disk);
                 FileChannel to = FileChannel.open(archive, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            for (long done = 0; done < size; ) {
+            for (long done = 0; done < size;) {
                 done += from.transferTo(done, size - done, to);
             }
         }
@@ -113,7 +113,8 @@ public final class LinuxTruth {
 
     private List<Integer> numbersBelow(String folder) {
         return files.keySet().stream()
-                .filter(name -> name.startsWith(folder) && name.indexOf("/stat", folder.length()) == name.length() - "/stat".length())
+                .filter(name -> name.startsWith(folder)
+                        && name.indexOf("/stat", folder.length()) == name.length() - "/stat".length())
                 .map(name -> name.substring(folder.length(), name.length() - "/stat".length()))
                 .filter(name -> name.chars().allMatch(Character::isDigit))
                 .map(Integer::valueOf)

@@ -91,7 +91,7 @@ class ExcludedPagesTest {
         for (String format : List.of("elf", "kdump")) {
             Path core = folder.resolve("left." + format);
             String told = CommandLine.run(
-                            folder, "convert", source, "--to", format, "-o", core.toString(), "--exclude", "all")
+                    folder, "convert", source, "--to", format, "-o", core.toString(), "--exclude", "all")
                     .expect(0)
                     .out();
             assertTrue(told.contains(" of free pages, "), told);

@@ -27,7 +27,8 @@ class ExportedKernelTest {
     /** Commands of crash that need symbols, types and stacks. */
     private static final List<String> CRASH = List.of(
             "sys", "ps", "bt -a", "foreach bt", "mod", "mount", "net", "files", "log", "kmem -i", "vm", "irq", "timer",
-            "dev", "runq", "struct task_struct", "whatis schedule_timeout", "p init_task.comm", "rd jiffies_64", "quit");
+            "dev", "runq", "struct task_struct", "whatis schedule_timeout", "p init_task.comm", "rd jiffies_64",
+            "quit");
 
     @TempDir
     private static Path folder;
@@ -38,13 +39,13 @@ class ExportedKernelTest {
     static void export() throws Exception {
         vmlinux = folder.resolve("vmlinux");
         CommandLine.run(
-                        folder,
-                        "symbols",
-                        KnownLinux.STOCK.kdump().toString(),
-                        "--to",
-                        "vmlinux",
-                        "-o",
-                        vmlinux.toString())
+                folder,
+                "symbols",
+                KnownLinux.STOCK.kdump().toString(),
+                "--to",
+                "vmlinux",
+                "-o",
+                vmlinux.toString())
                 .expect(0);
     }
 

@@ -79,7 +79,7 @@ class ExportedTablesTest {
         assertTrue(names.containsAll(BEHIND));
         try (Stream<String> lines = Files.lines(map)) {
             long count = lines.peek(line -> assertIsTrue(
-                            truth, line.substring(19), Long.parseUnsignedLong(line.substring(0, 16), 16)))
+                    truth, line.substring(19), Long.parseUnsignedLong(line.substring(0, 16), 16)))
                     .distinct()
                     .count();
             assertTrue(count >= truth.values().stream().mapToInt(Set::size).sum(), "symbols are missing");
@@ -87,6 +87,7 @@ class ExportedTablesTest {
     }
 
     private static void assertIsTrue(Map<String, Set<Long>> truth, String name, long address) {
-        assertTrue(truth.getOrDefault(name, Set.of()).contains(address), () -> name + " at " + Long.toHexString(address));
+        assertTrue(truth.getOrDefault(name, Set.of()).contains(address),
+                () -> name + " at " + Long.toHexString(address));
     }
 }

@@ -147,9 +147,9 @@ final class IsfTypes {
             long unit = Math.max(1, types.type(type).size());
             long start = offset / (unit * Byte.SIZE) * unit;
             json.value(
-                            "type",
-                            "{\"kind\":\"bitfield\",\"bit_length\":" + bits + ",\"bit_position\":"
-                                    + (offset - start * Byte.SIZE) + ",\"type\":" + describe(type, 0) + "}")
+                    "type",
+                    "{\"kind\":\"bitfield\",\"bit_length\":" + bits + ",\"bit_position\":"
+                            + (offset - start * Byte.SIZE) + ",\"type\":" + describe(type, 0) + "}")
                     .number("offset", start);
         }
         if (stored.isEmpty()) {
@@ -221,8 +221,8 @@ final class IsfTypes {
             case INT, FLOAT -> named("base", record.name());
             case PTR -> "{\"kind\":\"pointer\",\"subtype\":" + describe(record.reference(), depth + 1) + "}";
             case ARRAY ->
-                "{\"kind\":\"array\",\"count\":" + Integer.toUnsignedString(record.word(2)) + ",\"subtype\":"
-                        + describe(record.word(0), depth + 1) + "}";
+                    "{\"kind\":\"array\",\"count\":" + Integer.toUnsignedString(record.word(2)) + ",\"subtype\":"
+                            + describe(record.word(0), depth + 1) + "}";
             case STRUCT -> named("struct", name(record));
             case UNION -> named("union", name(record));
             case FWD -> named(record.flag() ? "union" : "struct", name(record));

@@ -103,7 +103,7 @@ final class PageSet {
      */
     long add(GuestMemory memory, long first, long count) {
         long bytes = 0;
-        for (long page = first; page < first + count; ) {
+        for (long page = first; page < first + count;) {
             PageRun run = memory.runAt(page << PAGE_SHIFT);
             long lastOfRun = run.range().last() >>> PAGE_SHIFT;
             long end = Long.compareUnsigned(lastOfRun, first + count) < 0 ? lastOfRun + 1 : first + count;

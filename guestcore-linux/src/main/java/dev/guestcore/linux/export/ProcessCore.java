@@ -150,7 +150,8 @@ public final class ProcessCore {
                 throw new LinuxException("the page tables map more than any process has; they are damaged");
             }
             PageRun run = memory.runAt(at);
-            long last = Long.compareUnsigned(run.range().last(), area.end() - 1) < 0 ? run.range().last() : area.end() - 1;
+            long last =
+                    Long.compareUnsigned(run.range().last(), area.end() - 1) < 0 ? run.range().last() : area.end() - 1;
             Kind kind = kind(at, run.state(), ofFile, anonymous);
             long size = last - at + 1;
             if (kind == Kind.MISSING) {
@@ -183,7 +184,8 @@ public final class ProcessCore {
         if (segments.size() > first) {
             Segment last = segments.getLast();
             if (last.stored == next.stored && last.start + last.size == next.start) {
-                segments.set(segments.size() - 1, new Segment(last.start, last.size + next.size, last.stored, last.rights));
+                segments.set(segments.size() - 1,
+                        new Segment(last.start, last.size + next.size, last.stored, last.rights));
                 return;
             }
         }
@@ -234,7 +236,7 @@ public final class ProcessCore {
         long unreadable = 0;
         MemorySegment buffer = MemorySegment.ofArray(new byte[CHUNK]);
         for (Segment segment : segments) {
-            for (long done = 0; segment.stored && done < segment.size; ) {
+            for (long done = 0; segment.stored && done < segment.size;) {
                 MemorySegment chunk = buffer.asSlice(0, Math.min(CHUNK, segment.size - done));
                 unreadable += copy(segment.start + done, chunk);
                 sink.write(chunk);
@@ -247,7 +249,7 @@ public final class ProcessCore {
 
     private long copy(long address, MemorySegment chunk) {
         long unreadable = 0;
-        for (long done = 0; done < chunk.byteSize(); ) {
+        for (long done = 0; done < chunk.byteSize();) {
             done += memory.readAvailable(address + done, chunk.asSlice(done));
             if (done < chunk.byteSize()) {
                 long page = Math.min(chunk.byteSize() - done, PAGE - (address + done & PAGE - 1));

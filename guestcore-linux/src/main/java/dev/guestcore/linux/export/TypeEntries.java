@@ -86,8 +86,8 @@ final class TypeEntries {
             case UNION -> structure(record, Abbreviation.UNION, Abbreviation.UNION_WITHOUT_NAME, out);
             case ENUM, ENUM64 -> enumeration(record, out);
             case FWD ->
-                begin(record.flag() ? Abbreviation.UNION_DECLARED : Abbreviation.STRUCT_DECLARED, out)
-                        .u32(record.nameOffset());
+                    begin(record.flag() ? Abbreviation.UNION_DECLARED : Abbreviation.STRUCT_DECLARED, out)
+                            .u32(record.nameOffset());
             case TYPEDEF -> {
                 int target = plain(record.reference());
                 begin(target == 0 ? Abbreviation.TYPEDEF_OF_VOID : Abbreviation.TYPEDEF, out).u32(record.nameOffset());

@@ -32,7 +32,7 @@ final class OrcTables {
             OrcVersion version = kernel.get().table().version();
             ModuleCode.all(memory, symbols, types.get())
                     .forEach(module -> module.code().forEach((start, size) -> OrcTable.of(
-                                    memory, version, module.orcAddresses(), module.orcEntries(), module.orcCount())
+                            memory, version, module.orcAddresses(), module.orcEntries(), module.orcCount())
                             .ifPresent(table -> modules.put(start, new Part(start, start + size, table)))));
         }
         return new OrcTables(kernel, modules);

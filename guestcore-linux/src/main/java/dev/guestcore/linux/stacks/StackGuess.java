@@ -65,8 +65,8 @@ final class StackGuess {
             }
             for (int length : INDIRECT_LENGTHS) {
                 if (byteBefore(address, length) == GROUP_5
-                        && (byteBefore(address, length - 1) >> REGISTER_FIELD_SHIFT & REGISTER_FIELD_MASK)
-                                == CALL_NEAR) {
+                        && (byteBefore(address, length - 1) >> REGISTER_FIELD_SHIFT
+                                & REGISTER_FIELD_MASK) == CALL_NEAR) {
                     return true;
                 }
             }

@@ -190,7 +190,7 @@ final class StackWalk {
             case R10 -> registerValue(X86.R10) + offset;
             case R13 -> registerValue(X86.R13) + offset;
             case UNDEFINED, PREVIOUS_STACK ->
-                throw new BrokenException("the kernel has no rule for unwinding " + frames.getLast());
+                    throw new BrokenException("the kernel has no rule for unwinding " + frames.getLast());
         };
     }
 

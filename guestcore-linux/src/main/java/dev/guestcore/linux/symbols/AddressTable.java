@@ -107,10 +107,10 @@ record AddressTable(AddressForm form, long[] addresses, BitSet lost, boolean isP
     private static Stream<@Nullable Candidate> candidates(
             PhysicalWindow window, PhysicalWindow behind, TokenTable tokens, long number, int count) {
         return Stream.concat(
-                        IntStream.of(Long.BYTES, Integer.BYTES)
-                                .boxed()
-                                .flatMap(alignment -> aligned(window, behind, tokens, number, count, alignment)),
-                        Stream.<Supplier<@Nullable Candidate>>of(() -> placeRelative(behind, tokens, count)))
+                IntStream.of(Long.BYTES, Integer.BYTES)
+                        .boxed()
+                        .flatMap(alignment -> aligned(window, behind, tokens, number, count, alignment)),
+                Stream.<Supplier<@Nullable Candidate>>of(() -> placeRelative(behind, tokens, count)))
                 .map(Supplier::get);
     }
 
@@ -194,7 +194,8 @@ record AddressTable(AddressForm form, long[] addresses, BitSet lost, boolean isP
     private record Candidate(AddressForm form, PhysicalWindow window, long at, int width, long[] addresses) {
 
         /** The table, if nothing in it is damaged. */
-        @Nullable AddressTable whole() {
+        @Nullable
+        AddressTable whole() {
             BitSet none = new BitSet();
             boolean ascend = addresses[0] != addresses[addresses.length - 1];
             for (int i = 1; i < addresses.length; i++) {

@@ -140,8 +140,8 @@ abstract class StoredSymbols implements KernelSymbols {
 
     private boolean isPadding(int number, byte[] buffer) {
         int length = expand(number, buffer);
-        return PADDING.stream().anyMatch(start ->
-                length > start.length && Arrays.equals(buffer, 1, 1 + start.length, start, 0, start.length));
+        return PADDING.stream().anyMatch(
+                start -> length > start.length && Arrays.equals(buffer, 1, 1 + start.length, start, 0, start.length));
     }
 
     private NameIndex index() {

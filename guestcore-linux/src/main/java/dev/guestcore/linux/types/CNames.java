@@ -68,13 +68,13 @@ final class CNames {
                 case "enum" -> {
                     return btf.named(name, kind -> kind == BtfKind.ENUM || kind == BtfKind.ENUM64);
                 }
-                default -> { }
+                default -> {}
             }
         }
         if (words.size() == 1) {
             String name = words.getFirst();
             Optional<KernelType> ordinary = btf.named(name, kind -> kind == BtfKind.TYPEDEF || kind == BtfKind.INT
-                            || kind == BtfKind.FLOAT)
+                    || kind == BtfKind.FLOAT)
                     .or(() -> btf.named(name, kind -> kind.isStructure() || kind == BtfKind.ENUM
                             || kind == BtfKind.ENUM64))
                     .or(() -> btf.named(name, kind -> kind == BtfKind.FWD));

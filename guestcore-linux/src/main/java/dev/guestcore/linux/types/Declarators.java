@@ -31,7 +31,8 @@ final class Declarators {
                     declarator = enclosed(declarator, behindPointer) + "[" + count + "]";
                 }
                 case FUNCTION ->
-                    declarator = enclosed(declarator, behindPointer) + "(" + parameters(at.parameters(), depth) + ")";
+                        declarator =
+                                enclosed(declarator, behindPointer) + "(" + parameters(at.parameters(), depth) + ")";
                 default -> {
                     return declarator.isEmpty() ? base(at) : base(at) + " " + declarator;
                 }

@@ -99,7 +99,8 @@ class KallsymsTest {
             List<Kallsyms> found = new ArrayList<>();
             GuestMemory memory = guest.memory();
             MemorySearch.of(SearchPattern.bytes(Kallsyms.searched()))
-                    .physical(memory, hit -> Kallsyms.around(memory, hit.address()).ifPresent(found::add), Progress.none());
+                    .physical(memory, hit -> Kallsyms.around(memory, hit.address()).ifPresent(found::add),
+                            Progress.none());
             return found;
         }
     }
@@ -188,12 +189,12 @@ class KallsymsTest {
 
     static Stream<Arguments> usualLayouts() {
         return Stream.of(
-                        new Layout(Form.ABSOLUTE, Order.ADDRESSES_FIRST, 8, 8, false),
-                        new Layout(Form.BASE_RELATIVE, Order.ADDRESSES_FIRST, 8, 4, false),
-                        new Layout(Form.ABSOLUTE_PERCPU, Order.ADDRESSES_FIRST_WITH_SEQUENCES, 8, 4, true),
-                        new Layout(Form.ABSOLUTE_PERCPU, Order.ADDRESSES_LAST, 8, 4, true),
-                        new Layout(Form.BASE_RELATIVE, Order.ADDRESSES_LAST, 8, 4, true),
-                        new Layout(Form.PLACE_RELATIVE, Order.ADDRESSES_LAST, 4, 4, true))
+                new Layout(Form.ABSOLUTE, Order.ADDRESSES_FIRST, 8, 8, false),
+                new Layout(Form.BASE_RELATIVE, Order.ADDRESSES_FIRST, 8, 4, false),
+                new Layout(Form.ABSOLUTE_PERCPU, Order.ADDRESSES_FIRST_WITH_SEQUENCES, 8, 4, true),
+                new Layout(Form.ABSOLUTE_PERCPU, Order.ADDRESSES_LAST, 8, 4, true),
+                new Layout(Form.BASE_RELATIVE, Order.ADDRESSES_LAST, 8, 4, true),
+                new Layout(Form.PLACE_RELATIVE, Order.ADDRESSES_LAST, 4, 4, true))
                 .flatMap(layout -> Stream.of(Arguments.of(layout, false), Arguments.of(layout, true)));
     }
 
