@@ -16,10 +16,12 @@ import dev.guestcore.arch.x86.X86;
 import dev.guestcore.cpu.Architecture;
 import dev.guestcore.error.MalformedDumpException;
 import dev.guestcore.error.SourceException;
+import dev.guestcore.error.UnsupportedRequestException;
 import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.file.FileBytes;
 import dev.guestcore.format.Check;
+import dev.guestcore.format.CoreWriter;
 import dev.guestcore.open.Guests;
 import dev.guestcore.report.Severity;
 import dev.guestcore.testing.ElfFiles;
@@ -32,12 +34,14 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.zip.Deflater;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class KdumpReaderTest {
@@ -154,6 +158,34 @@ class KdumpReaderTest {
                         guest.findings().stream()
                                 .anyMatch(finding -> finding.message().contains("taken for x86-64, by QEMU")),
                         guest.findings()::toString);
+            }
+        }
+    }
+
+    /** QEMU names no kernel. That writing the file again does is said only where it can be done. */
+    @ParameterizedTest
+    @CsvSource({
+        "X86_64, x86_64, true",
+        "I686, i686, true",
+        "X86_64, aarch64, true",
+        "PPC64, s390x, true",
+        "ARM, armv7l, false",
+        "PPC64, ppc64, false",
+        "X86_64, hexagon, false"
+    })
+    void toWriteItAgainIsAdvisedWhereThatCanBeDone(KdumpImage.Machine like, String name, boolean advised) {
+        KdumpImage image = usual(like, 6, PAGE).machine(name).release("");
+        try (Guest guest = Guests.open(image.write(folder.resolve(name)))) {
+            String note = findings(guest, Severity.NOTE).stream()
+                    .filter(text -> text.contains("does not name the kernel"))
+                    .findFirst()
+                    .orElseThrow();
+            assertEquals(advised, note.contains("writing it as a kdump again"), note);
+            CoreWriter writer = Guests.format("kdump").writer(Map.of());
+            if (advised) {
+                assertTrue(writer.plan(guest).size() > 0);
+            } else {
+                assertThrows(UnsupportedRequestException.class, () -> writer.plan(guest));
             }
         }
     }

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsServer;
 import dev.guestcore.Guest;
 import dev.guestcore.Progress;
 import dev.guestcore.arch.x86.X86;
@@ -20,12 +22,16 @@ import dev.guestcore.testing.SparseCore;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.security.KeyStore;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -35,8 +41,12 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import java.util.zip.GZIPOutputStream;
+import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.SSLContext;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -390,6 +400,43 @@ class HttpBytesTest {
         String error = assertThrows(SourceException.class, () -> Guests.open(address)).getMessage();
         assertTrue(error.endsWith("/vm.core?...: the server refuses the connection; check the address and the port"),
                 error);
+    }
+
+    /** Whoever sits on the way has a certificate as well, but none that is vouched for. */
+    @Test
+    @Tag("slow")
+    void aServerWhoseCertificateNobodySignedGetsNoRequest() throws Exception {
+        Path keys = folder.resolve("keys");
+        Process keytool = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+                        "-genkeypair", "-keyalg", "EC", "-storetype", "PKCS12", "-keystore", keys.toString(), "-storepass",
+                        "secret", "-dname", "CN=localhost", "-ext", "san=dns:localhost,ip:127.0.0.1")
+                .redirectErrorStream(true)
+                .start();
+        String said = new String(keytool.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, keytool.waitFor(), said);
+        KeyStore store = KeyStore.getInstance(keys.toFile(), "secret".toCharArray());
+        KeyManagerFactory factory = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+        factory.init(store, "secret".toCharArray());
+        SSLContext context = SSLContext.getInstance("TLS");
+        context.init(factory.getKeyManagers(), null, null);
+        HttpsServer server = HttpsServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.setHttpsConfigurator(new HttpsConfigurator(context));
+        AtomicInteger requests = new AtomicInteger();
+        server.createContext("/", exchange -> {
+            requests.incrementAndGet();
+            exchange.close();
+        });
+        server.start();
+        try {
+            String address = "https://localhost:" + server.getAddress().getPort() + "/vm.core?signature=secret";
+            String error = assertThrows(SourceException.class, () -> Guests.open(address)).getMessage();
+            assertTrue(error.contains("/vm.core?...: ") && error.contains("certificat"), error);
+            assertEquals(1, error.lines().count(), error);
+            assertEquals(0, requests.get());
+        } finally {
+            server.stop(0);
+        }
     }
 
     @ParameterizedTest
