@@ -16,9 +16,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The same damaged pages give the same exit code, whatever is done with them, and also where only reading finds them. */
 class DamageCodesTest {
@@ -31,25 +32,34 @@ class DamageCodesTest {
 
     private String damaged;
     private String whole;
+    private String damagedPlace;
 
-    @BeforeEach
-    void write() throws IOException {
+    /** One page, or one chunk, is damaged: of AVML at the beginning of memory, of a kdump at its end. */
+    private void write(String format) throws IOException {
         byte[] content = new byte[SIZE];
-        new Random(3).nextBytes(content);
+        Random random = new Random(3);
+        for (int i = 0; i < SIZE; i++) {
+            // A kdump stores what cannot be compressed as it is, and without a checksum.
+            content[i] = (byte) random.nextInt(16);
+        }
         System.arraycopy("a needle".getBytes(java.nio.charset.StandardCharsets.US_ASCII), 0, content, 3 * CHUNK, 8);
         MemoryRegion region = new MemoryRegion(new AddressRange(0, SIZE - 1), MemoryRegion.Kind.RAM, "");
-        Path path = folder.resolve("whole.avml");
+        Path path = folder.resolve("whole." + format);
         try (Guest guest = Guest.builder().region(region, RegionContents.of(MemorySegment.ofArray(content))).build()) {
-            Guests.format("avml").writer(Map.of()).write(guest, path, Progress.none());
+            Guests.format(format).writer(Map.of()).write(guest, path, Progress.none());
         }
         byte[] image = Files.readAllBytes(path);
-        image[5000] ^= 1;
+        boolean first = format.equals("avml");
+        image[first ? 5000 : image.length - 1] ^= 1;
+        damagedPlace = "0x" + Integer.toHexString(first ? 0x100 : SIZE - 0x100);
         whole = path.toString();
-        damaged = Files.write(folder.resolve("damaged.avml"), image).toString();
+        damaged = Files.write(folder.resolve("damaged." + format), image).toString();
     }
 
-    @Test
-    void everyCommandThatMeetsDamagedPagesEndsWithThree() {
+    @ParameterizedTest
+    @ValueSource(strings = {"avml", "kdump"})
+    void everyCommandThatMeetsDamagedPagesEndsWithThree(String format) throws IOException {
+        write(format);
         String out = folder.resolve("out").toString();
         for (List<String> command : List.of(
                 List.of("verify", "--deep", damaged),
@@ -61,15 +71,16 @@ class DamageCodesTest {
                 List.of("info", "--scan", damaged),
                 List.of("info", "--scan", "--json", damaged),
                 List.of("map", "--scan", damaged),
-                List.of("read", damaged, "0x100"),
-                List.of("read", "--json", damaged, "0x100"))) {
+                List.of("read", damaged, damagedPlace),
+                List.of("read", "--json", damaged, damagedPlace))) {
             Run run = Run.of(command.toArray(String[]::new));
             assertEquals(ExitCode.DAMAGED, run.code(), () -> command + ": " + run.err());
         }
     }
 
     @Test
-    void whatIsNotMetIsNoDamage() {
+    void whatIsNotMetIsNoDamage() throws IOException {
+        write("avml");
         Run.of("read", damaged, "0x30000").expect(ExitCode.DONE);
         Run.of("search", damaged, "a needle", "--range", "0x20000-0x3ffff").expect(ExitCode.DONE);
         Run.of("diff", whole, whole).expect(ExitCode.DONE);
@@ -77,7 +88,8 @@ class DamageCodesTest {
     }
 
     @Test
-    void sourcesOfFilesAreVerified() {
+    void sourcesOfFilesAreVerified() throws IOException {
+        write("avml");
         String raw = "raw:" + whole + "@0x1000";
         assertTrue(Run.of("verify", "--deep", raw).expect(ExitCode.DONE).out().contains("raw-04"));
         assertTrue(Run.of("formats", raw).expect(ExitCode.DONE).out().contains("exact"));

@@ -184,6 +184,14 @@ class FailuresTest {
         String missing = folder.resolve("no/such").toString();
         Run.of("capture", "demo:", "-o", missing, "--to", "vbox").expect(ExitCode.FAILED);
         Run.of("capture", "demo:", "-o", folder.toString(), "--to", "vbox").expect(ExitCode.FAILED);
+        String newFolder = file("new") + "/";
+        for (String[] command : new String[][] {
+            {"capture", "demo:", "-o", newFolder, "--to", "vbox"}, {"map", "demo:", "--svg", newFolder},
+            {"read", "--raw", "demo:", "0", "16", "-o", newFolder}
+        }) {
+            Run run = Run.of(command).expect(ExitCode.FAILED);
+            assertTrue(run.err().contains(newFolder + ": is the name of a folder; name a file in it"), run.err());
+        }
         assertEquals(List.of(there), files());
         Run.of("capture", "demo:", "-o", there.toString(), "--to", "vbox", "--force").expect(0);
         Run.of("verify", there.toString()).expect(0);
