@@ -17,6 +17,7 @@ import dev.guestcore.testing.MadeUpKernel;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -26,12 +27,14 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What {@code info} knows of the kernel's page tables, every command that takes virtual addresses uses. */
 class KernelAddressesTest {
 
+    private static final String BANNER = "Linux version";
     private static final long C_BIT = 1L << 51;
 
     @TempDir
@@ -108,8 +111,16 @@ class KernelAddressesTest {
         assertTrue((map.out() + map.err()).contains(basis), map.out());
         Run translate = Run.of("translate", core, address).expect(0);
         assertTrue((translate.out() + translate.err()).contains(basis), translate.out());
-        Process gdb = Child.start("gdb", core, "--stdio");
-        String packet = "m" + address.substring(2) + ",14";
+        String err = gdbReads(kernel, core);
+        assertTrue(err.contains(basis), err);
+    }
+
+    /** Asks the server of gdb for the text; gives what it said on standard error. */
+    private static String gdbReads(MadeUpKernel kernel, String core, String... options) throws IOException {
+        List<String> words = new ArrayList<>(List.of("gdb", core, "--stdio"));
+        words.addAll(List.of(options));
+        Process gdb = Child.start(words.toArray(String[]::new));
+        String packet = "m" + Long.toHexString(kernel.textAddress()) + ",14";
         int sum = packet.chars().sum() & 0xff;
         gdb.getOutputStream().write(("$" + packet + "#" + HexFormat.of().toHexDigits((byte) sum)).getBytes(StandardCharsets.US_ASCII));
         gdb.getOutputStream().close();
@@ -118,8 +129,7 @@ class KernelAddressesTest {
             String expected = HexFormat.of().formatHex(MadeUpKernel.TEXT.getBytes(StandardCharsets.US_ASCII));
             assertTrue(reply.contains(expected), reply);
         }
-        String err = new String(gdb.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertTrue(err.contains(basis), err);
+        return new String(gdb.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
     }
 
     @Test
@@ -163,6 +173,30 @@ class KernelAddressesTest {
         }
         Run read = Run.of("read", "--virtual", "--c-bit", "47", core, address).expect(0);
         assertTrue(read.out().contains("a text of the ke"), read.out());
+        gdbReads(kernel, core, "--c-bit", "47");
+    }
+
+    /** Neither a register nor VMCOREINFO tells of the page tables, but the user does. */
+    @Test
+    void aRootThatNothingTellsCanBeGivenToEveryVerb() throws Exception {
+        MadeUpKernel kernel = kernel(0);
+        byte[] memory = kernel.bytes();
+        String text = new String(memory, StandardCharsets.ISO_8859_1);
+        for (int at = text.indexOf(BANNER); at >= 0; at = text.indexOf(BANNER, at + 1)) {
+            memory[at] = 'X';
+        }
+        String core = write(Guest.builder().ram(0, MemorySegment.ofArray(memory)).vcpu(kernel.generalRegisters()).build(), "elf");
+        String address = hex(kernel.textAddress());
+        String[] stated = {"--cr3", hex(kernel.root()), "--paging", "4-level"};
+        assertEquals(ExitCode.FAILED, Run.of("read", "--virtual", core, address).code());
+        for (List<String> verb : List.of(
+                List.of("read", "--virtual", core, address),
+                List.of("translate", core, address),
+                List.of("search", "--virtual", core, MadeUpKernel.TEXT),
+                List.of("map", "--virtual", core))) {
+            Run.of(Stream.concat(verb.stream(), Stream.of(stated)).toArray(String[]::new)).expect(0);
+        }
+        gdbReads(kernel, core, stated);
     }
 
     @Test
