@@ -128,7 +128,7 @@ public final class Arm64SystemRegisters {
     /**
      * The register of an encoding, if it has a name here.
      *
-     * @param encoding op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2
+     * @param encoding {@code op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2}
      */
     public static Optional<Register> ofEncoding(int encoding) {
         return Optional.ofNullable(LABELS.get(encoding)).map(Arm64.TABLE::named);
