@@ -197,6 +197,12 @@ class AdviceTest {
         byte[] noise = new byte[8192];
         new Random(1).nextBytes(noise);
         follow(Run.of("info", Files.write(folder.resolve("unknown"), noise).toString()), 2);
+        String core = write("elf");
+        follow(Run.of("read", "--raw", core, "0x7ffe1000", "16"), 1);
+        follow(Run.of("read", "--raw", "--virtual", core, "0x1000", "16"), 1);
+        Run noCommand = Run.of(core);
+        assertTrue(noCommand.err().contains("guestcore info " + core), noCommand.err());
+        Run.of("info", core).expect(0);
         Path guest = Files.writeString(
                 folder.resolve("guest.json"), "{\"regions\": [{\"kind\": \"ram\", \"address\": \"0x0\", \"size\": \"4K\"}]}");
         follow(Run.of("info", guest.toString()), 1);
