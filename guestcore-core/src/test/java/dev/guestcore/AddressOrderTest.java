@@ -23,6 +23,7 @@ class AddressOrderTest {
     private static final List<String> NO_ADDRESSES = List.of(
             // places in a file
             "FileBytes.",
+            "StoredRuns.",
             "PageTable$Part.",
             "SegmentFeed.",
             "ManifestReader.segment",

@@ -37,7 +37,7 @@ class RecordsTest {
 
     /** Components that count something, which people write in decimal. */
     private static final Pattern AMOUNT = Pattern.compile(
-            "(?i).*(size|bytes|pages|count|contents|entries|tables|hits)|span|major|minor|differences");
+            "(?i).*(size|bytes|pages|count|contents|entries|tables|hits|requests)|span|major|minor|differences");
 
     /**
      * Records that only those can make who know them: {@code RecordTextTest} and {@code HexadecimalTest} do. A map consists
@@ -117,6 +117,9 @@ class RecordsTest {
         if (raw == AddressRange.class) {
             long first = address();
             return Optional.of(new AddressRange(first, first + 0xfff));
+        }
+        if (raw == Finding.class) {
+            return Optional.of(Finding.note("a note"));
         }
         if (raw.isRecord()) {
             for (int i = 0; type instanceof ParameterizedType generic && i < raw.getTypeParameters().length; i++) {

@@ -69,7 +69,7 @@ final class ProcessSearch {
                 areas = known;
             }
             return known.stream()
-                    .filter(area -> address >= area.start() && address < area.end())
+                    .filter(area -> Long.compareUnsigned(address - area.start(), area.end() - area.start()) < 0)
                     .findFirst()
                     .map(area -> area.name().isEmpty() ? "anonymous" : area.name())
                     .orElse("");

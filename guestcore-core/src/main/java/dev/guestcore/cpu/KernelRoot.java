@@ -16,7 +16,13 @@ import java.util.OptionalLong;
 public record KernelRoot(Paging paging, long kernel, String from, List<Place> places) {
 
     /** Where a virtual address lies. */
-    public record Place(long virtual, long physical) {}
+    public record Place(long virtual, long physical) {
+
+        @Override
+        public String toString() {
+            return "0x" + Long.toHexString(virtual) + " at 0x" + Long.toHexString(physical);
+        }
+    }
 
     /** What all Linux kernels name, in their image. */
     private static final List<String> IN_IMAGE = List.of("_stext", "init_uts_ns", "swapper_pg_dir");
@@ -42,5 +48,11 @@ public record KernelRoot(Paging paging, long kernel, String from, List<Place> pl
             }
         }
         return places;
+    }
+
+    @Override
+    public String toString() {
+        return "KernelRoot[paging=" + paging + ", kernel=0x" + Long.toHexString(kernel) + ", from=" + from + ", places=" + places
+                + "]";
     }
 }

@@ -1,5 +1,7 @@
 package dev.guestcore.report;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -36,5 +38,14 @@ public record Place(Optional<String> file, OptionalLong offset, OptionalLong add
     /** A place in the file that is spoken of, if it is one place. */
     public static Place ofOffset(OptionalLong offset) {
         return new Place(Optional.empty(), offset, OptionalLong.empty());
+    }
+
+    @Override
+    public String toString() {
+        List<String> parts = new ArrayList<>();
+        file.ifPresent(parts::add);
+        offset.ifPresent(at -> parts.add("offset 0x" + Long.toHexString(at)));
+        address.ifPresent(at -> parts.add("address 0x" + Long.toHexString(at)));
+        return "Place[" + String.join(", ", parts) + "]";
     }
 }

@@ -206,4 +206,9 @@ public record Riscv64Paging(Riscv64PagingMode mode, long root, int physicalBits,
         }
         return String.join(" ", words);
     }
+
+    @Override
+    public String toString() {
+        return mode.title() + " paging from root 0x" + Long.toHexString(root) + " (" + how + ")";
+    }
 }

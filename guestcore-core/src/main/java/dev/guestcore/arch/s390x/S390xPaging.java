@@ -220,4 +220,9 @@ public record S390xPaging(
         }
         return String.join(" ", words);
     }
+
+    @Override
+    public String toString() {
+        return mode.title() + " paging from root 0x" + Long.toHexString(root) + ", prefix 0x" + Long.toHexString(prefixAddress) + " (" + how + ")";
+    }
 }

@@ -64,11 +64,12 @@ public record KernelImage(AddressRange range, long virtualFirst) {
         }
         long first = start.getAsLong() & -ARM64_ALIGNMENT;
         long last = fields.symbols()
-                .filter(symbol -> symbol - first >= 0 && symbol - first < MOST)
-                .max()
+                .filter(symbol -> Long.compareUnsigned(symbol - first, MOST) < 0)
+                .boxed()
+                .max(Long::compareUnsigned)
                 .orElse(first);
         long physical = first - distance;
-        if (physical < 0 || physical > Long.MAX_VALUE - 2 * MOST) {
+        if (Long.compareUnsigned(physical, Long.MAX_VALUE - 2 * MOST) > 0) {
             return Optional.empty();
         }
         return Optional.of(
