@@ -1,16 +1,19 @@
 package dev.guestcore.source.example;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.guestcore.Guest;
 import dev.guestcore.arch.x86.X86;
+import dev.guestcore.error.SourceException;
 import dev.guestcore.source.GuestSource;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** The example of docs/sources.md is {@link OnePageProvider}, and it works. */
@@ -22,6 +25,15 @@ class OnePageProviderTest {
                 Path.of("src", "test", "java").resolve(OnePageProvider.class.getName().replace('.', '/') + ".java"));
         String shown = code.substring(code.indexOf("/**"));
         assertTrue(Files.readString(Path.of("..", "docs", "sources.md")).contains("```java\n" + shown + "```"));
+    }
+
+    /** As ContractTest asks of those that are registered. */
+    @Test
+    void whatNamesNoGuestIsAnError() {
+        for (String locator : List.of("no such thing", "/no/such/thing", "\0", "")) {
+            SourceException error = assertThrows(SourceException.class, () -> new OnePageProvider().connect(locator));
+            assertEquals(1, String.valueOf(error.getMessage()).lines().count());
+        }
     }
 
     @Test
