@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.format.CoreFormat;
+import dev.guestcore.open.Guests;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -59,6 +61,17 @@ class RegressionTest {
                     }
                 }))
                 .toList();
+    }
+
+    /** A raw image has no content to read; its map has. */
+    @Test
+    void everyFormatHasATarget() {
+        for (CoreFormat format : Guests.formats()) {
+            String name = format.name().equals("raw") ? "raw-map" : format.name();
+            assertTrue(
+                    Targets.names().contains(name),
+                    () -> "format " + format.name() + " has no target; add one to Targets and a row to docs/fuzzing.md");
+        }
     }
 
     @Test
