@@ -44,7 +44,8 @@ class AddressOrderTest {
         List<String> wrong = SignedAddresses.in(classes).stream()
                 .filter(line -> NO_ADDRESSES.stream().noneMatch(line::startsWith))
                 .toList();
-        assertEquals(List.of(), wrong);
+        assertEquals(
+                List.of(), wrong, "addresses are unsigned: Long.compareUnsigned; what is none is named in NO_ADDRESSES");
     }
 
     /** Every way to get it wrong that was found in this library, or that is near. */

@@ -236,9 +236,13 @@ class JsonSchemaTest {
         }
         Set<String> expected = new TreeSet<>(Verbs.names());
         expected.addAll(List.of("error", "remark", "log-line", "progress", "map-virtual", "capture-dry-run"));
-        assertEquals(expected, new TreeSet<>(published));
+        assertEquals(
+                expected,
+                new TreeSet<>(published),
+                "each command has a docs/json/COMMAND.schema.json, and each schema a command");
         String guide = Files.readString(JsonSchema.FOLDER.resolve("README.md"));
-        published.forEach(name -> assertTrue(guide.contains(name + ".schema.json"), name));
+        published.forEach(name -> assertTrue(
+                guide.contains(name + ".schema.json"), () -> name + " has no row in docs/json/README.md"));
         for (String verb : Verbs.names()) {
             assertTrue(Run.of(verb, "--help").expect(0).out().contains("--json"), verb);
         }

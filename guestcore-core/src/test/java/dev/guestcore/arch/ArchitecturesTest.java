@@ -61,16 +61,23 @@ class ArchitecturesTest {
     @Test
     void everyArchitectureIsConsistent() {
         for (Architecture family : Architectures.all()) {
-            assertTrue(family.name().matches("[a-z][a-z0-9]*"), family::name);
-            assertEquals(1, Integer.bitCount(family.pageSize()), family::name);
-            assertTrue(family.pageSize() >= Architecture.SMALLEST_PAGE, family::name);
-            assertEquals(family == Architecture.UNKNOWN, family.machines().isEmpty(), family::name);
+            assertTrue(
+                    family.name().matches("[a-z][a-z0-9]*"),
+                    () -> family.name() + ": a name is letters and digits, in lower case");
+            assertEquals(1, Integer.bitCount(family.pageSize()), () -> family.name() + ": a page size is a power of two");
+            assertTrue(
+                    family.pageSize() >= Architecture.SMALLEST_PAGE,
+                    () -> family.name() + ": the page size is below the smallest");
+            assertEquals(
+                    family == Architecture.UNKNOWN,
+                    family.machines().isEmpty(),
+                    () -> family.name() + ": all but the unknown one have an ELF machine");
             Set<String> labels = new HashSet<>();
             for (Register register : family.registers()) {
-                assertSame(family, register.architecture(), register::label);
-                assertTrue(labels.add(register.label()), register::label);
+                assertSame(family, register.architecture(), () -> register.label() + ": belongs to " + family.name());
+                assertTrue(labels.add(register.label()), () -> register.label() + ": is there once");
                 assertEquals(Optional.of(register), family.register(register.label()));
-                assertEquals(0, register.bits() % Byte.SIZE, register::label);
+                assertEquals(0, register.bits() % Byte.SIZE, () -> register.label() + ": has whole bytes");
             }
             assertEquals(Optional.empty(), family.register("no such register"));
         }

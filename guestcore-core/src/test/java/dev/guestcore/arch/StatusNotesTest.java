@@ -72,7 +72,9 @@ class StatusNotesTest {
     void whatIsWrittenIsRead(Architecture family) {
         for (ElfMachine machine : family.machines()) {
             StatusLayout layout = family.status(machine).orElseThrow();
-            assertTrue(machine.statusSizes().contains(layout.size()), machine::label);
+            assertTrue(
+                    machine.statusSizes().contains(layout.size()),
+                    () -> "ElfMachine " + machine.label() + " is not knownBy a note of " + layout.size() + " bytes");
             assertTrue(layout.registersEnd() <= layout.size(), machine::label);
             for (ByteOrder order : List.of(ByteOrder.LITTLE_ENDIAN, ByteOrder.BIG_ENDIAN)) {
                 RegisterState state = layout.read(layout.write(3, random(layout.registers(), 1), order), order);

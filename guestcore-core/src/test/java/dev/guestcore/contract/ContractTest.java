@@ -220,7 +220,8 @@ class ContractTest {
         assertTrue(source.help().matches("(?s)" + source.scheme() + ":.*[^ ] {2}[^ ].*"),
                 about + ": help begins with the scheme");
         for (String locator : List.of("no such thing", "/no/such/thing", "\u0000")) {
-            FormatContract.assertDomainError(() -> source.connect(locator).close(), about + ": no such guest", true);
+            FormatContract.assertDomainError(
+                    () -> source.connect(locator).close(), about + ": a locator that is none, \"" + locator + "\",", true);
         }
         assertDocumented(source.scheme() + ":", about);
     }
@@ -235,7 +236,7 @@ class ContractTest {
             return;
         }
         String locator = LOCATORS.get(source.scheme());
-        assertNotNull(locator, about + ": has no locator in ContractTest.LOCATORS");
+        assertNotNull(locator, about + ": has no locator in ContractTest.LOCATORS, and is not in ELSEWHERE");
         Path described = Files.writeString(folder.resolve("guest.json"), DESCRIPTION);
         GuestSource found = source.connect(locator.replace("GUEST", described.toString()));
         try (found) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
 
 import dev.guestcore.Guest;
 import dev.guestcore.GuestMemory;
@@ -219,7 +220,9 @@ final class FormatContract {
         } catch (Throwable e) {
             throw new AssertionError(about + " ends in " + e + ", which is no error of Guestcore", e);
         }
-        assertFalse(needed, about + " is no error");
+        if (needed) {
+            fail(about + " is no error; throw one of dev.guestcore.error, in one line that says what to do");
+        }
     }
 
     void comesBackFromItsWriter(Guest guest, Path target) {
