@@ -19,10 +19,12 @@ import dev.guestcore.format.Check;
 import dev.guestcore.format.WriteReport;
 import dev.guestcore.open.Guests;
 import dev.guestcore.report.Severity;
-import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.AbstractList;
 import java.util.List;
 import java.util.Optional;
@@ -181,19 +183,16 @@ class ManyRangesTest {
     }
 
     private static void reverse(Path file, int count) throws Exception {
-        try (RandomAccessFile bytes = new RandomAccessFile(file.toFile(), "rw")) {
-            byte[] table = new byte[count * 56];
-            bytes.seek(120);
-            bytes.readFully(table);
-            byte[] left = new byte[56];
-            for (int i = 0; i < count / 2; i++) {
-                int mirror = (count - 1 - i) * 56;
-                System.arraycopy(table, i * 56, left, 0, 56);
-                System.arraycopy(table, mirror, table, i * 56, 56);
-                System.arraycopy(left, 0, table, mirror, 56);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment table = channel.map(FileChannel.MapMode.READ_WRITE, 120, count * 56L, arena);
+            MemorySegment left = arena.allocate(56);
+            for (long i = 0; i < count / 2; i++) {
+                MemorySegment mirror = table.asSlice((count - 1 - i) * 56, 56);
+                left.copyFrom(table.asSlice(i * 56, 56));
+                table.asSlice(i * 56, 56).copyFrom(mirror);
+                mirror.copyFrom(left);
             }
-            bytes.seek(120);
-            bytes.write(table);
         }
     }
 

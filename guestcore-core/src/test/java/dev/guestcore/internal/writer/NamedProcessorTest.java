@@ -77,7 +77,7 @@ class NamedProcessorTest {
             assertSame(Architecture.UNKNOWN, guest.architecture());
         }
         Files.writeString(folder.resolve("guest.json"), """
-                {"regions":[{"kind":"ram","address":0,"size":4096}],"vcpus":[{},{"registers":{"cr3":1}}]}""");
+                {"regions":[{"kind":"ram","address":0,"size":4096}],"vcpus":[{},{"registers":{"rip":1}}]}""");
         try (Guest guest = Guests.open("file:" + folder.resolve("guest.json"))) {
             assertSame(Architectures.X86, guest.architecture());
         }
