@@ -45,7 +45,8 @@ class AddressOrderTest {
                 .filter(line -> NO_ADDRESSES.stream().noneMatch(line::startsWith))
                 .toList();
         assertEquals(
-                List.of(), wrong, "addresses are unsigned: Long.compareUnsigned; what is none is named in NO_ADDRESSES");
+                List.of(), wrong,
+                "addresses are unsigned: Long.compareUnsigned; what is none is named in NO_ADDRESSES");
     }
 
     /** Every way to get it wrong that was found in this library, or that is near. */

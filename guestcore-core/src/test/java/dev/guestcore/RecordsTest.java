@@ -226,7 +226,8 @@ class RecordsTest {
                 "records that are not made here: let plain() make what they hold, or name them in MADE_ELSEWHERE and test"
                         + " their text elsewhere");
         assertEquals(
-                List.of(), decimal, "addresses in decimal: write a toString(), or let AMOUNT match the names of amounts");
+                List.of(), decimal,
+                "addresses in decimal: write a toString(), or let AMOUNT match the names of amounts");
         // What says something only of some meanings, such as the reserved bits of an entry, may be left out.
         assertTrue(hexadecimal >= 20, "addresses shown: " + hexadecimal);
     }

@@ -33,7 +33,8 @@ class ServicesTest {
                 assertEquals(
                         new TreeSet<>(service.providers()),
                         new TreeSet<>(onClassPath),
-                        "module-info.java provides other classes than META-INF/services/" + service.service() + " lists");
+                        "module-info.java provides other classes than META-INF/services/" + service.service()
+                                + " lists");
             }
         }
     }

@@ -96,7 +96,8 @@ final class ProcessSearch {
             }
             Optional<AddressSpace> space = task.addressSpace();
             if (space.isEmpty()) {
-                problems.add("the page tables of process " + task.pid() + " cannot be found; its memory was not searched");
+                problems.add(
+                        "the page tables of process " + task.pid() + " cannot be found; its memory was not searched");
                 continue;
             }
             total = sum(total, one(task, space.get(), total.hits(), printer, progress));
@@ -105,7 +106,8 @@ final class ProcessSearch {
     }
 
     private SearchSummary one(
-            Task task, AddressSpace space, long found, BiFunction<AddressSpace, Owner, Hits> printer, Progress progress) {
+            Task task, AddressSpace space, long found, BiFunction<AddressSpace, Owner, Hits> printer,
+            Progress progress) {
         MemorySearch part = search.in(range == null ? ProcessOption.half(space) : range);
         MemorySearch limited = limit == null ? part : part.limit(limit - found);
         return limited.virtual(space, printer.apply(space, new Owner(task))::print, progress);

@@ -204,7 +204,8 @@ class AdviceTest {
         assertTrue(noCommand.err().contains("guestcore info " + core), noCommand.err());
         Run.of("info", core).expect(0);
         Path guest = Files.writeString(
-                folder.resolve("guest.json"), "{\"regions\": [{\"kind\": \"ram\", \"address\": \"0x0\", \"size\": \"4K\"}]}");
+                folder.resolve("guest.json"),
+                "{\"regions\": [{\"kind\": \"ram\", \"address\": \"0x0\", \"size\": \"4K\"}]}");
         follow(Run.of("info", guest.toString()), 1);
     }
 }

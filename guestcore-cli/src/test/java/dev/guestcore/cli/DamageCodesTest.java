@@ -93,7 +93,8 @@ class DamageCodesTest {
         String raw = "raw:" + whole + "@0x1000";
         assertTrue(Run.of("verify", "--deep", raw).expect(ExitCode.DONE).out().contains("raw-04"));
         assertTrue(Run.of("formats", raw).expect(ExitCode.DONE).out().contains("exact"));
-        assertTrue(Run.of("formats", "raw:" + folder.resolve("none")).expect(ExitCode.FAILED).out().contains("no such file"));
+        assertTrue(Run.of("formats", "raw:" + folder.resolve("none")).expect(ExitCode.FAILED).out()
+                .contains("no such file"));
         assertTrue(Run.of("verify", "demo:").expect(ExitCode.FAILED).err().contains("is a live source"));
         assertTrue(Run.of("verify", "--manifest", raw).expect(ExitCode.USAGE).err().contains("belongs to one file"));
     }

@@ -114,16 +114,19 @@ class JsonSchemaTest {
     @Test
     void whatACaptureWouldDoIsJsonToo() {
         String core = file("a.core");
-        Map<?, ?> live = document("capture-dry-run", 0, "capture", "--json", "demo:ram=4M", "-o", core, "--to", "elf", "--dry-run");
+        Map<?, ?> live = document("capture-dry-run", 0, "capture", "--json", "demo:ram=4M", "-o", core, "--to", "elf",
+                "--dry-run");
         assertEquals(List.of(true, true, false), List.of(live.get("live"), live.get("fits"), live.get("refused")));
         assertEquals("buffer", live.get("freeze"));
         assertTrue((Long) live.get("mostBytes") >= 4 << 20, live.toString());
         assertTrue((Long) live.get("freeBytes") > 0, live.toString());
         assertFalse(Files.exists(Path.of(core)));
-        Map<?, ?> file = document("capture-dry-run", 0, "capture", "--json", guest, "-o", "-", "--to", "elf", "--dry-run");
+        Map<?, ?> file =
+                document("capture-dry-run", 0, "capture", "--json", guest, "-o", "-", "--to", "elf", "--dry-run");
         assertEquals(false, file.get("live"));
         assertFalse(file.containsKey("freeBytes") || file.containsKey("freeze"), file.toString());
-        Run nowhere = Run.of("capture", "--json", guest, "-o", file("no/such"), "--to", "elf", "--dry-run").expect(ExitCode.FAILED);
+        Run nowhere = Run.of("capture", "--json", guest, "-o", file("no/such"), "--to", "elf", "--dry-run")
+                .expect(ExitCode.FAILED);
         assertTrue(remarks(nowhere).getFirst().get("message").toString().contains("does not exist"), nowhere.err());
     }
 
@@ -142,7 +145,8 @@ class JsonSchemaTest {
         for (Path schema : schemas) {
             Matcher listed = SEVERITIES.matcher(Files.readString(schema));
             while (listed.find()) {
-                List<String> values = Stream.of(listed.group(1).split(",")).map(value -> value.replaceAll("[\\s\"]", "")).toList();
+                List<String> values =
+                        Stream.of(listed.group(1).split(",")).map(value -> value.replaceAll("[\\s\"]", "")).toList();
                 assertEquals(Set.copyOf(severities), Set.copyOf(values), schema.toString());
                 lists++;
             }
@@ -161,7 +165,8 @@ class JsonSchemaTest {
                 List.of("capture", "--json", image, "-o", file("c"), "--to", "elf"))) {
             Map<?, ?> document = document(command.getFirst(), 0, command.toArray(String[]::new));
             List<?> findings = (List<?>) document.get("findings");
-            assertTrue(findings.stream().anyMatch(one -> ((Map<?, ?>) one).get("severity").equals("omitted")), command.toString());
+            assertTrue(findings.stream().anyMatch(one -> ((Map<?, ?>) one).get("severity").equals("omitted")),
+                    command.toString());
         }
     }
 

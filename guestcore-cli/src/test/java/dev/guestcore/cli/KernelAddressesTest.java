@@ -122,7 +122,8 @@ class KernelAddressesTest {
         Process gdb = Child.start(words.toArray(String[]::new));
         String packet = "m" + Long.toHexString(kernel.textAddress()) + ",14";
         int sum = packet.chars().sum() & 0xff;
-        gdb.getOutputStream().write(("$" + packet + "#" + HexFormat.of().toHexDigits((byte) sum)).getBytes(StandardCharsets.US_ASCII));
+        gdb.getOutputStream().write(
+                ("$" + packet + "#" + HexFormat.of().toHexDigits((byte) sum)).getBytes(StandardCharsets.US_ASCII));
         gdb.getOutputStream().close();
         try (InputStream out = gdb.getInputStream()) {
             String reply = new String(out.readAllBytes(), StandardCharsets.US_ASCII);
@@ -185,7 +186,8 @@ class KernelAddressesTest {
         for (int at = text.indexOf(BANNER); at >= 0; at = text.indexOf(BANNER, at + 1)) {
             memory[at] = 'X';
         }
-        String core = write(Guest.builder().ram(0, MemorySegment.ofArray(memory)).vcpu(kernel.generalRegisters()).build(), "elf");
+        String core = write(
+                Guest.builder().ram(0, MemorySegment.ofArray(memory)).vcpu(kernel.generalRegisters()).build(), "elf");
         String address = hex(kernel.textAddress());
         String[] stated = {"--cr3", hex(kernel.root()), "--paging", "4-level"};
         assertEquals(ExitCode.FAILED, Run.of("read", "--virtual", core, address).code());
@@ -216,7 +218,8 @@ class KernelAddressesTest {
     void aSearchThatReadNothingFoundNothingOut() throws IOException {
         MadeUpKernel kernel = kernel(0);
         String core = write(kernel.guest().vcpu(kernel.registers()).build(), "elf");
-        for (List<String> where : List.of(List.of("--virtual", "--range", "0x1000-0x1fff"), List.of("--range", "1T-2T"))) {
+        for (List<String> where : List.of(List.of("--virtual", "--range", "0x1000-0x1fff"),
+                List.of("--range", "1T-2T"))) {
             List<String> words = new ArrayList<>(List.of("search", core, "text"));
             words.addAll(where);
             Run run = Run.of(words.toArray(String[]::new));
@@ -239,6 +242,7 @@ class KernelAddressesTest {
         assertTrue(Run.of("info", "--vmcoreinfo", core).expect(0).err().contains("0x100018, 0xf00018"));
         String converted = folder.resolve("two.elf").toString();
         Run convert = Run.of("convert", "raw:" + raw, "-o", converted, "--to", "elf").expect(0);
-        assertTrue((convert.out() + convert.err()).contains("may be that of another kernel"), convert.out() + convert.err());
+        assertTrue((convert.out() + convert.err()).contains("may be that of another kernel"),
+                convert.out() + convert.err());
     }
 }

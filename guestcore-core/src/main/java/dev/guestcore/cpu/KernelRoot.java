@@ -52,7 +52,8 @@ public record KernelRoot(Paging paging, long kernel, String from, List<Place> pl
 
     @Override
     public String toString() {
-        return "KernelRoot[paging=" + paging + ", kernel=0x" + Long.toHexString(kernel) + ", from=" + from + ", places=" + places
+        return "KernelRoot[paging=" + paging + ", kernel=0x" + Long.toHexString(kernel) + ", from=" + from + ", places="
+                + places
                 + "]";
     }
 }

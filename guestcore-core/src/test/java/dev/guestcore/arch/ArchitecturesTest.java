@@ -64,7 +64,8 @@ class ArchitecturesTest {
             assertTrue(
                     family.name().matches("[a-z][a-z0-9]*"),
                     () -> family.name() + ": a name is letters and digits, in lower case");
-            assertEquals(1, Integer.bitCount(family.pageSize()), () -> family.name() + ": a page size is a power of two");
+            assertEquals(1, Integer.bitCount(family.pageSize()),
+                    () -> family.name() + ": a page size is a power of two");
             assertTrue(
                     family.pageSize() >= Architecture.SMALLEST_PAGE,
                     () -> family.name() + ": the page size is below the smallest");

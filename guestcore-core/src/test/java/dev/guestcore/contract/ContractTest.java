@@ -221,7 +221,8 @@ class ContractTest {
                 about + ": help begins with the scheme");
         for (String locator : List.of("no such thing", "/no/such/thing", "\u0000")) {
             FormatContract.assertDomainError(
-                    () -> source.connect(locator).close(), about + ": a locator that is none, \"" + locator + "\",", true);
+                    () -> source.connect(locator).close(), about + ": a locator that is none, \"" + locator + "\",",
+                    true);
         }
         assertDocumented(source.scheme() + ":", about);
     }

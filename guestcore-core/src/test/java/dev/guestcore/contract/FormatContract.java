@@ -79,9 +79,11 @@ final class FormatContract {
         assertTrue(format.name().matches("[a-z][a-z0-9-]*"), about("the name is short and in lower case"));
         assertFalse(format.title().isBlank(), about("has a title for people"));
         format.namedParts().ifPresent(named -> {
-            assertTrue(named.help().matches("(?s)" + named.scheme() + ":.*[^ ] {2}[^ ].*"), about("help begins with the scheme"));
+            assertTrue(named.help().matches("(?s)" + named.scheme() + ":.*[^ ] {2}[^ ].*"),
+                    about("help begins with the scheme"));
             assertDomainError(
-                    () -> FileSet.open(named.parts(""), Progress.none()).close(), about("no parts behind the scheme"), true);
+                    () -> FileSet.open(named.parts(""), Progress.none()).close(), about("no parts behind the scheme"),
+                    true);
         });
     }
 
@@ -97,7 +99,8 @@ final class FormatContract {
                     checks.stream().filter(check -> check.result() == Check.Result.FAIL).toList(),
                     about("its own sample breaks no rule"));
             assertTrue(checks.size() > 1, about("has rules of its own"));
-            assertEquals(checks.size(), checks.stream().map(Check::id).distinct().count(), about("no rule has two numbers"));
+            assertEquals(checks.size(), checks.stream().map(Check::id).distinct().count(),
+                    about("no rule has two numbers"));
         }
         try (Guest guest = open(sample)) {
             assertEquals(format.name(), guest.provenance().format(), about("the guest says of which format it is"));
@@ -127,7 +130,8 @@ final class FormatContract {
     void keepsTheContractOfMemory() throws Exception {
         try (Guest guest = open(sample)) {
             new MemoryContract(guest.memory()).check();
-            assertEquals(guest.vcpus().size(), guest.vcpus().stream().distinct().count(), about("no vCPU is there twice"));
+            assertEquals(guest.vcpus().size(), guest.vcpus().stream().distinct().count(),
+                    about("no vCPU is there twice"));
         }
     }
 
@@ -172,7 +176,8 @@ final class FormatContract {
     }
 
     private static byte[] cut(byte[] content, int index, Random random) {
-        return Arrays.copyOf(content, index == 0 ? 0 : random.nextInt(index % 2 == 0 ? content.length : Math.min(8192, content.length)));
+        return Arrays.copyOf(content,
+                index == 0 ? 0 : random.nextInt(index % 2 == 0 ? content.length : Math.min(8192, content.length)));
     }
 
     /** Half of the damage is where headers are, and in bytes that make numbers large. */
@@ -228,7 +233,8 @@ final class FormatContract {
     void comesBackFromItsWriter(Guest guest, Path target) {
         if (!format.canWrite()) {
             assertEquals(List.of(), format.writeOptions(), about("cannot write and has options for it"));
-            assertThrows(UnsupportedRequestException.class, () -> format.writer(Map.of()), about("cannot write and has a writer"));
+            assertThrows(UnsupportedRequestException.class, () -> format.writer(Map.of()),
+                    about("cannot write and has a writer"));
             return;
         }
         assertThrows(
@@ -243,7 +249,8 @@ final class FormatContract {
         writer.write(guest, target, Progress.none());
         assertTrue(target.toFile().length() <= planned, about("writes more than it planned"));
         try (Guest back = open(target)) {
-            assertEquals(Patterns.contents(guest.memory()), Patterns.contents(back.memory()), about("memory comes back"));
+            assertEquals(Patterns.contents(guest.memory()), Patterns.contents(back.memory()),
+                    about("memory comes back"));
         }
     }
 
@@ -257,7 +264,8 @@ final class FormatContract {
                         || Files.readString(candidate).lines().limit(5).anyMatch(line -> line.contains(name));
             }
         }
-        assertTrue(page, about("has no page in docs/formats, named " + format.name() + ".md or naming " + name + " at its top"));
+        assertTrue(page,
+                about("has no page in docs/formats, named " + format.name() + ".md or naming " + name + " at its top"));
         assertTrue(
                 Files.readAllLines(repository.resolve("README.md")).stream()
                         .anyMatch(line -> line.startsWith("|") && line.contains("| " + name + " |")),

@@ -70,7 +70,8 @@ class RegressionTest {
             String name = format.name().equals("raw") ? "raw-map" : format.name();
             assertTrue(
                     Targets.names().contains(name),
-                    () -> "format " + format.name() + " has no target; add one to Targets and a row to docs/fuzzing.md");
+                    () -> "format " + format.name()
+                            + " has no target; add one to Targets and a row to docs/fuzzing.md");
         }
     }
 

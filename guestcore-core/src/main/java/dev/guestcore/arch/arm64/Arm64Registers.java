@@ -69,7 +69,8 @@ final class Arm64Registers {
         if ((registers.getOrElse(Arm64.PSTATE, 0) & PSTATE_32) != 0) {
             // The low bits are a mode of AArch32: its user mode runs below a kernel of 64 bits.
             if ((registers.get(Arm64.PSTATE) & 0xf) != 0) {
-                throw new GuestcoreException("vCPU " + vcpu.index() + " runs a kernel of 32 bits, whose page tables are not"
+                throw new GuestcoreException("vCPU " + vcpu.index()
+                        + " runs a kernel of 32 bits, whose page tables are not"
                         + " known to Guestcore; state the paging mode and the page-table root of a kernel of 64 bits");
             }
             level = 0;
@@ -200,7 +201,8 @@ final class Arm64Registers {
     }
 
     private Paging off(String how, boolean physical) {
-        return new Arm64Paging(Arm64PagingMode.OFF, null, null, plain(physical ? Optional.empty() : secondStage()), how);
+        return new Arm64Paging(Arm64PagingMode.OFF, null, null, plain(physical ? Optional.empty() : secondStage()),
+                how);
     }
 
     private Arm64Paging.Rules plain(Optional<Paging> second) {
@@ -270,7 +272,8 @@ final class Arm64Registers {
         OptionalLong offset = numbers.number("kimage_voffset");
         OptionalLong symbol = numbers.symbol("swapper_pg_dir");
         OptionalLong size = numbers.number("TCR_EL1_T1SZ");
-        OptionalLong bits = size.isPresent() ? OptionalLong.of(Long.SIZE - size.getAsLong()) : numbers.number("VA_BITS");
+        OptionalLong bits =
+                size.isPresent() ? OptionalLong.of(Long.SIZE - size.getAsLong()) : numbers.number("VA_BITS");
         int page = numbers.value("PAGESIZE").map(Arm64Registers::pageShift).orElse(12);
         if (offset.isEmpty() || symbol.isEmpty() || bits.isEmpty()
                 || !Arm64PagingMode.exists(page, (int) bits.getAsLong())) {

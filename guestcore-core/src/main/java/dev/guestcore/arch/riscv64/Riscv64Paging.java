@@ -66,7 +66,8 @@ public record Riscv64Paging(Riscv64PagingMode mode, long root, int physicalBits,
     /** The rules that the registers set. */
     static Riscv64Paging of(Processor vcpu, TranslationOptions options) {
         RegisterState registers = vcpu.registers();
-        int width = options.physicalBits() < TranslationOptions.defaults().physicalBits() ? options.physicalBits() : WIDEST;
+        int width =
+                options.physicalBits() < TranslationOptions.defaults().physicalBits() ? options.physicalBits() : WIDEST;
         if (options.mode().isEmpty()
                 && options.root().isEmpty()
                 && registers.knows(Riscv64.PRIV)
@@ -101,7 +102,8 @@ public record Riscv64Paging(Riscv64PagingMode mode, long root, int physicalBits,
         Riscv64PagingMode mode = Riscv64PagingMode.ofCode(code)
                 .orElseThrow(() -> new GuestcoreException("vCPU " + vcpu.index() + ": satp 0x" + Long.toHexString(satp)
                         + " has the mode " + code + ", which is none of 0, 8, 9, 10; state the paging mode"));
-        String how = "satp.MODE is " + code + (mode.hasTables() ? ", address space " + (satp >>> ASID_SHIFT & 0xffff) : "");
+        String how =
+                "satp.MODE is " + code + (mode.hasTables() ? ", address space " + (satp >>> ASID_SHIFT & 0xffff) : "");
         return new Riscv64Paging(mode, satp, width, how);
     }
 

@@ -223,6 +223,7 @@ public record S390xPaging(
 
     @Override
     public String toString() {
-        return mode.title() + " paging from root 0x" + Long.toHexString(root) + ", prefix 0x" + Long.toHexString(prefixAddress) + " (" + how + ")";
+        return mode.title() + " paging from root 0x" + Long.toHexString(root) + ", prefix 0x"
+                + Long.toHexString(prefixAddress) + " (" + how + ")";
     }
 }

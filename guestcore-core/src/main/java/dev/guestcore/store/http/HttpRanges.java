@@ -171,7 +171,8 @@ final class HttpRanges {
     private PassingFault fault(Throwable failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
             if (cause instanceof UnresolvedAddressException) {
-                throw new SourceException(name + ": there is no host '" + address.getHost() + "', or no network", failure);
+                throw new SourceException(name + ": there is no host '" + address.getHost() + "', or no network",
+                        failure);
             }
             if (cause instanceof SSLException) {
                 throw new SourceException(name + ": no secure connection: " + cause.getMessage()

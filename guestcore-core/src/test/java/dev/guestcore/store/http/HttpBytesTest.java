@@ -408,9 +408,9 @@ class HttpBytesTest {
     void aServerWhoseCertificateNobodySignedGetsNoRequest() throws Exception {
         Path keys = folder.resolve("keys");
         Process keytool = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
-                        "-genkeypair", "-keyalg", "EC", "-storetype", "PKCS12", "-keystore", keys.toString(), "-storepass",
-                        "secret", "-dname", "CN=localhost", "-ext", "san=dns:localhost,ip:127.0.0.1")
+                Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+                "-genkeypair", "-keyalg", "EC", "-storetype", "PKCS12", "-keystore", keys.toString(), "-storepass",
+                "secret", "-dname", "CN=localhost", "-ext", "san=dns:localhost,ip:127.0.0.1")
                 .redirectErrorStream(true)
                 .start();
         String said = new String(keytool.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
