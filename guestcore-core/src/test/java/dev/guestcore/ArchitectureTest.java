@@ -36,11 +36,13 @@ class ArchitectureTest {
      */
     private static final List<List<String>> FLOORS = List.of(
             // what needs no guest
-            List.of("report", "error", "cpu", "arch", "arch.*", "internal.file", "internal.lzo", "internal.ranges", "internal.spool"),
+            List.of("report", "error", "cpu", "arch", "arch.*", "internal.file", "internal.lzo", "internal.ranges",
+                    "internal.spool"),
             // the model
             List.of("", "facts"),
             // bytes in files and in memory
-            List.of("file", "internal.text", "internal.memory", "internal.output", "internal.freeze", "internal.parallel",
+            List.of("file", "internal.text", "internal.memory", "internal.output", "internal.freeze",
+                    "internal.parallel",
                     "internal.remote"),
             // what is in the memory of a guest
             List.of("address", "search", "kernel", "internal.kernel"),
@@ -76,7 +78,8 @@ class ArchitectureTest {
     private static final String LIBRARY = "dev.guestcore";
 
     private static int floor(JavaClass item) {
-        String name = item.getPackageName().equals(LIBRARY) ? "" : item.getPackageName().substring(LIBRARY.length() + 1);
+        String name =
+                item.getPackageName().equals(LIBRARY) ? "" : item.getPackageName().substring(LIBRARY.length() + 1);
         for (int floor = 0; floor < FLOORS.size(); floor++) {
             for (String room : FLOORS.get(floor)) {
                 boolean below = room.endsWith(".*") && name.startsWith(room.substring(0, room.length() - 1));

@@ -46,7 +46,8 @@ class NoCommandLineTest {
         List<String> texts = new ArrayList<>();
         try {
             for (PoolEntry entry : ClassFile.of().parse(file).constantPool()) {
-                if (entry instanceof Utf8Entry text && OPTION.matcher(text.stringValue().replaceAll(VIRSH, "")).find()) {
+                if (entry instanceof Utf8Entry text
+                        && OPTION.matcher(text.stringValue().replaceAll(VIRSH, "")).find()) {
                     texts.add(text.stringValue());
                 }
             }

@@ -114,7 +114,8 @@ public final class Scaling {
         double seconds = (System.nanoTime() - begin) / 1e9;
         // A search that finds nothing says so by its exit code.
         if (process.exitValue() > (name.equals("search") ? 1 : 0)) {
-            throw new IOException(String.join(" ", arguments) + " failed: " + Files.readString(folder.resolve("errors")));
+            throw new IOException(
+                    String.join(" ", arguments) + " failed: " + Files.readString(folder.resolve("errors")));
         }
         System.out.printf(Locale.ROOT, LINE, size, name, seconds(seconds), seconds(cpu), resident / 1024 + " MiB",
                 heap(Files.readAllLines(log)) + " MiB");

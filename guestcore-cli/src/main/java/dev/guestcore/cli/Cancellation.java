@@ -98,7 +98,8 @@ final class Cancellation {
 
     /** A shutdown hook is not told why it runs, but the virtual machine's thread for a signal bears that signal's name. */
     private static int exitCodeOfSignal() {
-        Set<String> threads = Thread.getAllStackTraces().keySet().stream().map(Thread::getName).collect(Collectors.toSet());
+        Set<String> threads =
+                Thread.getAllStackTraces().keySet().stream().map(Thread::getName).collect(Collectors.toSet());
         return threads.contains("SIGTERM handler")
                 ? ExitCode.TERMINATED
                 : threads.contains("SIGHUP handler") ? ExitCode.HUNG_UP : ExitCode.CANCELLED;

@@ -84,8 +84,9 @@ final class ExcludedPages {
         for (String name : wanted) {
             Set<PageKinds.Kind> meant = NAMES.get(name);
             if (meant == null) {
-                throw verb.usage("--exclude " + name + ": no such kind of page; choose of " + String.join(", ", NAMES.keySet())
-                        + Nearest.hint(name, NAMES.keySet()));
+                throw verb.usage(
+                        "--exclude " + name + ": no such kind of page; choose of " + String.join(", ", NAMES.keySet())
+                                + Nearest.hint(name, NAMES.keySet()));
             }
             kinds.addAll(meant);
         }

@@ -93,7 +93,8 @@ final class Hits {
             line.append("  ").append(Printable.of(hit.region()));
         }
         owner.ifPresent(process -> line.append("  ")
-                .append(Printable.of((process.name() + " (pid " + process.pid() + ")  " + process.area(hit.address())).strip())));
+                .append(Printable.of(
+                        (process.name() + " (pid " + process.pid() + ")  " + process.area(hit.address())).strip())));
         line.append(style.faint("  " + Text.counted(hit.length(), "byte")));
         console.out().println(line);
         lines(hit).forEach(text -> console.out().println(fitted(text, marked(text, hit, style))));
@@ -217,7 +218,8 @@ final class Hits {
         }
         if (summary.unreadableBytes() > 0) {
             console.out().println(style.odd(
-                    Amounts.human(summary.unreadableBytes()) + " could not be searched: the source does not have them"));
+                    Amounts.human(summary.unreadableBytes())
+                            + " could not be searched: the source does not have them"));
         }
         if (summary.repeatedBytes() > 0) {
             console.out().println(style.faint(

@@ -97,9 +97,11 @@ final class InfoText {
         String hypervisor = origin.hypervisor()
                 .map(name -> ", " + name + origin.hypervisorVersion().map(version -> " " + version).orElse(""))
                 .orElse("");
-        print.accept(Printable.of(Locations.printable(source) + ": " + FormatNames.title(origin.format()) + hypervisor + "; "
-                + Text.counted(guest.vcpus().size(), "vCPU") + ", " + Amounts.human(summary.bytes(MemoryRegion.Kind.RAM))
-                + " RAM"));
+        print.accept(
+                Printable.of(Locations.printable(source) + ": " + FormatNames.title(origin.format()) + hypervisor + "; "
+                        + Text.counted(guest.vcpus().size(), "vCPU") + ", "
+                        + Amounts.human(summary.bytes(MemoryRegion.Kind.RAM))
+                        + " RAM"));
     }
 
     /** "2023-11-14 22:13:20 UTC". */
@@ -302,9 +304,11 @@ final class InfoText {
         if (told || kernel.hasLinuxSymbols()) {
             next(commands, "ps", "", "shows the processes");
             boolean crashed = kernel.panic().isPresent();
-            next(commands, "log", crashed ? " --crash" : "", "shows what the kernel logged" + (crashed ? " of the crash" : ""));
+            next(commands, "log", crashed ? " --crash" : "",
+                    "shows what the kernel logged" + (crashed ? " of the crash" : ""));
             if (!advice.isEmpty()) {
-                next(commands, "symbols", " --to vmlinux -o vmlinux", "makes a vmlinux for debuggers, without debug files");
+                next(commands, "symbols", " --to vmlinux -o vmlinux",
+                        "makes a vmlinux for debuggers, without debug files");
             }
         }
         if (!guest.vcpus().isEmpty()) {

@@ -141,8 +141,9 @@ final class LinuxSection {
                 + " by its own clock"));
         if (trouble.isPresent()) {
             Trouble last = trouble.get();
-            lines.add("last words: " + style.bad(Printable.of(last.headline().text())) + style.faint(" (" + last.kind().label()
-                    + " " + span(Duration.ofNanos(last.headline().nanoseconds())) + " after the start)"));
+            lines.add("last words: " + style.bad(Printable.of(last.headline().text()))
+                    + style.faint(" (" + last.kind().label()
+                            + " " + span(Duration.ofNanos(last.headline().nanoseconds())) + " after the start)"));
         } else if (hasLog) {
             lines.add("running; its log tells of no trouble");
         }

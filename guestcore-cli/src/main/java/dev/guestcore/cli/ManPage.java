@@ -49,7 +49,8 @@ final class ManPage {
         item("1", "failed: nothing was found, a comparison found a difference, or the output could not be written");
         item("2", "the command line is wrong; nothing was done");
         item("3", "the input is damaged; what can be read was read");
-        item("130", "cancelled with Ctrl\\-C (SIGINT); a guest that was frozen runs again, and no half\\-written file is left");
+        item("130",
+                "cancelled with Ctrl\\-C (SIGINT); a guest that was frozen runs again, and no half\\-written file is left");
         item("143, 129", "the same, ended by SIGTERM or SIGHUP");
         section("ENVIRONMENT");
         item("GUESTCORE_DEBUG", "if set, errors come with a stack trace, as with \\-\\-debug");

@@ -120,7 +120,8 @@ final class MappingList {
             line(style.odd("tables that the source does not have: " + Amounts.count(summary.unreadableTables())));
         }
         summary.stoppedAt().ifPresent(address -> line(style.bad("gave up at " + Json.address(address) + ": more than "
-                + Amounts.count(AddressSpace.MOST_TABLES) + " tables; they refer to each other, or are not page tables")));
+                + Amounts.count(AddressSpace.MOST_TABLES)
+                + " tables; they refer to each other, or are not page tables")));
     }
 
     private static Map<String, Object> json(Mapping mapping) {

@@ -88,7 +88,8 @@ final class ZshCompletion {
                 .flatMap(option -> Stream.of(option.names()))
                 .collect(Collectors.joining("|"));
         return FRAME.formatted(
-                program, String.join(" ", Completes.schemes()), commands, cases, valued, lines(completion.options(options)));
+                program, String.join(" ", Completes.schemes()), commands, cases, valued,
+                lines(completion.options(options)));
     }
 
     private String verb(String name, CommandSpec spec) {

@@ -127,7 +127,8 @@ class DiffVerbTest {
     void wrongCommandLines() {
         Run.of("diff", before).refuses("<there>");
         Run.of("diff", before, after, "--force").refuses("--svg");
-        assertTrue(Run.of("diff", before, after, "--json", "--svg", "-").expect(ExitCode.USAGE).err().contains("--json"));
+        assertTrue(
+                Run.of("diff", before, after, "--json", "--svg", "-").expect(ExitCode.USAGE).err().contains("--json"));
         Run.of("diff", before, folder.resolve("missing").toString()).failsWith(ExitCode.FAILED, "no such file");
     }
 }

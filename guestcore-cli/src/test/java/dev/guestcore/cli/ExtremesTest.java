@@ -72,7 +72,8 @@ class ExtremesTest {
         }
         head.position((int) note).putInt(5).putInt(336).putInt(1).put("CORE".getBytes(StandardCharsets.US_ASCII));
         try (FileChannel channel =
-                FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, StandardOpenOption.SPARSE)) {
+                FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE,
+                        StandardOpenOption.SPARSE)) {
             channel.write(head.rewind(), 0);
             channel.write(ByteBuffer.allocate(1), offset - 1);
         }
@@ -147,7 +148,8 @@ class ExtremesTest {
             String out = file("out." + format);
             run("convert", many, "-o", out, "--to", format);
             assertEquals(
-                    "needle 19", run("read", out, "0x" + Long.toHexString(2L * PAGE * 950_000), "9", "--raw").out(), format);
+                    "needle 19", run("read", out, "0x" + Long.toHexString(2L * PAGE * 950_000), "9", "--raw").out(),
+                    format);
             Files.delete(Path.of(out));
         }
     }

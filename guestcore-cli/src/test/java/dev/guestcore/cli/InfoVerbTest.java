@@ -143,14 +143,17 @@ class InfoVerbTest {
     void memoryAloneIsOfTheMachineThatTheKernelNames() throws IOException {
         Path image = folder.resolve("image");
         byte[] memory = new byte[0x10000];
-        byte[] banner = ("Linux version 6.1.0-9-arm64 (a@b) (gcc-12 (Debian 12.2.0-14) 12.2.0, GNU ld) #1 SMP Debian 6.1.27-1\n")
-                .getBytes(StandardCharsets.US_ASCII);
+        byte[] banner =
+                ("Linux version 6.1.0-9-arm64 (a@b) (gcc-12 (Debian 12.2.0-14) 12.2.0, GNU ld) #1 SMP Debian 6.1.27-1\n")
+                        .getBytes(StandardCharsets.US_ASCII);
         System.arraycopy(banner, 0, memory, 0x3000, banner.length);
         Files.write(image, memory);
-        String first = Run.of("info", "--scan", "raw:" + image + "@0x40000000").expect(0).out().lines().findFirst().orElseThrow();
+        String first = Run.of("info", "--scan", "raw:" + image + "@0x40000000").expect(0).out().lines().findFirst()
+                .orElseThrow();
         assertTrue(first.contains("arm64") && !first.contains("x86"), first);
         Files.write(image, new byte[0x10000]);
-        first = Run.of("info", "--scan", "raw:" + image + "@0x40000000").expect(0).out().lines().findFirst().orElseThrow();
+        first = Run.of("info", "--scan", "raw:" + image + "@0x40000000").expect(0).out().lines().findFirst()
+                .orElseThrow();
         assertFalse(first.contains("x86"), first);
     }
 }

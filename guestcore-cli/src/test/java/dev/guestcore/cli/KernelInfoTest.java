@@ -77,7 +77,8 @@ class KernelInfoTest {
                 .array();
         byte[] note = elf.note("VMCOREINFO", 0, header);
         elf.programHeader(4, elf.content(note), 0, 0, note.length, note.length);
-        String core = ElfFiles.write(folder.resolve("windows.core"), elf.load(0x1000, new byte[4096]).build()).toString();
+        String core =
+                ElfFiles.write(folder.resolve("windows.core"), elf.load(0x1000, new byte[4096]).build()).toString();
         assertTrue(Run.of("info", core).expect(0).out().startsWith("Windows build 22631"));
         Run.of("info", "--vmcoreinfo", core).failsWith(ExitCode.FAILED, "memory has no VMCOREINFO");
     }

@@ -34,7 +34,8 @@ class StyleTest {
         }
         int[] steps = {0, 95, 135, 175, 215, 255};
         int cube = index - 16;
-        return 0.2126 * linear(steps[cube / 36]) + 0.7152 * linear(steps[cube / 6 % 6]) + 0.0722 * linear(steps[cube % 6]);
+        return 0.2126 * linear(steps[cube / 36]) + 0.7152 * linear(steps[cube / 6 % 6])
+                + 0.0722 * linear(steps[cube % 6]);
     }
 
     private static Set<String> codes(String text) {
@@ -47,7 +48,8 @@ class StyleTest {
     void everyColourCanBeReadOnWhiteAndOnBlack() {
         Style style = Style.COLOURED;
         StringBuilder all = new StringBuilder();
-        List.of(style.heading("x"), style.faint("x"), style.good("x"), style.odd("x"), style.bad("x"), style.command("x"))
+        List.of(style.heading("x"), style.faint("x"), style.good("x"), style.odd("x"), style.bad("x"),
+                style.command("x"))
                 .forEach(all::append);
         all.append(Run.of("map", "--color", "always", "--scan", "demo:ram=4M").expect(0).out());
         all.append(Run.of("diff", "--color", "always", "demo:ram=4M", Samples.core("vbox/7.0.10-A").toString()).out());
@@ -105,7 +107,8 @@ class StyleTest {
         Run.of("info", "demo:", "--color", "alway").refuses("did you mean 'always'?");
         Run.of("completion", "--shell", "bsh").refuses("did you mean 'bash'?");
         Run.of("translate", "demo:", "0", "--paging", "4level").refuses("did you mean '4-level'?");
-        Run.of("capture", "demo:", "-o", "b", "--to", "vbox", "--freeze", "snapshto").refuses("did you mean 'snapshot'?");
+        Run.of("capture", "demo:", "-o", "b", "--to", "vbox", "--freeze", "snapshto")
+                .refuses("did you mean 'snapshot'?");
         Run.of("capture", "demo:", "-o", "b", "--to", "vbox", "--layout", "7.1x").refuses("7.0");
         Run.of("info", "qmeu:/run/vm.qmp").failsWith(ExitCode.FAILED, "did you mean 'qemu:'?");
         Run.of("info", "dmeo:").failsWith(ExitCode.FAILED, "did you mean 'demo:'?");

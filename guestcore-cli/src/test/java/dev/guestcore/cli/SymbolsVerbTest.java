@@ -57,7 +57,8 @@ class SymbolsVerbTest {
 
     @Test
     void filtersLeaveOthersOut() {
-        assertEquals(List.of("ffffffff83000000 B _end"), lines(0, "symbols", guest, "_*", "--type", "Bb").subList(0, 1));
+        assertEquals(List.of("ffffffff83000000 B _end"),
+                lines(0, "symbols", guest, "_*", "--type", "Bb").subList(0, 1));
         Run none = Run.of("symbols", guest, "--module", "nvme").expect(1);
         assertEquals("", none.out());
         assertTrue(none.err().startsWith("guestcore: no symbols of module 'nvme'; "), none.err());

@@ -18,7 +18,8 @@ public final class EncryptionBitException extends GuestcoreException {
      * @param bit number of the address bit
      */
     public EncryptionBitException(long root, int bit) {
-        super("the page-table root 0x" + Long.toHexString(root) + " has address bit " + bit + " set, which lies above all of"
+        super("the page-table root 0x" + Long.toHexString(root) + " has address bit " + bit
+                + " set, which lies above all of"
                 + " the guest's memory: with AMD's memory encryption (SME, SEV) such a bit marks encrypted pages and is no"
                 + " part of the address; state encryption bit " + bit);
         this.bit = bit;

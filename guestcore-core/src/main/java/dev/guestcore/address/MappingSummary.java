@@ -39,7 +39,8 @@ public record MappingSummary(OptionalLong stoppedAt, long tables, long unreadabl
     @Override
     public String toString() {
         String stop = stoppedAt.isPresent() ? ", stopped at 0x" + Long.toHexString(stoppedAt.getAsLong()) : "";
-        return tables + " tables, " + unreadableTables + " unreadable, " + reservedEntries + " entries with reserved bits"
+        return tables + " tables, " + unreadableTables + " unreadable, " + reservedEntries
+                + " entries with reserved bits"
                 + stop;
     }
 }

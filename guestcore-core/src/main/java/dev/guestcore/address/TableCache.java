@@ -11,8 +11,10 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 /** Recently used pages of page tables: at most 2 MiB, whatever the guest's size. Thread-safe. */
 final class TableCache {
 
-    private static final ValueLayout.OfLong LITTLE_64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfInt LITTLE_32 = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LITTLE_64 =
+            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt LITTLE_32 =
+            ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private static final int PAGE = Architecture.SMALLEST_PAGE;
     private static final int SLOTS = 512;

@@ -40,7 +40,8 @@ public final class Architectures {
 
     /** Arm of either width: what Xen's dump-core tells. */
     public static final Architecture ARM = new NamedArchitecture(
-            "arm", "Arm", OptionalInt.empty(), Optional.empty(), Architecture.SMALLEST_PAGE, List.of(Arm64Architecture.MACHINE, MACHINE_ARM));
+            "arm", "Arm", OptionalInt.empty(), Optional.empty(), Architecture.SMALLEST_PAGE,
+            List.of(Arm64Architecture.MACHINE, MACHINE_ARM));
 
     /** 64-bit RISC-V. */
     public static final Architecture RISCV64 = Riscv64Architecture.INSTANCE;

@@ -175,7 +175,8 @@ public final class Capture {
             PlacedMemory placed = new PlacedMemory(output, target);
             FreezeRequest placing =
                     request.withProgress(progress).withFolder(folder(file)).withPlacer(placed);
-            try (Guest frozen = source.freeze(isWhole ? placing : request.withProgress(progress).withFolder(folder(file)));
+            try (Guest frozen =
+                    source.freeze(isWhole ? placing : request.withProgress(progress).withFolder(folder(file)));
                     Guest guest = view.apply(frozen)) {
                 WritePlan plan = plan(target, guest);
                 companions.begin(plan.companions());

@@ -152,7 +152,8 @@ public final class TargetDescription {
          */
         public Builder register(
                 String name, int bits, String type, String group, Function<RegisterState, Optional<byte[]>> value) {
-            xml.append("<reg name=\"").append(name).append("\" bitsize=\"").append(bits).append("\" type=\"").append(type);
+            xml.append("<reg name=\"").append(name).append("\" bitsize=\"").append(bits).append("\" type=\"")
+                    .append(type);
             if (!group.isEmpty()) {
                 xml.append("\" group=\"").append(group);
             }

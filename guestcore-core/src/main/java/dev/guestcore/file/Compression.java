@@ -138,6 +138,7 @@ public enum Compression {
             default -> label() + " -dc";
         };
         String name = ShellWords.quoted(file);
-        return (offset == 0 ? tool + " < " + name : "tail -c +" + (offset + 1) + " " + name + " | " + tool) + " > vm.dump";
+        return (offset == 0 ? tool + " < " + name : "tail -c +" + (offset + 1) + " " + name + " | " + tool)
+                + " > vm.dump";
     }
 }

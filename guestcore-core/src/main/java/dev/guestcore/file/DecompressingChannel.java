@@ -87,7 +87,8 @@ public final class DecompressingChannel implements ReadableByteChannel {
         } catch (IOException | RuntimeException e) {
             // A damaged stream makes a decompressor throw nearly anything.
             String message = e.getMessage();
-            damage = Optional.of(message == null ? e.getClass().getSimpleName() : message.replaceAll("\\p{Cntrl}", "?"));
+            damage = Optional
+                    .of(message == null ? e.getClass().getSimpleName() : message.replaceAll("\\p{Cntrl}", "?"));
             return -1;
         }
     }

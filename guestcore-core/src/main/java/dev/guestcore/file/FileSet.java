@@ -106,7 +106,8 @@ public final class FileSet implements AutoCloseable {
      * @throws IllegalArgumentException if it is no such name
      */
     public Optional<Path> placeBeside(String name) {
-        if (name.isEmpty() || name.equals(".") || name.equals("..") || name.indexOf('/') >= 0 || name.indexOf('\\') >= 0) {
+        if (name.isEmpty() || name.equals(".") || name.equals("..") || name.indexOf('/') >= 0
+                || name.indexOf('\\') >= 0) {
             throw new IllegalArgumentException("'" + name + "' is not the name of a file alone");
         }
         return folder.isPresent()

@@ -73,7 +73,8 @@ public record Check(
     @Override
     public String toString() {
         String place = offset.isPresent() ? " at offset 0x" + Long.toHexString(offset.getAsLong()) : "";
-        String values = (expected.isEmpty() ? "" : ", expected " + expected) + (found.isEmpty() ? "" : ", found " + found);
+        String values =
+                (expected.isEmpty() ? "" : ", expected " + expected) + (found.isEmpty() ? "" : ", found " + found);
         return id + " " + result + ": " + rule + place + values + (readers.isEmpty() ? "" : "; " + readers);
     }
 }

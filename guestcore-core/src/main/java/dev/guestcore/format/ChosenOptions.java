@@ -27,8 +27,9 @@ public final class ChosenOptions {
         for (String name : chosen.keySet()) {
             if (format.writeOptions().stream().noneMatch(option -> option.name().equals(name))) {
                 String names = format.writeOptions().stream().map(WriteOption::name).collect(Collectors.joining(", "));
-                throw new UnsupportedRequestException("format " + format.name() + " has no option '" + name + "'; it has "
-                        + (names.isEmpty() ? "none" : names));
+                throw new UnsupportedRequestException(
+                        "format " + format.name() + " has no option '" + name + "'; it has "
+                                + (names.isEmpty() ? "none" : names));
             }
         }
         return new ChosenOptions(format, chosen);

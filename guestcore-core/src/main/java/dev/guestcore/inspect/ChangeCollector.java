@@ -49,7 +49,8 @@ public final class ChangeCollector {
     public static ChangeCollector between(Guest before, Guest after) {
         String first = MemoryMap.origin(before.provenance());
         String second = MemoryMap.origin(after.provenance());
-        String origin = first.equals(second) ? first : first.isEmpty() || second.isEmpty() ? first + second : first + " / " + second;
+        String origin = first.equals(second) ? first
+                : first.isEmpty() || second.isEmpty() ? first + second : first + " / " + second;
         String title = MemoryMap.title(before.provenance()) + " and " + MemoryMap.title(after.provenance());
         return new ChangeCollector(MemoryMap.of(before).titled(title, origin));
     }

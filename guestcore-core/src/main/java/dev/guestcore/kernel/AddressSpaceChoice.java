@@ -104,9 +104,10 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
                 return byKernel(known)
                         .orElseThrow(() -> vcpu != null
                                 ? e
-                                : new UnsupportedRequestException("this guest has no vCPU, and no kernel was found in its"
-                                        + " memory whose page tables could be used; state the page-table root and the"
-                                        + " paging mode"));
+                                : new UnsupportedRequestException(
+                                        "this guest has no vCPU, and no kernel was found in its"
+                                                + " memory whose page tables could be used; state the page-table root and the"
+                                                + " paging mode"));
             }
         }
 
@@ -136,7 +137,8 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
 
         private AddressSpaceChoice encrypted(Vcpu vcpu, long mask, String source) {
             AddressSpace space = AddressSpace.of(guest, vcpu, KernelTables.masked(stated, mask));
-            String basis = "address bit " + Long.numberOfTrailingZeros(mask) + " marks encrypted pages: sme_mask of VMCOREINFO ("
+            String basis = "address bit " + Long.numberOfTrailingZeros(mask)
+                    + " marks encrypted pages: sme_mask of VMCOREINFO ("
                     + source + ")";
             return new AddressSpaceChoice(space, Optional.of(basis), Derived.Confidence.CERTAIN);
         }
@@ -179,7 +181,8 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
                 PagingMode mode = stated.mode().orElse(own.mode());
                 boolean rootKnown = stated.root().isPresent() || vcpu.registers().knows(X86.CR3);
                 String how = rootKnown
-                        ? stated.mode().isPresent() ? "stated" : "as the kernel's own page tables have it, " + kernel.describe()
+                        ? stated.mode().isPresent() ? "stated"
+                                : "as the kernel's own page tables have it, " + kernel.describe()
                         : "the kernel's own page tables: " + kernel.describe();
                 Paging paging = mode instanceof X86PagingMode x86 && own instanceof X86Paging
                         ? x86Paging(x86, vcpu, own, how)
@@ -199,8 +202,9 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
 
         private Paging filledIn(PagingMode mode, Paging own, String how) {
             if (!mode.equals(own.mode())) {
-                throw new UnsupportedRequestException("the kernel's page tables are of " + own.mode().title() + " paging, not "
-                        + mode.title() + "; state the page-table root with the mode");
+                throw new UnsupportedRequestException(
+                        "the kernel's page tables are of " + own.mode().title() + " paging, not "
+                                + mode.title() + "; state the page-table root with the mode");
             }
             Paging paging = stated.root().isPresent() ? own.withRoot(stated.root().getAsLong()) : own;
             return paging.because(how);
@@ -240,7 +244,8 @@ public record AddressSpaceChoice(AddressSpace space, Optional<String> basis, Der
             for (SearchHit hit : hits) {
                 Optional<KernelTables.Own> own = KernelTables.near(guest, hit.address(), Progress.none());
                 if (own.isPresent()) {
-                    return own.map(found -> new Kernel(found, " at guest-physical 0x" + Long.toHexString(hit.address())));
+                    return own
+                            .map(found -> new Kernel(found, " at guest-physical 0x" + Long.toHexString(hit.address())));
                 }
             }
             return Optional.empty();

@@ -13,7 +13,8 @@ import java.util.regex.Pattern;
  */
 public record DebugPackage(String distribution, String packageName) {
 
-    private static final Pattern RED_HAT = Pattern.compile(".*\\.(fc|el|amzn)(\\d+)(?:[._].*)?\\.(x86_64|aarch64|ppc64le|s390x|i686)");
+    private static final Pattern RED_HAT =
+            Pattern.compile(".*\\.(fc|el|amzn)(\\d+)(?:[._].*)?\\.(x86_64|aarch64|ppc64le|s390x|i686)");
     private static final Pattern SUSE = Pattern.compile("(\\d+\\.\\d+.*)-(default|preempt|rt|azure)");
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9.+~_-]*");
 

@@ -83,7 +83,8 @@ public record DebuggerAdvice(String tool, Optional<String> conversion, String co
             advice.add(format.hasMachineFrames() && !isCompressed(guest, location)
                     ? crashOfParavirtualized(location, xen.get(), Optional.empty())
                     : crashOfParavirtualized(
-                            target(format, location, "xen"), xen.get(), Optional.of(conversion(format, location, "xen"))));
+                            target(format, location, "xen"), xen.get(),
+                            Optional.of(conversion(format, location, "xen"))));
         } else if (isCompressed(guest, location)) {
             String options = note ? "" : crashOptions(facts);
             advice.add(converted(

@@ -33,7 +33,8 @@ public record LinuxBanner(String release, String version) {
 
     private static final byte[] BEGINNING = "Linux version ".getBytes(StandardCharsets.US_ASCII);
     private static final Pattern BANNER =
-            Pattern.compile("Linux version (\\d+\\.\\d+[^ %]{0,60}) \\(.{1,400}\\) (#\\d[\\x20-\\x7e]{0,63})[\\n\\x00]");
+            Pattern.compile(
+                    "Linux version (\\d+\\.\\d+[^ %]{0,60}) \\(.{1,400}\\) (#\\d[\\x20-\\x7e]{0,63})[\\n\\x00]");
     private static final int LONGEST = 1024;
     private static final int CHUNK = 1 << 16;
     private static final int PAGE = Architecture.SMALLEST_PAGE;

@@ -132,9 +132,10 @@ public record VmcoreInfoChoice(VmcoreInfo chosen, Agreement agreement, boolean i
     public Optional<String> doubt() {
         return isConfirmed
                 ? Optional.empty()
-                : Optional.of("memory holds " + all.size() + " different VMCOREINFO texts, at guest-physical " + places()
-                        + "; page tables confirm " + (agreement == Agreement.NONE ? "none" : "more than one")
-                        + " of them, so the one at 0x" + Long.toHexString(chosen.address())
-                        + " that is used may be that of another kernel");
+                : Optional
+                        .of("memory holds " + all.size() + " different VMCOREINFO texts, at guest-physical " + places()
+                                + "; page tables confirm " + (agreement == Agreement.NONE ? "none" : "more than one")
+                                + " of them, so the one at 0x" + Long.toHexString(chosen.address())
+                                + " that is used may be that of another kernel");
     }
 }

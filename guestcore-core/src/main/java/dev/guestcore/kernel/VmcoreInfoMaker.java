@@ -14,8 +14,9 @@ import java.util.ServiceLoader;
 public interface VmcoreInfoMaker {
 
     /** That a text was made, for the user. */
-    Finding NOTE = Finding.note("the kernel's VMCOREINFO is not in memory, so Guestcore made one from symbols and types in memory;"
-            + " its line GUESTCORE=made says so");
+    Finding NOTE = Finding
+            .note("the kernel's VMCOREINFO is not in memory, so Guestcore made one from symbols and types in memory;"
+                    + " its line GUESTCORE=made says so");
 
     /**
      * Makes one.

@@ -83,7 +83,8 @@ final class WrittenFile implements AutoCloseable {
         try {
             while (buffer.hasRemaining()) {
                 if (opened.read(buffer, offset + buffer.position()) < 0) {
-                    throw new SourceException(name + ": became shorter while it was read; let whoever writes it finish");
+                    throw new SourceException(
+                            name + ": became shorter while it was read; let whoever writes it finish");
                 }
             }
         } catch (IOException e) {

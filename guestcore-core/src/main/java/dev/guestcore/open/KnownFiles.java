@@ -33,7 +33,8 @@ public final class KnownFiles {
     private static final List<Kind> KINDS = List.of(
             // Windows: ntddk.h, minidumpapiset.h; the hibernation file after the public tools that read it.
             text("PAGEDU64", "a Windows crash dump (PAGEDU64)" + UNREAD, "open it with WinDbg or Volatility 3"),
-            text("PAGEDUMP", "a Windows crash dump of 32 bits (PAGEDUMP)" + UNREAD, "open it with WinDbg or Volatility 3"),
+            text("PAGEDUMP", "a Windows crash dump of 32 bits (PAGEDUMP)" + UNREAD,
+                    "open it with WinDbg or Volatility 3"),
             text("MDMP", "a Windows minidump, which holds parts of one process and not a machine's memory; ",
                     "open it with WinDbg"),
             text("HIBR", hibernation(), hibernationRemedy()),
@@ -84,7 +85,8 @@ public final class KnownFiles {
             hex("526172211a07", "a RAR archive; ", "unpack it (unrar x FILE) and open the dump in it"),
             new Kind(257, "ustar".getBytes(StandardCharsets.ISO_8859_1), "a tar archive; ",
                     "unpack it (tar -xf FILE) and open the dump in it"),
-            hex("1122334400000001", "one channel of a QEMU migration with multifd, which has a part of the pages only; ",
+            hex("1122334400000001",
+                    "one channel of a QEMU migration with multifd, which has a part of the pages only; ",
                     "the others went elsewhere; migrate the guest to a file"),
             // Disks: qcow2.txt and the other documents of QEMU's block drivers.
             hex("514649fb", "a disk image (qcow2), not a dump; ",
@@ -97,7 +99,8 @@ public final class KnownFiles {
             new Kind(64, HexFormat.of().parseHex("7f10dabe"), disk("VDI"), diskRemedy()),
             new Kind(0x8001, "CD001".getBytes(StandardCharsets.ISO_8859_1), disk("ISO 9660"), diskRemedy()),
             // Programs.
-            new Kind(0x202, "HdrS".getBytes(StandardCharsets.ISO_8859_1), "a Linux kernel to boot (bzImage), not a dump; ",
+            new Kind(0x202, "HdrS".getBytes(StandardCharsets.ISO_8859_1),
+                    "a Linux kernel to boot (bzImage), not a dump; ",
                     "give the name of the dump"),
             text("MZ", "a Windows program, not a dump; ", "give the name of the dump"));
 
@@ -204,7 +207,8 @@ public final class KnownFiles {
     private static boolean isText(byte[] bytes) {
         for (int i = 0; i < Math.min(TEXT_LOOKED_AT, bytes.length); i++) {
             int letter = bytes[i] & 0xff;
-            if (letter < ' ' && letter != '\n' && letter != '\r' && letter != '\t' && letter != 0x1b || letter == 0x7f) {
+            if (letter < ' ' && letter != '\n' && letter != '\r' && letter != '\t' && letter != 0x1b
+                    || letter == 0x7f) {
                 return false;
             }
         }

@@ -207,7 +207,8 @@ class OtherTablesTest {
             return entry | random.nextInt(1 << 12);
         }
         // Of a table of any level, mostly whole ones.
-        return entry | random.nextInt(4) << 2 | (any(3) ? random.nextInt(256) << 6 & 0x3c0 : 0) | (any(4) ? random.nextInt(4) : 3);
+        return entry | random.nextInt(4) << 2 | (any(3) ? random.nextInt(256) << 6 & 0x3c0 : 0)
+                | (any(4) ? random.nextInt(4) : 3);
     }
 
     private String s390x(long asce, long prefix, boolean large, boolean protection, long virtual) {
@@ -312,7 +313,8 @@ class OtherTablesTest {
         if (any(4)) {
             frame <<= page - 3;
         }
-        long entry = frame & 0xffff_ffff_ffffL | (any(3) ? random.nextInt(4) : 3) | random.nextInt(1 << 10) << 2 & 0xcfc;
+        long entry =
+                frame & 0xffff_ffff_ffffL | (any(3) ? random.nextInt(4) : 3) | random.nextInt(1 << 10) << 2 & 0xcfc;
         if (any(4)) {
             entry |= random.nextLong() & 0xfff8_0000_0000_0000L;
         }
@@ -329,7 +331,8 @@ class OtherTablesTest {
      * @param bits width of the address
      * @param output width of the output address
      */
-    private String arm64(long ttbr, int page, int bits, int output, boolean lpa2, boolean hd, boolean hpd, long virtual) {
+    private String arm64(long ttbr, int page, int bits, int output, boolean lpa2, boolean hd, boolean hpd,
+            long virtual) {
         int stride = page - 3;
         int levels = 0;
         for (int covered = page; covered < bits; covered += stride) {

@@ -134,7 +134,8 @@ class RegisterNotesTest {
     @MethodSource("withNotes")
     void aGuestOfRegistersBecomesACore(Architecture family) {
         ByteOrder order = family.byteOrder().orElse(ByteOrder.LITTLE_ENDIAN);
-        RegisterState state = random(family, 8).toBuilder().set(family.instructionPointer().orElseThrow(), 0x40).build();
+        RegisterState state =
+                random(family, 8).toBuilder().set(family.instructionPointer().orElseThrow(), 0x40).build();
         GuestBuilder builder = Guest.builder()
                 .ram(0x1000, MemorySegment.ofArray(new byte[] {1}))
                 .byteOrder(order)

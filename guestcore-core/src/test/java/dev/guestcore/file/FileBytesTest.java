@@ -86,7 +86,8 @@ class FileBytesTest {
                 for (int page = size / 2 / 4096; page < size / 4096; page++) {
                     int way = round + page;
                     long at = page * 4096L;
-                    assertThrows(SourceException.class, () -> read(file, way, at), () -> "way " + way % 5 + " at " + at);
+                    assertThrows(SourceException.class, () -> read(file, way, at),
+                            () -> "way " + way % 5 + " at " + at);
                 }
             }
         }
@@ -119,7 +120,9 @@ class FileBytesTest {
     void saysWhatASpecialFileIsAndWhatToDo() throws Exception {
         Path pipe = folder.resolve("a pipe");
         assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
-        assertEquals(pipe + ": is a named pipe; read it from standard input: write - instead of its name, and < '" + pipe + "'",
+        assertEquals(
+                pipe + ": is a named pipe; read it from standard input: write - instead of its name, and < '" + pipe
+                        + "'",
                 refusal(pipe));
         assertEquals("/dev/null: is a character device, which holds no dump; name the dump file",
                 refusal(Path.of("/dev/null")));

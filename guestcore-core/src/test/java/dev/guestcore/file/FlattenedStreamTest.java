@@ -56,7 +56,8 @@ class FlattenedStreamTest {
                 ByteBuffer expected = ByteBuffer.wrap(assembled).order(ByteOrder.LITTLE_ENDIAN);
                 for (int offset = 0; offset + 8 <= size; offset++) {
                     assertEquals(expected.get(offset) & 0xff, file.u8(offset, "byte"));
-                    assertEquals(expected.getShort(offset) & 0xffff, file.u16(offset, ByteOrder.LITTLE_ENDIAN, "short"));
+                    assertEquals(expected.getShort(offset) & 0xffff,
+                            file.u16(offset, ByteOrder.LITTLE_ENDIAN, "short"));
                     assertEquals(
                             expected.getInt(offset) & 0xffffffffL, file.u32(offset, ByteOrder.LITTLE_ENDIAN, "int"));
                     assertEquals(expected.getLong(offset), file.u64(offset, ByteOrder.LITTLE_ENDIAN, "long"));

@@ -66,7 +66,8 @@ class SharedFileTest {
                 case STAYS -> {}
                 case GOES -> Files.delete(path);
                 case IS_ANOTHERS -> Files.move(
-                        Files.write(folder.resolve("other"), new byte[SIZE]), path, StandardCopyOption.REPLACE_EXISTING);
+                        Files.write(folder.resolve("other"), new byte[SIZE]), path,
+                        StandardCopyOption.REPLACE_EXISTING);
                 default -> throw new AssertionError(name);
             }
             byte[] read = new byte[SIZE];
@@ -122,7 +123,8 @@ class SharedFileTest {
         }
         if (Files.isReadable(Path.of("/proc/self/maps"))) {
             String name = dump.getFileName().toString();
-            assertEquals(0, Files.readAllLines(Path.of("/proc/self/maps")).stream().filter(line -> line.contains(name)).count());
+            assertEquals(0, Files.readAllLines(Path.of("/proc/self/maps")).stream().filter(line -> line.contains(name))
+                    .count());
             try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
                 assertEquals(0, open.filter(descriptor -> leadsTo(descriptor, name)).count());
             }

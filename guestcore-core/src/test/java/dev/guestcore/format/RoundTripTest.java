@@ -55,7 +55,8 @@ class RoundTripTest {
     @Test
     void memoryGoesThroughAllFormatsAndBack() {
         List<String> chain = List.of(
-                "kdump", "xen", "kdump", "vbox", "xen", "elf", "kdump", "lime", "kdump", "raw", "avml", "elf", "raw", "kdump",
+                "kdump", "xen", "kdump", "vbox", "xen", "elf", "kdump", "lime", "kdump", "raw", "avml", "elf", "raw",
+                "kdump",
                 "elf", "lime", "elf", "vbox", "avml");
         try (Guest original = guest()) {
             Map<String, String> expected = Patterns.contents(original.memory());

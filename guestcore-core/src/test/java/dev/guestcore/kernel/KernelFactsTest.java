@@ -294,7 +294,8 @@ class KernelFactsTest {
         kernel();
         Guest flattened = builder(KERNEL_ROOT, "kdump")
                 .provenance(new Provenance(
-                        "a.flat", "kdump", "version 6, flattened", Optional.empty(), Optional.empty(), Optional.empty()))
+                        "a.flat", "kdump", "version 6, flattened", Optional.empty(), Optional.empty(),
+                        Optional.empty()))
                 .facts(new VmcoreInfoFacts(vmcoreInfo(PHYSICAL_BASE).getBytes(StandardCharsets.US_ASCII)))
                 .build();
         List<DebuggerAdvice> advice = advice(flattened, "a.flat", KernelFacts.glance(flattened));

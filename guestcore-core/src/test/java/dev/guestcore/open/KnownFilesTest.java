@@ -98,19 +98,24 @@ class KnownFilesTest {
         assertEquals("zeros at the beginning; if it is a raw image of memory, open it with raw:FILE@0x0",
                 refusal("late", late));
         assertEquals("a text file, not a dump; give the name of the dump",
-                refusal("log", "[    0.000000] Linux version 6.1 \u00e4\n".repeat(300).getBytes(StandardCharsets.UTF_8)));
+                refusal("log",
+                        "[    0.000000] Linux version 6.1 \u00e4\n".repeat(300).getBytes(StandardCharsets.UTF_8)));
         byte[] noise = new byte[10000];
         new Random(1).nextBytes(noise);
-        assertEquals("no known core format; if it is a raw image of memory, open it with raw:FILE@0x0; `guestcore formats"
-                + " FILE` shows why each format does not match", refusal("noise", noise));
+        assertEquals(
+                "no known core format; if it is a raw image of memory, open it with raw:FILE@0x0; `guestcore formats"
+                        + " FILE` shows why each format does not match",
+                refusal("noise", noise));
     }
 
     @Test
     void aFormatThatNearlyFitsIsNamed() throws IOException {
         byte[] lime = HexFormat.of().parseHex("454d694c09000000");
         assertEquals("begins like a LiME image, but ends within its first header", refusal("short", lime));
-        assertEquals("a LiME image of version 9, of which Guestcore knows only 1", refusal("newer", Arrays.copyOf(lime, 64)));
-        byte[] program = Arrays.copyOf(HexFormat.of().parseHex("7f454c46020101000000000000000000" + "02003e0001000000"), 64);
+        assertEquals("a LiME image of version 9, of which Guestcore knows only 1",
+                refusal("newer", Arrays.copyOf(lime, 64)));
+        byte[] program =
+                Arrays.copyOf(HexFormat.of().parseHex("7f454c46020101000000000000000000" + "02003e0001000000"), 64);
         assertTrue(refusal("vmlinux", program).startsWith("an ELF file, but not a core (e_type 2)"));
     }
 

@@ -24,7 +24,8 @@ public final class ElfFiles {
         this.wide = wide;
         this.order = order;
         this.bytes = ByteBuffer.allocate(capacity).order(order);
-        bytes.put(new byte[] {0x7f, 'E', 'L', 'F', (byte) (wide ? 2 : 1), (byte) (order == ByteOrder.LITTLE_ENDIAN ? 1 : 2), 1});
+        bytes.put(new byte[] {0x7f, 'E', 'L', 'F', (byte) (wide ? 2 : 1),
+            (byte) (order == ByteOrder.LITTLE_ENDIAN ? 1 : 2), 1});
         bytes.putShort(16, (short) 4).putShort(18, (short) machine).putInt(20, 1);
         bytes.putShort(tail() + 4, (short) (wide ? 64 : 52));
         bytes.putShort(tail() + 6, (short) (wide ? 56 : 32));

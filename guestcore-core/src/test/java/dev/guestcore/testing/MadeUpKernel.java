@@ -92,7 +92,8 @@ public final class MadeUpKernel {
         long base = physical - (LINKED + offset - WINDOW);
         return "OSRELEASE=" + release() + "\nBUILD-ID=" + "0123456789abcdef".repeat(2) + "01234567\nPAGESIZE=4096\n"
                 + "SYMBOL(init_uts_ns)=" + Long.toHexString(LINKED + offset + 0x10_0000) + "\nSYMBOL(_stext)="
-                + Long.toHexString(LINKED + offset) + "\nSYMBOL(swapper_pg_dir)=" + Long.toHexString(LINKED + offset + LARGE)
+                + Long.toHexString(LINKED + offset) + "\nSYMBOL(swapper_pg_dir)="
+                + Long.toHexString(LINKED + offset + LARGE)
                 + "\nNUMBER(phys_base)=" + base + "\nKERNELOFFSET=" + Long.toHexString(offset)
                 + "\nNUMBER(pgtable_l5_enabled)=" + (five ? 1 : 0) + "\nNUMBER(sme_mask)=" + mask + "\n";
     }

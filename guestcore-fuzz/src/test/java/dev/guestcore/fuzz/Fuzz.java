@@ -34,7 +34,8 @@ public final class Fuzz {
     private static final int MOST_PRINTED = 16 << 10;
 
     /** What broke a rule, and where: the first lines of the trace. */
-    private static final Pattern EXCEPTION = Pattern.compile("(?m)^== Java Exception: .*\n(?:\\s+at .*\n|Caused by: .*\n){0,12}");
+    private static final Pattern EXCEPTION =
+            Pattern.compile("(?m)^== Java Exception: .*\n(?:\\s+at .*\n|Caused by: .*\n){0,12}");
 
     private static final Pattern STATUS =
             Pattern.compile("(?m)^#(\\d+)\\s.*\\bcov: (\\d+) ft: (\\d+) corp: (\\d+)/.*$");
@@ -234,7 +235,8 @@ public final class Fuzz {
             command.add("-dict=" + dictionary);
         }
         // Of a folder they would be taken in the order in which its file system has them.
-        command.add("-seed_inputs=@" + Files.writeString(seeds.resolveSibling(name + ".list"), String.join(",", seedFiles)));
+        command.add("-seed_inputs=@"
+                + Files.writeString(seeds.resolveSibling(name + ".list"), String.join(",", seedFiles)));
         command.addAll(options);
         command.addAll(List.of(more));
         command.add(corpus.toString());

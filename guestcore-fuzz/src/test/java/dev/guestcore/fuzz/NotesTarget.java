@@ -113,7 +113,8 @@ final class NotesTarget implements Target {
 
     @Override
     public List<byte[]> dictionary() {
-        return Seeds.words("CORE~", "QEMU~", "VMCOREINFO~", "ERASEINFO~", "GUESTCORE~", "LINUX~", "\u0005~~~", "\u0001~~~");
+        return Seeds.words("CORE~", "QEMU~", "VMCOREINFO~", "ERASEINFO~", "GUESTCORE~", "LINUX~", "\u0005~~~",
+                "\u0001~~~");
     }
 
     @Override

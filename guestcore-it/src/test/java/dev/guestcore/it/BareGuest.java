@@ -35,7 +35,8 @@ enum BareGuest {
 
         @Override
         List<String> arguments(Path image) {
-            return List.of("-M", "virt", "-cpu", "cortex-a57", "-device", "loader,addr=0x40200000,cpu-num=0,file=" + image);
+            return List.of("-M", "virt", "-cpu", "cortex-a57", "-device",
+                    "loader,addr=0x40200000,cpu-num=0,file=" + image);
         }
 
         @Override

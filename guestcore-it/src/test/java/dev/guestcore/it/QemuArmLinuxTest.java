@@ -40,7 +40,8 @@ class QemuArmLinuxTest {
 
     private byte[] init() throws IOException {
         Path program = folder.resolve("init");
-        ForeignTools.output(Tools.require("aarch64-linux-gnu-gcc").toString(), "-O1", "-static", "-nostdlib", "-s", "-o",
+        ForeignTools.output(Tools.require("aarch64-linux-gnu-gcc").toString(), "-O1", "-static", "-nostdlib", "-s",
+                "-o",
                 program.toString(), Path.of("src", "test", "boot", "spinner-arm64.c").toString());
         return Files.readAllBytes(program);
     }
@@ -92,8 +93,10 @@ class QemuArmLinuxTest {
             }
         }
         Path core = folder.resolve(method.label() + ".elf");
-        String printed = ForeignTools.output(Tools.require("gdb-multiarch").toString(), "-nx", "-batch", "-ex", "set architecture aarch64",
-                "-ex", "set osabi GNU/Linux", "-ex", "core-file " + core, "-ex", "thread apply all info registers pc sp v7");
+        String printed = ForeignTools.output(Tools.require("gdb-multiarch").toString(), "-nx", "-batch", "-ex",
+                "set architecture aarch64",
+                "-ex", "set osabi GNU/Linux", "-ex", "core-file " + core, "-ex",
+                "thread apply all info registers pc sp v7");
         try (Guest guest = Guests.open(core)) {
             for (Vcpu vcpu : guest.vcpus()) {
                 String where = vcpu.registers().hex(Arm64.PC);

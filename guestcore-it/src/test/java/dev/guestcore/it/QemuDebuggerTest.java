@@ -137,7 +137,8 @@ class QemuDebuggerTest {
             assertTrue(shown.contains("$1 = \"swapper/0\\000"), shown);
             assertTrue(shown.contains(" at kernel/"), shown);
             assertTrue(
-                    shown.contains(" in ret_from_fork () at ") || shown.contains(" in secondary_startup_64 () at "), shown);
+                    shown.contains(" in ret_from_fork () at ") || shown.contains(" in secondary_startup_64 () at "),
+                    shown);
         }
     }
 }

@@ -155,7 +155,8 @@ public final class QemuGuest implements AutoCloseable {
             List<String> arguments = new ArrayList<>(processor.arguments(image));
             arguments.addAll(List.of("-accel", "tcg", "-m", "64M", "-smp", "2"));
             return arguments;
-        }, guest -> !guest.monitor("xp /1gx 0x" + Long.toHexString(processor.counter())).contains(": 0x0000000000000000"));
+        }, guest -> !guest.monitor("xp /1gx 0x" + Long.toHexString(processor.counter()))
+                .contains(": 0x0000000000000000"));
     }
 
     /**

@@ -118,7 +118,8 @@ class QemuOtherProcessorsTest {
         assertTrue(found.known().size() > 30, format);
         found.known().stream()
                 .filter(expected::knows)
-                .forEach(register -> assertEquals(expected.hex(register), found.hex(register), format + register.label()));
+                .forEach(register -> assertEquals(expected.hex(register), found.hex(register),
+                        format + register.label()));
     }
 
     private static void checkRam(Guest expected, Guest found, String format) {

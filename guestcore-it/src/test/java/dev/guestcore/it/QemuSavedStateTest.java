@@ -81,7 +81,8 @@ class QemuSavedStateTest {
         try (Guest saved = Guests.open(file); Guest live = Guests.open(qemu.location())) {
             assertEquals("vmstate", saved.provenance().format());
             assertTrue(saved.provenance().layout().startsWith("machine " + machine), saved.provenance()::layout);
-            assertTrue(saved.provenance().layout().endsWith("paused, memory split by CMOS"), saved.provenance()::layout);
+            assertTrue(saved.provenance().layout().endsWith("paused, memory split by CMOS"),
+                    saved.provenance()::layout);
             assertTrue(saved.findings().stream().allMatch(finding -> finding.severity() == Severity.NOTE),
                     saved.findings()::toString);
             assertEquals(2, saved.vcpus().size());

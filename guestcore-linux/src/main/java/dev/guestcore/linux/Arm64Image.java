@@ -264,6 +264,7 @@ final class Arm64Image {
                 : mappedEnd(root.space, start, delta);
         String how = "kallsyms (" + kallsyms.form().title() + ") at guest-physical 0x"
                 + Long.toHexString(kallsyms.place()) + ", mapped by " + root.from;
-        return new ImagePlace(new AddressRange(start, Math.max(end, start + PAGE) - 1), start - delta, shift, root.space, how);
+        return new ImagePlace(new AddressRange(start, Math.max(end, start + PAGE) - 1), start - delta, shift,
+                root.space, how);
     }
 }

@@ -19,23 +19,29 @@ final class FunctionTableCheck implements KernelCheck.Part {
     private static final Map<String, List<String>> TABLES = new LinkedHashMap<>();
 
     static {
-        TABLES.put("struct file_operations", List.of("socket_file_ops", "pipefifo_fops", "def_blk_fops", "null_fops", "zero_fops",
-                "full_fops", "random_fops", "urandom_fops", "tty_fops", "kmsg_fops", "kernfs_file_fops", "kernfs_dir_fops",
+        TABLES.put("struct file_operations", List.of("socket_file_ops", "pipefifo_fops", "def_blk_fops", "null_fops",
+                "zero_fops",
+                "full_fops", "random_fops", "urandom_fops", "tty_fops", "kmsg_fops", "kernfs_file_fops",
+                "kernfs_dir_fops",
                 "shmem_file_operations", "ramfs_file_operations", "simple_dir_operations", "ext4_file_operations",
                 "ext4_dir_operations", "proc_root_operations", "proc_reg_file_ops", "proc_dir_operations",
                 "proc_tgid_base_operations", "proc_pid_maps_operations", "proc_sys_file_operations", "eventpoll_fops"));
         TABLES.put("struct inode_operations", List.of("proc_root_inode_operations", "proc_dir_inode_operations",
                 "proc_tgid_base_inode_operations", "shmem_dir_inode_operations", "ramfs_dir_inode_operations",
                 "kernfs_dir_iops", "ext4_dir_inode_operations", "ext4_file_inode_operations"));
-        TABLES.put("struct seq_operations", List.of("tcp4_seq_ops", "tcp6_seq_ops", "udp_seq_ops", "udp6_seq_ops", "raw_seq_ops",
-                "raw6_seq_ops", "unix_seq_ops", "packet_seq_ops", "netlink_seq_ops", "modules_op", "mounts_op", "kallsyms_op",
-                "proc_pid_maps_op", "cpuinfo_op", "vmalloc_op"));
-        TABLES.put("struct proc_ops", List.of("kmsg_proc_ops", "modules_proc_ops", "kallsyms_proc_ops", "cpuinfo_proc_ops",
-                "stat_proc_ops"));
+        TABLES.put("struct seq_operations",
+                List.of("tcp4_seq_ops", "tcp6_seq_ops", "udp_seq_ops", "udp6_seq_ops", "raw_seq_ops",
+                        "raw6_seq_ops", "unix_seq_ops", "packet_seq_ops", "netlink_seq_ops", "modules_op", "mounts_op",
+                        "kallsyms_op",
+                        "proc_pid_maps_op", "cpuinfo_op", "vmalloc_op"));
+        TABLES.put("struct proc_ops",
+                List.of("kmsg_proc_ops", "modules_proc_ops", "kallsyms_proc_ops", "cpuinfo_proc_ops",
+                        "stat_proc_ops"));
         TABLES.put("struct proto", List.of("tcp_prot", "tcpv6_prot", "udp_prot", "udpv6_prot", "raw_prot", "rawv6_prot",
                 "ping_prot", "unix_stream_proto", "unix_dgram_proto", "packet_proto", "netlink_proto"));
-        TABLES.put("struct proto_ops", List.of("inet_stream_ops", "inet_dgram_ops", "inet6_stream_ops", "inet6_dgram_ops",
-                "unix_stream_ops", "unix_dgram_ops", "unix_seqpacket_ops", "packet_ops", "netlink_ops"));
+        TABLES.put("struct proto_ops",
+                List.of("inet_stream_ops", "inet_dgram_ops", "inet6_stream_ops", "inet6_dgram_ops",
+                        "unix_stream_ops", "unix_dgram_ops", "unix_seqpacket_ops", "packet_ops", "netlink_ops"));
         TABLES.put("struct super_operations", List.of("proc_sops", "shmem_ops", "ramfs_ops", "kernfs_sops", "ext4_sops",
                 "sockfs_ops", "simple_super_operations"));
         TABLES.put("struct tty_ldisc_ops", List.of("n_tty_ops"));
@@ -53,7 +59,8 @@ final class FunctionTableCheck implements KernelCheck.Part {
         KernelText text = new KernelText(linux);
         int[] looked = {0};
         TABLES.forEach((type, names) -> {
-            List<KernelMember> members = linux.requireTypes().find(type).map(FunctionTableCheck::functions).orElse(List.of());
+            List<KernelMember> members =
+                    linux.requireTypes().find(type).map(FunctionTableCheck::functions).orElse(List.of());
             for (String name : members.isEmpty() ? List.<String>of() : names) {
                 List<Symbol> symbols = linux.symbols().findAll(name);
                 if (symbols.size() == 1 && symbols.getFirst().module().isEmpty() && !symbols.getFirst().isCode()) {

@@ -98,8 +98,9 @@ final class Interrupts {
         Walk<Numbered> all = linux.findVariable("sparse_irqs")
                 .map(KernelObject::mapleTree)
                 .or(() -> linux.findVariable("irq_desc_tree").map(KernelObject::xarray))
-                .orElseThrow(() -> new LinuxException("this kernel has neither 'sparse_irqs' nor 'irq_desc_tree'; without one of"
-                        + " them interrupts are not found"))
+                .orElseThrow(() -> new LinuxException(
+                        "this kernel has neither 'sparse_irqs' nor 'irq_desc_tree'; without one of"
+                                + " them interrupts are not found"))
                 .map(entry -> new Numbered(entry.first(), linux.object(DESCRIPTOR, entry.entry())));
         if ((long) all.size() * cpus.size() > MOST_COUNTERS) {
             throw new LinuxException("there would be " + all.size() + " interrupts and " + cpus.size() + " processors");
@@ -116,7 +117,8 @@ final class Interrupts {
         Map<Integer, Long> counts = counts(descriptor.get("kstat_irqs"));
         boolean came = counts.values().stream().anyMatch(count -> count != 0);
         long action = descriptor.getLong("action");
-        boolean shown = (descriptor.getLong("status_use_accessors") & HIDDEN) == 0 && (came || action != 0 && action != chained);
+        boolean shown = (descriptor.getLong("status_use_accessors") & HIDDEN) == 0
+                && (came || action != 0 && action != chained);
         if (!shown) {
             return List.of();
         }
@@ -150,7 +152,8 @@ final class Interrupts {
         Optional<KernelObject> action = first.target();
         while (action.isPresent()) {
             if (handlers.size() == MOST_HANDLERS) {
-                throw new LinuxException("the list of handlers at 0x" + Long.toHexString(first.address()) + " does not end");
+                throw new LinuxException(
+                        "the list of handlers at 0x" + Long.toHexString(first.address()) + " does not end");
             }
             handlers.add(handler(action.get()));
             action = action.get().get("next").target();
@@ -162,13 +165,15 @@ final class Interrupts {
         KernelObject first = action.get("handler");
         // Of one that is handled in a thread alone, the kernel puts a function of its own here.
         boolean threaded = !action.get("thread_fn").isNull()
-                && first.symbol().filter(symbol -> symbol.symbol().name().equals("irq_default_primary_handler")).isPresent();
+                && first.symbol().filter(symbol -> symbol.symbol().name().equals("irq_default_primary_handler"))
+                        .isPresent();
         KernelObject function = threaded ? action.get("thread_fn") : first;
         return new Interrupt.Handler(
                 action.get("name").isNull() ? "" : action.get("name").string(),
                 function.asLong(),
                 function.symbol().map(SymbolOffset::toString),
-                action.get("thread").target().map(thread -> OptionalLong.of(thread.getLong("pid"))).orElse(OptionalLong.empty()));
+                action.get("thread").target().map(thread -> OptionalLong.of(thread.getLong("pid")))
+                        .orElse(OptionalLong.empty()));
     }
 
     private List<Interrupt> own(Own own) {

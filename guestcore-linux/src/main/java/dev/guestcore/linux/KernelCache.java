@@ -108,7 +108,8 @@ public final class KernelCache {
             if (!facts.isRegularFile()) {
                 return Optional.empty();
             }
-            String identity = "\n" + facts.size() + " " + facts.lastModifiedTime().toInstant() + " " + facts.fileKey() + "\n";
+            String identity =
+                    "\n" + facts.size() + " " + facts.lastModifiedTime().toInstant() + " " + facts.fileKey() + "\n";
             digest.update(identity.getBytes(StandardCharsets.UTF_8));
             try (InputStream head = Files.newInputStream(file)) {
                 digest.update(head.readNBytes(HEAD));

@@ -96,7 +96,8 @@ public final class KernelCheck {
         search.run("tasks that wait", new WaitCheck(linux));
         search.run("lockups", new LockupCheck(linux));
         search.run("taint", told -> TaintCheck.look(linux, told));
-        search.told.notJudged("kernel code between the starts of functions: there is nothing in memory to compare it with");
+        search.told.notJudged(
+                "kernel code between the starts of functions: there is nothing in memory to compare it with");
         return new KernelCheck(search.told.findings, search.checks, search.told.notJudged, search.told.problems);
     }
 
@@ -162,7 +163,8 @@ public final class KernelCheck {
                         "module " + module.name() + " is missing in the kernel's list of modules",
                         module.object().address(),
                         "in the list of modules",
-                        "in " + module.seenIn().stream().map(KernelCheck::title).sorted().collect(Collectors.joining(" and ")))));
+                        "in " + module.seenIn().stream().map(KernelCheck::title).sorted()
+                                .collect(Collectors.joining(" and ")))));
     }
 
     private static void sockets(Linux linux, Told told) {
@@ -171,7 +173,8 @@ public final class KernelCheck {
         sockets.stream().filter(Socket::isHidden).forEach(socket -> told.found(CheckFinding.tampering(
                 "hidden-socket",
                 "the " + socket.kind() + " socket " + socket.local()
-                        + socket.remote().map(remote -> " to " + remote).orElse("") + " is missing in the kernel's table",
+                        + socket.remote().map(remote -> " to " + remote).orElse("")
+                        + " is missing in the kernel's table",
                 socket.object().address(),
                 "in the table of TCP or UDP",
                 "in open files")));

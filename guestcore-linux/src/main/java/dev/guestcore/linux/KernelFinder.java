@@ -228,7 +228,8 @@ final class KernelFinder {
     private static List<String> lost(Kallsyms kallsyms) {
         return kallsyms.lost() == 0
                 ? List.of()
-                : List.of(kallsyms.lost() + " of " + (kallsyms.size() + kallsyms.lost()) + " symbols of the kernel are lost:"
+                : List.of(kallsyms.lost() + " of " + (kallsyms.size() + kallsyms.lost())
+                        + " symbols of the kernel are lost:"
                         + " their table (kallsyms) at guest-physical 0x" + Long.toHexString(kallsyms.place())
                         + " is damaged, or parts of it are missing");
     }

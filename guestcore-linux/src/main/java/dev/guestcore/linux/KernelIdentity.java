@@ -128,7 +128,8 @@ final class KernelIdentity {
                 return Optional.empty();
             }
             if (type == BUILD_ID && nameSize == Integer.BYTES && notes.get(INT, name) == GNU && size <= 64) {
-                return Optional.of(HexFormat.of().formatHex(notes.asSlice(content, size).toArray(ValueLayout.JAVA_BYTE)));
+                return Optional
+                        .of(HexFormat.of().formatHex(notes.asSlice(content, size).toArray(ValueLayout.JAVA_BYTE)));
             }
             at = content + align(size);
         }

@@ -97,7 +97,8 @@ public final class KernelObject {
     private static long indexIn(String path, int bracket) {
         String digits = path.substring(bracket + 1, path.length() - 1);
         if (!path.endsWith("]") || !digits.matches("[0-9]{1,9}")) {
-            throw new LinuxException("'" + path + "' is not the path of a member; write it like thread.sp or numbers[0].nr");
+            throw new LinuxException(
+                    "'" + path + "' is not the path of a member; write it like thread.sp or numbers[0].nr");
         }
         return Long.parseLong(digits);
     }

@@ -162,7 +162,8 @@ final class LockWaits {
         return task.get("pi_blocked_on").target().flatMap(waiter -> {
             long owner = waiter.getLong("lock.owner") & ~FLAGS;
             return tasks.contains(owner)
-                    ? Optional.of(new Wait(task.address(), waiter.getLong("lock"), "lock with priority inheritance", owner))
+                    ? Optional.of(
+                            new Wait(task.address(), waiter.getLong("lock"), "lock with priority inheritance", owner))
                     : Optional.empty();
         });
     }

@@ -39,7 +39,8 @@ public record LogRecord(
         TEXT_MISSING
     }
 
-    private static final List<String> LEVELS = List.of("emerg", "alert", "crit", "err", "warn", "notice", "info", "debug");
+    private static final List<String> LEVELS =
+            List.of("emerg", "alert", "crit", "err", "warn", "notice", "info", "debug");
 
     private static final List<String> FACILITIES = List.of(
             "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp");

@@ -114,7 +114,8 @@ final class MapleWalk {
         int type = (int) (encoded >>> 3) & 0xf;
         if (type > ALLOCATION_RANGE || open.size() == DEEPEST) {
             steps.broken("broken at 0x" + Long.toHexString(encoded) + ": "
-                    + (type > ALLOCATION_RANGE ? "a node of unknown type " + type : "more than " + DEEPEST + " levels"));
+                    + (type > ALLOCATION_RANGE ? "a node of unknown type " + type
+                            : "more than " + DEEPEST + " levels"));
         } else if (steps.visit(address)) {
             Layout layout = type == DENSE ? dense : type == ALLOCATION_RANGE ? allocationRange : range;
             open.push(new Frame(address, type, layout, first, last));

@@ -129,7 +129,8 @@ public record MemoryUse(OptionalLong total, Map<Kind, Long> bytes, List<HugePage
         for (HugePages pool : pools) {
             counted += pool.pageSize * pool.pages;
         }
-        return known && counted <= total.getAsLong() ? OptionalLong.of(total.getAsLong() - counted) : OptionalLong.empty();
+        return known && counted <= total.getAsLong() ? OptionalLong.of(total.getAsLong() - counted)
+                : OptionalLong.empty();
     }
 
     private static final class Reader {
@@ -262,7 +263,8 @@ public record MemoryUse(OptionalLong total, Map<Kind, Long> bytes, List<HugePage
                     long order = state.getLong("order");
                     long pages = state.getLong("nr_huge_pages");
                     long free = state.getLong("free_huge_pages");
-                    if (order < 0 || order > LARGEST_ORDER || pages < 0 || pages > MOST_PAGES >> order || free > pages) {
+                    if (order < 0 || order > LARGEST_ORDER || pages < 0 || pages > MOST_PAGES >> order
+                            || free > pages) {
                         problems.add("huge pages: " + pages + " of 2^" + order + " pages cannot be");
                     } else if (pages > 0) {
                         pools.add(new HugePages(1L << order + PAGE_SHIFT, pages, Math.max(0, free)));

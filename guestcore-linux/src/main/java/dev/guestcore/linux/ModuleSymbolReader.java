@@ -205,7 +205,8 @@ final class ModuleSymbolReader {
             // Before 5.2 the letter took the place of the symbol's kind.
             byte letter = typetab == null ? symtab.get(ValueLayout.JAVA_BYTE, at + 4) : typetab[i];
             if (length > 0) {
-                add(symtab.get(LONG, at + 8), (char) Byte.toUnsignedInt(letter), Arrays.copyOf(buffer, length), exported);
+                add(symtab.get(LONG, at + 8), (char) Byte.toUnsignedInt(letter), Arrays.copyOf(buffer, length),
+                        exported);
             }
         }
     }

@@ -120,7 +120,8 @@ public final class Modules {
             Walk<KernelObject> folders = set.get().get("list").list("struct module_kobject", "kobj.entry");
             tell("/sys/module", folders.problems());
             for (KernelObject folder : folders) {
-                attempt("/sys/module", () -> folder.get("mod").target().ifPresent(module -> add(module.address(), Place.SYSFS)));
+                attempt("/sys/module",
+                        () -> folder.get("mod").target().ifPresent(module -> add(module.address(), Place.SYSFS)));
             }
         }
 
@@ -131,7 +132,8 @@ public final class Modules {
             Walk<KernelObject> types = linux.variable("btf_modules").list("struct btf_module", "list");
             tell("the list of types", types.problems());
             for (KernelObject type : types) {
-                attempt("the list of types", () -> type.get("module").target().ifPresent(module -> add(module.address(), Place.TYPES)));
+                attempt("the list of types",
+                        () -> type.get("module").target().ifPresent(module -> add(module.address(), Place.TYPES)));
             }
         }
 

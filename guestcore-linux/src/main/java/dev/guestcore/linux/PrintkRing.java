@@ -95,7 +95,8 @@ final class PrintkRing implements KernelLog.Reader {
             int countBits, long descriptors, long facts, long head, long tail, int textBits, long texts) {
 
         boolean arePlausible() {
-            boolean counts = countBits > 0 && countBits <= MOST_COUNT_BITS && textBits > 0 && textBits <= MOST_TEXT_BITS;
+            boolean counts =
+                    countBits > 0 && countBits <= MOST_COUNT_BITS && textBits > 0 && textBits <= MOST_TEXT_BITS;
             return counts && descriptors != 0 && facts != 0 && texts != 0 && (head - tail & ID_MASK) < 1L << countBits;
         }
     }
@@ -212,12 +213,14 @@ final class PrintkRing implements KernelLog.Reader {
                     long missing = broken + count - done;
                     done = count;
                     broken = 0;
-                    return new LogGap(missing, "cannot be read; Guestcore looked at the first " + PATIENCE + " of them", true);
+                    return new LogGap(missing, "cannot be read; Guestcore looked at the first " + PATIENCE + " of them",
+                            true);
                 }
                 long id = tail + done & ID_MASK;
                 done++;
                 MemorySegment descriptor = descriptor(id);
-                if (descriptor.byteSize() > 0 && descriptor.get(LONG, layout.state) == ((long) FREE << STATE_SHIFT | id)) {
+                if (descriptor.byteSize() > 0
+                        && descriptor.get(LONG, layout.state) == ((long) FREE << STATE_SHIFT | id)) {
                     continue;
                 }
                 Optional<LogRecord> record = record(id, descriptor);

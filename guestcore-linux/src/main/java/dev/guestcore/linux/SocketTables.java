@@ -46,7 +46,8 @@ final class SocketTables {
             tables.attempt("the table of UDP", () -> linux.findVariable(udp).ifPresent(tables::udp));
         }
         for (KernelObject net : namespaces) {
-            tables.attempt("the table of TCP", () -> tables.ofNamespace(net, "ipv4.tcp_death_row.hashinfo").ifPresent(tables::tcp));
+            tables.attempt("the table of TCP",
+                    () -> tables.ofNamespace(net, "ipv4.tcp_death_row.hashinfo").ifPresent(tables::tcp));
             tables.attempt("the table of UDP", () -> tables.ofNamespace(net, "ipv4.udp_table").ifPresent(tables::udp));
         }
         return new Walk<>(tables.found, tables.complete && namespaces.complete(), tables.problems);
@@ -74,14 +75,16 @@ final class SocketTables {
     }
 
     private void tcp(KernelObject table) {
-        buckets(table.get("ehash"), table.getLong("ehash_mask"), "chain", "__sk_common.skc_nulls_node", "the table of TCP");
+        buckets(table.get("ehash"), table.getLong("ehash_mask"), "chain", "__sk_common.skc_nulls_node",
+                "the table of TCP");
         String what = "the table of TCP sockets that listen";
         if (table.has("listening_hash")) {
             for (KernelObject bucket : table.get("listening_hash").elements()) {
                 chain(bucket.getAny("nulls_head", "head").orElseThrow(), "__sk_common.skc_nulls_node", what);
             }
         } else if (table.has("lhash2")) {
-            buckets(table.get("lhash2"), table.getLong("lhash2_mask"), "nulls_head", "__sk_common.skc_nulls_node", what);
+            buckets(table.get("lhash2"), table.getLong("lhash2_mask"), "nulls_head", "__sk_common.skc_nulls_node",
+                    what);
         }
     }
 

@@ -67,7 +67,8 @@ final class SystemCallCheck implements KernelCheck.Part {
         int count = 0;
         for (int number = 0; number < MOST_CALLS; number++) {
             long place = table.address() + (long) number * Long.BYTES;
-            boolean within = linux.symbols().at(place).filter(at -> at.symbol().address() == table.address()).isPresent();
+            boolean within =
+                    linux.symbols().at(place).filter(at -> at.symbol().address() == table.address()).isPresent();
             if (!within) {
                 break;
             }

@@ -41,11 +41,13 @@ final class TaintCheck {
             if ((bits >>> bit & 1) != 0) {
                 boolean trouble = (TROUBLE >>> bit & 1) != 0;
                 told.found(CheckFinding.of(
-                        "taint", trouble ? Category.TROUBLE : Category.NOTE, "the kernel is tainted, " + REASONS.get(bit)));
+                        "taint", trouble ? Category.TROUBLE : Category.NOTE,
+                        "the kernel is tainted, " + REASONS.get(bit)));
             }
         }
         if (bits >>> REASONS.size() != 0) {
-            told.notJudged("taint: bits that are not known: 0x" + Long.toHexString(bits >>> REASONS.size() << REASONS.size()));
+            told.notJudged(
+                    "taint: bits that are not known: 0x" + Long.toHexString(bits >>> REASONS.size() << REASONS.size()));
         }
     }
 }

@@ -24,7 +24,8 @@ public final class TaskThreads {
 
     /** What the frame holds, by the names of its members. */
     private static final Map<String, X86> SAVED = Map.of(
-            "r15", X86.R15, "r14", X86.R14, "r13", X86.R13, "r12", X86.R12, "bx", X86.RBX, "bp", X86.RBP, "ret_addr", X86.RIP);
+            "r15", X86.R15, "r14", X86.R14, "r13", X86.R13, "r12", X86.R12, "bx", X86.RBX, "bp", X86.RBP, "ret_addr",
+            X86.RIP);
 
     private static final String FRAME = "struct inactive_task_frame";
 
@@ -90,7 +91,8 @@ public final class TaskThreads {
                 builder.vcpu(next, saved, List.of());
                 next++;
             } catch (GuestcoreException e) {
-                problems.add("the registers of a task at 0x" + Long.toHexString(task.address()) + ": " + e.getMessage());
+                problems.add(
+                        "the registers of a task at 0x" + Long.toHexString(task.address()) + ": " + e.getMessage());
             }
         }
         return new TaskThreads(builder.build(source.memory()), names, problems);

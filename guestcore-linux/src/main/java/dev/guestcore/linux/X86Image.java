@@ -167,7 +167,8 @@ final class X86Image {
             for (String name : ROOTS) {
                 OptionalLong symbol = address(name);
                 if (symbol.isPresent()) {
-                    roots.addAll(ofRoot(symbol.getAsLong() - delta, mask, "the kernel's own page tables (" + name + ")"));
+                    roots.addAll(
+                            ofRoot(symbol.getAsLong() - delta, mask, "the kernel's own page tables (" + name + ")"));
                 }
             }
         }

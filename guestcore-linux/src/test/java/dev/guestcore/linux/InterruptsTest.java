@@ -101,7 +101,8 @@ class InterruptsTest {
         assertEquals(
                 List.of(
                         new Interrupt.Handler("device", THREADED, Optional.of("device_thread"), OptionalLong.of(77)),
-                        new Interrupt.Handler("", THREADED + 4, Optional.of("device_thread+0x4"), OptionalLong.empty())),
+                        new Interrupt.Handler("", THREADED + 4, Optional.of("device_thread+0x4"),
+                                OptionalLong.empty())),
                 device.handlers());
         Interrupt own = all.items().getLast();
         assertEquals("LOC", own.name());

@@ -57,7 +57,8 @@ class KernelClockTest {
         for (long member : new long[] {8, 16, 24, 32, 40}) {
             MadeUpLinux damaged = guest(8).put64(CORE + 8 + member, Long.MAX_VALUE);
             assertEquals(Optional.empty(), KernelClock.of(damaged.with(types())));
-            assertEquals(Optional.empty(), KernelClock.of(damaged.put64(CORE + 8 + member, Long.MIN_VALUE).with(types())));
+            assertEquals(Optional.empty(),
+                    KernelClock.of(damaged.put64(CORE + 8 + member, Long.MIN_VALUE).with(types())));
         }
         assertEquals(Optional.empty(), KernelClock.of(guest(8).put32(CORE + 8, -1).with(types())));
     }

@@ -186,7 +186,8 @@ class KernelLogTest {
         ring();
         List<LogEntry> entries = read(RING_INFO);
         assertEquals(
-                List.of(plain(0, "good"), new LogGap(2, "cannot be read, or were being written", true)), entries.subList(0, 2));
+                List.of(plain(0, "good"), new LogGap(2, "cannot be read, or were being written", true)),
+                entries.subList(0, 2));
         assertEquals(State.TEXT_MISSING, ((LogRecord) entries.get(2)).state());
         assertEquals(3, entries.size());
     }
@@ -312,6 +313,7 @@ class KernelLogTest {
                 read(BUFFER_INFO + "SYMBOL(log_first_seq)=30\n"));
         buffer(256, 0, 0);
         memory.putShort(TEXTS + 8, (short) 0);
-        assertEquals(List.of(new LogGap(7, "overwritten by later ones", false)), read(BUFFER_INFO + "SYMBOL(log_first_seq)=30\n"));
+        assertEquals(List.of(new LogGap(7, "overwritten by later ones", false)),
+                read(BUFFER_INFO + "SYMBOL(log_first_seq)=30\n"));
     }
 }

@@ -181,7 +181,8 @@ class LinuxTest {
             Linux linux = Linux.of(guest);
             assertEquals(Optional.empty(), linux.types());
             assertTrue(message(linux::requireTypes).contains("no description of its types"));
-            assertTrue(linux.symbolProblems().getFirst().startsWith("symbols of modules cannot be read: the kernel holds no"));
+            assertTrue(linux.symbolProblems().getFirst()
+                    .startsWith("symbols of modules cannot be read: the kernel holds no"));
             assertEquals(Optional.empty(), linux.image().buildId());
         }
     }
@@ -200,13 +201,15 @@ class LinuxTest {
     @Test
     void noKernelIsALineThatSaysWhy() {
         String nothing = whyNot(Guest.builder().ram(0, MemorySegment.ofArray(new byte[1 << 20])));
-        assertTrue(nothing.startsWith("builder: no Linux kernel found: memory holds no table of kernel symbols"), nothing);
+        assertTrue(nothing.startsWith("builder: no Linux kernel found: memory holds no table of kernel symbols"),
+                nothing);
         MadeUpKernel damaged = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();
         int names = PHYSICAL + 0x11_0000 + 8000;
         Arrays.fill(damaged.bytes(), names, names + 5 * 4096, (byte) 0);
         String symbols = whyNot(damaged.guest());
         assertTrue(
-                symbols.startsWith("builder: no Linux kernel found: the table of its symbols (kallsyms) at guest-physical 0x"),
+                symbols.startsWith(
+                        "builder: no Linux kernel found: the table of its symbols (kallsyms) at guest-physical 0x"),
                 symbols);
         assertTrue(symbols.contains(" is damaged, or parts of it are missing; "), symbols);
         MadeUpKernel unmapped = MadeUpKernel.at(SLIDE, PHYSICAL).withSymbols();

@@ -32,7 +32,8 @@ class LockWaitsTest {
         btf.struct("mutex", 32, Member.at(0, "owner", counter), Member.at(16, "wait_list", list));
         btf.struct("mutex_waiter", 24, Member.at(0, "list", list), Member.at(16, "task", any));
         int thread = btf.struct("thread_struct", 8, Member.at(0, "sp", number));
-        btf.struct("task_struct", 32, Member.at(0, "__state", integer), Member.at(8, "stack", any), Member.at(16, "thread", thread));
+        btf.struct("task_struct", 32, Member.at(0, "__state", integer), Member.at(8, "stack", any),
+                Member.at(16, "thread", thread));
         return btf;
     }
 

@@ -31,7 +31,8 @@ class MemoryUseTest {
         int counter = btf.struct("atomic64", 8, Member.at(0, "counter", number));
         btf.typedef("atomic_long_t", counter);
         btf.enumeration("zone_stat_item", false, 0, "NR_FREE_PAGES", "NR_PAGETABLE");
-        btf.enumeration("node_stat_item", false, 0, "NR_ANON_MAPPED", "NR_FILE_PAGES", "NR_KERNEL_STACK_KB", "NR_ANON_THPS");
+        btf.enumeration("node_stat_item", false, 0, "NR_ANON_MAPPED", "NR_FILE_PAGES", "NR_KERNEL_STACK_KB",
+                "NR_ANON_THPS");
         btf.struct("hstate", 32, Member.at(0, "order", integer), Member.at(8, "nr_huge_pages", number),
                 Member.at(16, "free_huge_pages", number));
         return btf;

@@ -114,7 +114,8 @@ class WalkTest {
                 .map(address -> numbered(2).with(types()).object("struct element", address).getLong("number"));
         assertEquals(List.of(1L, 2L), walk.items());
         assertEquals(2, walk.problems().size());
-        Walk<Integer> nested = Walk.of(List.of(1, 2)).flatMap(number -> new Walk<>(List.of(number), false, List.of("x")));
+        Walk<Integer> nested =
+                Walk.of(List.of(1, 2)).flatMap(number -> new Walk<>(List.of(number), false, List.of("x")));
         assertEquals(List.of(1, 2), nested.items());
         assertEquals(List.of("x", "x"), nested.problems());
     }
@@ -184,7 +185,8 @@ class WalkTest {
     void xarraysOfEveryDepth() {
         long pointer = 0xffff_8880_0000_1000L;
         assertEquals(List.of(), xarray(new MadeUpLinux()).items());
-        assertEquals(List.of(new IndexEntry(0, 0, pointer)), xarray(new MadeUpLinux().put64(HEAD + 8, pointer)).items());
+        assertEquals(List.of(new IndexEntry(0, 0, pointer)),
+                xarray(new MadeUpLinux().put64(HEAD + 8, pointer)).items());
         MadeUpLinux guest = new MadeUpLinux()
                 .put64(HEAD + 8, element(1) | 2)
                 .put8(element(1), 2)

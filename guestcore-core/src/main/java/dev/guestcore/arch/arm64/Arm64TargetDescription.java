@@ -14,8 +14,9 @@ import java.util.Optional;
  */
 final class Arm64TargetDescription {
 
-    private static final String FLAGS = "SP:0 nRW:4 F:6 I:7 A:8 D:9 BTYPE:10 SSBS:12 IL:20 SS:21 PAN:22 UAO:23 DIT:24 TCO:25"
-            + " V:28 C:29 Z:30 N:31";
+    private static final String FLAGS =
+            "SP:0 nRW:4 F:6 I:7 A:8 D:9 BTYPE:10 SSBS:12 IL:20 SS:21 PAN:22 UAO:23 DIT:24 TCO:25"
+                    + " V:28 C:29 Z:30 N:31";
     private static final String VECTORS = """
             <vector id="v2d" type="ieee_double" count="2"/>
             <vector id="v2u" type="uint64" count="2"/>

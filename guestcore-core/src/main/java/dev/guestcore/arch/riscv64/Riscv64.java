@@ -11,8 +11,9 @@ import java.util.List;
  */
 public final class Riscv64 {
 
-    private static final String MACHINE = "mhartid misa mstatus mie mip mideleg medeleg mtvec mepc mcause mtval mtval2 mtinst"
-            + " mscratch mcounteren mcountinhibit miselect menvcfg";
+    private static final String MACHINE =
+            "mhartid misa mstatus mie mip mideleg medeleg mtvec mepc mcause mtval mtval2 mtinst"
+                    + " mscratch mcounteren mcountinhibit miselect menvcfg";
     private static final String SUPERVISOR =
             "sstatus stvec sepc scause stval sscratch scounteren siselect stimecmp senvcfg";
     private static final String HYPERVISOR = "virt hstatus hedeleg hideleg hcounteren htval htinst hgatp hgeie hgeip"

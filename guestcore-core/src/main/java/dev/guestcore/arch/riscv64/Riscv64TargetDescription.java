@@ -29,7 +29,8 @@ final class Riscv64TargetDescription {
         if (known(vcpus, Riscv64.TABLE.named("ft0"))) {
             builder.begin("org.gnu.gdb.riscv.fpu");
             for (Register register : Riscv64.TABLE.registers()) {
-                if (register.group() == Register.Group.FPU && register.label().startsWith("f") && register.bits() == Long.SIZE
+                if (register.group() == Register.Group.FPU && register.label().startsWith("f")
+                        && register.bits() == Long.SIZE
                         && !isStatus(register.label())) {
                     builder.register(register, "ieee_double", "");
                 }

@@ -17,7 +17,8 @@ final class S390xTargetDescription {
     static TargetDescription of(List<RegisterState> vcpus) {
         TargetDescription.Builder builder =
                 TargetDescription.of("s390:64-bit", "s390x-unknown-unknown", Long.SIZE, ByteOrder.BIG_ENDIAN);
-        builder.begin("org.gnu.gdb.s390.core").register(S390x.PSWM, "uint64", "psw").register(S390x.PSWA, "uint64", "psw");
+        builder.begin("org.gnu.gdb.s390.core").register(S390x.PSWM, "uint64", "psw").register(S390x.PSWA, "uint64",
+                "psw");
         for (int i = 0; i < 16; i++) {
             builder.register(S390x.r(i), "uint64", "general");
         }

@@ -81,8 +81,9 @@ final class BesideMemory implements GuestMemory {
         long offset = record.get().offset();
         if (!isAt(file, offset)) {
             // makedumpfile copies the note into a file that it filters, but not what the note is about.
-            findings.add(Finding.note(file.name() + ": firmware that Guestcore had kept beside the pages is lost, because"
-                    + " another program rewrote the file"));
+            findings.add(
+                    Finding.note(file.name() + ": firmware that Guestcore had kept beside the pages is lost, because"
+                            + " another program rewrote the file"));
             return pages;
         }
         try {

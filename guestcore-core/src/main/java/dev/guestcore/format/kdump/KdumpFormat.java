@@ -47,7 +47,8 @@ public final class KdumpFormat implements CoreFormat {
         if (files.parts().isEmpty() || !bytes(files).stream().allMatch(KdumpHeader::isKdump)) {
             return Probe.no("does not begin with the signature KDUMP");
         }
-        return Probe.exact("begins with the signature KDUMP" + (files.first().isFlattened() ? " in a flattened file" : ""));
+        return Probe
+                .exact("begins with the signature KDUMP" + (files.first().isFlattened() ? " in a flattened file" : ""));
     }
 
     @Override
@@ -83,7 +84,8 @@ public final class KdumpFormat implements CoreFormat {
     public List<WriteOption> writeOptions() {
         List<String> codecs = Stream.of(PageCodec.values()).map(PageCodec::label).toList();
         return List.of(
-                new WriteOption(COMPRESSION, codecs, "how pages are compressed (default: zlib, which all readers know)"),
+                new WriteOption(COMPRESSION, codecs,
+                        "how pages are compressed (default: zlib, which all readers know)"),
                 WriteOption.flag(KEEP, "add what a kdump cannot carry in a record of Guestcore's own, for conversion"
                         + " back"),
                 WriteOption.flag(MAKES_NONE, "do not make a VMCOREINFO note if the guest's memory holds none"));

@@ -57,7 +57,8 @@ record KdumpHead(
         long[] at = {BLOCK + SUB_HEADER};
         byte[] piece = new byte[(int) Math.min(BLOCK, eraseInfo.size())];
         for (long done = 0; done < eraseInfo.size(); done += piece.length) {
-            MemorySegment some = MemorySegment.ofArray(piece).asSlice(0, Math.min(piece.length, eraseInfo.size() - done));
+            MemorySegment some =
+                    MemorySegment.ofArray(piece).asSlice(0, Math.min(piece.length, eraseInfo.size() - done));
             eraseInfo.read(done, some);
             sink.patch(at[0], some);
             at[0] += some.byteSize();

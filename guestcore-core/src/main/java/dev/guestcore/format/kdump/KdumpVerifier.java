@@ -102,7 +102,8 @@ final class KdumpVerifier {
         checks.usual(whole, "kdump-07", "all pages are here", (long) header.blockSize() + layout.split,
                 "split 0, or all files of the set",
                 header.split().isEmpty() ? "split 0"
-                        : kdump.missingPages() == 0 ? files.size() + " files" : kdump.missingPages() + " pages are missing",
+                        : kdump.missingPages() == 0 ? files.size() + " files"
+                                : kdump.missingPages() + " pages are missing",
                 "readers need all files of the split set");
     }
 
@@ -114,7 +115,8 @@ final class KdumpVerifier {
                         && places.stream().noneMatch(part -> part.tells(finding.message())))
                 .toList();
         checks.check(damage.isEmpty(), "kdump-08", "notes, descriptors and pages lie in the file", 0, "so",
-                damage.isEmpty() ? "so" : damage.getFirst().message(), "readers give errors, or zeros, for those pages");
+                damage.isEmpty() ? "so" : damage.getFirst().message(),
+                "readers give errors, or zeros, for those pages");
     }
 
     private void pages(KdumpFile kdump, List<PagePlaces> places) {
@@ -144,7 +146,8 @@ final class KdumpVerifier {
             PagePlaces part = places.get(i);
             String room = part.room().isEmpty() ? part.beyond() : part.room();
             fits.take(room.isEmpty() ? -1 : table.end(), room + of);
-            (part.isShareWrong() ? shared : sharedOddly).take(part.shared().isEmpty() ? -1 : table.at(0), part.shared() + of);
+            (part.isShareWrong() ? shared : sharedOddly).take(part.shared().isEmpty() ? -1 : table.at(0),
+                    part.shared() + of);
             unused.take(part.unused().isEmpty() ? -1 : table.end(), "nothing refers to " + part.unused() + of);
         }
         codec.check("kdump-11", "every descriptor names one known compression", "0, 0x1, 0x2, 0x4 or 0x20",
@@ -154,7 +157,8 @@ final class KdumpVerifier {
                 "readers give errors for that page");
         place.check("kdump-13", "every page lies in the file after the descriptors", "so",
                 "readers give errors for that page");
-        fits.check("kdump-17", "there are as many descriptors as pages in the bitmap", "as many", "readers show wrong pages");
+        fits.check("kdump-17", "there are as many descriptors as pages in the bitmap", "as many",
+                "readers show wrong pages");
         Verdict sharing = shared.at >= 0 ? shared : sharedOddly;
         String rule = "pages that share a place in the file are zero";
         if (sharing == shared || sharing.at < 0) {

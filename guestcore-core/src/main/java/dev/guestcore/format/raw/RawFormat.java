@@ -94,7 +94,8 @@ public final class RawFormat implements CoreFormat {
         for (long i = 0; i < map.ranges().count() && outside < 0; i++) {
             long offset = map.ranges().value(i);
             long lessOne = map.ranges().last(i) - map.ranges().first(i);
-            if (offset >= 0 && (Long.compareUnsigned(lessOne, Long.MAX_VALUE) >= 0 || !file.holds(offset, lessOne + 1))) {
+            if (offset >= 0
+                    && (Long.compareUnsigned(lessOne, Long.MAX_VALUE) >= 0 || !file.holds(offset, lessOne + 1))) {
                 outside = i;
             }
         }

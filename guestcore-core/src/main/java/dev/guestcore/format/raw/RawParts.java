@@ -41,9 +41,10 @@ final class RawParts implements NamedParts {
     @Override
     public List<FileSet.NamedFile> parts(String locator) {
         try {
-            return locator.indexOf('@') < 0 || Files.exists(Path.of(locator)) || Locations.isAddress(locator) && !hasBase(locator)
-                    ? List.of(new FileSet.NamedFile("", locator))
-                    : withBases(locator);
+            return locator.indexOf('@') < 0 || Files.exists(Path.of(locator))
+                    || Locations.isAddress(locator) && !hasBase(locator)
+                            ? List.of(new FileSet.NamedFile("", locator))
+                            : withBases(locator);
         } catch (InvalidPathException e) {
             throw new SourceException("'" + locator + "' is not a path: " + e.getMessage(), e);
         }

@@ -61,7 +61,8 @@ final class RawPlan implements WritePlan {
                 end = packed ? end + (content.last(i) - content.first(i) + 1) : content.last(i) + 1;
                 if (end <= 0) {
                     throw new UnsupportedRequestException("a file cannot hold memory up to guest-physical address 0x"
-                            + Long.toHexString(content.last(i)) + " at offsets equal to addresses; write it packed (option layout, value packed)");
+                            + Long.toHexString(content.last(i))
+                            + " at offsets equal to addresses; write it packed (option layout, value packed)");
                 }
             }
         }

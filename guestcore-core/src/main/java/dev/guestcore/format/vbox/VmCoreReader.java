@@ -48,10 +48,11 @@ final class VmCoreReader {
             readVcpus(guest);
             noteOddities();
             findings.addAll(ranges.findings());
-            guest.facts(facts()).provenance(provenance()).findings(findings).laterFindings(file::readFailures).onClose(() -> {
-                Arenas.close(arena);
-                file.close();
-            });
+            guest.facts(facts()).provenance(provenance()).findings(findings).laterFindings(file::readFailures)
+                    .onClose(() -> {
+                        Arenas.close(arena);
+                        file.close();
+                    });
             return restored(guest, new FileMemory(file, ranges.extents(), ranges.storedBytes()));
         } catch (RuntimeException | Error e) {
             arena.close();

@@ -511,7 +511,8 @@ final class DumpReader {
      */
     List<Finding> places() {
         List<Section> byOffset = dump.sections().stream()
-                .filter(section -> section.header().type() != Elf.SHT_NULL && section.size() > 0 && section.isWhole(file))
+                .filter(section -> section.header().type() != Elf.SHT_NULL && section.size() > 0
+                        && section.isWhole(file))
                 .sorted(Comparator.comparingLong(Section::offset))
                 .toList();
         List<Finding> wrong = new ArrayList<>();
@@ -525,8 +526,9 @@ final class DumpReader {
                         + "; one of the two has the wrong place, and its content is wrong"));
             } else if (gap > 0 && !isPadding(end, gap, section.offset())) {
                 boolean zero = gap <= MOST_GAP && isZero(end, gap);
-                String message = "at offset 0x" + Long.toHexString(end) + ": a gap of " + gap + " bytes between " + before
-                        + " and " + label(section) + ", which Xen never leaves";
+                String message =
+                        "at offset 0x" + Long.toHexString(end) + ": a gap of " + gap + " bytes between " + before
+                                + " and " + label(section) + ", which Xen never leaves";
                 wrong.add(zero
                         ? Finding.note(message)
                         : Finding.damage(message + "; nothing refers to what lies there, and the content of "

@@ -88,14 +88,16 @@ final class MachineWitnesses {
                 : "the header says '" + stated.text() + "' as the machine, which is no name that Linux gives one";
         if (!stated.isBlank() && !qemu) {
             // Sizes and names that it shares with a machine of ours make it none of ours.
-            findings.add(Finding.note(file + ": " + unknown + "; its memory can be read, its registers cannot, and an ELF"
-                    + " core can be written of it only if the machine is named"));
+            findings.add(
+                    Finding.note(file + ": " + unknown + "; its memory can be read, its registers cannot, and an ELF"
+                            + " core can be written of it only if the machine is named"));
             return 0;
         }
         Optional<ElfMachine> machine = mostAllowed();
         if (machine.isPresent()) {
             String how = allowing(machine.get()).map(Witness::what).collect(Collectors.joining(", "));
-            findings.add(Finding.note(file + ": " + unknown + "; it is taken for " + machine.get().label() + ", by " + how));
+            findings.add(
+                    Finding.note(file + ": " + unknown + "; it is taken for " + machine.get().label() + ", by " + how));
             report(machine.get().label(), machine.get().code(), findings);
             return machine.get().code();
         }
@@ -105,8 +107,9 @@ final class MachineWitnesses {
                     + ", by word size and byte order only"));
             return usual.code();
         }
-        findings.add(Finding.note(file + ": " + unknown + ", and nothing else in the file tells it; its memory can be read,"
-                + " its registers cannot, and an ELF core can be written of it only if the machine is named"));
+        findings.add(
+                Finding.note(file + ": " + unknown + ", and nothing else in the file tells it; its memory can be read,"
+                        + " its registers cannot, and an ELF core can be written of it only if the machine is named"));
         return 0;
     }
 
@@ -131,8 +134,9 @@ final class MachineWitnesses {
                 .map(Witness::says)
                 .collect(Collectors.joining("; "));
         if (!others.isEmpty()) {
-            findings.add(Finding.damage(file + ": witnesses of the machine contradict each other: it is shown as " + label
-                    + ", but " + others));
+            findings.add(
+                    Finding.damage(file + ": witnesses of the machine contradict each other: it is shown as " + label
+                            + ", but " + others));
         }
     }
 
@@ -160,7 +164,8 @@ final class MachineWitnesses {
 
     /** Of an x86: whether the file is of 32 bits, or its registers are. */
     private boolean isNarrow() {
-        return !stated.isWide() || witnesses.stream().anyMatch(witness -> witness.what().matches("NT_PRSTATUS of 14[04] .*"));
+        return !stated.isWide()
+                || witnesses.stream().anyMatch(witness -> witness.what().matches("NT_PRSTATUS of 14[04] .*"));
     }
 
     private static Optional<Witness> named(byte[] vmcoreInfo) {

@@ -75,7 +75,8 @@ public final class FilesBeside {
         }
         if (!isBeside(file, companion)) {
             throw new SourceException(
-                    companion + ": is a link to a file in another folder; put the file itself beside " + file.getFileName());
+                    companion + ": is a link to a file in another folder; put the file itself beside "
+                            + file.getFileName());
         }
     }
 }

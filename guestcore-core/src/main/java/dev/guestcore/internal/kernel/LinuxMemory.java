@@ -81,10 +81,12 @@ public final class LinuxMemory {
             return Optional.empty();
         }
         long physicalRoot = root.getAsLong() - IMAGE + base.getAsLong();
-        X86PagingMode mode = fields.number("pgtable_l5_enabled").orElse(0) == 1 ? X86PagingMode.FIVE_LEVEL : X86PagingMode.FOUR_LEVEL;
+        X86PagingMode mode = fields.number("pgtable_l5_enabled").orElse(0) == 1 ? X86PagingMode.FIVE_LEVEL
+                : X86PagingMode.FOUR_LEVEL;
         long mask = fields.number("sme_mask").orElse(0);
         Paging paging = new X86Paging(
-                mode, physicalRoot, true, true, false, mask, TranslationOptions.defaults().physicalBits(), "VMCOREINFO");
+                mode, physicalRoot, true, true, false, mask, TranslationOptions.defaults().physicalBits(),
+                "VMCOREINFO");
         LinuxMemory linux = new LinuxMemory(fields, AddressSpace.of(memory, paging));
         return linux.leads(root.getAsLong(), physicalRoot) ? Optional.of(linux) : Optional.empty();
     }
@@ -99,7 +101,8 @@ public final class LinuxMemory {
 
     /** Virtual address of guest-physical 0 in the kernel's map of all memory ({@code PAGE_OFFSET}). */
     public OptionalLong directMap() {
-        long from = space.paging().mode() == X86PagingMode.FIVE_LEVEL ? LOWEST_DIRECT_MAP_FIVE_LEVEL : LOWEST_DIRECT_MAP;
+        long from =
+                space.paging().mode() == X86PagingMode.FIVE_LEVEL ? LOWEST_DIRECT_MAP_FIVE_LEVEL : LOWEST_DIRECT_MAP;
         List<Mapping> firsts = new ArrayList<>();
         try {
             space.mappings(new AddressRange(from, IMAGE - 1), MOST_TABLES, mapping -> {
@@ -141,7 +144,8 @@ public final class LinuxMemory {
         }
         // An array of pointers to pages of structures; since Linux 4.15 a pointer to that.
         OptionalLong first = word(table.getAsLong());
-        OptionalLong behind = first.isEmpty() || first.getAsLong() == 0 ? OptionalLong.empty() : word(first.getAsLong());
+        OptionalLong behind =
+                first.isEmpty() || first.getAsLong() == 0 ? OptionalLong.empty() : word(first.getAsLong());
         boolean isPointer = behind.isPresent() && (behind.getAsLong() & SECTION_FLAGS) == 0;
         long array = isPointer ? first.getAsLong() : table.getAsLong();
         byte[] pointers = new byte[(int) roots * Long.BYTES];

@@ -125,7 +125,8 @@ final class Arm64Section implements VcpuSection {
             long inUse = (pstate & OWN_STACK) == 0 ? 0 : pstate >>> 2 & 3;
             for (int i = 0; i < LEVELS; i++) {
                 registers.set(
-                        Arm64.system("sp_el" + i), i == inUse ? fields.number(general, GENERAL) : fields.number(stacks, i));
+                        Arm64.system("sp_el" + i),
+                        i == inUse ? fields.number(general, GENERAL) : fields.number(stacks, i));
             }
         }
         if (fields.isNumbers("env.elr_el", LEVELS)) {
@@ -252,7 +253,8 @@ final class Arm64Section implements VcpuSection {
             if (known.knows(Arm64.v(i))) {
                 byte[] whole = new byte[length];
                 System.arraycopy(known.bytes(Arm64.v(i)), 0, whole, 0, VECTOR_BYTES);
-                byte[] more = words(upper.offset() + upper.size() * i, upper.size() / Long.BYTES, length - VECTOR_BYTES);
+                byte[] more =
+                        words(upper.offset() + upper.size() * i, upper.size() / Long.BYTES, length - VECTOR_BYTES);
                 System.arraycopy(more, 0, whole, VECTOR_BYTES, more.length);
                 registers.set(Arm64.z(i), whole);
             }
@@ -275,12 +277,14 @@ final class Arm64Section implements VcpuSection {
         }
         int bytes = VECTOR_BYTES * (int) ((known.get(length) & LENGTH) + 1);
         if (rows.get().count() < bytes || rows.get().size() < bytes) {
-            lost.add("of its array ZA of " + bytes + " times " + bytes + " bytes the stream does not hold all; it is left out");
+            lost.add("of its array ZA of " + bytes + " times " + bytes
+                    + " bytes the stream does not hold all; it is left out");
             return;
         }
         byte[] array = new byte[bytes * bytes];
         for (int row = 0; row < bytes; row++) {
-            byte[] content = words(rows.get().offset() + rows.get().size() * row, rows.get().size() / Long.BYTES, bytes);
+            byte[] content =
+                    words(rows.get().offset() + rows.get().size() * row, rows.get().size() / Long.BYTES, bytes);
             System.arraycopy(content, 0, array, row * bytes, bytes);
         }
         registers.set(Arm64.ZA, array);

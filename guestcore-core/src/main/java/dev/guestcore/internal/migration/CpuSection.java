@@ -231,7 +231,8 @@ final class CpuSection {
 
     private Optional<DeviceFields.Field> quadwords(String structure, int count) {
         return fields.structures(structure)
-                .filter(field -> field.size() == (long) count * Long.BYTES && (field.count() == 8 || field.count() == 16));
+                .filter(field -> field.size() == (long) count * Long.BYTES
+                        && (field.count() == 8 || field.count() == 16));
     }
 
     private Optional<DeviceFields.Field> vectors(String structure) {

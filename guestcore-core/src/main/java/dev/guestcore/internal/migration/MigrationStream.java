@@ -188,7 +188,8 @@ public final class MigrationStream {
             case "configuration/target-page-bits" -> {
                 int bits = in.i32("page bits");
                 if (bits != 12) {
-                    throw in.malformed("page bits", "12", Integer.toUnsignedString(bits), "only guests with pages of 4 KiB can be read");
+                    throw in.malformed("page bits", "12", Integer.toUnsignedString(bits),
+                            "only guests with pages of 4 KiB can be read");
                 }
             }
             case "configuration/uuid" -> in.skip(16, "UUID");
@@ -199,7 +200,8 @@ public final class MigrationStream {
                     capability = in.text(in.u8("length of a capability"), "capability");
                 }
                 if (capability.equals(MAPPED_RAM)) {
-                    throw new UnsupportedRequestException(name + ": a file of QEMU's mapped-ram (QEMU 9.0 and later, with or"
+                    throw new UnsupportedRequestException(name
+                            + ": a file of QEMU's mapped-ram (QEMU 9.0 and later, with or"
                             + " without multifd; libvirt's save_image_format \"sparse\"), which Guestcore does not read yet; "
                             + OtherWays.LOAD_MAPPED);
                 }
@@ -214,8 +216,9 @@ public final class MigrationStream {
     }
 
     private UnsupportedRequestException refused(String what) {
-        return new UnsupportedRequestException(name + ": QEMU wrote this stream with " + what + ", which Guestcore cannot"
-                + " read; " + OtherWays.LOAD);
+        return new UnsupportedRequestException(
+                name + ": QEMU wrote this stream with " + what + ", which Guestcore cannot"
+                        + " read; " + OtherWays.LOAD);
     }
 
     /** Up to the first section of a device. */
@@ -264,8 +267,9 @@ public final class MigrationStream {
             return;
         }
         if (!title.equals("ram")) {
-            throw new UnsupportedRequestException(name + ": section '" + title + "' is written while the guest runs, and"
-                    + " Guestcore cannot tell where it ends; " + OtherWays.LOAD);
+            throw new UnsupportedRequestException(
+                    name + ": section '" + title + "' is written while the guest runs, and"
+                            + " Guestcore cannot tell where it ends; " + OtherWays.LOAD);
         }
         if (ramSection >= 0) {
             throw in.malformed("section \"ram\"", "one", "a second one", "the stream is damaged from here on");
@@ -306,8 +310,9 @@ public final class MigrationStream {
         int command = in.u16("command");
         int length = in.u16("length of a command");
         if (!HARMLESS_COMMANDS.contains(command)) {
-            throw new UnsupportedRequestException(name + ": part of the memory is not in this file, because it was to be"
-                    + " fetched later (postcopy); only a guest that still runs has it");
+            throw new UnsupportedRequestException(
+                    name + ": part of the memory is not in this file, because it was to be"
+                            + " fetched later (postcopy); only a guest that still runs has it");
         }
         in.skip(length, "data of a command");
     }
@@ -341,8 +346,9 @@ public final class MigrationStream {
                     }
                 }
                 case XBZRLE -> throw refused("differences to earlier pages (xbzrle)");
-                case HOOK -> throw new UnsupportedRequestException(name + ": the memory is not in this file, because QEMU sent it"
-                        + " beside the stream (RDMA); only a guest that still runs has it");
+                case HOOK -> throw new UnsupportedRequestException(
+                        name + ": the memory is not in this file, because QEMU sent it"
+                                + " beside the stream (RDMA); only a guest that still runs has it");
                 default -> throw unknownFlags(in, word);
             }
         }
@@ -376,7 +382,8 @@ public final class MigrationStream {
 
     private void readBlocks(StreamBuffer in, long total) {
         if (!blocks.isEmpty()) {
-            throw in.malformed("list of memory blocks", "one", "a second one", "the stream is damaged before this place");
+            throw in.malformed("list of memory blocks", "one", "a second one",
+                    "the stream is damaged before this place");
         }
         List<RamBlock> listed = new ArrayList<>();
         long left = total;
@@ -431,7 +438,8 @@ public final class MigrationStream {
             page.copyFrom(MemorySegment.ofArray(content));
             sink.page(block, offset, page, RamSink.NOT_STORED);
         } catch (DataFormatException e) {
-            throw in.malformed("compressed page of block " + block.name(), "a zlib stream", "none (" + e.getMessage() + ")",
+            throw in.malformed("compressed page of block " + block.name(), "a zlib stream",
+                    "none (" + e.getMessage() + ")",
                     "the stream is damaged before this place");
         } finally {
             inflater.end();

@@ -126,7 +126,8 @@ public final class PcMemoryMap {
         PcMemoryMap map = new PcMemoryMap(state, stated);
         map.place();
         map.placements.sort(Comparator.comparing(placement -> placement.region().range()));
-        return new Result(map.architecture, List.copyOf(map.placements), map.derivation, map.unplaced, List.copyOf(map.findings));
+        return new Result(map.architecture, List.copyOf(map.placements), map.derivation, map.unplaced,
+                List.copyOf(map.findings));
     }
 
     private void place() {
@@ -146,8 +147,9 @@ public final class PcMemoryMap {
         }
         if (high > 0) {
             if (high > AMD_HOLE - FOUR_GIB) {
-                findings.add(Finding.note("memory above 4 GiB is placed from there on; of guests this large QEMU puts it at"
-                        + " 1 TiB if the processor is AMD's, which a saved guest does not tell"));
+                findings.add(
+                        Finding.note("memory above 4 GiB is placed from there on; of guests this large QEMU puts it at"
+                                + " 1 TiB if the processor is AMD's, which a saved guest does not tell"));
             }
             placeMain(main, FOUR_GIB, high, low, MemoryRegion.Kind.RAM);
         }
@@ -161,8 +163,9 @@ public final class PcMemoryMap {
     private void placeOn(Board board) {
         MainMemory main = mainMemory(Optional.of(board));
         if (board.ramBase() > Long.MAX_VALUE - main.size()) {
-            throw new UnsupportedRequestException("machine '" + state.machine() + "' has 0x" + Long.toHexString(main.size())
-                    + " bytes of main memory, more than there are addresses; " + OtherWays.LOAD);
+            throw new UnsupportedRequestException(
+                    "machine '" + state.machine() + "' has 0x" + Long.toHexString(main.size())
+                            + " bytes of main memory, more than there are addresses; " + OtherWays.LOAD);
         }
         architecture = board.architecture();
         derivation = "memory by rule of the board";
@@ -205,12 +208,14 @@ public final class PcMemoryMap {
         }
         if (!nodes.isEmpty()) {
             findings.add(Finding.note("main memory is put together from blocks "
-                    + String.join(", ", nodes.stream().map(RamBlock::name).toList()) + " by the numbers in their names"));
+                    + String.join(", ", nodes.stream().map(RamBlock::name).toList())
+                    + " by the numbers in their names"));
             return new MainMemory(nodes, nodes.stream().mapToLong(RamBlock::size).sum());
         }
-        throw new UnsupportedRequestException("of the saved machine '" + state.machine() + "' the main memory cannot be told"
-                + " from other memory; its blocks are " + names(state.blocks())
-                + "; " + OtherWays.LOAD);
+        throw new UnsupportedRequestException(
+                "of the saved machine '" + state.machine() + "' the main memory cannot be told"
+                        + " from other memory; its blocks are " + names(state.blocks())
+                        + "; " + OtherWays.LOAD);
     }
 
     private static int node(RamBlock block) {
@@ -267,7 +272,8 @@ public final class PcMemoryMap {
             return Math.min(size, 0xc000_0000L);
         }
         throw new UnsupportedRequestException("it is not known where machine '" + state.machine()
-                + "' has its memory; PCs (pc, q35, isapc, microvm), " + Board.titles() + " can be read, others cannot; " + OtherWays.LOAD);
+                + "' has its memory; PCs (pc, q35, isapc, microvm), " + Board.titles() + " can be read, others cannot; "
+                + OtherWays.LOAD);
     }
 
     /** Places a part of main memory; {@code offset} counts through all its blocks. */
@@ -293,8 +299,9 @@ public final class PcMemoryMap {
             smram = 0x9d;
         }
         if (bridge.isEmpty() && !isMachine("isapc") && !isMachine("microvm")) {
-            findings.add(Finding.damage("the host bridge of machine '" + state.machine() + "' is not among the devices, so"
-                    + " that 0xa0000-0xfffff can be main memory, video memory or firmware; it is left out"));
+            findings.add(
+                    Finding.damage("the host bridge of machine '" + state.machine() + "' is not among the devices, so"
+                            + " that 0xa0000-0xfffff can be main memory, video memory or firmware; it is left out"));
             return;
         }
         boolean open = bridge.isPresent() && (bridge.get()[smram] & SMRAM_OPEN) != 0;
@@ -442,12 +449,14 @@ public final class PcMemoryMap {
         List<RamBlock> beside = rest.stream().filter(block -> !isBackend(block)).toList();
         if (!lost.isEmpty()) {
             unplaced = names(lost);
-            findings.add(Finding.damage("memory " + unplaced + " is in the stream, but its guest-physical address is not"
-                    + " (memory added while the guest ran?); it is left out"));
+            findings.add(
+                    Finding.damage("memory " + unplaced + " is in the stream, but its guest-physical address is not"
+                            + " (memory added while the guest ran?); it is left out"));
         }
         if (!beside.isEmpty()) {
-            findings.add(Finding.note("memory of devices and firmware that the guest does not see at a known address is left"
-                    + " out: " + names(beside)));
+            findings.add(
+                    Finding.note("memory of devices and firmware that the guest does not see at a known address is left"
+                            + " out: " + names(beside)));
         }
     }
 }

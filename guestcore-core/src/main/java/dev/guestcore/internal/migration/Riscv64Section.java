@@ -23,9 +23,12 @@ final class Riscv64Section implements VcpuSection {
 
     private static final int GENERAL = 32;
 
-    private static final List<String> SAME_NAME = List.of("mhartid", "mstatus", "mie", "mip", "mideleg", "medeleg", "mtvec",
-            "mepc", "mcause", "mtval", "mtval2", "mtinst", "mscratch", "mcounteren", "mcountinhibit", "miselect", "menvcfg",
-            "stvec", "sepc", "scause", "stval", "sscratch", "scounteren", "siselect", "stimecmp", "senvcfg", "satp", "priv",
+    private static final List<String> SAME_NAME = List.of("mhartid", "mstatus", "mie", "mip", "mideleg", "medeleg",
+            "mtvec",
+            "mepc", "mcause", "mtval", "mtval2", "mtinst", "mscratch", "mcounteren", "mcountinhibit", "miselect",
+            "menvcfg",
+            "stvec", "sepc", "scause", "stval", "sscratch", "scounteren", "siselect", "stimecmp", "senvcfg", "satp",
+            "priv",
             "hstatus", "hedeleg", "hideleg", "hcounteren", "htval", "htinst", "hgatp", "hgeie", "hgeip", "htimedelta",
             "hvictl", "henvcfg", "vsstatus", "vstvec", "vsscratch", "vsepc", "vscause", "vstval", "vsatp", "vsiselect",
             "vstimecmp", "frm", "vstart", "vl", "vtype", "vxrm", "vxsat");

@@ -47,7 +47,8 @@ public final class CommonLosses {
             losses.add(new Loss("kinds of " + more + " more regions", "the format has memory only", false));
         }
         if (named > 0) {
-            losses.add(new Loss(named == 1 ? "the name of 1 region" : "names of " + named + " regions", "the format has none", false));
+            losses.add(new Loss(named == 1 ? "the name of 1 region" : "names of " + named + " regions",
+                    "the format has none", false));
         }
         return losses;
     }

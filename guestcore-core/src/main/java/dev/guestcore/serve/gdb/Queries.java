@@ -38,7 +38,8 @@ final class Queries {
     private final Function<Vcpu, Optional<String>> names;
     private int nextThread;
 
-    Queries(PacketStream stream, GuestView view, ClientRegisters registers, Client client, Function<Vcpu, Optional<String>> names) {
+    Queries(PacketStream stream, GuestView view, ClientRegisters registers, Client client,
+            Function<Vcpu, Optional<String>> names) {
         this.names = names;
         this.stream = stream;
         this.view = view;
@@ -163,7 +164,8 @@ final class Queries {
                         .orElse("");
         stream.send(Hex.ofText(view.guest().vcpus().isEmpty()
                 ? "the source has no registers" + (unknown.isEmpty() ? "" : ", " + unknown)
-                : names.apply(vcpu).map(Monitor::clean).orElse("vCPU " + vcpu.index()) + ": " + view.architecture().describe(vcpu.registers())
+                : names.apply(vcpu).map(Monitor::clean).orElse("vCPU " + vcpu.index()) + ": "
+                        + view.architecture().describe(vcpu.registers())
                         + (unknown.isEmpty() ? "" : "; " + unknown)));
     }
 

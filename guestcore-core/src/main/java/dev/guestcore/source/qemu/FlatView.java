@@ -104,7 +104,8 @@ final class FlatView {
             MemoryRegion before = regions.get(i - 1).region();
             MemoryRegion region = regions.get(i).region();
             if (Long.compareUnsigned(region.range().first(), before.range().last()) <= 0) {
-                throw new SourceException("QEMU's flat view is not in ascending order: " + before + " before " + region);
+                throw new SourceException(
+                        "QEMU's flat view is not in ascending order: " + before + " before " + region);
             }
         }
         return List.copyOf(regions);

@@ -143,9 +143,10 @@ final class QemuSource implements GuestSource {
         for (JsonNode cpu : ask("query-cpus-fast")) {
             int index = cpu.path("cpu-index").asInt(-1);
             if (index < 0 || !found.add(index) || found.size() > MOST_VCPUS) {
-                throw new SourceException("qemu:" + locator + ": QEMU's list of vCPUs makes no sense: expected different"
-                        + " numbers of at most " + MOST_VCPUS + " vCPUs, found "
-                        + QmpClient.printable(cpu.path("cpu-index").toString(), LONGEST_NAME));
+                throw new SourceException(
+                        "qemu:" + locator + ": QEMU's list of vCPUs makes no sense: expected different"
+                                + " numbers of at most " + MOST_VCPUS + " vCPUs, found "
+                                + QmpClient.printable(cpu.path("cpu-index").toString(), LONGEST_NAME));
             }
         }
         if (found.isEmpty()) {

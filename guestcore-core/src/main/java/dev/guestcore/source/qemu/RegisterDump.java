@@ -251,7 +251,8 @@ final class RegisterDump {
         String[] words = fields.get(name);
         if (words == null || index >= words.length || !HEX.matcher(words[index]).matches()) {
             throw new SourceException("QEMU's monitor printed " + name + " of vCPU " + cpu + " as '"
-                    + (words == null ? "" : QmpClient.printable(String.join(" ", words), SHOWN)) + "', expected a hexadecimal number at position "
+                    + (words == null ? "" : QmpClient.printable(String.join(" ", words), SHOWN))
+                    + "', expected a hexadecimal number at position "
                     + (index + 1));
         }
         return Long.parseUnsignedLong(words[index], 16);

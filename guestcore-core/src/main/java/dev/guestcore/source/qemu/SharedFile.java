@@ -122,7 +122,8 @@ final class SharedFile implements AutoCloseable {
             long data = holes.nextData(at);
             boolean hole = data > at;
             // Of a page that is a hole in part the rest is stored.
-            long pages = hole ? data - at >>> PAGE_SHIFT : holes.nextHole(at) - at + (1 << PAGE_SHIFT) - 1 >>> PAGE_SHIFT;
+            long pages =
+                    hole ? data - at >>> PAGE_SHIFT : holes.nextHole(at) - at + (1 << PAGE_SHIFT) - 1 >>> PAGE_SHIFT;
             int next = (int) Math.min(to, page + Math.max(1, pages));
             for (; page < next; page++) {
                 isHole[page] = hole && pages > 0;

@@ -69,11 +69,12 @@ record Standstill(
     /** What the user of a snapshot should know of what others did while it was read. */
     List<Finding> duringSnapshot() {
         List<Finding> findings = new ArrayList<>();
-        panicked.ifPresent(at -> findings.add(Finding.note("the guest panicked at " + at + " while its snapshot was read"
-                + (stopped.filter(at::isAfter).isPresent()
-                        ? ": what was captured is its state before the panic"
-                        : "; it was captured after the panic")
-                + (panicHolds ? ", and QEMU keeps it paused" : ""))));
+        panicked.ifPresent(
+                at -> findings.add(Finding.note("the guest panicked at " + at + " while its snapshot was read"
+                        + (stopped.filter(at::isAfter).isPresent()
+                                ? ": what was captured is its state before the panic"
+                                : "; it was captured after the panic")
+                        + (panicHolds ? ", and QEMU keeps it paused" : ""))));
         if (!panicHolds) {
             stoppedAgain.ifPresent(at -> findings.add(Finding.note("somebody else stopped the guest at " + at
                     + " while its snapshot was read, after the instant of the snapshot; Guestcore does not resume it")));

@@ -79,7 +79,8 @@ final class StreamFile implements AutoCloseable {
         }
         if (!mayFail) {
             throw new SourceException("it may need " + Amounts.human(most) + ", more than memory has room for ("
-                    + Amounts.human(room.orElse(0)) + "), and QEMU before 8.1 must not write to a disk that may fill up");
+                    + Amounts.human(room.orElse(0))
+                    + "), and QEMU before 8.1 must not write to a disk that may fill up");
         }
         long usable = Files.getFileStore(folder).getUsableSpace();
         if (usable < most) {

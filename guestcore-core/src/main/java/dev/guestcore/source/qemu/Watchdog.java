@@ -161,7 +161,8 @@ final class Watchdog implements AutoCloseable {
             case "file" -> List.of("-cp", Path.of(location).toString(), name);
             // A runtime image that holds the library.
             case "jrt" -> List.of("-m", WatchdogProcess.class.getModule().getName() + "/" + name);
-            default -> throw new IOException("the library was loaded from " + location + ", which no other process can");
+            default ->
+                    throw new IOException("the library was loaded from " + location + ", which no other process can");
         };
     }
 

@@ -89,8 +89,9 @@ final class HttpBytes implements RandomAccessBytes {
     public List<Finding> findings() {
         return shared.ranges.canTellChanges()
                 ? List.of()
-                : List.of(Finding.note(name() + ": the server gives neither an ETag nor a time of the last change; if the"
-                        + " file changes while it is read, nobody notices"));
+                : List.of(
+                        Finding.note(name() + ": the server gives neither an ETag nor a time of the last change; if the"
+                                + " file changes while it is read, nobody notices"));
     }
 
     @Override

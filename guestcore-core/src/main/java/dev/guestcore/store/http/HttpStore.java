@@ -42,7 +42,8 @@ public final class HttpStore implements ByteStore {
             throw new SourceException(name + ": names no server; an address looks like https://host/path/vm.core");
         }
         if (uri.getRawUserInfo() != null) {
-            throw new SourceException(name + ": a name and password in an address are not sent; use a presigned address");
+            throw new SourceException(
+                    name + ": a name and password in an address are not sent; use a presigned address");
         }
         if (uri.getRawFragment() != null) {
             throw new SourceException(name + ": '#' has no meaning in the address of a file; write it as %23");

@@ -99,7 +99,8 @@ class ElfPlacesTest {
         List<String> findings = findings(core.build());
         assertEquals(1, findings.size(), findings::toString);
         assertTrue(findings.getFirst().startsWith(Severity.NOTE + " "), findings::toString);
-        assertTrue(findings.getFirst().contains("nothing refers to 4096 bytes, from offset 0x1200 on"), findings::toString);
+        assertTrue(findings.getFirst().contains("nothing refers to 4096 bytes, from offset 0x1200 on"),
+                findings::toString);
     }
 
     /** e_phnum one too small: the header is there, and what it describes. */
@@ -124,7 +125,8 @@ class ElfPlacesTest {
         byte[] other = page(1);
         other[0x123] = 2;
         byte[] different = core().load(0x4000, page(1)).load(0x5000, page(7)).load(0x4000, other).build();
-        assertDamage(different, "1 page is there twice with different bytes, the first at guest-physical address 0x4123");
+        assertDamage(different,
+                "1 page is there twice with different bytes, the first at guest-physical address 0x4123");
         assertEquals(List.of("elf-00"), failed(different, false));
         assertEquals(List.of("elf-00", "elf-19"), failed(different, true));
         try (Guest guest = Guests.open(ElfFiles.write(folder.resolve("shown"), different))) {

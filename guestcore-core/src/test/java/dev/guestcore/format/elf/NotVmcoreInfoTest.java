@@ -60,7 +60,8 @@ class NotVmcoreInfoTest {
         Path target = folder.resolve("copy");
         try (Guest guest = core(note)) {
             assertKept(guest, note);
-            assertTrue(guest.findings().getFirst().message().contains("Windows build 19041"), guest.findings()::toString);
+            assertTrue(guest.findings().getFirst().message().contains("Windows build 19041"),
+                    guest.findings()::toString);
             assertEquals(
                     "Windows build 19041",
                     KernelFacts.glance(guest).system().orElseThrow().value());

@@ -127,7 +127,8 @@ class KdumpHostileTest {
     @Test
     void descriptorsThatPointNowhere() {
         int second = image.at("descriptors") + 24;
-        for (long offset : new long[] {-1, -PAGE, Long.MIN_VALUE, Long.MAX_VALUE, bytes.capacity(), bytes.capacity() - 1}) {
+        for (long offset : new long[] {-1, -PAGE, Long.MIN_VALUE, Long.MAX_VALUE, bytes.capacity(),
+            bytes.capacity() - 1}) {
             bytes.putLong(second, offset);
             assertEquals(PageState.UNREADABLE, stateAfterReading(PAGE), "offset " + offset);
         }

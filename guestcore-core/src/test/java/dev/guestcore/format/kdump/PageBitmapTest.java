@@ -65,7 +65,8 @@ class PageBitmapTest {
             int set = expected.nextSetBit(page);
             assertEquals(set < 0 ? limit : Math.min(set, limit), bitmap.next(page, true, limit), "set from " + page);
             assertEquals(
-                    Math.min(expected.nextClearBit(page), limit), bitmap.next(page, false, limit), "clear from " + page);
+                    Math.min(expected.nextClearBit(page), limit), bitmap.next(page, false, limit),
+                    "clear from " + page);
             if (expected.get(page)) {
                 assertEquals(page, bitmap.select(bitmap.rank(page)), "select of " + page);
             }

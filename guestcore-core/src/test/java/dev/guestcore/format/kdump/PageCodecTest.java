@@ -39,7 +39,8 @@ class PageCodecTest {
                     compressed.set(ValueLayout.JAVA_BYTE, random.nextInt(size), (byte) random.nextInt(256));
                 }
                 assertDoesNotThrow(() -> decoder.decode(compressed.asSlice(0, size), back), () -> "seed " + seed);
-                assertDoesNotThrow(() -> decoder.decode(compressed.asSlice(0, size / 2), back), () -> "half of " + seed);
+                assertDoesNotThrow(() -> decoder.decode(compressed.asSlice(0, size / 2), back),
+                        () -> "half of " + seed);
             });
         }
     }
@@ -55,7 +56,8 @@ class PageCodecTest {
                 page.set(
                         ValueLayout.JAVA_BYTE,
                         at,
-                        fresh ? (byte) "etaoin shrdlu".charAt(random.nextInt(13)) : page.get(ValueLayout.JAVA_BYTE, from + i));
+                        fresh ? (byte) "etaoin shrdlu".charAt(random.nextInt(13))
+                                : page.get(ValueLayout.JAVA_BYTE, from + i));
             }
         }
     }

@@ -323,15 +323,18 @@ class XenVariantsTest {
         assertEquals(List.of(), damage(image));
         image.pfns = new long[] {0, 1, 0x402, 3};
         assertTrue(damage(image).stream().anyMatch(text -> text.startsWith("entry 2 of the frame table names"
-                + " a frame that is not between those of the neighbouring entries: expected 0x2, found 0x402")), damage(image)::toString);
+                + " a frame that is not between those of the neighbouring entries: expected 0x2, found 0x402")),
+                damage(image)::toString);
         image.pfns = new long[] {8, 1, 2, 3};
         assertTrue(damage(image).getFirst().contains("expected 0x0, found 0x8"), damage(image)::toString);
         image.pfns = new long[] {0, 1, 2, 3};
         image.mfns = new long[] {100, 99, 98L | 1L << 43, 7};
         assertEquals(1, damage(image).size(), damage(image)::toString);
-        assertTrue(damage(image).getFirst().contains("entry 2 of the frame table names a machine frame beyond 2^52 bytes"));
+        assertTrue(damage(image).getFirst()
+                .contains("entry 2 of the frame table names a machine frame beyond 2^52 bytes"));
         image.mfns = new long[] {100, 99, 98, 99};
-        assertTrue(damage(image).getFirst().contains("entry 3 of the frame table names a machine frame that has another entry"));
+        assertTrue(damage(image).getFirst()
+                .contains("entry 3 of the frame table names a machine frame that has another entry"));
         assertTrue(failed(image.build()).containsAll(List.of("xen-00", "xen-39")));
     }
 

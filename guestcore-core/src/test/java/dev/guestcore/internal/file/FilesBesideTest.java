@@ -37,7 +37,8 @@ class FilesBesideTest {
     @BeforeEach
     void setUp() throws IOException {
         folder = Files.createDirectories(top.resolve("guest/below")).getParent();
-        secret = Files.writeString(Files.createDirectory(top.resolve("home")).resolve("secret"), "the user's own secret bytes");
+        secret = Files.writeString(Files.createDirectory(top.resolve("home")).resolve("secret"),
+                "the user's own secret bytes");
         Files.writeString(folder.resolve("below/own"), "bytes of the guest, which it may show");
         Files.createSymbolicLink(folder.resolve("link"), secret);
         Files.createSymbolicLink(folder.resolve("relative"), Path.of("../home/secret"));

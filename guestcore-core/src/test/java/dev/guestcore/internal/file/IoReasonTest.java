@@ -16,7 +16,8 @@ class IoReasonTest {
         assertEquals("permission denied", IoReason.of(new AccessDeniedException("/a/core")));
         assertEquals("no such file", IoReason.of(new NoSuchFileException("/a/core")));
         assertEquals("the thread was interrupted", IoReason.of(new ClosedByInterruptException()));
-        assertEquals("Read-only file system", IoReason.of(new FileSystemException("/a", null, "Read-only file system")));
+        assertEquals("Read-only file system",
+                IoReason.of(new FileSystemException("/a", null, "Read-only file system")));
         assertEquals("Input/output error", IoReason.of(new IOException("Input/output error")));
         assertEquals(
                 "there is no address space left to map it; lift the limit (ulimit -v)",

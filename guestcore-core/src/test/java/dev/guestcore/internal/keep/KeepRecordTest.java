@@ -233,7 +233,8 @@ class KeepRecordTest {
         byte[] content = new byte[0x4000];
         Arrays.fill(content, (byte) 7);
         try (Guest guest = Guest.builder().region(ram, RegionContents.of(MemorySegment.ofArray(content)))
-                .vcpu(RegisterState.builder().set(X86.RIP, 0x1234).set(X86.CR0, 0x80000011L).set(X86.CR3, 0x1000).build())
+                .vcpu(RegisterState.builder().set(X86.RIP, 0x1234).set(X86.CR0, 0x80000011L).set(X86.CR3, 0x1000)
+                        .build())
                 .build()) {
             Guests.format("elf").writer(Map.of("keep", "true")).write(guest, carried, Progress.none());
         }

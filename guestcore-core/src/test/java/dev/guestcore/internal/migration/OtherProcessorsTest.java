@@ -42,7 +42,8 @@ class OtherProcessorsTest {
     }
 
     private static MachineState read(MigrationFiles file) {
-        return new MigrationStream(Channels.newChannel(new ByteArrayInputStream(file.finish())), "stream", new Nowhere())
+        return new MigrationStream(Channels.newChannel(new ByteArrayInputStream(file.finish())), "stream",
+                new Nowhere())
                 .read();
     }
 
@@ -135,7 +136,8 @@ class OtherProcessorsTest {
                         fields, SEED, EL1H, MigrationFiles.systemRegister(3, 0, 1, 2, 0), 15)));
         assertFalse(state.vcpus().getFirst().knows(Arm64.z(0)));
         assertTrue(state.vcpus().getFirst().knows(Arm64.v(0)));
-        assertTrue(state.findings().getFirst().message().contains("of its SVE vectors of 256 bytes the stream holds 128"));
+        assertTrue(
+                state.findings().getFirst().message().contains("of its SVE vectors of 256 bytes the stream holds 128"));
     }
 
     @Test

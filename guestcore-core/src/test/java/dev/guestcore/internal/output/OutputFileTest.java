@@ -151,7 +151,8 @@ class OutputFileTest {
             server.bind(UnixDomainSocketAddress.of(socket));
             for (Path special : List.of(Path.of("/dev/null"), pipe, socket, linkToDevice, linkToPipe)) {
                 OutputException error =
-                        assertThrows(OutputException.class, () -> OutputFile.create(special, ifExists), special::toString);
+                        assertThrows(OutputException.class, () -> OutputFile.create(special, ifExists),
+                                special::toString);
                 assertEquals(
                         special + ": is a device, a pipe or a socket, which a file must not replace; choose another name,"
                                 + " or write to standard output and redirect that",

@@ -99,9 +99,10 @@ class MonitorProcessorTest {
         for (String text : new String[] {"", "X00=1", "\nPC=", "\u0000".repeat(100), "PC=zz"}) {
             assertThrows(SourceException.class, () -> only(MonitorProcessor.AARCH64, text), text);
         }
-        assertTrue(assertThrows(SourceException.class, () -> only(MonitorProcessor.AARCH64, "R00=00000000 R01=00000000"))
-                .getMessage()
-                .contains("AArch32"));
+        assertTrue(
+                assertThrows(SourceException.class, () -> only(MonitorProcessor.AARCH64, "R00=00000000 R01=00000000"))
+                        .getMessage()
+                        .contains("AArch32"));
         assertEquals("x86, arm64, riscv64, s390x", MonitorProcessor.known());
         assertEquals(Architectures.ARM64, MonitorProcessor.ofTarget("aarch64").orElseThrow().architecture());
         assertTrue(MonitorProcessor.ofTarget("ppc64").isEmpty());

@@ -38,7 +38,8 @@ class DurableTest {
     private List<String> calls(String... arguments) throws IOException, InterruptedException {
         Path log = folder.resolve("strace.log");
         List<String> prefix =
-                List.of(Tools.require("strace").toString(), "-f", "-y", "-s", "4096", "-e", CALLS, "-o", log.toString());
+                List.of(Tools.require("strace").toString(), "-f", "-y", "-s", "4096", "-e", CALLS, "-o",
+                        log.toString());
         try (CommandLine command =
                 CommandLine.start(folder, Map.of(), CommandLine.words(prefix, List.of(), arguments))) {
             command.end().expect(0);

@@ -37,7 +37,8 @@ class FullDiskTest {
     static void aNamespaceForTheDisk() throws IOException, InterruptedException {
         String unshare = Tools.require("unshare").toString();
         for (List<String> way : List.of(List.of(unshare, "-rm"), List.of(unshare, "-m"))) {
-            List<String> trial = Stream.concat(way.stream(), Stream.of("mount", "-t", "tmpfs", "none", "/mnt")).toList();
+            List<String> trial =
+                    Stream.concat(way.stream(), Stream.of("mount", "-t", "tmpfs", "none", "/mnt")).toList();
             if (new ProcessBuilder(trial).start().waitFor() == 0) {
                 namespace = way;
                 return;

@@ -30,13 +30,15 @@ class InfoTest {
     private static final Duration MOMENT = Duration.ofMinutes(5);
 
     private static Duration clock(LinuxTruth truth, String name) {
-        String line = truth.lines("clocks").stream().filter(each -> each.startsWith(name + " ")).findFirst().orElseThrow();
+        String line =
+                truth.lines("clocks").stream().filter(each -> each.startsWith(name + " ")).findFirst().orElseThrow();
         return Duration.ofNanos(new BigDecimal(line.substring(name.length() + 1)).movePointRight(9).longValueExact());
     }
 
     private static void assertJustAfter(Duration before, Duration now) {
         // The kernel's clock stands where its last tick was.
-        assertTrue(now.compareTo(before.minusMillis(100)) >= 0 && now.compareTo(before.plus(MOMENT)) < 0, before + " " + now);
+        assertTrue(now.compareTo(before.minusMillis(100)) >= 0 && now.compareTo(before.plus(MOMENT)) < 0,
+                before + " " + now);
     }
 
     private static int pid(LinuxTruth truth, String name) {
@@ -54,7 +56,8 @@ class InfoTest {
         Map<?, ?> document = JsonSchema.check(
                 CommandLine.run(folder, "info", dump, "--json").expect(0).out().getBytes(StandardCharsets.UTF_8));
         Map<?, ?> linux = (Map<?, ?>) document.get("linux");
-        assertJustAfter(clock(truth, "boottime"), Duration.ofNanos(((Number) linux.get("uptimeNanoseconds")).longValue()));
+        assertJustAfter(clock(truth, "boottime"),
+                Duration.ofNanos(((Number) linux.get("uptimeNanoseconds")).longValue()));
         Instant now = Instant.parse(linux.get("now").toString());
         assertJustAfter(clock(truth, "realtime"), Duration.between(Instant.EPOCH, now));
         Duration started = clock(truth, "realtime").minus(clock(truth, "boottime"));
@@ -73,7 +76,10 @@ class InfoTest {
             assertEquals("panic", words.get("kind"));
             assertEquals("Kernel panic - not syncing: sysrq triggered crash", words.get("text"));
             assertTrue(text.contains("\nlast words: " + words.get("text") + " (panic "), text);
-            assertTrue(text.matches("(?s).*\nvCPUs\n.*\\+0x[0-9a-f]+ +recorder \\(pid " + pid(truth, "recorder") + "\\)\n.*"), text);
+            assertTrue(
+                    text.matches(
+                            "(?s).*\nvCPUs\n.*\\+0x[0-9a-f]+ +recorder \\(pid " + pid(truth, "recorder") + "\\)\n.*"),
+                    text);
         } else {
             assertEquals(false, linux.get("trouble"));
             assertTrue(text.contains("\nrunning; its log tells of no trouble\n"), text);

@@ -107,7 +107,8 @@ class KernelCheckTest {
     }
 
     private static byte[] jump(long from, long to) {
-        return ByteBuffer.allocate(5).order(ByteOrder.LITTLE_ENDIAN).put((byte) 0xe9).putInt((int) (to - from - 5)).array();
+        return ByteBuffer.allocate(5).order(ByteOrder.LITTLE_ENDIAN).put((byte) 0xe9).putInt((int) (to - from - 5))
+                .array();
     }
 
     /** What is found when memory holds the changes. */
@@ -202,7 +203,8 @@ class KernelCheckTest {
             assertEquals(start, only("kernel-text").address().orElseThrow());
         }
         changes.clear();
-        changes.put(address("entry_SYSCALL_64"), new byte[] {0x48, (byte) 0xb8, 1, 2, 3, 4, 5, 6, 7, 8, (byte) 0xff, (byte) 0xe0});
+        changes.put(address("entry_SYSCALL_64"),
+                new byte[] {0x48, (byte) 0xb8, 1, 2, 3, 4, 5, 6, 7, 8, (byte) 0xff, (byte) 0xe0});
         assertTrue(only("kernel-text").found().orElseThrow().endsWith("to 0x807060504030201 (no symbol)"));
     }
 
@@ -228,8 +230,10 @@ class KernelCheckTest {
         changes.put(address("sysctl_hung_task_timeout_secs"), number(1L));
         changes.put(task("sleeper").object().get("__state").address(), number(2));
         CheckFinding finding = only("hung-task");
-        assertTrue(finding.message().contains("task " + task("sleeper").pid() + " (sleeper) has waited for "), finding::toString);
-        assertTrue(finding.message().contains(" s without being woken by signals, in do_nanosleep < "), finding::toString);
+        assertTrue(finding.message().contains("task " + task("sleeper").pid() + " (sleeper) has waited for "),
+                finding::toString);
+        assertTrue(finding.message().contains(" s without being woken by signals, in do_nanosleep < "),
+                finding::toString);
     }
 
     /** Makes a task wait for a lock: an entry of the lock's queue stands on its stack. */
@@ -242,7 +246,8 @@ class KernelCheckTest {
         changes.put(queue, number(node));
         changes.put(queue + 8, number(node));
         boolean mutex = type.equals("struct mutex");
-        changes.put(lock + linux.type(type).member("owner").orElseThrow().offset(), number(owner.address() | (mutex ? 1 : 0)));
+        changes.put(lock + linux.type(type).member("owner").orElseThrow().offset(),
+                number(owner.address() | (mutex ? 1 : 0)));
         if (!mutex) {
             changes.put(lock, number(2L | 1));
         }
@@ -260,7 +265,8 @@ class KernelCheckTest {
         assertEquals(List.of(), half.findings());
         await(other, second, one, "struct rw_semaphore", "struct rwsem_waiter");
         CheckFinding finding = only("lock-cycle");
-        assertTrue(finding.message().contains(" for the mutex at 0x" + Long.toHexString(first) + " that task "), finding::toString);
+        assertTrue(finding.message().contains(" for the mutex at 0x" + Long.toHexString(first) + " that task "),
+                finding::toString);
         assertTrue(finding.message().contains(" for the semaphore at 0x" + Long.toHexString(second) + " that task "),
                 finding::toString);
     }

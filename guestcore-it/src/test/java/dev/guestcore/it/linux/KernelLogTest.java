@@ -93,10 +93,14 @@ class KernelLogTest {
         assertTrue(crash.lines().findFirst().orElseThrow().contains("] sysrq: Trigger a crash"), crash);
         assertTrue(crash.lines().reduce((first, last) -> last).orElseThrow().contains("end Kernel panic"), crash);
         String warnings = CommandLine.run(folder, "dmesg", panicked, "--level", "warn", "-x").expect(0).out();
-        assertTrue(warnings.lines().anyMatch(line -> line.matches("user {4}:warn {2}: \\[ .*T1: guestcore: of a user, a warning")), warnings);
+        assertTrue(
+                warnings.lines()
+                        .anyMatch(line -> line.matches("user {4}:warn {2}: \\[ .*T1: guestcore: of a user, a warning")),
+                warnings);
         assertFalse(warnings.contains("Linux version"), warnings);
         String whole = CommandLine.run(folder, "log", panicked).expect(0).out();
-        assertTrue(whole.matches("(?s).*] guestcore: two\n {15}lines, the second with \\\\u0001 and \ufffd\n.*"), whole);
+        assertTrue(whole.matches("(?s).*] guestcore: two\n {15}lines, the second with \\\\u0001 and \ufffd\n.*"),
+                whole);
         String stock = KnownLinux.STOCK.kdump().toString();
         assertEquals("", CommandLine.run(folder, "log", stock, "--crash").expect(1).out());
         Map<?, ?> document = JsonSchema.check(CommandLine.run(folder, "log", stock, "--json")

@@ -23,7 +23,8 @@ class KnownLinuxTest {
         Set<String> names = new TreeSet<>();
         truth.processes().forEach(process -> names.add(truth.text("proc/" + process + "/comm").strip()));
         assertTrue(
-                names.containsAll(Set.of("init", "kthreadd", "sleeper", "zombie", "odd) R 1 (name", "inner", "recorder")),
+                names.containsAll(
+                        Set.of("init", "kthreadd", "sleeper", "zombie", "odd) R 1 (name", "inner", "recorder")),
                 names::toString);
         Set<String> states = new TreeSet<>();
         truth.processes().forEach(process -> states.add(truth.stat("proc/" + process).getFirst()));

@@ -49,8 +49,10 @@ class LinuxVerbsTest {
     @Test
     void documentsAreAsTheirSchemasSay() throws Exception {
         String files = process("files");
-        assertEquals(KnownLinux.STOCK.truth().lines("proc/" + files + "/fd").size(), list("lsof", "files", files).size());
-        assertEquals(KnownLinux.STOCK.truth().lines("proc/" + files + "/maps").size(), list("maps", "areas", files).size());
+        assertEquals(KnownLinux.STOCK.truth().lines("proc/" + files + "/fd").size(),
+                list("lsof", "files", files).size());
+        assertEquals(KnownLinux.STOCK.truth().lines("proc/" + files + "/maps").size(),
+                list("maps", "areas", files).size());
         assertEquals(KnownLinux.STOCK.truth().lines("proc/1/mountinfo").size(), list("mount", "mounts").size());
         assertEquals(List.of("HOME=/", "TERM=linux"), list("env", "environment", "1"));
         assertEquals(16, list("ss", "sockets").size());
@@ -62,12 +64,14 @@ class LinuxVerbsTest {
         String files = run("files", process("files")).expect(0).out();
         assertTrue(files.contains("/tmp/deleted (deleted)\n"), files);
         assertEquals(
-                KnownLinux.STOCK.truth().text("proc/" + process("maps") + "/maps").lines().map(String::stripTrailing).toList(),
+                KnownLinux.STOCK.truth().text("proc/" + process("maps") + "/maps").lines().map(String::stripTrailing)
+                        .toList(),
                 run("maps", process("maps")).expect(0).out().lines().toList());
         String mounts = run("mount").expect(0).out();
         assertTrue(mounts.contains("scratch space on /bound type tmpfs (rw,noatime)\n"), mounts);
         String sockets = run("ss", "--listening").expect(0).out();
-        assertTrue(sockets.matches("(?s).*tcp +LISTEN +127\\.0\\.0\\.1:8080 +sockets \\(pid [0-9]+, fd 4\\)\n.*"), sockets);
+        assertTrue(sockets.matches("(?s).*tcp +LISTEN +127\\.0\\.0\\.1:8080 +sockets \\(pid [0-9]+, fd 4\\)\n.*"),
+                sockets);
         assertEquals(4, sockets.lines().count(), sockets);
         String devices = run("ip").expect(0).out();
         assertTrue(devices.contains("    inet 192.0.2.1/24 scope global\n"), devices);

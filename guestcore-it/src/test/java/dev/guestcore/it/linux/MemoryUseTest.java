@@ -57,7 +57,8 @@ class MemoryUseTest {
         try (Guest guest = Guests.open(known.kdump())) {
             Linux linux = Linux.of(guest);
             MemoryUse use = linux.memoryUse();
-            Task recorder = linux.tasks().processes().filter(task -> task.name().equals("recorder")).findFirst().orElseThrow();
+            Task recorder =
+                    linux.tasks().processes().filter(task -> task.name().equals("recorder")).findFirst().orElseThrow();
             long buffer = kib(truth.text("proc/" + recorder.pid() + "/status"), "VmRSS")
                     - recorder.residentBytes().orElseThrow();
             assertEquals(List.of(), use.problems());

@@ -163,7 +163,8 @@ class NetworkTest {
             if (fields[5].equals(device)) {
                 try {
                     String address = InetAddress.getByAddress(HexFormat.of().parseHex(fields[0])).getHostAddress();
-                    addresses.add(address.replaceFirst("(^|:)0(:0)+(:|$)", "::") + "/" + Integer.parseInt(fields[2], 16));
+                    addresses.add(
+                            address.replaceFirst("(^|:)0(:0)+(:|$)", "::") + "/" + Integer.parseInt(fields[2], 16));
                 } catch (UnknownHostException e) {
                     throw new IllegalStateException(e);
                 }

@@ -124,7 +124,8 @@ class ProcessMemoryTest {
     void commandsSeeTheAddressesOfTheProcess() throws Exception {
         String shown = run("read", "--pid", "1", "0x400000", "16").expect(0).out();
         assertTrue(shown.contains("7f 45 4c 46 02 01 01 00"), shown);
-        byte[] json = run("read", "--pid", "1", "0x400000", "16", "--json").expect(0).out().getBytes(StandardCharsets.UTF_8);
+        byte[] json =
+                run("read", "--pid", "1", "0x400000", "16", "--json").expect(0).out().getBytes(StandardCharsets.UTF_8);
         assertEquals(1, ((Number) JsonSchema.check(json).get("pid")).intValue());
         String found = run("search", "--pid", "1", "GUESTCORE=a value", "--json").expect(0).out();
         List<? extends Map<?, ?>> lines = found.lines()
@@ -151,7 +152,8 @@ class ProcessMemoryTest {
         assertTrue(expected.size() > 10, expected::toString);
         String dump = KnownLinux.STOCK.kdump().toString();
         List<Map<?, ?>> lines = new ArrayList<>();
-        for (String line : CommandLine.run(folder, "search", dump, "--all-processes", text, "--json").expect(0).out().split("\n")) {
+        for (String line : CommandLine.run(folder, "search", dump, "--all-processes", text, "--json").expect(0).out()
+                .split("\n")) {
             lines.add(JsonSchema.check(line.getBytes(StandardCharsets.UTF_8)));
         }
         Set<Integer> stacks = new HashSet<>();

@@ -80,7 +80,8 @@ class TasksTest {
         String arguments = truth.text(folder + "/cmdline");
         assertEquals(arguments, process.arguments().map(words -> String.join("\0", words) + "\0").orElse(""), folder);
         String environment = truth.text(folder + "/environ");
-        assertEquals(environment, process.environment().map(words -> String.join("\0", words) + "\0").orElse(""), folder);
+        assertEquals(environment, process.environment().map(words -> String.join("\0", words) + "\0").orElse(""),
+                folder);
         assertEquals(arguments.isEmpty() && process.state() != 'Z', process.kernelThread(), folder);
         if (!records && !process.kernelThread() && process.state() != 'Z') {
             long kibibytes = truth.lines(folder + "/smaps_rollup").stream()
@@ -96,7 +97,8 @@ class TasksTest {
         String name = truth.text(folder + "/comm").replaceFirst("\n$", "");
         if ((Long.parseLong(stat.get(FLAGS)) & WORKER) != 0) {
             // The guest names the queue, too, that is only known while it works; but it cuts long names that are in memory whole.
-            assertTrue(name.startsWith(thread.name()) || thread.name().startsWith(name), () -> name + ", " + thread.name());
+            assertTrue(name.startsWith(thread.name()) || thread.name().startsWith(name),
+                    () -> name + ", " + thread.name());
         } else {
             assertEquals(name, thread.name());
         }

@@ -113,7 +113,8 @@ class KernelSymbolsTest {
                 .map(core -> crash(core, questions))
                 .toList();
         String theirs = answers.getFirst();
-        assertTrue(theirs.contains("  init\n") && theirs.contains("Linux version " + LinuxRelease.ofTestKernel()), theirs);
+        assertTrue(theirs.contains("  init\n") && theirs.contains("Linux version " + LinuxRelease.ofTestKernel()),
+                theirs);
         assertEquals(theirs, answers.get(1));
         assertEquals(theirs, answers.get(2));
     }

@@ -86,7 +86,8 @@ public final class FilteredGuest implements Guest {
             findings.add(Finding.note("left out as asked: " + zeroBytes + " bytes of zeros"));
         }
         if (unknownPages > 0) {
-            findings.add(Finding.note("kept, because what they are used for cannot be read: " + unknownPages + " pages"));
+            findings.add(
+                    Finding.note("kept, because what they are used for cannot be read: " + unknownPages + " pages"));
         }
         return findings;
     }
@@ -153,7 +154,8 @@ public final class FilteredGuest implements Guest {
 
         @Override
         public Optional<MemorySegment> view(long address, long size) {
-            boolean isWhole = size > 0 && !left.contains(address) && left.lastAlike(address, address + size - 1) == address + size - 1;
+            boolean isWhole = size > 0 && !left.contains(address)
+                    && left.lastAlike(address, address + size - 1) == address + size - 1;
             return isWhole ? whole.view(address, size) : Optional.empty();
         }
     }

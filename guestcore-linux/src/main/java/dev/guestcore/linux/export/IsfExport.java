@@ -68,8 +68,9 @@ public final class IsfExport {
         Btf types = linux.types()
                 .filter(Btf.class::isInstance)
                 .map(Btf.class::cast)
-                .orElseThrow(() -> new LinuxException("the kernel holds no description of its types (BTF), or it is not in"
-                        + " the dump; a symbol table for Volatility 3 needs them"));
+                .orElseThrow(
+                        () -> new LinuxException("the kernel holds no description of its types (BTF), or it is not in"
+                                + " the dump; a symbol table for Volatility 3 needs them"));
         for (String name : NEEDED) {
             if (linux.symbols().find(name).isEmpty()) {
                 throw new LinuxException(

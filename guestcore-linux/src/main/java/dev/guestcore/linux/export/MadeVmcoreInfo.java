@@ -56,7 +56,8 @@ final class MadeVmcoreInfo {
     private String make() {
         KernelImage image = linux.image();
         if (!(image.space().paging().mode() instanceof X86PagingMode)) {
-            throw new LinuxException("VMCOREINFO is made for kernels of x86-64 only, and the kernel's own is not in memory");
+            throw new LinuxException(
+                    "VMCOREINFO is made for kernels of x86-64 only, and the kernel's own is not in memory");
         }
         line("OSRELEASE", image.release().orElseThrow(() -> new LinuxException(
                 "the kernel's release is not in the dump, without which no tool takes a VMCOREINFO")));
@@ -113,12 +114,14 @@ final class MadeVmcoreInfo {
 
     private void pages() {
         sizes("page", "pglist_data", "zone", "free_area", "list_head", "nodemask_t");
-        offsets("page", "flags", "_refcount", "mapping", "lru", "_mapcount", "private", "compound_dtor", "compound_order",
+        offsets("page", "flags", "_refcount", "mapping", "lru", "_mapcount", "private", "compound_dtor",
+                "compound_order",
                 "compound_head");
     }
 
     private void zones(boolean hasAreaList) {
-        offsets("pglist_data", "node_zones", "nr_zones", "node_mem_map", "node_start_pfn", "node_spanned_pages", "node_id");
+        offsets("pglist_data", "node_zones", "nr_zones", "node_mem_map", "node_start_pfn", "node_spanned_pages",
+                "node_id");
         offsets("zone", "free_area", "vm_stat", "spanned_pages");
         offsets("free_area", "free_list");
         offsets("list_head", "next", "prev");

@@ -62,8 +62,9 @@ public final class PageFilter {
             Linux linux = Linux.of(guest, progress);
             linux.requireTypes();
             PageKinds pages = PageKinds.find(linux)
-                    .orElseThrow(() -> new LinuxException("what pages are used for can be told of kernels of x86-64 only, whose types say so; write"
-                            + " all pages"));
+                    .orElseThrow(() -> new LinuxException(
+                            "what pages are used for can be told of kernels of x86-64 only, whose types say so; write"
+                                    + " all pages"));
             progress.begin("looking at pages", PageSet.bytesOf(guest.memory()));
             unknown = pages.show(progress, (kind, first, count) -> {
                 if (kinds.contains(kind)) {

@@ -118,7 +118,8 @@ final class ProcessNotes {
         }
         RegisterState registers = found.registers();
         if (registers.getOrElse(X86.CS, 0) == CODE_32) {
-            throw new LinuxException("process " + task.tgid() + " is a 32-bit program; cores are written of 64-bit ones only");
+            throw new LinuxException(
+                    "process " + task.tgid() + " is a 32-bit program; cores are written of 64-bit ones only");
         }
         StatusLayout layout = Architectures.X86.status(X86Architecture.X86_64).orElseThrow();
         byte[] status = layout.write(thread.pid(), registers, ByteOrder.LITTLE_ENDIAN);
@@ -194,7 +195,8 @@ final class ProcessNotes {
             }
             size += area.name().length() + 1 + 3 * Long.BYTES;
             if (size > MOST_FILES) {
-                problems.add("the names of mapped files take more than " + MOST_FILES + " bytes; the others are left out");
+                problems.add(
+                        "the names of mapped files take more than " + MOST_FILES + " bytes; the others are left out");
                 break;
             }
             ofFiles.add(area);

@@ -68,7 +68,8 @@ final class FrameChain {
                     return broken(hex(address) + " is no address of kernel code");
                 }
                 frames.add(new StackFrame(
-                        address, unwinder.symbolAt(address, false), record + 2 * Long.BYTES, FoundBy.FRAME_POINTER, false));
+                        address, unwinder.symbolAt(address, false), record + 2 * Long.BYTES, FoundBy.FRAME_POINTER,
+                        false));
                 if (next != 0 && (next ^ record) >>> STACK_SHIFT != 0 && ++stacks > MOST_STACKS) {
                     return broken("its frames lie on more than " + MOST_STACKS + " stacks");
                 }

@@ -82,7 +82,8 @@ final class DamagedNames {
 
     /** Where they begin, walks from the markers lead to the next ones. */
     private Optional<Found> before(Markers markers, boolean numbered) {
-        for (int count = markers.count(); count >= Math.max(LEAST_MARKERS, markers.count() - FOREIGN_MARKERS); count--) {
+        for (int count = markers.count(); count >= Math.max(LEAST_MARKERS, markers.count() - FOREIGN_MARKERS);
+                count--) {
             long highest = markers.address() - markers.value(count - 1);
             long lowest = Math.max(highest - MOST_AT_END - Long.BYTES, window.first() + Long.BYTES);
             for (long first = highest & -Integer.BYTES; first >= lowest && !effort.isSpent(); first -= Integer.BYTES) {
@@ -331,7 +332,8 @@ final class DamagedNames {
         private boolean isPlausible(int[] few) {
             long end = first + few[STEP - 1];
             NameTable table = new NameTable(
-                    window.copy(first, (int) (Math.min(end + MOST_AT_END, tokens.address()) - first)), few, twoBytes, tokens);
+                    window.copy(first, (int) (Math.min(end + MOST_AT_END, tokens.address()) - first)), few, twoBytes,
+                    tokens);
             return IntStream.range(0, STEP - 1).allMatch(table::isPlausible);
         }
 
@@ -393,12 +395,14 @@ final class DamagedNames {
                     wrong.add(place & -PhysicalWindow.PAGE);
                 }
             }
-            return wrong.isEmpty() || wrong.size() == 1 && (known == count || wrong.contains(at & -PhysicalWindow.PAGE));
+            return wrong.isEmpty()
+                    || wrong.size() == 1 && (known == count || wrong.contains(at & -PhysicalWindow.PAGE));
         }
 
         private Optional<Found> found(long end, int[] all) {
             NameTable table = new NameTable(
-                    window.copy(first, (int) (Math.min(end + MOST_AT_END, tokens.address()) - first)), all, twoBytes, tokens);
+                    window.copy(first, (int) (Math.min(end + MOST_AT_END, tokens.address()) - first)), all, twoBytes,
+                    tokens);
             int left = loseImplausible(table, all);
             return left > count / 2 ? Optional.of(new Found(table, List.of(number))) : Optional.empty();
         }

@@ -90,7 +90,8 @@ public final class ExportedSymbols {
 
     private List<Long> pointersTo(long[] places) {
         List<Long> pointers = new ArrayList<>();
-        for (long at = window.first(); at + Integer.BYTES <= end && pointers.size() < MOST_PLACES; at += Integer.BYTES) {
+        for (long at = window.first(); at + Integer.BYTES <= end && pointers.size() < MOST_PLACES;
+                at += Integer.BYTES) {
             long target = at + window.intAt(at);
             if (target >= places[0]
                     && target <= places[places.length - 1]

@@ -144,7 +144,8 @@ public final class Kallsyms {
      * @return guest-physical address of the table of tokens; empty if there is none
      */
     public static OptionalLong tokensAround(GuestMemory memory, long hit) {
-        return TokenTable.around(memory, hit).map(table -> OptionalLong.of(table.address())).orElse(OptionalLong.empty());
+        return TokenTable.around(memory, hit).map(table -> OptionalLong.of(table.address()))
+                .orElse(OptionalLong.empty());
     }
 
     /**

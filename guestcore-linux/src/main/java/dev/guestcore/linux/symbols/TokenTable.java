@@ -95,7 +95,8 @@ final class TokenTable {
             starts[i] = window.shortAt(index + (long) i * Short.BYTES);
             boolean follows = i == 0
                     ? starts[i] == 0
-                    : starts[i] > starts[i - 1] && table + starts[i] <= index && window.byteAt(table + starts[i] - 1) == 0;
+                    : starts[i] > starts[i - 1] && table + starts[i] <= index
+                            && window.byteAt(table + starts[i] - 1) == 0;
             if (!follows) {
                 return Optional.empty();
             }

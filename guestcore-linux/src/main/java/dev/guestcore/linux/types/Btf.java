@@ -99,7 +99,8 @@ public final class Btf implements KernelTypes {
      */
     public static Btf readModule(MemorySegment data, Btf kernel) {
         if (!kernel.lostPages.isEmpty() && !kernel.reachesEnd()) {
-            throw new TypesException("BTF of a module: it counts on from the kernel's, whose end is damaged or missing");
+            throw new TypesException(
+                    "BTF of a module: it counts on from the kernel's, whose end is damaged or missing");
         }
         return new Btf(data, kernel);
     }
@@ -249,7 +250,8 @@ public final class Btf implements KernelTypes {
         int row = kindNumber(info) * 4;
         if (row + 4 > header.layoutSize()) {
             throw new TypesException("BTF: record at offset 0x" + Integer.toHexString(at) + " is of kind "
-                    + kindNumber(info) + ", which is unknown; the kernel is newer than this program or its types are damaged");
+                    + kindNumber(info)
+                    + ", which is unknown; the kernel is newer than this program or its types are damaged");
         }
         int fixed = data[header.layout() + row] & 0xff;
         int each = data[header.layout() + row + 1] & 0xff;
@@ -330,7 +332,8 @@ public final class Btf implements KernelTypes {
         Btf owner = ownerOfText(offset);
         int from = owner.textAt(offset);
         int to = owner.textEnd(from);
-        return offset == 0 || owner.isLost(Math.max(from, 0), Math.max(to, 0)) ? 0 : BtfNames.hash(owner.data, Math.max(from, 0), Math.max(to, 0));
+        return offset == 0 || owner.isLost(Math.max(from, 0), Math.max(to, 0)) ? 0
+                : BtfNames.hash(owner.data, Math.max(from, 0), Math.max(to, 0));
     }
 
     private Btf ownerOfText(int offset) {
@@ -478,7 +481,8 @@ public final class Btf implements KernelTypes {
         }
         BtfKind kind = kind(id);
         return switch (kind) {
-            case INT, STRUCT, UNION, ENUM, ENUM64, FWD, TYPEDEF, FLOAT, FUNC_PROTO -> new BtfType(ownerOf(id), id, kind);
+            case INT, STRUCT, UNION, ENUM, ENUM64, FWD, TYPEDEF, FLOAT, FUNC_PROTO ->
+                    new BtfType(ownerOf(id), id, kind);
             default -> throw damaged(id, "a type was expected, found a record of kind " + kind);
         };
     }

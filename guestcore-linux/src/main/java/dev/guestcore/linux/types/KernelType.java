@@ -69,7 +69,8 @@ public interface KernelType {
 
     /** Of an enumeration (also through a typedef), the value of the constant of this name; empty if it has none. */
     default OptionalLong constant(String name) {
-        return constants().stream().filter(each -> each.name().equals(name)).mapToLong(KernelConstant::value).findFirst();
+        return constants().stream().filter(each -> each.name().equals(name)).mapToLong(KernelConstant::value)
+                .findFirst();
     }
 
     /**

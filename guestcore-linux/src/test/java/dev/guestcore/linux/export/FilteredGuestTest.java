@@ -59,7 +59,8 @@ class FilteredGuestTest {
     @Test
     void readsEndWhereSomethingIsLeftOut() {
         try (FilteredGuest less = withoutZeros(guest(4, 0, 1, 3))) {
-            assertEquals(2 * PAGE - 10, less.memory().readAvailable(BASE + 10, MemorySegment.ofArray(new byte[3 * PAGE])));
+            assertEquals(2 * PAGE - 10,
+                    less.memory().readAvailable(BASE + 10, MemorySegment.ofArray(new byte[3 * PAGE])));
             assertEquals(0, less.memory().readAvailable(BASE + 2 * PAGE + 5, MemorySegment.ofArray(new byte[1])));
             assertEquals(PAGE, less.memory().readAvailable(BASE + 3 * PAGE, MemorySegment.ofArray(new byte[2 * PAGE])));
             MemoryAccessException error = assertThrows(

@@ -64,7 +64,8 @@ class KallsymsSampleTest {
         for (Map.Entry<String, Long> export : exported.entrySet()) {
             List<Symbol> named = symbols.findAll(export.getKey());
             long address = export.getValue() + delta;
-            assertTrue(named.isEmpty() || named.stream().anyMatch(symbol -> symbol.address() == address), export::toString);
+            assertTrue(named.isEmpty() || named.stream().anyMatch(symbol -> symbol.address() == address),
+                    export::toString);
             both += named.isEmpty() ? 0 : 1;
         }
         assertTrue(both > 5000, both + " functions of " + exported.size());

@@ -30,7 +30,8 @@ class RealBtfTest {
                     BtfFinder.search(guest.memory(), new AddressRange(0, -1L)).toList();
             assertEquals(1, found.size(), found::toString);
             Btf types = found.getFirst().types();
-            assertArrayEquals(Samples.truth("linux/m510", "gt/btf_vmlinux"), types.bytes().toArray(ValueLayout.JAVA_BYTE));
+            assertArrayEquals(Samples.truth("linux/m510", "gt/btf_vmlinux"),
+                    types.bytes().toArray(ValueLayout.JAVA_BYTE));
             assertEquals(8, types.pointerSize());
             assertEquals("char [16]", types.get("task_struct").member("comm").orElseThrow().type().toString());
             assertEquals("struct task_struct *",
