@@ -155,8 +155,8 @@ final class KernelSection {
         if (advice.isEmpty()) {
             return lines;
         }
-        lines.add(style.heading("debuggers") + style.faint(
-                " (vmlinux: the kernel's file with debug information, or what symbols --to vmlinux makes)"));
+        lines.add(style.heading("debuggers")
+                + style.faint(" (vmlinux: the kernel's debug file; symbols --to vmlinux makes one)"));
         for (DebuggerAdvice one : advice) {
             lines.add("  " + one.tool() + style.faint(": " + Printable.of(one.reason())));
             one.conversion().ifPresent(command -> lines.add("    " + style.command(typed(command))));
