@@ -120,7 +120,7 @@ class ChangingFilesTest {
             Files.createDirectory(target);
             Files.createFile(folder.resolve(SlowProvider.GO));
             String line = command.end().oneLine(1);
-            assertTrue(line.contains("gone"), line);
+            assertTrue(line.contains("no longer exists"), line);
         }
         assertEquals(List.of(), CommandLine.names(target));
     }

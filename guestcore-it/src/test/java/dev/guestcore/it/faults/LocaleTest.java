@@ -81,10 +81,10 @@ class LocaleTest {
     void aNameThatTheLocaleCannotSay(String locale) throws Exception {
         Map<String, String> environment = Map.of("LC_ALL", locale);
         String line = run(environment, List.of(), "info ümlaut.core").oneLine(1);
-        assertTrue(line.contains("take a UTF-8 locale"), line);
+        assertTrue(line.contains("need a UTF-8 locale"), line);
         core("core");
         String target = run(environment, List.of(), "convert core -o ümlaut.core --to xen").oneLine(1);
-        assertTrue(target.contains("take a UTF-8 locale"), target);
+        assertTrue(target.contains("need a UTF-8 locale"), target);
         assertEquals(List.of("core"), CommandLine.names(folder));
     }
 
