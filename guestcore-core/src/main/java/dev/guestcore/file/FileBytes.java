@@ -129,7 +129,7 @@ public final class FileBytes implements AutoCloseable {
         } catch (InvalidPathException e) {
             throw new SourceException(
                     "'" + location + "' is not a path: " + e.getReason()
-                            + "; letters that are not ASCII take a UTF-8 locale (LC_ALL=C.UTF-8)",
+                            + "; letters that are not ASCII need a UTF-8 locale (LC_ALL=C.UTF-8)",
                     e);
         }
     }
