@@ -161,13 +161,14 @@ final class ImageLayout {
     }
 
     /**
-     * The section that a symbol belongs to: the one that holds it, or for one at an end, the last one below it.
+     * The section that a symbol belongs to: the one that holds it, or for one at an end, the last one below it. Symbols behind
+     * the image have none, and stay where they are: crash moves what is in sections only, and wants its table in order.
      *
      * @param address in the running guest
      * @return its position in {@link #sections()}, or -1 for an absolute symbol
      */
     int sectionOf(long address) {
-        if (!isMoved(address)) {
+        if (!contains(address)) {
             return perCpuSize > 0 && address >= 0 && address <= perCpuSize ? 0 : -1;
         }
         long linked = address - slide;

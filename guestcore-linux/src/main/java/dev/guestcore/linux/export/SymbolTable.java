@@ -91,7 +91,7 @@ final class SymbolTable {
                 names,
                 binding(symbol) << BIND_SHIFT | type,
                 section < 0 ? ABSOLUTE : section + 1,
-                layout.linked(symbol.address()),
+                section < 0 ? symbol.address() : layout.linked(symbol.address()),
                 size);
         names += symbol.name().getBytes(StandardCharsets.UTF_8).length + 1;
     }
