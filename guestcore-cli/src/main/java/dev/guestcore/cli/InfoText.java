@@ -91,7 +91,9 @@ final class InfoText {
         List<String> what = new ArrayList<>();
         what.add(kernel.system().orElse("Unknown operating system"));
         machine(kernel).ifPresent(what::add);
-        kernel.panic().ifPresent(panic -> what.add("panicked"));
+        kernel.panic().ifPresentOrElse(
+                panic -> what.add("panicked"),
+                () -> guest.freeze().ifPresent(freeze -> what.add(freeze.wasRunning() ? "running" : "not running")));
         origin.takenAt().ifPresent(time -> what.add("captured " + time(time)));
         print.accept(style.heading(Printable.of(String.join(", ", what))));
         String hypervisor = origin.hypervisor()
