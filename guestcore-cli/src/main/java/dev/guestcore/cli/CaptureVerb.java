@@ -1,6 +1,5 @@
 package dev.guestcore.cli;
 
-import dev.guestcore.FreezeMethod;
 import dev.guestcore.capture.Capture;
 import dev.guestcore.format.CoreFormat;
 import dev.guestcore.internal.output.OutputFile;
@@ -162,15 +161,5 @@ final class CaptureVerb extends WritingVerb {
         document.put("fits", rehearsal.fits());
         document.put("refused", rehearsal.refused());
         return document;
-    }
-
-    private static String effects(FreezeMethod method) {
-        return switch (method) {
-            case SNAPSHOT ->
-                    "the guest waits at its first write to each page until the snapshot is read, huge pages of "
-                            + "QEMU's are split, shared memory is allocated whole; memory for the guest's pages is taken meanwhile";
-            case BUFFER -> "memory for the guest's pages is taken until the file is written";
-            case DIRECT -> "the guest does not answer its network and its clock stands until the file is written";
-        };
     }
 }

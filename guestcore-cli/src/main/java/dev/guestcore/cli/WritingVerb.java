@@ -121,6 +121,9 @@ abstract class WritingVerb extends Verb {
             }
             if (!json) {
                 report.println(style.heading("by") + "    " + Printable.of(line(choice)));
+                if (choice.method() != FreezeMethod.DIRECT) {
+                    report.println(style.heading("host") + "  " + effects(choice.method()));
+                }
                 report.flush();
             }
         });
@@ -205,6 +208,17 @@ abstract class WritingVerb extends Verb {
             case DIRECT -> "the guest stands still until its memory is written";
         };
         return choice.method().label() + ": " + what + (choice.reason().isEmpty() ? "" : " (" + choice.reason() + ")");
+    }
+
+    /** What the host notices of it. */
+    static String effects(FreezeMethod method) {
+        return switch (method) {
+            case SNAPSHOT ->
+                    "the guest waits at its first write to each page until the snapshot is read, huge pages of "
+                            + "QEMU's are split, shared memory is allocated whole; memory for the guest's pages is taken meanwhile";
+            case BUFFER -> "memory for the guest's pages is taken until the file is written";
+            case DIRECT -> "the guest does not answer its network and its clock stands until the file is written";
+        };
     }
 
     final void announce(GuestSource source, CoreFormat format, PrintStream report, Style style) {

@@ -38,7 +38,8 @@ class LookTest {
     @Test
     void aFileDoesNotStandStill() {
         Path file = folder.resolve("demo.core");
-        Run.of("capture", "demo:", "-o", file.toString(), "--to", "vbox").expect(0);
+        String report = Run.of("capture", "demo:", "-o", file.toString(), "--to", "vbox").expect(0).out();
+        assertTrue(report.contains("host  memory for the guest's pages is taken until the file is written"), report);
         assertEquals("", Run.of("regs", file.toString()).expect(0).err());
         Run.of("regs", file.toString(), "--freeze", "buffer").failsWith(ExitCode.FAILED, "does not run");
         Run.of("regs", "demo:", "--freeze", "never").expect(ExitCode.USAGE);
