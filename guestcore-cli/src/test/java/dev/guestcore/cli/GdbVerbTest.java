@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.guestcore.testing.JsonSchema;
 import dev.guestcore.testing.Samples;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -18,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -107,6 +110,28 @@ class GdbVerbTest {
         Process child = child(sample(), "--port", "0", "--once");
         try {
             try (Socket client = new Socket(InetAddress.getLoopbackAddress(), port(child))) {
+                ask(client.getInputStream(), client.getOutputStream());
+            }
+            expectEnd(child, ExitCode.DONE);
+        } finally {
+            child.destroyForcibly();
+        }
+    }
+
+    @Test
+    void tellsProgramsWhereToConnect() throws Exception {
+        Process child = child(sample(), "--port", "0", "--once", "--json");
+        try (BufferedReader out = child.inputReader(StandardCharsets.UTF_8)) {
+            StringBuilder text = new StringBuilder();
+            for (String line = out.readLine(); line != null; line = line.equals("}") ? null : out.readLine()) {
+                text.append(line);
+            }
+            Map<?, ?> document = JsonSchema.check(text.toString().getBytes(StandardCharsets.UTF_8));
+            assertEquals("gdb", document.get("schema"));
+            assertEquals(sample(), document.get("source"));
+            String target = document.get("target").toString();
+            int port = Integer.parseInt(target.substring(target.lastIndexOf(':') + 1));
+            try (Socket client = new Socket(InetAddress.getLoopbackAddress(), port)) {
                 ask(client.getInputStream(), client.getOutputStream());
             }
             expectEnd(child, ExitCode.DONE);

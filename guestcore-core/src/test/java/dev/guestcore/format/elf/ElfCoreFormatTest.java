@@ -13,6 +13,7 @@ import dev.guestcore.Progress;
 import dev.guestcore.arch.x86.X86;
 import dev.guestcore.error.GuestcoreException;
 import dev.guestcore.error.MalformedDumpException;
+import dev.guestcore.error.UnrecognizedFormatException;
 import dev.guestcore.facts.ElfFacts;
 import dev.guestcore.facts.VmcoreInfoFacts;
 import dev.guestcore.file.FileBytes;
@@ -197,8 +198,12 @@ class ElfCoreFormatTest {
                 "an ELF file, but not a core (e_type 2): a program, a library or a kernel with its symbols; name the"
                         + " dump",
                 probe(executable).reason());
-        byte[] bare = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x1000).build();
-        assertEquals("an ELF core without memory: it has no program header of type PT_LOAD", probe(bare).reason());
+        for (boolean wide : new boolean[] {true, false}) {
+            Path bare = file(new ElfFiles(wide, ByteOrder.LITTLE_ENDIAN, wide ? X86_64 : 3, 0x1000).build());
+            assertEquals(
+                    bare + ": an ELF core without memory: it has no program header of type PT_LOAD",
+                    assertThrows(UnrecognizedFormatException.class, () -> Guests.open(bare)).getMessage());
+        }
         byte[] good = new ElfFiles(true, ByteOrder.LITTLE_ENDIAN, X86_64, 0x1000).load(0, new byte[1]).build();
         assertEquals(Probe.Match.GENERAL, probe(good).match());
     }
