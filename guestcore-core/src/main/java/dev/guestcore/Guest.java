@@ -33,7 +33,7 @@ public interface Guest extends AutoCloseable {
     /** Where the guest came from. */
     Provenance provenance();
 
-    /** What is odd or damaged about the source; what turns up while the memory of a file is read is added then. */
+    /** Damage and notes about the source; what turns up while the memory of a file is read is added then. */
     default List<Finding> findings() {
         return List.of();
     }

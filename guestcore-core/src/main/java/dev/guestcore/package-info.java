@@ -7,7 +7,7 @@
  * {@snippet :
  * try (Guest guest = Guests.open("vm.core")) {                   // or "qemu:/run/vm.qmp", "demo:"
  *     System.out.println(guest.provenance().format() + ", " + guest.vcpus().size() + " vCPUs");
- *     guest.findings().forEach(finding -> System.out.println(finding.message()));    // what is odd or damaged
+ *     guest.findings().forEach(finding -> System.out.println(finding.message()));    // damage and notes
  * }
  * }
  *

@@ -42,7 +42,7 @@ final class WatchedGuest extends ForwardingGuest {
         return new WatchedGuest(guest);
     }
 
-    /** What is odd or damaged; what was met since it was opened as well, unless opening told of damage already. */
+    /** The findings; those met since it was opened as well, unless opening told of damage already. */
     @Override
     public List<Finding> findings() {
         List<Finding> findings = super.findings();

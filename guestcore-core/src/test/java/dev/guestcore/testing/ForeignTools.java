@@ -14,7 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** Runs programs of others. Where one is missing, the test is skipped out loud; where CI is set, it fails. */
+/** Runs programs of others. Where one is missing, the test is skipped with a message; where CI is set, it fails. */
 public final class ForeignTools {
 
     private static final Path PYTHON = Path.of("/usr/bin/python3");
@@ -42,7 +42,7 @@ public final class ForeignTools {
         }
     }
 
-    /** Skips the test out loud, or fails it in CI, because something that it needs is not there. */
+    /** Skips the test with a message, or fails it in CI, because something that it needs is not there. */
     public static <T> T missing(String message) {
         if (System.getenv("CI") != null) {
             return fail(message);

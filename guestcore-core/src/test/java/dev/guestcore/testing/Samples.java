@@ -14,7 +14,7 @@ import java.util.stream.Stream;
 
 /**
  * Sample dumps for tests. Those that hold only our own patterns lie in the test resources; those that hold the firmware or
- * kernel of others lie in {@code ../shared/samples} beside the checkout and are skipped out loud where that is missing.
+ * kernel of others lie in {@code ../shared/samples} beside the checkout; without them a test is skipped with a message.
  */
 public final class Samples {
 

@@ -11,7 +11,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * Programs and files that a test needs from the machine. What is missing skips the test, out loud; where the
+ * Programs and files that a test needs from the machine. What is missing skips the test, with a message; where the
  * environment variable {@code CI} is set it fails the test, so that nothing is silently never tested.
  */
 public final class Tools {

@@ -452,7 +452,7 @@ final class Ranges {
         return overlaps;
     }
 
-    /** What is odd or damaged. */
+    /** Damage and notes. */
     List<Finding> findings() {
         return findings;
     }

@@ -25,7 +25,7 @@ import java.util.List;
  * @param notes its notes
  * @param descriptor the core descriptor
  * @param layout the generation
- * @param findings what is odd or damaged
+ * @param findings damage and notes
  */
 record VmCoreFile(
         FileBytes file,

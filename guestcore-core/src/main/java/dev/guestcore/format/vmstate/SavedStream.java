@@ -36,7 +36,7 @@ import java.util.Set;
  * @param pages where its pages are
  * @param ramComplete whether all of the memory came
  * @param missingPages how many pages never came
- * @param findings what is odd or damaged
+ * @param findings damage and notes
  * @param arena of the tables
  */
 record SavedStream(

@@ -23,7 +23,7 @@ import java.util.stream.IntStream;
  * @param cmos the 128 bytes of the clock chip's memory, in which a PC finds its memory size
  * @param pciConfig configuration space of PCI devices (256 bytes) by the name of the section, "0000:00:02.0/vga"
  * @param runState what the guest did when it was saved ("running", "paused")
- * @param findings what is odd or damaged
+ * @param findings damage and notes
  */
 public record MachineState(
         String machine,
