@@ -159,8 +159,10 @@ public final class VirtualMemory implements GuestMemory {
         return Math.min(size, limit);
     }
 
+    /** Without translation a span is half of all addresses, which has more bytes than a long counts. */
     private static long toEndOfPage(long virtual, int shift) {
-        return (1L << shift) - (virtual & (1L << shift) - 1);
+        long behind = (1L << shift) - 1 & ~virtual;
+        return behind == Long.MAX_VALUE ? Long.MAX_VALUE : behind + 1;
     }
 
     @Override
