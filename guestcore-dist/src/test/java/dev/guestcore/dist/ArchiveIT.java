@@ -38,7 +38,8 @@ class ArchiveIT {
         Path link = Files.createSymbolicLink(folder.resolve("frozen"), home.resolve("bin/guestcore"));
         String demo = folder.resolve("demo").toString();
         String said = ForeignTools.output(
-                "env", "-i", "PATH=/usr/bin:/bin", "GUESTCORE_JAVA_OPTIONS=-XX:AOTMode=on", link.toString(), "demo", "-o", demo);
+                "env", "-i", "PATH=/usr/bin:/bin", "GUESTCORE_JAVA_OPTIONS=-XX:AOTMode=on", link.toString(), "demo",
+                "-o", demo);
         assertTrue(said.contains("demo.vbox"), said);
         assertTrue(said.contains(link.toString()), "it says what to type here: " + said);
     }

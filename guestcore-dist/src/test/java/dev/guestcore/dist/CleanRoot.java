@@ -73,7 +73,8 @@ final class CleanRoot {
     /** The package manager, at work on that machine's packages. */
     Answer dpkg(String... arguments) {
         List<String> command = new ArrayList<>(List.of(
-                "unshare", "--map-root-user", "dpkg", "--root=" + root, "--force-not-root", "--force-script-chrootless"));
+                "unshare", "--map-root-user", "dpkg", "--root=" + root, "--force-not-root",
+                "--force-script-chrootless"));
         command.addAll(List.of(arguments));
         return ForeignTools.run(command.toArray(String[]::new));
     }

@@ -33,7 +33,8 @@ class ExamplesIT {
     static void compileTheEmulator() throws IOException {
         Path source = EXAMPLES.resolve("emulator/src/main/java/example/Emulator.java");
         String said = ForeignTools.output(
-                jdk("javac"), "-Xlint:all", "-cp", Packaged.modules() + "/*", "-d", folder.toString(), source.toString());
+                jdk("javac"), "-Xlint:all", "-cp", Packaged.modules() + "/*", "-d", folder.toString(),
+                source.toString());
         assertEquals("", said);
         List<String> lines = Files.readAllLines(source);
         assertTrue(lines.size() < 70, "an example is short: " + lines.size() + " lines");
@@ -42,7 +43,8 @@ class ExamplesIT {
     private static Path core(String name, String format) {
         Path core = folder.resolve(name);
         String said = ForeignTools.output(
-                jdk("java"), "-cp", folder + ":" + Packaged.modules() + "/*", "example.Emulator", core.toString(), format);
+                jdk("java"), "-cp", folder + ":" + Packaged.modules() + "/*", "example.Emulator", core.toString(),
+                format);
         assertTrue(said.contains(" of them memory\n"), said);
         return core;
     }

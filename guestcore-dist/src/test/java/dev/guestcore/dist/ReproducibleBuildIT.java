@@ -41,17 +41,17 @@ class ReproducibleBuildIT {
         // In another language and another time zone.
         Path log = folder.resolve("log");
         ProcessBuilder builder = new ProcessBuilder(
-                        "mvn",
-                        "-q",
-                        "-B",
-                        "-ntp",
-                        "-Pdist",
-                        "-DskipTests",
-                        "-pl",
-                        "guestcore-dist",
-                        "-am",
-                        "package",
-                        "-Dguestcore.cache=" + original.resolve("guestcore-dist/target/image/lib/guestcore.aot"))
+                "mvn",
+                "-q",
+                "-B",
+                "-ntp",
+                "-Pdist",
+                "-DskipTests",
+                "-pl",
+                "guestcore-dist",
+                "-am",
+                "package",
+                "-Dguestcore.cache=" + original.resolve("guestcore-dist/target/image/lib/guestcore.aot"))
                 .directory(copy.toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile());
@@ -71,14 +71,14 @@ class ReproducibleBuildIT {
         Map<String, Path> second = products(copy);
         assertEquals(first.keySet(), second.keySet());
         assertFalse(first.isEmpty());
-        first.forEach((name, file) ->
-                ForeignTools.output("cmp", file.toString(), second.get(name).toString()));
+        first.forEach((name, file) -> ForeignTools.output("cmp", file.toString(), second.get(name).toString()));
     }
 
     private static void copySources(Path from, Path to) throws IOException {
         Files.walkFileTree(from, new SimpleFileVisitor<>() {
             @Override
-            public FileVisitResult preVisitDirectory(Path directory, BasicFileAttributes attributes) throws IOException {
+            public FileVisitResult preVisitDirectory(Path directory, BasicFileAttributes attributes)
+                    throws IOException {
                 if (NOT_SOURCES.contains(directory.getFileName().toString())) {
                     return FileVisitResult.SKIP_SUBTREE;
                 }

@@ -33,7 +33,7 @@ public interface Target {
 
     /** How many inputs are tried in CI: as many as take some ten seconds there. */
     default int runsInCi() {
-        return 1_500;
+        return 1_000;
     }
 
     /** Longest input in bytes. */
